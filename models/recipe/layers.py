@@ -1,0 +1,42 @@
+"""Building blocks shared by both networks, named so that parameter names equal Paddle's."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+def conv(cin: int, cout: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
+    """A bias-free convolution with "same" padding."""
+    return nn.Conv2d(cin, cout, kernel, stride, kernel // 2, groups=groups, bias=False)
+
+
+def depthwise(channels: int, kernel: int, stride: int = 1) -> nn.Conv2d:
+    """A bias-free depthwise convolution with "same" padding."""
+    return conv(channels, channels, kernel, stride, groups=channels)
+
+
+class ConvNorm(nn.Module):
+    """Convolution, batch norm and an optional activation.
+
+    Paddle's layers disagree on the name of the normalisation (`norm` or `bn`),
+    so it is an argument; parameter names follow from it.
+    """
+
+    def __init__(self, convolution: nn.Conv2d, act: nn.Module | None, norm_name: str) -> None:
+        """Wrap `convolution`; register the batch norm under `norm_name`."""
+        super().__init__()
+        self.conv = convolution
+        self.add_module(norm_name, nn.BatchNorm2d(convolution.out_channels))
+        self.act = act or nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply convolution, norm, activation: (N,C,H,W) -> (N,C',H',W')."""
+        for layer in self.children():
+            x = layer(x)
+        return x
+
+
+def shuffle_pairs(x: Tensor) -> Tensor:
+    """Interleave the two halves of the channels (channel shuffle with two groups)."""
+    n, c, h, w = x.shape
+    return x.view(n, 2, c // 2, h, w).transpose(1, 2).reshape(n, c, h, w)

@@ -1,0 +1,260 @@
+"""PicoDet-S-LCNet-Pedestrian: LCNet x0.75, LC-PAN of 96 channels, PicoHeadV2 (torch).
+
+Structure after Yu et al., "PP-PicoDet" (arXiv 2111.00902), in PaddleDetection's
+2022 variant. Like TinyPose it is cut into units for training by stages.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from recipe.layers import ConvNorm, conv, depthwise
+
+STRIDES: Final = (8, 16, 32, 64)
+REG_BINS: Final = 8  # bins per side of a box: 0..7 strides
+CHANNELS: Final = 96  # of neck and head
+SCORE_EPS: Final = 1e-9  # under the root of the joint score, as in PaddleDetection
+# LCNet x0.75: (kernel, in, out, stride, squeeze-excitation) of each block
+STAGES: Final = {
+    "blocks2": [(3, 16, 24, 1, False)],
+    "blocks3": [(3, 24, 48, 2, False), (3, 48, 48, 1, False)],
+    "blocks4": [(3, 48, 96, 2, False), (3, 96, 96, 1, False)],
+    "blocks5": [(3, 96, 192, 2, False)] + [(5, 192, 192, 1, False)] * 5,
+    "blocks6": [(5, 192, 384, 2, True), (5, 384, 384, 1, True)],
+}
+PYRAMID_INPUTS: Final = (96, 192, 384)
+
+Features = list[Tensor]
+
+
+def _bn_unit(convolution: nn.Conv2d) -> ConvNorm:
+    return ConvNorm(convolution, nn.Hardswish(), "bn")
+
+
+def _norm_unit(convolution: nn.Conv2d) -> ConvNorm:
+    return ConvNorm(convolution, nn.Hardswish(), "norm")
+
+
+class SqueezeExcitation(nn.Module):
+    """Channel gates from the spatial mean."""
+
+    def __init__(self, channels: int) -> None:
+        """Build gates for `channels`, through a quarter of them."""
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels // 4, 1)
+        self.conv2 = nn.Conv2d(channels // 4, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Gate `x`."""
+        mean = x.mean((2, 3), keepdim=True)
+        return x * F.hardsigmoid(self.conv2(F.relu(self.conv1(mean))))
+
+
+class Separable(nn.Module):
+    """Depthwise, optional gates, pointwise."""
+
+    def __init__(self, kernel: int, cin: int, cout: int, stride: int = 1, se: bool = False) -> None:
+        """Build the block."""
+        super().__init__()
+        self.dw_conv = _bn_unit(depthwise(cin, kernel, stride))
+        if se:
+            self.se = SqueezeExcitation(cin)
+        self.pw_conv = _bn_unit(conv(cin, cout, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Run the block."""
+        for layer in self.children():
+            x = layer(x)
+        return x
+
+
+class DepthPoint(nn.Module):
+    """Depthwise and pointwise convolution with batch norms `bn1`, `bn2`."""
+
+    def __init__(self, cin: int, cout: int, stride: int, last_act: nn.Module) -> None:
+        """Build the block; the depthwise part already has `cout` outputs."""
+        super().__init__()
+        self.dwconv = conv(cin, cout, 5, stride, groups=cout)
+        self.bn1 = nn.BatchNorm2d(cout)
+        self.pwconv = conv(cout, cout, 1)
+        self.bn2 = nn.BatchNorm2d(cout)
+        self.last_act = last_act
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Run the block."""
+        x = F.hardswish(self.bn1(self.dwconv(x)))
+        return self.last_act(self.bn2(self.pwconv(x)))  # type: ignore[no-any-return]
+
+
+class LCNet(nn.Module):
+    """Backbone with features at strides 8, 16, 32."""
+
+    def __init__(self) -> None:
+        """Build stem and stages."""
+        super().__init__()
+        self.conv1 = _bn_unit(conv(3, 16, 3, 2))
+        for name, blocks in STAGES.items():
+            self.add_module(name, nn.Sequential(*[Separable(*block) for block in blocks]))
+
+
+class LCPAN(nn.Module):
+    """Path aggregation neck: three inputs to four levels."""
+
+    def __init__(self) -> None:
+        """Build the paths."""
+        super().__init__()
+        self.conv_t = nn.ModuleDict(
+            {"convs": nn.ModuleList(_bn_unit(conv(c, CHANNELS, 1)) for c in PYRAMID_INPUTS)}
+        )
+
+        def block() -> nn.Sequential:
+            return nn.Sequential(
+                Separable(5, 2 * CHANNELS, 2 * CHANNELS), Separable(5, 2 * CHANNELS, CHANNELS)
+            )
+
+        def down() -> DepthPoint:
+            return DepthPoint(CHANNELS, CHANNELS, 2, nn.Hardswish())
+
+        self.first_top_conv, self.second_top_conv = down(), down()
+        self.top_down_blocks = nn.ModuleList([block(), block()])
+        self.downsamples = nn.ModuleList([down(), down()])
+        self.bottom_up_blocks = nn.ModuleList([block(), block()])
+
+    def top_down(self, features: Features) -> Features:
+        """Lateral convolutions and the path from coarse to fine."""
+        t3, t4, t5 = (c(x) for c, x in zip(self.conv_t["convs"], features, strict=True))  # type: ignore[arg-type]
+        m4 = self.top_down_blocks[0](torch.cat([F.interpolate(t5, scale_factor=2.0), t4], 1))
+        m3 = self.top_down_blocks[1](torch.cat([F.interpolate(m4, scale_factor=2.0), t3], 1))
+        return [m3, m4, t5]
+
+    def bottom_up(self, features: Features) -> Features:
+        """Path from fine to coarse and the added fourth level."""
+        m3, m4, t5 = features
+        p4 = self.bottom_up_blocks[0](torch.cat([self.downsamples[0](m3), m4], 1))
+        p5 = self.bottom_up_blocks[1](torch.cat([self.downsamples[1](p4), t5], 1))
+        p6 = self.first_top_conv(t5) + self.second_top_conv(p5)
+        return [m3, p4, p5, p6]
+
+
+class PicoSE(nn.Module):
+    """Channel gates of the head, followed by a pointwise convolution."""
+
+    def __init__(self) -> None:
+        """Build the gate."""
+        super().__init__()
+        self.fc = nn.Conv2d(CHANNELS, CHANNELS, 1)
+        self.conv = _norm_unit(conv(CHANNELS, CHANNELS, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Gate `x` by its own mean."""
+        return self.conv(x * torch.sigmoid(self.fc(x.mean((2, 3), keepdim=True))))  # type: ignore[no-any-return]
+
+
+class PicoHead(nn.Module):
+    """PicoHeadV2 for one class: score logits and box distributions per level."""
+
+    def __init__(self) -> None:
+        """Build all four levels."""
+        super().__init__()
+        levels = range(len(STRIDES))
+        self.conv_feat = nn.Module()
+        for i in levels:
+            for kind, make in (("dw", lambda: depthwise(CHANNELS, 5)), ("pw", lambda: conv(CHANNELS, CHANNELS, 1))):
+                pair = nn.ModuleList([_norm_unit(make()), _norm_unit(make())])
+                self.conv_feat.add_module(f"cls_conv_{kind}{i}", pair)
+        self.conv_feat.se = nn.ModuleList(PicoSE() for _ in levels)
+        self.head_cls_list = nn.ModuleList(nn.Conv2d(CHANNELS, 1, 1) for _ in levels)
+        self.head_reg_list = nn.ModuleList(nn.Conv2d(CHANNELS, 4 * REG_BINS, 1) for _ in levels)
+        self.cls_align = nn.ModuleList(
+            DepthPoint(CHANNELS, 1, 1, nn.Identity()) for _ in levels
+        )
+
+    def level(self, i: int, x: Tensor) -> Tensor:
+        """Raw maps (N, 2 + 32, h, w) of level `i`: class logit, align logit, 4x8 box bins."""
+        for dw, pw in zip(
+            self.conv_feat.get_submodule(f"cls_conv_dw{i}").children(),
+            self.conv_feat.get_submodule(f"cls_conv_pw{i}").children(),
+            strict=True,
+        ):
+            x = pw(dw(x))
+        gated = self.conv_feat.se[i](x)
+        return torch.cat(
+            [self.head_cls_list[i](gated), self.cls_align[i](x), self.head_reg_list[i](gated)], 1
+        )
+
+
+class PicoDet(nn.Module):
+    """Image (N,3,S,S), normalised, to raw maps per location."""
+
+    def __init__(self) -> None:
+        """Build the network with torch's default initial values."""
+        super().__init__()
+        self.backbone = LCNet()
+        self.neck = LCPAN()
+        self.head = PicoHead()
+
+    def unit_count(self) -> int:
+        """Number of units that `run_unit` knows."""
+        return 7
+
+    def run_unit(self, index: int, features: Features) -> Features:
+        """Run unit `index` on the output of unit `index - 1` (the image for unit 0).
+
+        Units: stem to stride 4, stride 8, 16, 32, top-down path, bottom-up path, head.
+        Units 2 and 3 pass on the finer features that the neck needs.
+        """
+        b = self.backbone
+        if index == 0:
+            return [b.blocks3(b.blocks2(b.conv1(features[0])))]
+        if index == 1:
+            return [b.blocks4(features[0])]
+        if index == 2:
+            return [*features, b.blocks5(features[-1])]
+        if index == 3:
+            return [*features, b.blocks6(features[-1])]
+        if index == 4:
+            return self.neck.top_down(features)
+        if index == 5:
+            return self.neck.bottom_up(features)
+        return [self.head.level(i, x) for i, x in enumerate(features)]
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Raw maps of all levels, flattened to (N, A, 34)."""
+        features = [image]
+        for index in range(self.unit_count()):
+            features = self.run_unit(index, features)
+        return flatten_levels(features)
+
+
+def flatten_levels(maps: Features) -> Tensor:
+    """Raw maps per level, (N,34,h,w) each, to one (N,A,34)."""
+    return torch.cat([m.flatten(2) for m in maps], 2).transpose(1, 2)
+
+
+def scores(raw: Tensor) -> Tensor:
+    """Probability of a person per location, (N,A), from raw maps (N,A,34)."""
+    return (torch.sigmoid(raw[..., 0]) * torch.sigmoid(raw[..., 1]) + SCORE_EPS).sqrt()
+
+
+def anchors(size: int) -> tuple[Tensor, Tensor]:
+    """Centres (A,2) in network pixels and strides (A,1) of all locations."""
+    points, strides = [], []
+    for stride in STRIDES:
+        steps = torch.arange(-(-size // stride), dtype=torch.float32) + 0.5
+        y, x = torch.meshgrid(steps, steps, indexing="ij")
+        grid = torch.stack([x, y], -1).reshape(-1, 2) * stride
+        points.append(grid)
+        strides.append(torch.full((len(grid), 1), float(stride)))
+    return torch.cat(points), torch.cat(strides)
+
+
+def boxes(raw: Tensor, size: int) -> Tensor:
+    """Boxes (N,A,4), xyxy in network pixels, from raw maps (N,A,34)."""
+    points, strides = (t.to(raw.device) for t in anchors(size))
+    bins = raw[..., 2:].unflatten(-1, (4, REG_BINS)).softmax(-1)
+    sides = (bins * torch.arange(REG_BINS, device=raw.device)).sum(-1) * strides
+    return torch.cat([points - sides[..., :2], points + sides[..., 2:]], -1)

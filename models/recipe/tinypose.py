@@ -1,0 +1,228 @@
+"""TinyPose: Lite-HRNet "wider naive" of width 40 with an iterative head (torch).
+
+Structure after Yu et al., "Lite-HRNet: A Lightweight High-Resolution Network"
+(CVPR 2021), in the variant PaddleDetection ships as PP-TinyPose. The network is
+cut into units, one per fused stage, because training by stages needs to feed and
+read it at every cut.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from recipe.layers import ConvNorm, conv, depthwise, shuffle_pairs
+
+JOINTS: Final = 17
+STEM_CHANNELS: Final = 32
+WIDTHS: Final = (40, 80, 160, 320)  # channels per branch, full to eighth of the heatmap size
+MODULES_PER_STAGE: Final = (2, 4, 2)  # stages with 2, 3, 4 branches
+BLOCKS_PER_BRANCH: Final = 2
+
+Features = list[Tensor]
+
+
+def _unit(convolution: nn.Conv2d, act: nn.Module | None = None) -> ConvNorm:
+    return ConvNorm(convolution, act, "norm")
+
+
+class Stem(nn.Module):
+    """Image (N,3,H,W) to (N,32,H/4,W/4)."""
+
+    def __init__(self) -> None:
+        """Build the two-branch stem."""
+        super().__init__()
+        half = STEM_CHANNELS // 2
+        self.conv1 = _unit(conv(3, STEM_CHANNELS, 3, 2), nn.ReLU())
+        self.branch1 = nn.Sequential(
+            _unit(depthwise(half, 3, 2)), _unit(conv(half, half, 1), nn.ReLU())
+        )
+        self.expand_conv = _unit(conv(half, STEM_CHANNELS, 1), nn.ReLU())
+        self.depthwise_conv = _unit(depthwise(STEM_CHANNELS, 3, 2))
+        self.linear_conv = _unit(conv(STEM_CHANNELS, half, 1), nn.ReLU())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Run the stem."""
+        first, second = self.conv1(x).chunk(2, 1)
+        second = self.linear_conv(self.depthwise_conv(self.expand_conv(second)))
+        return shuffle_pairs(torch.cat([self.branch1(first), second], 1))
+
+
+class ShuffleBlock(nn.Module):
+    """Half of the channels through pointwise-depthwise-pointwise, then interleaved."""
+
+    def __init__(self, channels: int) -> None:
+        """Build a block of `channels` in and out."""
+        super().__init__()
+        half = channels // 2
+        self.branch2 = nn.Sequential(
+            _unit(conv(half, half, 1), nn.ReLU()),
+            _unit(depthwise(half, 3)),
+            _unit(conv(half, half, 1), nn.ReLU()),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Run the block."""
+        kept, changed = x.chunk(2, 1)
+        return shuffle_pairs(torch.cat([kept, self.branch2(changed)], 1))
+
+
+def _down(cin: int, cout: int, *, relu: bool) -> nn.Sequential:
+    layers: list[nn.Module] = [
+        depthwise(cin, 3, 2),
+        nn.BatchNorm2d(cin),
+        conv(cin, cout, 1),
+        nn.BatchNorm2d(cout),
+    ]
+    return nn.Sequential(*layers, *([nn.ReLU()] if relu else []))
+
+
+def _fuse_path(source: int, target: int) -> nn.Module:
+    """Path that brings branch `source` to the resolution and width of branch `target`."""
+    cin, cout = WIDTHS[source], WIDTHS[target]
+    if source == target:
+        return nn.Identity()
+    if source > target:
+        up = nn.Upsample(scale_factor=2.0 ** (source - target), mode="nearest")
+        return nn.Sequential(conv(cin, cout, 1), nn.BatchNorm2d(cout), up)
+    steps = [_down(cin, cin, relu=True) for _ in range(target - source - 1)]
+    return nn.Sequential(*steps, _down(cin, cout, relu=False))
+
+
+class FusedModule(nn.Module):
+    """Shuffle blocks on every branch, then the exchange between the branches."""
+
+    def __init__(self, branches: int) -> None:
+        """Build a module of the first `branches` widths."""
+        super().__init__()
+        self.layers = nn.ModuleList(
+            nn.Sequential(*[ShuffleBlock(width) for _ in range(BLOCKS_PER_BRANCH)])
+            for width in WIDTHS[:branches]
+        )
+        self.fuse_layers = nn.ModuleList(
+            nn.ModuleList(_fuse_path(j, i) for j in range(branches)) for i in range(branches)
+        )
+
+    def forward(self, features: Features) -> Features:
+        """Run the module.
+
+        The exchange keeps two habits of the original: branch 0 takes part in its own
+        sum twice (and so does its path into every other branch), and the other
+        branches read branch 0 after, not before, its own sum.
+        """
+        out = [layer(x) for layer, x in zip(self.layers, features, strict=True)]
+        fused: Features = []
+        for i, paths in enumerate(self.fuse_layers):
+            total = 2 * paths[0](out[0])
+            for j in range(1, len(out)):
+                total = total + paths[j](out[j])
+            if i == 0:
+                out[0] = total
+            fused.append(F.relu(total))
+        return fused
+
+
+class IterativeHead(nn.Module):
+    """From the coarsest branch upwards; the finest result (N,40,H/4,W/4) is returned."""
+
+    def __init__(self) -> None:
+        """Build one separable projection per branch."""
+        super().__init__()
+        widths = WIDTHS[::-1]
+        self.projects = nn.ModuleList(
+            nn.ModuleDict(
+                {
+                    "depthwise_conv": _unit(depthwise(cin, 3)),
+                    "pointwise_conv": _unit(conv(cin, cout, 1), nn.ReLU()),
+                }
+            )
+            for cin, cout in zip(widths, (*widths[1:], widths[-1]), strict=True)
+        )
+
+    def forward(self, features: Features) -> Tensor:
+        """Run the head."""
+        last: Tensor | None = None
+        for x, project in zip(features[::-1], self.projects, strict=True):
+            if last is not None:
+                up = F.interpolate(last, x.shape[-2:], mode="bilinear", align_corners=True)
+                x = x + up
+            last = project["pointwise_conv"](project["depthwise_conv"](x))
+        if last is None:
+            raise ValueError("the head was given no feature map")
+        return last
+
+
+def _transition(cin: int, branch: int) -> nn.Sequential:
+    if branch == 0:
+        cout = WIDTHS[0]
+        return nn.Sequential(
+            depthwise(cin, 3),
+            nn.BatchNorm2d(cin),
+            conv(cin, cout, 1),
+            nn.BatchNorm2d(cout),
+            nn.ReLU(),
+        )
+    return nn.Sequential(_down(cin, WIDTHS[branch], relu=True))
+
+
+class Backbone(nn.Module):
+    """Stem, three stages with their transitions, and the iterative head."""
+
+    def __init__(self) -> None:
+        """Build all parts."""
+        super().__init__()
+        self.stem = Stem()
+        self.transition0 = nn.ModuleList([_transition(STEM_CHANNELS, b) for b in (0, 1)])
+        self.transition1 = nn.ModuleList(
+            [nn.Identity(), nn.Identity(), _transition(WIDTHS[1], 2)]
+        )
+        self.transition2 = nn.ModuleList(
+            [*(nn.Identity() for _ in range(3)), _transition(WIDTHS[2], 3)]
+        )
+        for stage, count in enumerate(MODULES_PER_STAGE):
+            modules = [FusedModule(stage + 2) for _ in range(count)]
+            self.add_module(f"stage{stage}", nn.Sequential(*modules))
+        self.head_layer = IterativeHead()
+
+
+class TinyPose(nn.Module):
+    """Image (N,3,H,W), normalised, to heatmaps (N,17,H/4,W/4)."""
+
+    def __init__(self) -> None:
+        """Build the network with torch's default initial values."""
+        super().__init__()
+        self.backbone = Backbone()
+        self.final_conv = nn.Conv2d(WIDTHS[0], JOINTS, 1)
+
+    def unit_count(self) -> int:
+        """Number of units that `run_unit` knows: stem, fused modules, head."""
+        return 2 + sum(MODULES_PER_STAGE)
+
+    def run_unit(self, index: int, features: Features) -> Features:
+        """Run unit `index` on the output of unit `index - 1` (the image for unit 0)."""
+        if index == 0:
+            return [self.backbone.stem(features[0])]
+        position = index - 1
+        for stage, count in enumerate(MODULES_PER_STAGE):
+            if position < count:
+                if position == 0:
+                    features = self._enter(stage, features)
+                module: nn.Module = self.backbone.get_submodule(f"stage{stage}.{position}")
+                return module(features)  # type: ignore[no-any-return]
+            position -= count
+        return [self.final_conv(self.backbone.head_layer(features))]
+
+    def _enter(self, stage: int, features: Features) -> Features:
+        paths = self.backbone.get_submodule(f"transition{stage}").children()
+        inputs = [*features, features[-1]]
+        return [path(x) for path, x in zip(paths, inputs, strict=True)]
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Run all units."""
+        features = [image]
+        for index in range(self.unit_count()):
+            features = self.run_unit(index, features)
+        return features[0]

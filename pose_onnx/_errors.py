@@ -1,0 +1,59 @@
+"""Every error of the package, one tree.
+
+PoseOnnxError
+ |- InputError (ValueError)              an image, a box or an option that cannot be used
+ |- ModelFileError (ValueError)          a model file that is missing, broken or not what it should be
+ |   `- MissingCardError                 a model file without the card that says how to run it
+ |- CardError (ValueError)               a model card with a wrong or missing field
+ |- UnknownNameError (ValueError)        a model, preset or backend name that nobody registered
+ |- DependencyError (ImportError)        an optional package is not installed, or cannot load
+ |- RuntimeFeedError (ValueError)        a tensor handed to a runtime has the wrong name, shape or dtype
+ |- EngineError (RuntimeError)           an engine refused to load or to run a model
+ `- ExportError (RuntimeError)           a stage of an export failed
+
+Catch `PoseOnnxError` for all of them, or the builtin in brackets. A message is one sentence that says
+what was given, what was expected and what to do. This module imports nothing, so that the runtimes,
+which import nothing else of the core, can raise from the same tree.
+"""
+
+from __future__ import annotations
+
+
+class PoseOnnxError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class InputError(PoseOnnxError, ValueError):
+    """An image, a box or an option cannot be used."""
+
+
+class ModelFileError(PoseOnnxError, ValueError):
+    """A model file is missing, broken, or not a model of the expected kind."""
+
+
+class MissingCardError(ModelFileError):
+    """A model file carries no card, and none was given."""
+
+
+class CardError(PoseOnnxError, ValueError):
+    """A model card has a missing, unknown or wrong field."""
+
+
+class UnknownNameError(PoseOnnxError, ValueError):
+    """A name of a model, preset or backend that nobody registered."""
+
+
+class DependencyError(PoseOnnxError, ImportError):
+    """A package that this feature needs is not installed, or cannot load."""
+
+
+class RuntimeFeedError(PoseOnnxError, ValueError):
+    """A tensor handed to a runtime has a wrong name, shape or dtype."""
+
+
+class EngineError(PoseOnnxError, RuntimeError):
+    """An inference engine refused to load or to run a model."""
+
+
+class ExportError(PoseOnnxError, RuntimeError):
+    """A stage of an export failed, or its result crossed an accuracy bar."""

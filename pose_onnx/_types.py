@@ -1,0 +1,100 @@
+"""What goes in and what comes out: array aliases and the two result records.
+
+Letters for axes, the same everywhere: N instances, K keypoints, C classes, H and W image size,
+h and w heatmap size. Coordinates are x, y; a variable that holds some says in which frame it is:
+`points_image` (pixels of the whole image), `points_heatmap` (cells of the heatmap), and so on. In every
+frame an integer coordinate is the centre of a pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_onnx._errors import InputError
+
+Image: TypeAlias = NDArray[np.uint8]
+"""(H, W, 3) uint8, 0 to 255; the colour order is stated where it is used."""
+
+F32: TypeAlias = NDArray[np.float32]
+F64: TypeAlias = NDArray[np.float64]
+
+BOX: Final = 4
+POINT: Final = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """The boxes found in one image, best first.
+
+    Attributes:
+        boxes: (N, 4) float32, xyxy, image pixels.
+        scores: (N,) float32, 0 to 1.
+        labels: (N,) int64, index into the model card's classes.
+    """
+
+    boxes: F32
+    scores: F32
+    labels: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        count = len(self.boxes)
+        _expect("boxes", self.boxes, (count, BOX))
+        _expect("scores", self.scores, (count,))
+        _expect("labels", self.labels, (count,))
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Poses:
+    """The people found in one image, in the order of their boxes. Nobody found: arrays of length 0.
+
+    Attributes:
+        keypoints: (N, K, 2) float32, xy, image pixels. A keypoint may lie outside the image or its box.
+        scores: (N, K) float32, the height of each keypoint's heatmap peak: about 0 to 1, not calibrated.
+            A joint with a low score still has the place of its best peak; judge it by the score.
+        boxes: (N, 4) float32, xyxy, image pixels: what the person was cropped by.
+        box_scores: (N,) float32, the detector's score, 1 for boxes that the caller gave.
+        names: The K keypoints' names.
+    """
+
+    keypoints: F32
+    scores: F32
+    boxes: F32
+    box_scores: F32
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        people, joints = len(self.boxes), len(self.names)
+        _expect("keypoints", self.keypoints, (people, joints, POINT))
+        _expect("scores", self.scores, (people, joints))
+        _expect("boxes", self.boxes, (people, BOX))
+        _expect("box_scores", self.box_scores, (people,))
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def __iter__(self) -> Iterator[Poses]:
+        """Give each person as `Poses` of length 1."""
+        return (self[index : index + 1] for index in range(len(self)))
+
+    def __getitem__(self, index: slice | NDArray[np.bool_] | NDArray[np.int64]) -> Poses:
+        """Select people by slice, mask or index array."""
+        return replace(
+            self,
+            keypoints=self.keypoints[index],
+            scores=self.scores[index],
+            boxes=self.boxes[index],
+            box_scores=self.box_scores[index],
+        )
+
+
+def _expect(name: str, array: NDArray[np.generic], shape: tuple[int, ...]) -> None:
+    if array.shape != shape:
+        raise InputError(f"{name} has shape {array.shape}; the other fields make it {shape}")

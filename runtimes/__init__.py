@@ -1,0 +1,23 @@
+"""Adapters to inference engines: one file each, behind one four-member protocol."""
+
+from pose_onnx.runtimes._protocol import Runtime, Tensor, TensorSpec
+from pose_onnx.runtimes._registry import (
+    BACKENDS,
+    Backend,
+    backend_names,
+    default_threads,
+    installed_backends,
+    open_runtime,
+)
+
+__all__ = [
+    "BACKENDS",
+    "Backend",
+    "Runtime",
+    "Tensor",
+    "TensorSpec",
+    "backend_names",
+    "default_threads",
+    "installed_backends",
+    "open_runtime",
+]

@@ -1,0 +1,112 @@
+"""From a backend's name to its adapter: a table for ours, entry points for everybody else's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, cast
+
+from pose_onnx._errors import DependencyError, UnknownNameError
+from pose_onnx.runtimes._checks import check_model_file, check_threads
+from pose_onnx.runtimes._protocol import Runtime
+
+ENTRY_POINT_GROUP: Final = "pose_onnx.runtimes"
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """How to reach one adapter without importing its engine.
+
+    Attributes:
+        adapter: `"module:attribute"` of a callable `(path, *, threads, **options) -> Runtime`.
+        engines: Import names of which at least one must be installed, the preferred one first.
+        install: What to give to `pip install` when none is.
+        suffix: File suffix of the models it runs.
+    """
+
+    adapter: str
+    engines: tuple[str, ...]
+    install: str
+    suffix: str
+
+
+BACKENDS: Final = MappingProxyType(
+    {
+        "ort": Backend("pose_onnx.runtimes.ort:OrtRuntime", ("onnxruntime",), "onnxruntime", ".onnx"),
+        "tflite": Backend(
+            "pose_onnx.runtimes.tflite:TfliteRuntime",
+            ("ai_edge_litert", "tflite_runtime"),
+            "'pose-onnx[tflite]'",
+            ".tflite",
+        ),
+    }
+)
+
+
+def default_threads() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def backend_names() -> tuple[str, ...]:
+    """Return every known backend name, installed or not, third parties' included."""
+    return (*BACKENDS, *sorted(entry_points(group=ENTRY_POINT_GROUP).names - BACKENDS.keys()))
+
+
+def installed_backends() -> tuple[str, ...]:
+    """Return the backends whose engine is installed here."""
+    third_party = tuple(name for name in backend_names() if name not in BACKENDS)
+    ours = tuple(name for name, backend in BACKENDS.items() if any(map(find_spec, backend.engines)))
+    return ours + third_party
+
+
+def open_runtime(
+    path: str | os.PathLike[str], backend: str = "ort", *, threads: int | None = None, **options: Any
+) -> Runtime:
+    """Load a model file with the named backend.
+
+    Args:
+        path: An exported model file.
+        backend: `"ort"`, `"tflite"`, or a name that another package registered in the entry-point group
+            `pose_onnx.runtimes`.
+        threads: Threads inside one model run; every core of this process when `None`.
+        options: Handed to the adapter, for example `providers=[...]` of `"ort"`.
+
+    Returns:
+        The loaded model.
+
+    Raises:
+        UnknownNameError: No backend has this name.
+        DependencyError: The backend's engine is not installed.
+        InputError: `threads` or an option cannot be used.
+        ModelFileError: The file is missing, empty, broken or of another format.
+    """
+    adapter = _load_adapter(backend)
+    threads = default_threads() if threads is None else threads
+    check_threads(threads)
+    file = Path(path)
+    check_model_file(file)
+    return adapter(file, threads=threads, **options)
+
+
+def _load_adapter(name: str) -> Callable[..., Runtime]:
+    if name in BACKENDS:
+        backend = BACKENDS[name]
+        if not any(map(find_spec, backend.engines)):
+            raise DependencyError(
+                f"backend {name!r} needs {backend.engines[0]!r}, which is not installed; "
+                f"run: pip install {backend.install}"
+            )
+        module, _, attribute = backend.adapter.partition(":")
+        return cast("Callable[..., Runtime]", getattr(import_module(module), attribute))
+    for entry in entry_points(group=ENTRY_POINT_GROUP, name=name):
+        return cast("Callable[..., Runtime]", entry.load())
+    raise UnknownNameError(f"backend {name!r} is not known; choose one of {list(backend_names())}")

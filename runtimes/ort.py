@@ -1,0 +1,108 @@
+"""ONNX Runtime adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import onnxruntime as ort
+
+from pose_onnx._errors import EngineError, InputError, ModelFileError
+from pose_onnx.runtimes._checks import check_feeds
+from pose_onnx.runtimes._protocol import Tensor, TensorSpec
+
+_NUMPY_NAMES: Final = {"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(int64)": "int64"}
+_LOG_ERRORS_ONLY: Final = 3
+# What onnxruntime raises has no public base class; its own exceptions all derive from these builtins.
+_ORT_ERRORS: Final = (RuntimeError, ValueError)
+
+
+class OrtRuntime:
+    """An ONNX file, run by ONNX Runtime.
+
+    Args:
+        path: The `.onnx` file.
+        threads: Threads inside one operator.
+        providers: Execution providers in order of preference. Strict: one that this onnxruntime build
+            lacks, or that refuses the machine, is an error, never a silent fall-back to the CPU.
+    """
+
+    def __init__(
+        self, path: Path, *, threads: int, providers: Sequence[str] = ("CPUExecutionProvider",)
+    ) -> None:
+        _check_providers(providers)
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = _LOG_ERRORS_ONLY
+        try:
+            session = ort.InferenceSession(str(path), options, providers=list(providers))
+        except Exception as error:  # its exception classes are not importable; see _is_ort_error
+            if not _is_ort_error(error):
+                raise
+            raise ModelFileError(
+                f"{str(path)!r} cannot be loaded by ONNX Runtime ({_first_line(error)}); "
+                "give an intact .onnx file, or export it again"
+            ) from error
+        active = session.get_providers()
+        if missing := [name for name in providers if name not in active]:
+            raise EngineError(
+                f"execution provider {missing} did not start on this machine, only {active} did; "
+                "install its driver or libraries, or leave it out of providers="
+            )
+        self._session: Any = session
+        self._inputs = tuple(_spec(node) for node in session.get_inputs())
+        self._outputs = tuple(_spec(node) for node in session.get_outputs())
+        self._output_names = [spec.name for spec in self._outputs]
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """What `run` must be fed."""
+        return self._inputs
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """What `run` returns."""
+        return self._outputs
+
+    def run(self, feeds: Mapping[str, Tensor], /) -> dict[str, Tensor]:
+        """Run the model once; see `Runtime.run`."""
+        if self._session is None:
+            raise EngineError("this runtime is closed; open the model again")
+        check_feeds(feeds, self._inputs)
+        try:
+            arrays = self._session.run(self._output_names, dict(feeds))
+        except Exception as error:
+            if not _is_ort_error(error):
+                raise
+            raise EngineError(f"ONNX Runtime could not run the model: {_first_line(error)}") from error
+        return dict(zip(self._output_names, arrays, strict=True))
+
+    def close(self) -> None:
+        """Release the session."""
+        self._session = None
+
+
+def _check_providers(providers: Sequence[str]) -> None:
+    available = ort.get_available_providers()
+    if isinstance(providers, str) or not providers:
+        raise InputError(f"providers={providers!r} was given; give a list out of {available}")
+    if missing := [name for name in providers if name not in available]:
+        raise InputError(
+            f"execution provider {missing} is not in this onnxruntime build, which has {available}; "
+            "choose among these or install the onnxruntime package that carries it"
+        )
+
+
+def _is_ort_error(error: Exception) -> bool:
+    return isinstance(error, _ORT_ERRORS) or type(error).__module__.startswith("onnxruntime")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def _spec(node: Any) -> TensorSpec:
+    shape = tuple(size if isinstance(size, int) else None for size in node.shape)
+    return TensorSpec(node.name, shape, _NUMPY_NAMES.get(node.type, node.type))

@@ -1,0 +1,108 @@
+"""TFLite adapter: ai-edge-litert, or tflite-runtime where that is what is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from pose_onnx._errors import DependencyError, EngineError, InputError, ModelFileError
+from pose_onnx.runtimes._checks import check_feeds
+from pose_onnx.runtimes._protocol import Tensor, TensorSpec
+
+_ENGINES: Final = ("ai_edge_litert", "tflite_runtime")
+_SIGNATURE: Final = "serving_default"
+_IDENTIFIER: Final = b"TFL3"
+_IDENTIFIER_AT: Final = slice(4, 8)
+_IMAGE_RANK: Final = 4
+_TO_NHWC: Final = (0, 2, 3, 1)
+_TO_NCHW: Final = (0, 3, 1, 2)
+# The interpreter reports every failure as one of these.
+_TFLITE_ERRORS: Final = (RuntimeError, ValueError)
+
+
+class TfliteRuntime:
+    """A TFLite file, run by the TFLite interpreter with its default delegate (XNNPACK).
+
+    Rank-4 tensors are NHWC in the file and NCHW outside; this class is the one place that knows.
+
+    Args:
+        path: The `.tflite` file, with a signature `serving_default`.
+        threads: Threads inside one operator.
+    """
+
+    def __init__(self, path: Path, *, threads: int, **options: Any) -> None:
+        if options:
+            raise InputError(f"backend 'tflite' was given {sorted(options)}; it takes no option but threads")
+        content = path.read_bytes()
+        if content[_IDENTIFIER_AT] != _IDENTIFIER:
+            raise ModelFileError(
+                f"{str(path)!r} is no TFLite file (its identifier is {content[_IDENTIFIER_AT]!r}, not "
+                f"{_IDENTIFIER!r}); give an exported .tflite file"
+            )
+        try:
+            # From memory, not by path: the interpreter verifies a buffer's structure, a mapped file's it does not.
+            self._interpreter: Any = _interpreter_class()(model_content=content, num_threads=threads)
+            self._runner: Any = self._interpreter.get_signature_runner(_SIGNATURE)
+            inputs, outputs = self._runner.get_input_details(), self._runner.get_output_details()
+        except _TFLITE_ERRORS as error:
+            raise ModelFileError(
+                f"{str(path)!r} cannot be loaded by TFLite ({error}); give an intact file with a signature "
+                f"{_SIGNATURE!r}, or export it again"
+            ) from error
+        self._inputs = tuple(_spec(name, details) for name, details in inputs.items())
+        self._outputs = tuple(_spec(name, details) for name, details in outputs.items())
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """What `run` must be fed."""
+        return self._inputs
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """What `run` returns."""
+        return self._outputs
+
+    def run(self, feeds: Mapping[str, Tensor], /) -> dict[str, Tensor]:
+        """Run the model once; see `Runtime.run`."""
+        if self._runner is None:
+            raise EngineError("this runtime is closed; open the model again")
+        check_feeds(feeds, self._inputs)
+        arranged = {name: _permuted(array, _TO_NHWC) for name, array in feeds.items()}
+        try:
+            results = self._runner(**arranged)
+        except _TFLITE_ERRORS as error:
+            raise EngineError(f"TFLite could not run the model: {error}") from error
+        return {spec.name: _permuted(results[spec.name], _TO_NCHW) for spec in self._outputs}
+
+    def close(self) -> None:
+        """Release the interpreter."""
+        self._runner = None
+        self._interpreter = None
+
+
+def _interpreter_class() -> Any:
+    engine = next(name for name in _ENGINES if find_spec(name))
+    try:
+        return import_module(f"{engine}.interpreter").Interpreter
+    except (ImportError, AttributeError) as error:
+        # tflite-runtime was built for NumPy 1 and does not say so to pip.
+        raise DependencyError(
+            f"{engine!r} is installed but cannot load ({error}); run: pip install 'pose-onnx[tflite]'"
+            " (tflite-runtime itself needs numpy<2)"
+        ) from error
+
+
+def _permuted(array: Tensor, order: tuple[int, ...]) -> Tensor:
+    return np.ascontiguousarray(array.transpose(order)) if array.ndim == _IMAGE_RANK else array
+
+
+def _spec(name: str, details: Mapping[str, Any]) -> TensorSpec:
+    shape = tuple(None if size < 0 else int(size) for size in details["shape_signature"])
+    if len(shape) == _IMAGE_RANK:
+        shape = tuple(shape[axis] for axis in _TO_NCHW)
+    return TensorSpec(name, shape, np.dtype(details["dtype"]).name)
