@@ -9,6 +9,7 @@ PoseOnnxError
  |- DependencyError (ImportError)        an optional package is not installed, or cannot load
  |- RuntimeFeedError (ValueError)        a tensor handed to a runtime has the wrong name, shape or dtype
  |- EngineError (RuntimeError)           an engine refused to load or to run a model
+ |- OutputError (OSError)                a result cannot be written
  `- ExportError (RuntimeError)           a stage of an export failed
 
 Catch `PoseOnnxError` for all of them, or the builtin in brackets. A message is one sentence that says
@@ -53,6 +54,10 @@ class RuntimeFeedError(PoseOnnxError, ValueError):
 
 class EngineError(PoseOnnxError, RuntimeError):
     """An inference engine refused to load or to run a model."""
+
+
+class OutputError(PoseOnnxError, OSError):
+    """A result cannot be written: a read-only folder, a full disk, an unknown file suffix."""
 
 
 class ExportError(PoseOnnxError, RuntimeError):
