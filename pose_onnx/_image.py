@@ -1,0 +1,172 @@
+"""Pictures in and out: every source becomes an (H, W, 3) uint8 array in BGR, OpenCV's channel order."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Literal, TypeAlias, cast
+
+import numpy as np
+
+from pose_onnx._cv import cv2
+from pose_onnx._errors import InputError, OutputError
+from pose_onnx._files import atomic_write_bytes
+from pose_onnx._types import Image
+
+Color: TypeAlias = Literal["bgr", "rgb"]
+"""Channel order of an image array. A file's is known, so it is asked for arrays only."""
+
+ImageSource: TypeAlias = str | os.PathLike[str] | Image
+"""The path of a picture, or its pixels as an (H, W, 3) uint8 array."""
+
+COLORS: Final = ("bgr", "rgb")
+IMAGE_SUFFIXES: Final = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+"""What a folder is searched for; any other format that OpenCV reads works when it is named."""
+
+_CHANNELS: Final = 3
+_RANK: Final = 3
+
+# JPEG, ITU T.81 annex B: segments that begin with FF and a code; the compressed pixels behind SOS hold no
+# FF but those stuffed with 00, restart marks (D0 to D7) and fill bytes (FF).
+_JPEG_START: Final = b"\xff\xd8\xff"
+_JPEG_MARKER: Final = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])", re.DOTALL)
+_JPEG_END: Final = 0xD9
+_JPEG_WITHOUT_LENGTH: Final = (0x01, 0xD8)
+
+
+def load_image(source: ImageSource, *, color: Color = "bgr") -> Image:
+    """Return a picture's pixels.
+
+    Args:
+        source: Path of a picture (any format that OpenCV reads; turned upright by its EXIF orientation;
+            grey becomes three equal channels, transparency is dropped, 16 bits become 8), or its pixels.
+        color: Channel order of `source` when it is an array.
+
+    Returns:
+        (H, W, 3) uint8, BGR. An array that already is that is returned itself, not a copy.
+
+    Raises:
+        InputError: The file is missing, empty, cut off or no picture, or the array is not (H, W, 3) uint8.
+    """
+    if color not in COLORS:
+        raise InputError(f"color={color!r} was given; it must be 'bgr' or 'rgb'")
+    if isinstance(source, str | os.PathLike):
+        return _decode(_read(Path(source)), Path(source))
+    if problem := _array_problem(source):
+        raise InputError(problem)
+    return source if color == "bgr" else np.ascontiguousarray(source[:, :, ::-1])
+
+
+def write_image(path: str | os.PathLike[str], image: Image) -> None:
+    """Write a picture in the format that the file's suffix names; the file appears whole or not at all.
+
+    Args:
+        path: Where to.
+        image: (H, W, 3) uint8, BGR.
+
+    Raises:
+        OutputError: The suffix names no format, the folder is missing or read-only, or the disk is full.
+    """
+    target = Path(path)
+    if not is_writable_format(target):
+        raise OutputError(
+            f"{str(target)!r} has the suffix {target.suffix!r}, which names no picture format that OpenCV "
+            "writes; use .jpg or .png"
+        )
+    try:
+        _, encoded = cv2.imencode(target.suffix, image)
+    except cv2.error as error:
+        height, width = image.shape[:2]
+        raise OutputError(
+            f"a picture of {width} x {height} pixels cannot be stored as {target.suffix!r} ({error.err}); "
+            "use .png"
+        ) from error
+    atomic_write_bytes(target, encoded.tobytes())
+
+
+def is_writable_format(path: Path) -> bool:
+    """Say whether OpenCV writes pictures with this file's suffix."""
+    return bool(path.suffix) and cv2.haveImageWriter(f"x{path.suffix}")
+
+
+def _read(path: Path) -> bytes:
+    # Through Python, not cv2.imread: that fails on names outside the code page of Windows, and says nothing.
+    try:
+        data = path.read_bytes()
+    except IsADirectoryError as error:
+        raise InputError(f"{str(path)!r} is a folder; give the path of one picture") from error
+    except FileNotFoundError as error:
+        raise InputError(f"{str(path)!r} does not exist; give the path of a picture") from error
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        raise InputError(f"{str(path)!r} cannot be read ({error}); give a readable picture") from error
+    if not data:
+        raise InputError(f"{str(path)!r} is empty; give a picture")
+    return data
+
+
+def _decode(data: bytes, path: Path) -> Image:
+    if data.startswith(_JPEG_START) and not _jpeg_ends(data):
+        # OpenCV 4 fills the missing rows with grey and reports success.
+        raise InputError(f"{str(path)!r} is a JPEG that ends early; get an intact copy of it")
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:
+        raise InputError(f"{str(path)!r} cannot be decoded ({error.err}); give another picture") from error
+    if image is None:
+        raise InputError(
+            f"{str(path)!r} is no picture that OpenCV can decode, or is damaged; give an intact JPEG or PNG"
+        )
+    return cast("Image", image)
+
+
+def _jpeg_ends(data: bytes) -> bool:
+    """Walk from marker to marker; whatever follows the end mark (thumbnails, maker notes) is ignored."""
+    position = 0
+    while marker := _JPEG_MARKER.search(data, position):
+        code = marker[1][0]
+        if code == _JPEG_END:
+            return True
+        position = marker.end()
+        if code not in _JPEG_WITHOUT_LENGTH:
+            position += int.from_bytes(data[position : position + 2], "big")
+    return False
+
+
+def _array_problem(array: object) -> str:
+    """Say in one sentence why this is no BGR or RGB image, or nothing."""
+    if not isinstance(array, np.ndarray):
+        return (
+            f"the image is a {type(array).__name__}; give a path or an (H, W, 3) uint8 array, "
+            "for a PIL image: numpy.asarray(image.convert('RGB')) with color='rgb'"
+        )
+    if array.ndim != _RANK or array.shape[2] != _CHANNELS:
+        return f"the image array has shape {array.shape}; {_shape_remedy(array.shape)}"
+    if 0 in array.shape:
+        return f"the image array has shape {array.shape}, so no pixel; H and W must be 1 or more"
+    if array.dtype != np.uint8:
+        return f"the image array is {array.dtype}; it must be uint8, {_dtype_remedy(array.dtype)}"
+    return ""
+
+
+def _shape_remedy(shape: Sequence[int]) -> str:
+    """Name the conversion for the shapes that are pictures of another kind."""
+    kinds = {
+        (2, None): "a grey image becomes (H, W, 3) with cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)",
+        (3, 1): "a grey image becomes (H, W, 3) with cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)",
+        (3, 4): "drop the transparency with image[:, :, :3] to get (H, W, 3)",
+        (4, 3): "give one image of a batch at a time, as (H, W, 3)",
+    }
+    key = (len(shape), shape[-1] if len(shape) >= _RANK else None)
+    return kinds.get(key, "it must be (H, W, 3), height first and channels last")
+
+
+def _dtype_remedy(dtype: np.dtype[np.generic]) -> str:
+    kinds = {
+        "f": "for values 0 to 1: (image * 255).round().clip(0, 255).astype(numpy.uint8)",
+        "u": "for 16 bits: (image >> 8).astype(numpy.uint8)",
+        "i": "for values 0 to 255: image.clip(0, 255).astype(numpy.uint8)",
+        "b": "for a mask: image.astype(numpy.uint8) * 255",
+    }
+    return kinds.get(dtype.kind, "values 0 to 255")
