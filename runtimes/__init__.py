@@ -7,6 +7,7 @@ from pose_onnx.runtimes._registry import (
     backend_names,
     default_threads,
     installed_backends,
+    model_suffix,
     open_runtime,
 )
 
@@ -19,5 +20,6 @@ __all__ = [
     "backend_names",
     "default_threads",
     "installed_backends",
+    "model_suffix",
     "open_runtime",
 ]

@@ -68,6 +68,11 @@ def installed_backends() -> tuple[str, ...]:
     return ours + third_party
 
 
+def model_suffix(backend: str) -> str:
+    """Return the file suffix of the models that a backend runs; third parties' run ONNX."""
+    return BACKENDS[backend].suffix if backend in BACKENDS else ".onnx"
+
+
 def open_runtime(
     path: str | os.PathLike[str], backend: str = "ort", *, threads: int | None = None, **options: Any
 ) -> Runtime:

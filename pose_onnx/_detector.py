@@ -1,0 +1,109 @@
+"""Find people: image in, boxes out."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Literal
+
+import numpy as np
+
+from pose_onnx._card import ModelCard
+from pose_onnx._detect import decode_boxes, detector_input, select_boxes
+from pose_onnx._errors import InputError
+from pose_onnx._image import load_image
+from pose_onnx._model import INPUT_NAME, CardLike, ModelLike, open_model
+from pose_onnx._presets import Preset, find_preset
+from pose_onnx._types import Detections, Image
+from pose_onnx.runtimes import Runtime
+
+
+class Detector:
+    """A person detector.
+
+    Args:
+        model: Official name, or path of an exported file.
+        card: For a file without a card: a card, its name, or the path of a card file.
+        backend: Which engine runs it.
+        threads: Threads inside one model run; every core when `None`.
+        preset: `"accurate"`, or `"paddle"` to be equal to PaddleDetection's deployed pipeline.
+        threshold: Boxes with a score above this are kept; the preset's when `None`.
+        classes: Names of the classes to keep; every class of the card when `None`.
+        options: Handed to the backend, for example `providers=[...]`.
+
+    Raises:
+        PoseOnnxError: One of its kinds, with what to do; see `pose_onnx._errors`.
+    """
+
+    def __init__(
+        self,
+        model: ModelLike,
+        *,
+        card: CardLike | None = None,
+        backend: str = "ort",
+        threads: int | None = None,
+        preset: Preset | str = "accurate",
+        threshold: float | None = None,
+        classes: tuple[str, ...] | None = None,
+        **options: Any,
+    ) -> None:
+        self.preset = find_preset(preset)
+        self.threshold = _checked_threshold(self.preset.box_threshold if threshold is None else threshold)
+        self.card: ModelCard
+        self.runtime: Runtime
+        self.card, self.runtime = open_model(model, "detect", card, backend, threads, options)
+        self._labels = _class_indices(self.card, classes)
+
+    def __call__(
+        self, image: Image | str | os.PathLike[str], *, color: Literal["bgr", "rgb"] = "bgr"
+    ) -> Detections:
+        """Find the people in one image.
+
+        Args:
+            image: Path, or (H, W, 3) uint8 array.
+            color: Channel order of an array.
+
+        Returns:
+            Boxes in image pixels, best first; of length 0 if there is nobody.
+        """
+        pixels = load_image(image, color=color)
+        outputs = self.runtime.run({INPUT_NAME: detector_input(pixels, self.card)})
+        boxes, scores = decode_boxes(outputs, self.card)
+        wanted = np.zeros_like(scores[0])
+        wanted[:, self._labels] = scores[0][:, self._labels]
+        found = select_boxes(boxes[0], wanted, self.card.box, self.threshold)
+        return self._in_image(found, pixels.shape[:2])
+
+    def _in_image(self, found: Detections, image_size: tuple[int, ...]) -> Detections:
+        """Take boxes from input pixels to image pixels."""
+        ratio = np.array(image_size[::-1], np.float32) / np.array(self.card.input_size[::-1], np.float32)
+        boxes = found.boxes * np.tile(ratio, 2)
+        if self.preset.clip_boxes:
+            boxes = boxes.clip(0, np.tile(np.array(image_size[::-1], np.float32), 2))
+        return replace(found, boxes=boxes.astype(np.float32))
+
+    def close(self) -> None:
+        """Release the engine."""
+        self.runtime.close()
+
+    def __enter__(self) -> Detector:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _checked_threshold(threshold: float) -> float:
+    if not 0 <= threshold <= 1:
+        raise InputError(f"threshold={threshold!r} was given; give a number from 0 to 1")
+    return threshold
+
+
+def _class_indices(card: ModelCard, classes: tuple[str, ...] | None) -> list[int]:
+    wanted = card.classes if classes is None else classes
+    if unknown := sorted(set(wanted) - set(card.classes)):
+        raise InputError(f"model {card.name!r} knows no class {unknown}; choose among {list(card.classes)}")
+    return [card.classes.index(name) for name in wanted]

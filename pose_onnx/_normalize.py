@@ -1,0 +1,36 @@
+"""Pixels to network input: scaling, mean and standard deviation as one table of 256 entries a channel."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from pose_onnx._card import ModelCard
+from pose_onnx._types import F32, Image
+
+
+def normalize(pixels_bgr: Image, card: ModelCard, *, out: F32) -> None:
+    """Normalise an image into a planar tensor.
+
+    A pixel has 256 values, so the arithmetic is done once for each, in the order and precision of
+    PaddleDetection (deploy/python/preprocess.py, NormalizeImage): the result is equal to the last bit.
+
+    Args:
+        pixels_bgr: (h, w, 3) uint8, BGR.
+        card: Its `mean`, `std` and `color`.
+        out: (3, h, w) float32, written.
+    """
+    table = _table(card.mean, card.std)
+    source = (2, 1, 0) if card.color == "rgb" else (0, 1, 2)
+    for channel in range(3):
+        # mode="clip" lets take write to `out` without a buffer; no uint8 is ever out of 256 entries.
+        np.take(table[channel], pixels_bgr[:, :, source[channel]], out=out[channel], mode="clip")
+
+
+@lru_cache(maxsize=16)
+def _table(mean: tuple[float, ...], std: tuple[float, ...]) -> F32:
+    values = np.arange(256, dtype=np.float32) * np.float32(1 / 255.0)
+    table = ((values - np.array(mean)[:, None]).astype(np.float32) / np.array(std)[:, None]).astype(np.float32)
+    table.flags.writeable = False
+    return table

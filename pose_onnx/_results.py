@@ -1,0 +1,96 @@
+"""Results as JSON: one document for a run over any number of pictures (schema in `results_json`)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_onnx._types import Poses
+
+SCHEMA: Final = "pose_onnx.results/1"
+"""Raised when a field changes its meaning or goes; new fields may come without."""
+
+_DECIMALS: Final = 4  # 1e-4 pixel, 1e-4 of a score: far below what any model resolves
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageResult:
+    """What was found in one picture.
+
+    Attributes:
+        path: Where the picture is, as it was given.
+        size: Height and width, pixels.
+        poses: The people in it.
+        picture: Path of the annotated picture; empty if none was written.
+    """
+
+    path: str
+    size: tuple[int, int]
+    poses: Poses
+    picture: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A picture that could not be used.
+
+    Attributes:
+        path: Where it is, as it was given.
+        error: What is wrong with it, one sentence.
+    """
+
+    path: str
+    error: str
+
+
+def results_json(
+    settings: Mapping[str, Any], images: Sequence[ImageResult], failures: Sequence[Failure] = ()
+) -> str:
+    """Return the results of one run as JSON text.
+
+    The document: `schema`; `settings` (models, backend, preset, ... as given); `images`, each with `path`,
+    `width` and `height` (pixels), `picture` (the annotated picture, null if none was written),
+    `keypoint_names` (K names) and `people`, each with `box` (x1, y1, x2, y2), `box_score`, `keypoints`
+    (K pairs x, y) and `scores` (K); `failures`, each with `path` and `error`. All coordinates are pixels of
+    the whole image. Every number is finite; one that is not, is null.
+    """
+    document = {
+        "schema": SCHEMA,
+        "settings": dict(settings),
+        "images": [_image(result) for result in images],
+        "failures": [{"path": failure.path, "error": failure.error} for failure in failures],
+    }
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def _image(result: ImageResult) -> dict[str, Any]:
+    height, width = result.size
+    poses = result.poses
+    people = zip(
+        _numbers(poses.boxes),
+        _numbers(poses.box_scores),
+        _numbers(poses.keypoints),
+        _numbers(poses.scores),
+        strict=True,
+    )
+    names = ("box", "box_score", "keypoints", "scores")
+    return {
+        "path": result.path,
+        "width": width,
+        "height": height,
+        "picture": result.picture or None,
+        "keypoint_names": list(poses.names),
+        "people": [dict(zip(names, person, strict=True)) for person in people],
+    }
+
+
+def _numbers(array: NDArray[np.float32]) -> list[Any]:
+    # In float64, or the rounded float32 would print with all its digits again.
+    rounded = array.astype(np.float64).round(_DECIMALS)
+    nested: list[Any] = np.where(np.isfinite(rounded), rounded.astype(object), None).tolist()
+    return nested
