@@ -77,7 +77,7 @@ def draw_poses(
     Raises:
         InputError: The image cannot be used, or the skeleton names a keypoint that is not there.
     """
-    canvas = load_image(image).copy()
+    canvas: Image = load_image(image).copy()
     limbs = skeleton_of(poses.names) if skeleton is None else _checked(skeleton, len(poses.names))
     painter = _Painter(canvas, reverse=color != "rgb")
     for index in range(len(poses)):
@@ -184,7 +184,8 @@ def _side(name: str) -> str:
 
 
 def _is_drawable(points: F64) -> NDArray[np.bool_]:
-    return np.isfinite(points).all(axis=-1) & (np.abs(points) < _FAR_AWAY).all(axis=-1)
+    drawable: NDArray[np.bool_] = np.all(np.abs(np.nan_to_num(points, nan=np.inf)) < _FAR_AWAY, axis=-1)
+    return drawable
 
 
 def _fixed(points: F64) -> list[tuple[int, int]]:

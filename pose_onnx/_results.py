@@ -92,5 +92,7 @@ def _image(result: ImageResult) -> dict[str, Any]:
 def _numbers(array: NDArray[np.float32]) -> list[Any]:
     # In float64, or the rounded float32 would print with all its digits again.
     rounded = array.astype(np.float64).round(_DECIMALS)
-    nested: list[Any] = np.where(np.isfinite(rounded), rounded.astype(object), None).tolist()
+    numbers = rounded.astype(object)
+    numbers[~np.isfinite(rounded)] = None
+    nested: list[Any] = numbers.tolist()
     return nested
