@@ -68,7 +68,7 @@ def find_peaks(maps: F32) -> tuple[NDArray[np.int64], F32]:
 
     Of several equal cells the first in reading order is taken; (0, 0) where no value is above 0.
     """
-    flat = maps.reshape(len(maps), -1)
+    flat = maps.reshape(len(maps), maps.shape[1] * maps.shape[2])
     index = flat.argmax(axis=1)
     scores = flat[np.arange(len(flat)), index]
     if np.isnan(scores).any():
