@@ -1,0 +1,178 @@
+"""An ONNX graph as plain Python data, small enough that a rewrite pass is a dozen lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+OPSET: Final = 17
+IR_VERSION: Final = 8  # the one that goes with opset 17: runtimes of 2022 and later read it
+Array = NDArray[Any]
+
+
+@dataclass(slots=True)
+class Node:
+    """One operator. `inputs` has an empty name where an optional input is left out."""
+
+    op: str
+    inputs: list[str]
+    outputs: list[str]
+    attributes: dict[str, Any] = field(default_factory=dict)
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorInfo:
+    """Name, ONNX element type and shape of a graph input or output; a free size is a string."""
+
+    name: str
+    dtype: int
+    shape: tuple[int | str, ...]
+
+
+@dataclass(slots=True)
+class Graph:
+    """A graph whose constants are arrays by name.
+
+    Attributes:
+        nodes: in an order in which they can run.
+        constants: initialisers, float or int arrays that no pass writes into.
+        inputs: what is fed.
+        outputs: what is returned.
+    """
+
+    nodes: list[Node]
+    constants: dict[str, Array]
+    inputs: list[TensorInfo]
+    outputs: list[TensorInfo]
+
+    @classmethod
+    def from_model(cls, model: onnx.ModelProto) -> Graph:
+        """Read a model."""
+        graph = model.graph
+        constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+        nodes = [
+            Node(
+                node.op_type,
+                list(node.input),
+                list(node.output),
+                {a.name: helper.get_attribute_value(a) for a in node.attribute},
+                node.name,
+            )
+            for node in graph.node
+        ]
+        inputs = [_info(value) for value in graph.input if value.name not in constants]
+        return cls(nodes, constants, inputs, [_info(value) for value in graph.output])
+
+    def to_model(self) -> onnx.ModelProto:
+        """Write the graph as a model with inferred shapes for every tensor."""
+        nodes = [
+            helper.make_node(n.op, n.inputs, n.outputs, name=n.name or f"{n.op}_{i}", **n.attributes)
+            for i, n in enumerate(self.nodes)
+        ]
+        graph = helper.make_graph(
+            nodes,
+            "pose_onnx",
+            [helper.make_tensor_value_info(t.name, t.dtype, t.shape) for t in self.inputs],
+            [helper.make_tensor_value_info(t.name, t.dtype, t.shape) for t in self.outputs],
+            [numpy_helper.from_array(a, name) for name, a in self.constants.items()],
+        )
+        model = helper.make_model(
+            graph,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            ir_version=IR_VERSION,
+            producer_name="pose-onnx",
+        )
+        return onnx.shape_inference.infer_shapes(model, data_prop=True)
+
+    def copy(self) -> Graph:
+        """Return a copy whose nodes may be changed; arrays are shared, as nobody writes into them."""
+        nodes = [
+            replace(n, inputs=[*n.inputs], outputs=[*n.outputs], attributes={**n.attributes})
+            for n in self.nodes
+        ]
+        return Graph(nodes, dict(self.constants), [*self.inputs], [*self.outputs])
+
+    def shapes(self) -> dict[str, tuple[int | str, ...]]:
+        """Infer the shape of every tensor; one that cannot be inferred is left out."""
+        graph = self.to_model().graph
+        return {v.name: _info(v).shape for v in [*graph.input, *graph.output, *graph.value_info]}
+
+    def producers(self) -> dict[str, Node]:
+        """Map every computed tensor to the node that makes it."""
+        return {name: node for node in self.nodes for name in node.outputs}
+
+    def consumers(self) -> dict[str, list[Node]]:
+        """Map every tensor to the nodes that read it."""
+        found: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            for name in dict.fromkeys(node.inputs):
+                found.setdefault(name, []).append(node)
+        return found
+
+    def output_names(self) -> set[str]:
+        """Names of the graph's outputs."""
+        return {t.name for t in self.outputs}
+
+    def of_type(self, *ops: str) -> Iterator[Node]:
+        """Nodes of these operators, over a snapshot: the list may be changed meanwhile."""
+        return iter([n for n in self.nodes if n.op in ops])
+
+    def constant(self, array: Array, hint: str) -> str:
+        """Add a constant and return its name, made from `hint`."""
+        name, number = hint, 0
+        while name in self.constants:
+            number += 1
+            name = f"{hint}_{number}"
+        self.constants[name] = array
+        return name
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Make every reader of a key of `names` read its value instead, chains included."""
+
+        def final(name: str) -> str:
+            while name in names:
+                name = names[name]
+            return name
+
+        for node in self.nodes:
+            node.inputs = [final(name) for name in node.inputs]
+
+    def drop(self, dead: Sequence[Node]) -> None:
+        """Remove nodes."""
+        gone = {id(node) for node in dead}
+        self.nodes = [node for node in self.nodes if id(node) not in gone]
+
+    def prune(self) -> None:
+        """Remove what no output needs: nodes, constants and inputs but the first."""
+        needed = self.output_names()
+        kept = []
+        for node in reversed(self.nodes):
+            if needed.intersection(node.outputs):
+                needed.update(node.inputs)
+                kept.append(node)
+        self.nodes = kept[::-1]
+        self.constants = {k: v for k, v in self.constants.items() if k in needed}
+        self.inputs = [t for t in self.inputs if t.name in needed]
+
+
+def _info(value: onnx.ValueInfoProto) -> TensorInfo:
+    tensor = value.type.tensor_type
+    shape = tuple(
+        d.dim_value if d.HasField("dim_value") else d.dim_param for d in tensor.shape.dim
+    )
+    return TensorInfo(value.name, tensor.elem_type, shape)
+
+
+def scalar(array: Array | None) -> float | None:
+    """Return the one value that fills an array, or None if there is none or more than one."""
+    if array is None or array.size == 0:
+        return None
+    first = array.reshape(-1)[0]
+    return float(first) if bool(np.all(array == first)) else None

@@ -1,0 +1,105 @@
+"""Building blocks that several networks share.
+
+Attribute names are part of the contract: together they spell the parameter
+names of PaddleDetection's checkpoints, so that those load unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from paddle import Tensor, nn
+from paddle.nn import functional as F
+
+Activation = Callable[[Tensor], Tensor]
+
+
+def conv(c_in: int, c_out: int, kernel: int, *, stride: int = 1, groups: int = 1) -> nn.Conv2D:
+    """Convolution without bias that keeps the size (but for its stride)."""
+    return nn.Conv2D(
+        c_in, c_out, kernel, stride=stride, padding=kernel // 2, groups=groups, bias_attr=False
+    )
+
+
+def identity(x: Tensor) -> Tensor:
+    """The activation of a layer that has none."""
+    return x
+
+
+class ConvNorm(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
+    """Convolution, batch norm, activation.
+
+    Args:
+        c_in: input channels.
+        c_out: output channels.
+        kernel: side of the square kernel, odd.
+        stride: of the convolution.
+        groups: of the convolution.
+        activation: applied last.
+        norm_name: attribute of the batch norm: "norm" or "bn", as the
+            checkpoint has it.
+    """
+
+    def __init__(
+        self,
+        c_in: int,
+        c_out: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        activation: Activation = identity,
+        norm_name: str = "norm",
+    ) -> None:
+        super().__init__()
+        self.conv = conv(c_in, c_out, kernel, stride=stride, groups=groups)
+        self.add_sublayer(norm_name, nn.BatchNorm2D(c_out))
+        self._norm_name = norm_name
+        self._activation = activation
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, c_in, H, W) -> (N, c_out, H / stride, W / stride)."""
+        return self._activation(getattr(self, self._norm_name)(self.conv(x)))
+
+
+class DepthwisePointwise(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
+    """Depthwise convolution, then pointwise, each normed ("DPModule" of PaddleDetection).
+
+    Args:
+        c_in: input channels.
+        c_out: output channels; the depthwise half has this many groups.
+        kernel: side of the depthwise kernel.
+        stride: of the depthwise convolution.
+        last_activation: applied after the pointwise half.
+    """
+
+    def __init__(
+        self,
+        c_in: int,
+        c_out: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        last_activation: Activation = F.hardswish,
+    ) -> None:
+        super().__init__()
+        self.dwconv = conv(c_in, c_out, kernel, stride=stride, groups=c_out)
+        self.bn1 = nn.BatchNorm2D(c_out)
+        self.pwconv = conv(c_out, c_out, 1)
+        self.bn2 = nn.BatchNorm2D(c_out)
+        self._last_activation = last_activation
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, c_in, H, W) -> (N, c_out, H / stride, W / stride)."""
+        x = F.hardswish(self.bn1(self.dwconv(x)))
+        return self._last_activation(self.bn2(self.pwconv(x)))
+
+
+def channel_shuffle(x: Tensor) -> Tensor:
+    """Interleave the two halves of the channels (ShuffleNet, arXiv 1707.01083, 2 groups).
+
+    Shapes are constants but for the batch, so that the graph needs no shape arithmetic.
+    """
+    channels, height, width = x.shape[1:]
+    x = x.reshape([-1, 2, channels // 2, height, width])
+    return x.transpose([0, 2, 1, 3, 4]).reshape([-1, channels, height, width])

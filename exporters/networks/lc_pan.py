@@ -1,0 +1,74 @@
+"""LC-PAN: PicoDet's path aggregation neck made of LCNet blocks.
+
+Structure: PaddleDetection ppdet/modeling/necks/lc_pan.py with four feature levels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from paddle import Tensor, concat, nn
+from paddle.nn import functional as F
+
+from pose_onnx.exporters.networks._blocks import ConvNorm, DepthwisePointwise
+from pose_onnx.exporters.networks.lcnet import Block, DepthwiseSeparable
+
+KERNEL: Final = 5
+
+
+class ChannelTransform(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
+    """Brings every feature level to the same number of channels."""
+
+    def __init__(self, c_in: Sequence[int], c_out: int) -> None:
+        super().__init__()
+        self.convs = nn.LayerList(
+            [ConvNorm(c, c_out, 1, activation=F.hardswish, norm_name="bn") for c in c_in]
+        )
+
+    def forward(self, features: list[Tensor]) -> list[Tensor]:
+        return [layer(x) for layer, x in zip(self.convs, features, strict=True)]
+
+
+def _merge(channels: int) -> nn.Sequential:
+    """Two concatenated feature maps of `channels` each -> one of `channels`."""
+    both = 2 * channels
+    return nn.Sequential(
+        DepthwiseSeparable(Block(KERNEL, both, both, 1, excite=False)),
+        DepthwiseSeparable(Block(KERNEL, both, channels, 1, excite=False)),
+    )
+
+
+def _halve(channels: int) -> DepthwisePointwise:
+    return DepthwisePointwise(channels, channels, KERNEL, stride=2)
+
+
+class LCPAN(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
+    """Features at strides 8, 16, 32 -> features at strides 8, 16, 32, 64.
+
+    Args:
+        c_in: channels of the input features, highest resolution first.
+        channels: of every output feature.
+    """
+
+    def __init__(self, c_in: Sequence[int], channels: int) -> None:
+        super().__init__()
+        self.conv_t = ChannelTransform(c_in, channels)
+        steps = range(len(c_in) - 1)
+        self.top_down_blocks = nn.LayerList([_merge(channels) for _ in steps])
+        self.downsamples = nn.LayerList([_halve(channels) for _ in steps])
+        self.bottom_up_blocks = nn.LayerList([_merge(channels) for _ in steps])
+        self.first_top_conv = _halve(channels)
+        self.second_top_conv = _halve(channels)
+
+    def forward(self, features: list[Tensor]) -> list[Tensor]:
+        lateral = self.conv_t(features)
+        inner = [lateral[-1]]  # highest resolution first
+        for feature, merge in zip(reversed(lateral[:-1]), self.top_down_blocks, strict=True):
+            raised = F.interpolate(inner[0], scale_factor=2, mode="nearest")
+            inner.insert(0, merge(concat([raised, feature], axis=1)))
+        outs = [inner[0]]
+        steps = zip(inner[1:], self.downsamples, self.bottom_up_blocks, strict=True)
+        for feature, halve, merge in steps:
+            outs.append(merge(concat([halve(outs[-1]), feature], axis=1)))
+        return [*outs, self.first_top_conv(lateral[-1]) + self.second_top_conv(outs[-1])]

@@ -1,0 +1,195 @@
+"""Lite-HRNet, variant "wider naive": the backbone of PP-TinyPose.
+
+Architecture: Yu et al., Lite-HRNet (arXiv 2104.06403), with shuffle units
+instead of conditional weighting; widths as in PaddleDetection's
+ppdet/modeling/backbones/lite_hrnet.py, "wider_naive".
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from paddle import Tensor, concat, nn
+from paddle.nn import functional as F
+
+from pose_onnx.exporters.networks._blocks import ConvNorm, channel_shuffle, conv
+
+STEM_CHANNELS: Final = 32
+BRANCH_CHANNELS: Final = (40, 80, 160, 320)
+"""Channels of the branches at 1/4, 1/8, 1/16 and 1/32 of the input size."""
+MODULES_PER_STAGE: Final = (2, 4, 2)
+UNITS_PER_BRANCH: Final = 2
+
+
+class Stem(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
+    """(N, 3, H, W) -> (N, 32, H/4, W/4)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        full, half = STEM_CHANNELS, STEM_CHANNELS // 2
+        self.conv1 = ConvNorm(3, full, 3, stride=2, activation=F.relu)
+        self.branch1 = nn.Sequential(
+            ConvNorm(half, half, 3, stride=2, groups=half),
+            ConvNorm(half, half, 1, activation=F.relu),
+        )
+        self.expand_conv = ConvNorm(half, full, 1, activation=F.relu)
+        self.depthwise_conv = ConvNorm(full, full, 3, stride=2, groups=full)
+        self.linear_conv = ConvNorm(full, half, 1, activation=F.relu)
+
+    def forward(self, image: Tensor) -> Tensor:
+        first, second = self.conv1(image).chunk(2, axis=1)
+        second = self.linear_conv(self.depthwise_conv(self.expand_conv(second)))
+        return channel_shuffle(concat([self.branch1(first), second], axis=1))
+
+
+class ShuffleUnit(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
+    """Half of the channels passes through, half is convolved; then both interleave."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        half = channels // 2
+        self.branch2 = nn.Sequential(
+            ConvNorm(half, half, 1, activation=F.relu),
+            ConvNorm(half, half, 3, groups=half),
+            ConvNorm(half, half, 1, activation=F.relu),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        kept, worked = x.chunk(2, axis=1)
+        return channel_shuffle(concat([kept, self.branch2(worked)], axis=1))
+
+
+def _separable(c_in: int, c_out: int, *, stride: int, rectify: bool) -> nn.Sequential:
+    layers = [
+        conv(c_in, c_in, 3, stride=stride, groups=c_in),
+        nn.BatchNorm2D(c_in),
+        conv(c_in, c_out, 1),
+        nn.BatchNorm2D(c_out),
+    ]
+    return nn.Sequential(*layers, *([nn.ReLU()] if rectify else []))
+
+
+def _upward(source: int, target: int) -> nn.Sequential:
+    """From the lower resolution of branch `source` to that of branch `target`."""
+    c_in, c_out = BRANCH_CHANNELS[source], BRANCH_CHANNELS[target]
+    upsample = nn.Upsample(scale_factor=2 ** (source - target), mode="nearest")
+    return nn.Sequential(conv(c_in, c_out, 1), nn.BatchNorm2D(c_out), upsample)
+
+
+def _downward(source: int, target: int) -> nn.Sequential:
+    """From the higher resolution of branch `source` to that of branch `target`."""
+    c_in, c_out = BRANCH_CHANNELS[source], BRANCH_CHANNELS[target]
+    halvings = [_separable(c_in, c_in, stride=2, rectify=True) for _ in range(target - source - 1)]
+    return nn.Sequential(*halvings, _separable(c_in, c_out, stride=2, rectify=False))
+
+
+def _between(source: int, target: int) -> nn.Sequential | None:
+    if source == target:
+        return None
+    return _upward(source, target) if source > target else _downward(source, target)
+
+
+class MultiBranchModule(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
+    """Two shuffle units on every branch, then every branch is summed into every other."""
+
+    def __init__(self, branches: int) -> None:
+        super().__init__()
+        self.layers = nn.LayerList(
+            [
+                nn.Sequential(*[ShuffleUnit(channels) for _ in range(UNITS_PER_BRANCH)])
+                for channels in BRANCH_CHANNELS[:branches]
+            ]
+        )
+        self.fuse_layers = nn.LayerList(
+            [
+                nn.LayerList([_between(source, target) for source in range(branches)])
+                for target in range(branches)
+            ]
+        )
+
+    def forward(self, branches: list[Tensor]) -> list[Tensor]:
+        outs = [layer(x) for layer, x in zip(self.layers, branches, strict=True)]
+        # The weights were trained with two peculiarities of PaddleDetection's
+        # code: branch 0 counts twice in every sum, and the sums of the other
+        # targets take branch 0 as it is after its own fusion, not rectified.
+        fused = self._fuse(0, outs)
+        sums = [fused, *(self._fuse(i, [fused, *outs[1:]]) for i in range(1, len(outs)))]
+        return [F.relu(x) for x in sums]
+
+    def _fuse(self, target: int, outs: list[Tensor]) -> Tensor:
+        first, *others = [
+            x if layer is None else layer(x)
+            for layer, x in zip(self.fuse_layers[target], outs, strict=True)
+        ]
+        total = first + first
+        for x in others:
+            total = total + x
+        return total
+
+
+class SeparableConvNorm(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
+    """Depthwise 3x3, then pointwise to `c_out` channels; rectified only if `rectify`."""
+
+    def __init__(self, c_in: int, c_out: int) -> None:
+        super().__init__()
+        self.depthwise_conv = ConvNorm(c_in, c_in, 3, groups=c_in)
+        self.pointwise_conv = ConvNorm(c_in, c_out, 1, activation=F.relu)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pointwise_conv(self.depthwise_conv(x))
+
+
+class IterativeHead(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
+    """Carries the low resolutions up, step by step; returns the highest one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = [*reversed(BRANCH_CHANNELS), BRANCH_CHANNELS[0]]
+        self.projects = nn.LayerList(
+            [SeparableConvNorm(c_in, c_out) for c_in, c_out in zip(widths, widths[1:], strict=False)]
+        )
+
+    def forward(self, branches: list[Tensor]) -> Tensor:
+        lowest, *higher = reversed(branches)
+        carried = self.projects[0](lowest)
+        for branch, project in zip(higher, list(self.projects)[1:], strict=True):
+            size = branch.shape[2:]
+            raised = F.interpolate(carried, size=size, mode="bilinear", align_corners=True)
+            carried = project(branch + raised)
+        return carried
+
+
+class LiteHRNet(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
+    """(N, 3, H, W) -> (N, 40, H/4, W/4)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = Stem()
+        c_in = STEM_CHANNELS
+        for stage, modules in enumerate(MODULES_PER_STAGE):
+            self.add_sublayer(f"transition{stage}", _transition(stage, c_in))
+            blocks = [MultiBranchModule(stage + 2) for _ in range(modules)]
+            self.add_sublayer(f"stage{stage}", nn.Sequential(*blocks))
+            c_in = BRANCH_CHANNELS[stage + 1]
+        self.head_layer = IterativeHead()
+
+    def forward(self, image: Tensor) -> Tensor:
+        branches = [self.stem(image)]
+        for stage in range(len(MODULES_PER_STAGE)):
+            transition = getattr(self, f"transition{stage}")
+            # A stage adds one branch, made from the lowest resolution so far.
+            sources = [*branches, branches[-1]]
+            branches = [
+                x if layer is None else layer(x)
+                for layer, x in zip(transition, sources, strict=True)
+            ]
+            branches = getattr(self, f"stage{stage}")(branches)
+        return self.head_layer(branches)
+
+
+def _transition(stage: int, c_in: int) -> nn.LayerList:
+    """From the branches of the stage before (`c_in`: channels of its last) to one more."""
+    added = nn.Sequential(_separable(c_in, BRANCH_CHANNELS[stage + 1], stride=2, rectify=True))
+    if stage == 0:
+        return nn.LayerList([_separable(c_in, BRANCH_CHANNELS[0], stride=1, rectify=True), added])
+    return nn.LayerList([*([None] * (stage + 1)), added])

@@ -1,0 +1,49 @@
+"""Run a part of a graph with ONNX Runtime, without its optimiser."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from pose_onnx.exporters.graph import IR_VERSION, OPSET, Graph, Node
+
+
+def evaluate(
+    graph: Graph, nodes: Sequence[Node], names: Sequence[str], feeds: Mapping[str, NDArray[np.float32]]
+) -> dict[str, NDArray[Any]]:
+    """Compute tensors.
+
+    Args:
+        graph: gives the constants and the inputs.
+        nodes: those to run, in order.
+        names: tensors to return.
+        feeds: one array for each of the graph's inputs that `nodes` read.
+
+    Returns:
+        The arrays by name.
+    """
+    used = {name for node in nodes for name in node.inputs}
+    model = helper.make_model(
+        helper.make_graph(
+            [helper.make_node(n.op, n.inputs, n.outputs, **n.attributes) for n in nodes],
+            "part",
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, a.shape) for name, a in feeds.items()],
+            [helper.make_empty_tensor_value_info(name) for name in names],
+            [numpy_helper.from_array(a, name) for name, a in graph.constants.items() if name in used],
+        ),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+    )
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3  # errors only: a part of a graph has unused initialisers
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    return dict(zip(names, session.run(list(names), dict(feeds)), strict=True))

@@ -1,0 +1,98 @@
+"""Shape arithmetic becomes constants, and the batch becomes free.
+
+Paddle's graphs compute target shapes from Shape and Slice, or have a batch of
+1 written into them. The one image is run through the graph, and every shape
+that occurred is written down. What remains free is the batch: it is the
+outermost axis of every tensor that depends on the image, so a reshape to
+(-1, d1, d2, ...) is right for every batch size. `ensures` checks exactly that.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_onnx.exporters.graph import Graph, Node, TensorInfo
+from pose_onnx.exporters.passes._evaluate import evaluate
+from pose_onnx.exporters.passes._runner import Pass, all_of, no_node_of
+
+BATCH: Final = "N"
+SEED: Final = 0
+SAME_ROWS: Final = 1e-3
+"""Largest allowed difference, relative to the largest value, between an image alone and in a batch.
+
+Rounding differs by about 1e-6 with the batch size; a wrong axis gives differences of order 1.
+"""
+Shapes = dict[str, tuple[int, ...]]
+
+
+def run(graph: Graph) -> None:
+    """See the module."""
+    shapes = _shapes(graph)
+    for node in graph.of_type("Reshape"):
+        target = np.array([-1, *shapes[node.outputs[0]][1:]], np.int64)
+        node.inputs[1] = graph.constant(target, f"{node.outputs[0]}.shape")
+    for node in graph.of_type("Resize"):
+        _resize_by_scales(graph, node, shapes)
+    graph.inputs = [TensorInfo(t.name, t.dtype, (BATCH, *t.shape[1:])) for t in graph.inputs]
+    graph.outputs = [TensorInfo(t.name, t.dtype, (BATCH, *shapes[t.name][1:])) for t in graph.outputs]
+
+
+def _shapes(graph: Graph) -> Shapes:
+    read = {n.inputs[0] for n in graph.of_type("Resize")}
+    made = {n.outputs[0] for n in graph.of_type("Resize", "Reshape")}
+    names = sorted((read | made | graph.output_names()) - {t.name for t in graph.inputs})
+    return {name: array.shape for name, array in _run(graph, names, _images(graph, 1)).items()}
+
+
+def _resize_by_scales(graph: Graph, node: Node, shapes: Shapes) -> None:
+    """Sizes would need the batch, which is free; factors do not."""
+    before, after = shapes[node.inputs[0]], shapes[node.outputs[0]]
+    factors = np.array([1, *(b / a for a, b in zip(before[1:], after[1:], strict=True))], np.float32)
+    node.inputs = [node.inputs[0], "", graph.constant(factors, f"{node.outputs[0]}.scales")]
+
+
+def _images(graph: Graph, count: int) -> NDArray[np.float32]:
+    rng = np.random.default_rng(SEED)
+    return rng.standard_normal((count, *_image_shape(graph))).astype(np.float32)
+
+
+def _image_shape(graph: Graph) -> tuple[int, ...]:
+    return tuple(int(size) for size in graph.inputs[0].shape[1:])
+
+
+def _run(graph: Graph, names: list[str], images: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+    return evaluate(graph, graph.nodes, names, {graph.inputs[0].name: images})
+
+
+def one_image_of_known_size(graph: Graph) -> str:
+    """Check that there is one input, whose sizes are known but for the batch."""
+    if len(graph.inputs) != 1:
+        return f"it has the inputs {[t.name for t in graph.inputs]}, not one image"
+    if not all(isinstance(size, int) and size > 0 for size in graph.inputs[0].shape[1:]):
+        return f"the image has the shape {graph.inputs[0].shape}; its height and width must be fixed"
+    return ""
+
+
+def rows_are_independent(graph: Graph) -> str:
+    """Check that two images give, together, what each gives alone."""
+    names = [t.name for t in graph.outputs]
+    images = _images(graph, 2)
+    together = _run(graph, names, images)
+    for row in range(2):
+        alone = _run(graph, names, images[row : row + 1])
+        for name in names:
+            error = np.abs(together[name][row] - alone[name][0]).max()
+            if error > SAME_ROWS * max(1.0, np.abs(alone[name]).max()):
+                return f"output {name!r} of image {row} changes by {error:.3g} in a batch of 2"
+    return ""
+
+
+FREEZE_SHAPES = Pass(
+    "freeze_shapes",
+    run,
+    requires=one_image_of_known_size,
+    ensures=all_of(no_node_of("Shape"), rows_are_independent),
+)
