@@ -1,0 +1,60 @@
+"""ONNX model in, TFLite file out."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Literal
+
+from pose_onnx._errors import ExportError
+from pose_onnx.exporters.tflite._builder import Builder
+from pose_onnx.exporters.tflite._errors import UnsupportedOperatorError
+from pose_onnx.exporters.tflite._graph import read_graph
+from pose_onnx.exporters.tflite.table import LOWERINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import onnx
+
+_NO_METADATA: Final[Mapping[str, bytes]] = MappingProxyType({})
+
+
+def convert(
+    model: onnx.ModelProto,
+    *,
+    weights: Literal["float32", "float16"] = "float32",
+    metadata: Mapping[str, bytes] = _NO_METADATA,
+) -> bytes:
+    """Lower an ONNX model to a TFLite file.
+
+    The file keeps the names of inputs, outputs and inner tensors, and offers them as the signature
+    `serving_default`. Tensors of rank 4 are (N, H, W, C) in the file, all others are as in ONNX. A free
+    first axis of the inputs stays free: `resize_tensor_input` takes any batch. Equal models give equal
+    bytes.
+
+    Args:
+        model: A float32 model, opset 11 or later (made for 17); only the batch axis may be free. It is not
+            changed.
+        weights: How kernels and matrices are stored. All computation is float32.
+        metadata: Content of further metadata entries, by name.
+
+    Returns:
+        The content of the file. Whether it runs is for the caller to verify.
+
+    Raises:
+        UnsupportedOperatorError: A node has no TFLite counterpart; the message names it.
+        ExportError: The model is no such model.
+    """
+    graph = read_graph(model)
+    build = Builder(graph, float16=weights == "float16")
+    inputs = {name: build.add_input(name) for name in graph.inputs}
+    for node in graph.nodes:
+        if node.op_type not in LOWERINGS:
+            raise UnsupportedOperatorError(node, f"the operators known are {', '.join(LOWERINGS)}")
+        LOWERINGS[node.op_type](node, build)
+    for name in graph.outputs:
+        if build.is_constant(name):
+            raise ExportError(f"output {name!r} is a constant, expected one that the inputs decide; drop it")
+    outputs = {name: build.add_output(name) for name in graph.outputs}
+    return build.file.pack(inputs, outputs, metadata)
+

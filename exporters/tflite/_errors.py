@@ -1,0 +1,27 @@
+"""The error of a graph that cannot be lowered to TFLite."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pose_onnx._errors import ExportError
+
+if TYPE_CHECKING:
+    from pose_onnx.exporters.tflite._graph import Node
+
+
+class UnsupportedOperatorError(ExportError):
+    """A node of the ONNX graph has no TFLite counterpart.
+
+    Args:
+        node: The node that cannot be lowered.
+        reason: What about it is not supported, without a full stop.
+    """
+
+    def __init__(self, node: Node, reason: str) -> None:
+        super().__init__(
+            f"node {node.name!r} ({node.op_type}) cannot be lowered to TFLite: {reason}; "
+            "rewrite it in the ONNX graph or add a lowering to pose_onnx.exporters.tflite"
+        )
+        self.node_name = node.name
+        self.op_type = node.op_type

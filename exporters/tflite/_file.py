@@ -1,0 +1,217 @@
+"""The TFLite flatbuffer: tensors and operators are collected, then packed in one go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from pose_onnx.exporters.tflite._view import Extent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from pose_onnx.exporters.tflite._operators import Operator, Version
+
+SIGNATURE: Final = "serving_default"
+_IDENTIFIER: Final = b"TFL3"
+_SCHEMA_VERSION: Final = 3
+_DESCRIPTION: Final = "pose-onnx"
+# The schema forces this alignment on buffers: kernels read weights in place, with aligned loads.
+_BUFFER_ALIGNMENT: Final = 16
+# Operators up to this number are also written to the field that old interpreters read.
+_LAST_DEPRECATED_CODE: Final = 127
+_MIN_RUNTIME: Final = "min_runtime_version"
+_MIN_RUNTIME_LENGTH: Final = 16
+
+_TYPES: Final[Mapping[type[np.generic], int]] = {
+    np.float32: schema.TensorType.FLOAT32,
+    np.float16: schema.TensorType.FLOAT16,
+    np.int32: schema.TensorType.INT32,
+}
+
+
+@dataclass(slots=True)
+class FileTensor:
+    """A tensor of the file; constant if it has data. Its name may still change."""
+
+    name: str
+    extent: Extent
+    data: NDArray[Any] | None = None
+
+    @property
+    def type(self) -> int:
+        """Its element type in the schema."""
+        return _TYPES[np.float32 if self.data is None else self.data.dtype.type]
+
+
+@dataclass(slots=True)
+class FileOperator:
+    """An operator of the file, with the indices of the tensors that it reads and the one it writes."""
+
+    operator: Operator
+    version: Version
+    inputs: tuple[int, ...]
+    output: int
+    options: Any
+
+
+class TfliteFile:
+    """The content of a TFLite file with one subgraph."""
+
+    def __init__(self) -> None:
+        self.tensors: list[FileTensor] = []
+        self.operators: list[FileOperator] = []
+        self.writers: dict[int, FileOperator] = {}
+        self._constants: dict[tuple[Any, ...], int] = {}
+        self._names: dict[str, int] = {}
+
+    def add_tensor(self, name: str, extent: Extent) -> int:
+        """Add a tensor that an operator will write, or an input; return its index."""
+        self.tensors.append(FileTensor(self._unique(name), extent))
+        return len(self.tensors) - 1
+
+    def add_constant(self, name: str, data: NDArray[Any]) -> int:
+        """Add a constant, or find the one that already holds the same numbers; return its index."""
+        key = (data.dtype.str, data.shape, data.tobytes())
+        if key not in self._constants:
+            self.tensors.append(FileTensor(self._unique(name), Extent(data.shape), np.ascontiguousarray(data)))
+            self._constants[key] = len(self.tensors) - 1
+        return self._constants[key]
+
+    def add_operator(self, operator: Operator, inputs: Sequence[int], output: int, options: Any) -> None:
+        """Add an operator that writes one tensor."""
+        sizes = [self.tensors[index].extent.sizes for index in inputs]
+        # Kernels restrict the rank only where they broadcast, or where a second input describes the axes.
+        rank = 0 if len(set(sizes)) == 1 else max(len(size) for size in sizes)
+        version = operator.version(rank)
+        self.writers[output] = FileOperator(operator, version, tuple(inputs), output, options)
+        self.operators.append(self.writers[output])
+
+    def pack(
+        self, inputs: Mapping[str, int], outputs: Mapping[str, int], metadata: Mapping[str, bytes]
+    ) -> bytes:
+        """Write the file.
+
+        Args:
+            inputs: Tensor index of every input, by its signature name.
+            outputs: Tensor index of every output, by its signature name.
+            metadata: Content of every metadata entry, by name.
+        """
+        number = self._number_used({*inputs.values(), *outputs.values()})
+        buffers = [_Buffer(b"")]
+        codes = sorted({(item.operator.code, item.version.number) for item in self.operators})
+        subgraph = schema.SubGraphT(
+            tensors=[_tensor(self.tensors[index], buffers) for index in number],
+            inputs=[number[index] for index in inputs.values()],
+            outputs=[number[index] for index in outputs.values()],
+            operators=[
+                _operator(item, codes.index((item.operator.code, item.version.number)), number)
+                for item in self.operators
+            ],
+            name="main",
+        )
+        entries = {_MIN_RUNTIME: self._min_runtime(), **metadata}
+        model = schema.ModelT(
+            version=_SCHEMA_VERSION,
+            operatorCodes=[_operator_code(code, version) for code, version in codes],
+            subgraphs=[subgraph],
+            description=_DESCRIPTION,
+            metadata=[_metadata(name, content, buffers) for name, content in entries.items()],
+            signatureDefs=[_signature(inputs, outputs, number)],
+            buffers=buffers,
+        )
+        builder = flatbuffers.Builder(sum(len(buffer.content) for buffer in buffers) + 1024)
+        builder.Finish(model.Pack(builder), file_identifier=_IDENTIFIER)
+        return bytes(builder.Output())
+
+    def rename(self, tensor: int, name: str) -> None:
+        """Give a tensor that name; the tensor that bore it gets the other's."""
+        for other in self.tensors:
+            if other.name == name:
+                other.name = self.tensors[tensor].name
+        self.tensors[tensor].name = name
+
+    def _number_used(self, kept: set[int]) -> dict[int, int]:
+        """New indices of the tensors that are used: constants may have been moved or folded since."""
+        used = kept.union(*((*item.inputs, item.output) for item in self.operators))
+        return {index: number for number, index in enumerate(sorted(used))}
+
+    def _unique(self, name: str) -> str:
+        count = self._names.get(name, 0)
+        self._names[name] = count + 1
+        return f"{name}/{count}" if count else name
+
+    def _min_runtime(self) -> bytes:
+        numbers = [tuple(int(part) for part in item.version.since.split(".")) for item in self.operators]
+        newest = ".".join(str(part) for part in max(numbers, default=(1, 5, 0)))
+        return newest.encode().ljust(_MIN_RUNTIME_LENGTH, b"\0")
+
+
+@dataclass(frozen=True, slots=True)
+class _Buffer:
+    """A buffer that packs itself aligned; the schema's own Python class forgets the alignment."""
+
+    content: bytes
+
+    def Pack(self, builder: Any) -> int:  # noqa: N802 - the name by which the schema's classes call it
+        if self.content:
+            builder.StartVector(1, len(self.content), _BUFFER_ALIGNMENT)
+            builder.head -= len(self.content)
+            builder.Bytes[builder.head : builder.head + len(self.content)] = self.content
+            data = builder.EndVector()
+        schema.BufferStart(builder)
+        if self.content:
+            schema.BufferAddData(builder, data)
+        return int(schema.BufferEnd(builder))
+
+
+def _add_buffer(buffers: list[_Buffer], content: bytes) -> int:
+    buffers.append(_Buffer(content))
+    return len(buffers) - 1
+
+
+def _tensor(tensor: FileTensor, buffers: list[_Buffer]) -> Any:
+    data = tensor.data
+    return schema.TensorT(
+        name=tensor.name,
+        type=tensor.type,
+        shape=list(tensor.extent.sizes),
+        shapeSignature=None if tensor.extent.free is None else list(tensor.extent.signature),
+        # Buffer 0 is the empty one: the tensor is computed.
+        buffer=0 if data is None else _add_buffer(buffers, data.astype(data.dtype.newbyteorder("<")).tobytes()),
+    )
+
+
+def _operator(item: FileOperator, code_index: int, number: Mapping[int, int]) -> Any:
+    return schema.OperatorT(
+        opcodeIndex=code_index,
+        inputs=[number[index] for index in item.inputs],
+        outputs=[number[item.output]],
+        builtinOptionsType=item.operator.options_type,
+        builtinOptions=item.options,
+    )
+
+
+def _operator_code(code: int, version: int) -> Any:
+    return schema.OperatorCodeT(
+        builtinCode=code, deprecatedBuiltinCode=min(code, _LAST_DEPRECATED_CODE), version=version
+    )
+
+
+def _metadata(name: str, content: bytes, buffers: list[_Buffer]) -> Any:
+    return schema.MetadataT(name=name, buffer=_add_buffer(buffers, content))
+
+
+def _signature(inputs: Mapping[str, int], outputs: Mapping[str, int], number: Mapping[int, int]) -> Any:
+    return schema.SignatureDefT(
+        signatureKey=SIGNATURE,
+        subgraphIndex=0,
+        inputs=[schema.TensorMapT(name, number[index]) for name, index in inputs.items()],
+        outputs=[schema.TensorMapT(name, number[index]) for name, index in outputs.items()],
+    )

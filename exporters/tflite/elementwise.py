@@ -1,0 +1,86 @@
+"""Operators that treat every number alike: arithmetic of two tensors, functions of one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from pose_onnx.exporters.tflite import _operators as op
+from pose_onnx.exporters.tflite._view import NHWC, View
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pose_onnx.exporters.tflite._builder import Builder
+    from pose_onnx.exporters.tflite._graph import Node
+    from pose_onnx.exporters.tflite._operators import Operator
+
+# Powers with an operator of their own.
+_POWERS: Final[Mapping[float, Operator]] = {0.5: op.SQRT, 2.0: op.SQUARE}
+
+
+def lower_binary(operator: Operator) -> Callable[[Node, Builder], None]:
+    """Make the lowering of a broadcasting operator of two or more inputs, taken from left to right."""
+
+    def lower(node: Node, build: Builder) -> None:
+        rank, layout = common_layout(node, build)
+        tensors = [build.add_operand(name, rank, layout) for name in node.inputs]
+        if len(tensors) == 1:
+            build.define(node, tensors[0], layout)
+            return
+        result = tensors[0]
+        for other in tensors[1:-1]:
+            extent = build.extent(node).permuted(layout)
+            result = build.emit(operator, [result, other], extent, f"{node.outputs[0]}/partial")
+        build.produce(node, operator, [result, tensors[-1]], layout)
+
+    return lower
+
+
+def common_layout(node: Node, build: Builder) -> tuple[int, tuple[int, ...]]:
+    """Rank of the node's result, and the layout in which its largest computed input lies already."""
+    rank = build.extent(node).rank
+    views = [build.view(name).padded(rank) for name in node.inputs if not build.is_constant(name)]
+    largest = max(views, key=lambda view: int(np.prod(view.extent.sizes)))
+    return rank, largest.layout
+
+
+def write_unary(node: Node, build: Builder, operator: Operator, view: View, **options: float) -> None:
+    """Write an operator that treats every number alike, on the numbers as they lie."""
+    extent = build.file.tensors[view.tensor].extent
+    tensor = build.emit(operator, [view.tensor], extent, node.outputs[0], **options)
+    build.define(node, tensor, view.order)
+
+
+def lower_unary(operator: Operator) -> Callable[[Node, Builder], None]:
+    """Make the lowering of a function of one number."""
+
+    def lower(node: Node, build: Builder) -> None:
+        write_unary(node, build, operator, build.view(node.inputs[0]))
+
+    return lower
+
+
+def lower_pow(node: Node, build: Builder) -> None:
+    """Pow: SQRT, SQUARE or POW."""
+    name = node.input(1)
+    exponent = build.graph.constants[name] if build.is_constant(name) else np.empty(0)
+    operator = _POWERS.get(float(exponent.reshape(-1)[0])) if exponent.size == 1 and exponent.ndim <= 1 else None
+    if operator is None:
+        lower_binary(op.POW)(node, build)
+    else:
+        write_unary(node, build, operator, build.view(node.inputs[0]))
+
+
+def lower_batch_normalization(node: Node, build: Builder) -> None:
+    """BatchNormalization: MUL and ADD; fold it into its convolution before, where there is one."""
+    scale, offset, mean, variance = (build.constant(node, index).astype(np.float64) for index in range(1, 5))
+    factor = scale / np.sqrt(variance + node.attributes.get("epsilon", 1e-5))
+    image, _ = build.image(node)
+    extent = build.extent(node).permuted(NHWC)
+    name = node.outputs[0]
+    factors = build.file.add_constant(f"{name}/factor", factor.astype(np.float32))
+    offsets = build.file.add_constant(f"{name}/offset", (offset - mean * factor).astype(np.float32))
+    scaled = build.emit(op.MUL, [image, factors], extent, f"{name}/scaled")
+    build.produce(node, op.ADD, [scaled, offsets], NHWC)
