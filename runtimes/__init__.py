@@ -1,5 +1,6 @@
 """Adapters to inference engines: one file each, behind one four-member protocol."""
 
+from pose_onnx.runtimes._checks import check_feeds
 from pose_onnx.runtimes._protocol import Runtime, Tensor, TensorSpec
 from pose_onnx.runtimes._registry import (
     BACKENDS,
@@ -18,6 +19,7 @@ __all__ = [
     "Tensor",
     "TensorSpec",
     "backend_names",
+    "check_feeds",
     "default_threads",
     "installed_backends",
     "model_suffix",

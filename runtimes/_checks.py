@@ -25,7 +25,8 @@ def check_feeds(feeds: Mapping[str, Tensor], specs: tuple[TensorSpec, ...]) -> N
         if not isinstance(array, np.ndarray) or array.dtype != spec.dtype:
             given = getattr(array, "dtype", type(array).__name__)
             raise RuntimeFeedError(
-                f"input {spec.name!r} is {given}; feed a NumPy array of {spec.dtype}, for example x.astype({spec.dtype!r})"
+                f"input {spec.name!r} is {given}; feed a NumPy array of {spec.dtype}, "
+                f"for example x.astype({spec.dtype!r})"
             )
         fits = len(array.shape) == len(spec.shape) and all(
             want is None or want == have for want, have in zip(spec.shape, array.shape, strict=True)
@@ -33,7 +34,7 @@ def check_feeds(feeds: Mapping[str, Tensor], specs: tuple[TensorSpec, ...]) -> N
         if not fits or 0 in array.shape:
             wanted = ", ".join("N" if size is None else str(size) for size in spec.shape)
             raise RuntimeFeedError(
-                f"input {spec.name!r} has shape {array.shape}; this model takes ({wanted}) with N of 1 or more"
+                f"input {spec.name!r} has shape {array.shape}; this model takes ({wanted}), N of 1 or more"
             )
 
 

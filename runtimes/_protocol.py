@@ -44,7 +44,7 @@ class Runtime(Protocol):
         """What `run` returns."""
 
     def run(self, feeds: Mapping[str, Tensor], /) -> dict[str, Tensor]:
-        """Run the model once.
+        """Run the model once. Several threads may call it; whether they run at once is the engine's affair.
 
         Args:
             feeds: One float32 array for each of `inputs`. Never written to.

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
+from inspect import signature
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, cast
 
-from pose_onnx._errors import DependencyError, UnknownNameError
+from pose_onnx._errors import DependencyError, InputError, PoseOnnxError, UnknownNameError
 from pose_onnx.runtimes._checks import check_model_file, check_threads
 from pose_onnx.runtimes._protocol import Runtime
 
 ENTRY_POINT_GROUP: Final = "pose_onnx.runtimes"
+_DEFAULT_SUFFIX: Final = ".onnx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,16 @@ def installed_backends() -> tuple[str, ...]:
 
 
 def model_suffix(backend: str) -> str:
-    """Return the file suffix of the models that a backend runs; third parties' run ONNX."""
-    return BACKENDS[backend].suffix if backend in BACKENDS else ".onnx"
+    """Return the file suffix of the models that a backend runs; third parties' run ONNX.
+
+    Raises:
+        UnknownNameError: No backend has this name.
+    """
+    if backend in BACKENDS:
+        return BACKENDS[backend].suffix
+    if backend in backend_names():
+        return _DEFAULT_SUFFIX
+    raise _unknown(backend)
 
 
 def open_runtime(
@@ -90,7 +100,7 @@ def open_runtime(
 
     Raises:
         UnknownNameError: No backend has this name.
-        DependencyError: The backend's engine is not installed.
+        DependencyError: The backend's engine is not installed, or cannot load.
         InputError: `threads` or an option cannot be used.
         ModelFileError: The file is missing, empty, broken or of another format.
     """
@@ -99,19 +109,39 @@ def open_runtime(
     check_threads(threads)
     file = Path(path)
     check_model_file(file)
+    try:
+        signature(adapter).bind(file, threads=threads, **options)
+    except TypeError as error:
+        raise InputError(
+            f"backend {backend!r} cannot take the options {sorted(options)} ({error}); leave them out"
+        ) from error
     return adapter(file, threads=threads, **options)
 
 
 def _load_adapter(name: str) -> Callable[..., Runtime]:
-    if name in BACKENDS:
-        backend = BACKENDS[name]
-        if not any(map(find_spec, backend.engines)):
-            raise DependencyError(
-                f"backend {name!r} needs {backend.engines[0]!r}, which is not installed; "
-                f"run: pip install {backend.install}"
-            )
-        module, _, attribute = backend.adapter.partition(":")
-        return cast("Callable[..., Runtime]", getattr(import_module(module), attribute))
-    for entry in entry_points(group=ENTRY_POINT_GROUP, name=name):
-        return cast("Callable[..., Runtime]", entry.load())
-    raise UnknownNameError(f"backend {name!r} is not known; choose one of {list(backend_names())}")
+    try:
+        if name in BACKENDS:
+            return _load_ours(name, BACKENDS[name])
+        for entry in entry_points(group=ENTRY_POINT_GROUP, name=name):
+            return cast("Callable[..., Runtime]", entry.load())
+    except PoseOnnxError:
+        raise
+    except (ImportError, AttributeError) as error:
+        raise DependencyError(
+            f"backend {name!r} is installed but cannot load ({error}); install its package again"
+        ) from error
+    raise _unknown(name)
+
+
+def _load_ours(name: str, backend: Backend) -> Callable[..., Runtime]:
+    if not any(map(find_spec, backend.engines)):
+        raise DependencyError(
+            f"backend {name!r} needs {backend.engines[0]!r}, which is not installed; "
+            f"run: pip install {backend.install}"
+        )
+    module, _, attribute = backend.adapter.partition(":")
+    return cast("Callable[..., Runtime]", getattr(import_module(module), attribute))
+
+
+def _unknown(name: str) -> UnknownNameError:
+    return UnknownNameError(f"backend {name!r} is not known; choose one of {list(backend_names())}")

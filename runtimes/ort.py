@@ -68,11 +68,12 @@ class OrtRuntime:
 
     def run(self, feeds: Mapping[str, Tensor], /) -> dict[str, Tensor]:
         """Run the model once; see `Runtime.run`."""
-        if self._session is None:
+        session = self._session  # held, so that another thread's `close` cannot take it away in between
+        if session is None:
             raise EngineError("this runtime is closed; open the model again")
         check_feeds(feeds, self._inputs)
         try:
-            arrays = self._session.run(self._output_names, dict(feeds))
+            arrays = session.run(self._output_names, dict(feeds))
         except Exception as error:
             if not _is_ort_error(error):
                 raise

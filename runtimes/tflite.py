@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 import numpy as np
 
-from pose_onnx._errors import DependencyError, EngineError, InputError, ModelFileError
+from pose_onnx._errors import DependencyError, EngineError, ModelFileError
 from pose_onnx.runtimes._checks import check_feeds
 from pose_onnx.runtimes._protocol import Tensor, TensorSpec
 
@@ -35,9 +36,7 @@ class TfliteRuntime:
         threads: Threads inside one operator.
     """
 
-    def __init__(self, path: Path, *, threads: int, **options: Any) -> None:
-        if options:
-            raise InputError(f"backend 'tflite' was given {sorted(options)}; it takes no option but threads")
+    def __init__(self, path: Path, *, threads: int) -> None:
         content = path.read_bytes()
         if content[_IDENTIFIER_AT] != _IDENTIFIER:
             raise ModelFileError(
@@ -45,7 +44,7 @@ class TfliteRuntime:
                 f"{_IDENTIFIER!r}); give an exported .tflite file"
             )
         try:
-            # From memory, not by path: the interpreter verifies a buffer's structure, a mapped file's it does not.
+            # From memory, not by path: only then does the interpreter verify the file's structure.
             self._interpreter: Any = _interpreter_class()(model_content=content, num_threads=threads)
             self._runner: Any = self._interpreter.get_signature_runner(_SIGNATURE)
             inputs, outputs = self._runner.get_input_details(), self._runner.get_output_details()
@@ -56,6 +55,7 @@ class TfliteRuntime:
             ) from error
         self._inputs = tuple(_spec(name, details) for name, details in inputs.items())
         self._outputs = tuple(_spec(name, details) for name, details in outputs.items())
+        self._lock = Lock()  # an interpreter is one set of tensors: a second thread has to wait
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
@@ -69,20 +69,22 @@ class TfliteRuntime:
 
     def run(self, feeds: Mapping[str, Tensor], /) -> dict[str, Tensor]:
         """Run the model once; see `Runtime.run`."""
-        if self._runner is None:
-            raise EngineError("this runtime is closed; open the model again")
         check_feeds(feeds, self._inputs)
         arranged = {name: _permuted(array, _TO_NHWC) for name, array in feeds.items()}
-        try:
-            results = self._runner(**arranged)
-        except _TFLITE_ERRORS as error:
-            raise EngineError(f"TFLite could not run the model: {error}") from error
+        with self._lock:
+            if self._runner is None:
+                raise EngineError("this runtime is closed; open the model again")
+            try:
+                results = self._runner(**arranged)
+            except _TFLITE_ERRORS as error:
+                raise EngineError(f"TFLite could not run the model: {error}") from error
         return {spec.name: _permuted(results[spec.name], _TO_NCHW) for spec in self._outputs}
 
     def close(self) -> None:
         """Release the interpreter."""
-        self._runner = None
-        self._interpreter = None
+        with self._lock:
+            self._runner = None
+            self._interpreter = None
 
 
 def _interpreter_class() -> Any:

@@ -1,0 +1,74 @@
+"""From a name to an adapter: every way in which that can fail says what to do."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pose_onnx import DependencyError, EngineError, InputError, UnknownNameError
+from pose_onnx.runtimes import BACKENDS, backend_names, installed_backends, model_suffix, open_runtime
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_unknown_backend_lists_the_known_ones() -> None:
+    with pytest.raises(UnknownNameError, match=r"'tflit' is not known; choose one of \['ort', 'tflite'"):
+        open_runtime("model.onnx", "tflit")
+    with pytest.raises(UnknownNameError, match="'tflit' is not known"):
+        model_suffix("tflit")
+
+
+def test_suffixes() -> None:
+    assert {name: model_suffix(name) for name in BACKENDS} == {"ort": ".onnx", "tflite": ".tflite"}
+
+
+@pytest.mark.parametrize(
+    ("backend", "command"),
+    [("ort", "pip install onnxruntime"), ("tflite", r"pip install 'pose-onnx\[tflite\]'")],
+)
+def test_missing_engine_names_the_pip_command(
+    backend: str, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    absent = set(BACKENDS[backend].engines)
+    found = "pose_onnx.runtimes._registry.find_spec"
+    monkeypatch.setattr(found, lambda name: None if name in absent else object())
+    with pytest.raises(DependencyError, match=f"{backend}.*not installed; run: {command}"):
+        open_runtime("model.onnx", backend)
+    assert backend not in installed_backends()
+    assert backend in backend_names()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_engine_that_cannot_load_is_one_sentence(backend: str, tmp_path: Path) -> None:
+    for engine in BACKENDS[backend].engines:
+        (tmp_path / engine).mkdir()
+        (tmp_path / engine / "__init__.py").write_text("raise ImportError('libfoo.so.1: no such file')")
+    (tmp_path / "model").write_bytes(b"\0\0\0\0TFL3")
+    code = (
+        f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]\n"
+        "from pose_onnx import DependencyError\n"
+        "from pose_onnx.runtimes import open_runtime\n"
+        f"try: open_runtime({str(tmp_path / 'model')!r}, {backend!r})\n"
+        "except DependencyError as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "libfoo.so.1" in done.stdout
+    assert "install" in done.stdout
+
+
+def test_providers_are_strict(tmp_path: Path) -> None:
+    model = tmp_path / "model.onnx"
+    model.write_bytes(b"\x08")
+    cases = (
+        (["CUDAExecutionProvider"], r"CUDAExecutionProvider.*\['.*CPUExecutionProvider'"),
+        (["NoSuchProvider", "CPUExecutionProvider"], "NoSuchProvider"),
+        ("CPUExecutionProvider", "give a list"),
+        ([], "give a list"),
+    )
+    for providers, reason in cases:
+        with pytest.raises((InputError, EngineError), match=reason):
+            open_runtime(model, "ort", providers=providers)
