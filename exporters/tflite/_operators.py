@@ -93,7 +93,6 @@ TRANSPOSE: Final = _ranked(
     "TRANSPOSE", "1.6.0", "TransposeOptions", Version(4, "2.3.0", 5), Version(6, "2.12.0", _MAX_RANK)
 )
 CONCATENATION: Final = _operator("CONCATENATION", "1.5.0", "ConcatenationOptions")
-SLICE: Final = _ranked("SLICE", "1.14.0", "SliceOptions", Version(5, "2.5.0", 5))
 STRIDED_SLICE: Final = _ranked("STRIDED_SLICE", "1.6.0", "StridedSliceOptions", Version(4, "2.2.0", 5))
 GATHER: Final = _operator("GATHER", "1.6.0", "GatherOptions")
 PAD: Final = _ranked("PAD", "1.5.0", "PadOptions", Version(4, "2.6.0", 5))

@@ -10,11 +10,11 @@ from ai_edge_litert import schema_py_generated as schema
 
 from pose_onnx.exporters.tflite import _operators as op
 from pose_onnx.exporters.tflite._errors import UnsupportedOperatorError
-from pose_onnx.exporters.tflite._view import NHWC, Extent, View
+from pose_onnx.exporters.tflite._view import NHWC, Extent, View, order_of
 from pose_onnx.exporters.tflite._windows import pad
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pose_onnx.exporters.tflite._builder import Builder
     from pose_onnx.exporters.tflite._graph import Node
@@ -78,41 +78,44 @@ def concatenate(build: Builder, tensors: Sequence[int], axis: int, name: str) ->
 
 
 def lower_split(node: Node, build: Builder) -> None:
-    """Split: one SLICE per output that is read."""
+    """Split: one STRIDED_SLICE per output that is read."""
     view = build.view(node.inputs[0])
     axis = node.attributes.get("axis", 0) % view.extent.rank
     start = 0
     for name in node.outputs:
         count = build.graph.extents[name].sizes[axis]
         if build.graph.uses(name):
-            _slice(node, build, view, name, {axis: (start, count)})
+            _slice(node, build, view, name, {axis: (start, start + count, 1)})
         start += count
 
 
 def _slice(
-    node: Node, build: Builder, view: View, name: str, ranges: dict[int, tuple[int, int]]
+    node: Node, build: Builder, view: View, name: str, cuts: Mapping[int, tuple[int, int, int]]
 ) -> None:
-    """Cut (start, count) out of axes of a view; the result keeps all axes."""
-    if view.extent.free in ranges:
+    """Take range(start, end, step) of some axes of a view, with Python's meaning; all axes stay.
+
+    Always STRIDED_SLICE: XNNPACK runs it with a free batch, but not SLICE.
+    """
+    if view.extent.free in cuts:
         raise UnsupportedOperatorError(node, "it cuts through the batch, whose length is free")
-    layout = view.layout
-    tensor = build.place(view, layout)
-    whole = view.extent.permuted(layout)
-    cuts = [ranges.get(axis, (0, size)) for axis, size in zip(layout, whole.sizes, strict=True)]
-    cut = Extent(tuple(count for _, count in cuts), whole.free)
-    inputs = [
-        tensor,
-        build.file.add_constant("begin", np.asarray([start for start, _ in cuts], np.int32)),
-        build.file.add_constant("size", np.asarray(cut.signature, np.int32)),
+    sizes = tuple(len(range(*cuts[i])) if i in cuts else size for i, size in enumerate(view.extent.sizes))
+    extent, layout = Extent(sizes, view.extent.free), view.layout
+    spans = [cuts.get(axis, (0, 0, 1)) for axis in layout]
+    # A masked bound stands for the end of the axis; so does running backwards past its first number.
+    begin_mask = sum(1 << place for place, axis in enumerate(layout) if axis not in cuts)
+    end_mask = sum(1 << place for place, axis in enumerate(layout) if axis not in cuts or cuts[axis][1] < 0)
+    inputs = [build.place(view, layout)]
+    inputs += [
+        build.file.add_constant(key, np.asarray(values, np.int32))
+        for key, values in zip(("begin", "end", "strides"), zip(*spans, strict=True), strict=True)
     ]
-    sizes = {axis: count for axis, count in zip(layout, cut.sizes, strict=True)}
-    extent = Extent(tuple(sizes[axis] for axis in range(len(layout))), view.extent.free)
-    order = tuple(axis for axis in layout if axis in extent.long_axes)
-    build.alias(View(name, build.emit(op.SLICE, inputs, cut, name), extent, order))
+    cut = extent.permuted(layout)
+    tensor = build.emit(op.STRIDED_SLICE, inputs, cut, name, beginMask=begin_mask, endMask=end_mask)
+    build.alias(View(name, tensor, extent, order_of(extent, layout)))
 
 
 def lower_slice(node: Node, build: Builder) -> None:
-    """Slice: SLICE for steps of one, else STRIDED_SLICE."""
+    """Slice: STRIDED_SLICE."""
     view = build.view(node.inputs[0])
     rank = view.extent.rank
     starts, ends = build.constant(node, 1), build.constant(node, 2)
@@ -125,31 +128,11 @@ def lower_slice(node: Node, build: Builder) -> None:
         whole = int(start) == 0 and int(end) >= np.iinfo(np.int32).max and int(step) == 1
         if not whole and not (axis != view.extent.free and range(first, last, stride) == range(size)):
             cuts[int(axis)] = (first, last, stride)
-    if all(stride == 1 for _, _, stride in cuts.values()):
-        ranges = {axis: (first, last - first) for axis, (first, last, _) in cuts.items()}
-        _slice(node, build, view, node.outputs[0], ranges)
-    else:
-        _strided_slice(node, build, view, cuts)
-
-
-def _strided_slice(node: Node, build: Builder, view: View, cuts: dict[int, tuple[int, int, int]]) -> None:
-    if view.extent.free in cuts:
-        raise UnsupportedOperatorError(node, "it cuts through the batch, whose length is free")
-    layout = view.layout
-    spans = [cuts.get(axis, (0, 0, 1)) for axis in layout]
-    # A masked bound stands for the end of the axis; so does running backwards past its first number.
-    begin_mask = sum(1 << place for place, axis in enumerate(layout) if axis not in cuts)
-    end_mask = sum(1 << place for place, axis in enumerate(layout) if axis not in cuts or cuts[axis][1] < 0)
-    inputs = [build.place(view, layout)]
-    inputs += [
-        build.file.add_constant(name, np.asarray(values, np.int32))
-        for name, values in zip(("begin", "end", "strides"), zip(*spans, strict=True), strict=True)
-    ]
-    build.produce(node, op.STRIDED_SLICE, inputs, layout, beginMask=begin_mask, endMask=end_mask)
+    _slice(node, build, view, node.outputs[0], cuts)
 
 
 def lower_gather(node: Node, build: Builder) -> None:
-    """Gather with constant indices: SLICE for a run of neighbours, else GATHER."""
+    """Gather with constant indices: STRIDED_SLICE for a run of neighbours, else GATHER."""
     view = build.view(node.inputs[0])
     axis = node.attributes.get("axis", 0) % view.extent.rank
     indices = build.constant(node, 1) % view.extent.sizes[axis]
@@ -160,14 +143,14 @@ def lower_gather(node: Node, build: Builder) -> None:
         raise UnsupportedOperatorError(node, "it picks from the batch, whose length is free")
     picked = f"{node.outputs[0]}/picked" if indices.ndim == 0 else node.outputs[0]
     if np.array_equal(flat, flat[0] + np.arange(len(flat))):
-        _slice(node, build, view, picked, {axis: (int(flat[0]), len(flat))})
+        _slice(node, build, view, picked, {axis: (int(flat[0]), int(flat[-1]) + 1, 1)})
     else:
         layout = view.layout
         sizes = tuple(len(flat) if i == axis else size for i, size in enumerate(view.extent.sizes))
         extent = Extent(sizes, view.extent.free)
         inputs = [build.place(view, layout), build.file.add_constant("indices", flat.astype(np.int32))]
         tensor = build.emit(op.GATHER, inputs, extent.permuted(layout), picked, axis=layout.index(axis))
-        build.alias(View(picked, tensor, extent, tuple(i for i in layout if i in extent.long_axes)))
+        build.alias(View(picked, tensor, extent, order_of(extent, layout)))
     if indices.ndim == 0:
         build.alias(build.reshaped(build.view(picked), node.outputs[0], build.extent(node)))
 
