@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +18,8 @@ from pose_onnx.runtimes._checks import check_feeds
 from pose_onnx.runtimes._protocol import Tensor, TensorSpec
 
 _ENGINES: Final = ("ai_edge_litert", "tflite_runtime")
+# tflite-runtime 2.14 was built for NumPy 1 and does not say so to pip: with NumPy 2 it dies of a SIGSEGV.
+_FIRST_BAD_NUMPY: Final = MappingProxyType({"tflite_runtime": 2})
 _SIGNATURE: Final = "serving_default"
 _IDENTIFIER: Final = b"TFL3"
 _IDENTIFIER_AT: Final = slice(4, 8)
@@ -89,13 +93,16 @@ class TfliteRuntime:
 
 def _interpreter_class() -> Any:
     engine = next(name for name in _ENGINES if find_spec(name))
+    if int(np.__version__.partition(".")[0]) >= _FIRST_BAD_NUMPY.get(engine, math.inf):
+        raise DependencyError(
+            f"{engine!r} crashes with NumPy {np.__version__}; run: pip install 'pose-onnx[tflite]', "
+            "or keep it and run: pip install 'numpy<2'"
+        )
     try:
         return import_module(f"{engine}.interpreter").Interpreter
     except (ImportError, AttributeError) as error:
-        # tflite-runtime was built for NumPy 1 and does not say so to pip.
         raise DependencyError(
             f"{engine!r} is installed but cannot load ({error}); run: pip install 'pose-onnx[tflite]'"
-            " (tflite-runtime itself needs numpy<2)"
         ) from error
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pose_onnx import DependencyError, EngineError, InputError, UnknownNameError
@@ -72,3 +73,16 @@ def test_providers_are_strict(tmp_path: Path) -> None:
     for providers, reason in cases:
         with pytest.raises((InputError, EngineError), match=reason):
             open_runtime(model, "ort", providers=providers)
+
+
+@pytest.mark.skipif(int(np.__version__.split(".")[0]) < 2, reason="tflite-runtime works with NumPy 1")
+def test_tflite_runtime_is_not_brought_down_by_numpy_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tmp_path / "model.tflite"
+    model.write_bytes(b"\0\0\0\0TFL3")
+    monkeypatch.setattr(
+        "pose_onnx.runtimes.tflite.find_spec", lambda name: None if name == "ai_edge_litert" else object()
+    )
+    with pytest.raises(DependencyError, match=r"tflite_runtime.* NumPy 2.*pip install 'numpy<2'"):
+        open_runtime(model, "tflite")
