@@ -51,7 +51,8 @@ def full_image_crops(
     """Crop each box from the full image: grown to the input's aspect, padded, never cut at the border.
 
     The map to the input and the map back from the heatmap are exact inverses: a joint at input pixel x is
-    trained to peak at cell x / stride.
+    trained to peak at cell x / stride. The box itself is first rounded to whole pixels: two engines' boxes
+    differ by 1e-4 px, and that alone would make them resample other pixels and answer keypoints 0.3 px apart.
 
     Args:
         boxes_image: (N, 4) xyxy, image pixels.
@@ -64,11 +65,11 @@ def full_image_crops(
     """
     boxes = np.asarray(boxes_image, np.float64).reshape(-1, BOX)
     height, width = input_size
-    size = boxes[:, 2:] - boxes[:, :2]
-    valid = (size > 0).all(axis=1)
-    source_width = np.maximum(size[:, 0], size[:, 1] * width / height) * BOX_PADDING
-    scale = np.where(valid, width / np.where(valid, source_width, 1.0), 1.0)
-    image_to_input = _scale_about(scale, _centers(boxes), ((width - 1) / 2, (height - 1) / 2))
+    valid = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+    low, high = boxes[:, :2].round(), boxes[:, 2:].round()
+    size = np.maximum(high - low, 1.0)  # a valid box may round to nothing
+    scale = width / (np.maximum(size[:, 0], size[:, 1] * width / height) * BOX_PADDING)
+    image_to_input = _scale_about(scale, (low + high) / 2, ((width - 1) / 2, (height - 1) / 2))
     regions = np.broadcast_to(np.array([0, 0, image_size[1], image_size[0]]), (len(boxes), BOX))
     back = invert(image_to_input)
     back[:, :, :2] *= stride

@@ -1,0 +1,104 @@
+"""What several folders of tests share: small real models, the official ones, and the reference material."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from pose_onnx import BoxSpec, ModelCard, load_card
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+OFFICIAL = (
+    "tinypose_128x96",
+    "tinypose_256x192",
+    "picodet_s_192_lcnet_pedestrian",
+    "picodet_s_320_lcnet_pedestrian",
+)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Return the folder of official weights, golden outputs and photos, or skip."""
+    if not SHARED.is_dir():
+        pytest.skip("the official weights and photos (../shared) are not on this machine")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def official_models(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the four official models, exported in every format.
+
+    POSE_ONNX_TEST_MODELS names a folder of an earlier export, to save the two minutes while developing.
+    """
+    if ready := os.environ.get("POSE_ONNX_TEST_MODELS"):
+        return Path(ready)
+    from pose_onnx.exporters import export  # noqa: PLC0415 (needs the export extra, the other tests do not)
+
+    folder = tmp_path_factory.mktemp("official")
+    for name in OFFICIAL:
+        source = shared / "weights" / f"{name}.npz"
+        export(source, model=name, to=("onnx", "tflite"), precision=("fp32", "fp16"), out=folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a real detector of one convolution: a cell whose pixels are white is a person of 16 pixels."""
+    card = ModelCard(
+        "tiny_detector", "detect", "none", (64, 64), (0, 0, 0), (1, 1, 1), classes=("person",),
+        box=BoxSpec(nms_iou=0.6), source="made by the tests", published="-", license="Apache-2.0",
+    )  # fmt: skip
+    rows, columns = np.divmod(np.arange(64), 8)
+    centers = np.stack([columns, rows], axis=1) * 8.0 + 4
+    boxes = np.concatenate([centers - 8, centers + 8], axis=1).astype(np.float32)[None]
+    constants = {
+        "mean": np.full((1, 3, 8, 8), 1 / 192, np.float32),
+        "flat": np.array([0, 64, 1]),
+        "four": np.zeros((1, 1, 4), np.float32),
+        "grid": boxes,
+    }
+    nodes = [
+        helper.make_node("Conv", ["image", "mean"], ["cells"], strides=[8, 8]),
+        helper.make_node("Reshape", ["cells", "flat"], ["scores"]),
+        helper.make_node("Mul", ["scores", "four"], ["nothing"]),
+        helper.make_node("Add", ["nothing", "grid"], ["boxes"]),
+    ]
+    outputs = {"boxes": ["N", 64, 4], "scores": ["N", 64, 1]}
+    return _save(tmp_path_factory.mktemp("tiny") / "detector.onnx", card, nodes, constants, outputs)
+
+
+@pytest.fixture(scope="session")
+def tiny_pose(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a real keypoint model of one convolution: 17 seeded filters with a stride of 4."""
+    base = load_card("tinypose_128x96")
+    card = ModelCard(
+        "tiny_pose", "keypoints", "none", (64, 48), keypoints=base.keypoints, flip_pairs=base.flip_pairs,
+        skeleton=base.skeleton, source="made by the tests", published="-", license="Apache-2.0",
+    )  # fmt: skip
+    filters = np.random.default_rng(0).standard_normal((17, 3, 4, 4)).astype(np.float32)
+    nodes = [helper.make_node("Conv", ["image", "filters"], ["heatmaps"], strides=[4, 4])]
+    outputs: dict[str, list[int | str]] = {"heatmaps": ["N", 17, 16, 12]}
+    return _save(tmp_path_factory.mktemp("tiny") / "pose.onnx", card, nodes, {"filters": filters}, outputs)
+
+
+def _save(
+    path: Path,
+    card: ModelCard,
+    nodes: list[onnx.NodeProto],
+    constants: dict[str, np.ndarray],
+    outputs: dict[str, list[int | str]],
+) -> Path:
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 3, *card.input_size])
+    results = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()]
+    weights = [numpy_helper.from_array(array, name) for name, array in constants.items()]
+    graph = helper.make_graph(nodes, card.name, [image], results, weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    model.metadata_props.add(key="pose_onnx.card", value=card.to_json())
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, path)
+    return path

@@ -1,0 +1,231 @@
+"""The three callable classes on small real models: shapes, edges, and sentences for what cannot be used."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from pose_onnx import (
+    CardError,
+    Detector,
+    InputError,
+    KeypointModel,
+    MissingCardError,
+    ModelFileError,
+    PoseEstimator,
+    UnknownNameError,
+    load_card,
+    read_card,
+)
+
+
+@pytest.fixture
+def photo() -> np.ndarray:
+    """Return a dark picture with two white squares, read-only."""
+    image = np.zeros((128, 192, 3), np.uint8)
+    image[16:32, 24:48] = 255
+    image[80:96, 120:144] = 255
+    image.flags.writeable = False
+    return image
+
+
+@pytest.fixture
+def detector(tiny_detector: Path) -> Detector:
+    return Detector(tiny_detector, threads=1)
+
+
+@pytest.fixture
+def keypoint_model(tiny_pose: Path) -> KeypointModel:
+    return KeypointModel(tiny_pose, threads=1)
+
+
+def test_detector_finds_the_squares(detector: Detector, photo: np.ndarray) -> None:
+    found = detector(photo)
+    assert found.boxes.dtype == found.scores.dtype == np.float32
+    centers = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2
+    assert sorted(map(tuple, centers.round().tolist())) == [(36, 24), (132, 88)]
+
+
+def test_boxes_end_at_the_border_unless_equal_to_paddle(tiny_detector: Path) -> None:
+    white = np.full((100, 100, 3), 255, np.uint8)
+    clipped = Detector(tiny_detector, threads=1)(white).boxes
+    free = Detector(tiny_detector, threads=1, preset="paddle")(white).boxes
+    assert clipped.min() == 0
+    assert clipped.max() == 100
+    assert free.min() < 0
+    assert free.max() > 100
+
+
+def test_estimator_is_detector_then_keypoints(tiny_detector: Path, tiny_pose: Path, photo: np.ndarray) -> None:
+    with PoseEstimator(tiny_detector, tiny_pose, threads=1) as estimator:
+        poses = estimator(photo)
+        assert poses.keypoints.shape == (2, 17, 2)
+        assert poses.scores.shape == (2, 17)
+        assert poses.names[0] == "nose"
+        again = estimator(photo, boxes=poses.boxes)
+        np.testing.assert_array_equal(again.keypoints, poses.keypoints)
+        np.testing.assert_array_equal(again.box_scores, 1)
+
+
+def test_nobody_is_empty_arrays(tiny_detector: Path, tiny_pose: Path) -> None:
+    poses = PoseEstimator(tiny_detector, tiny_pose, threads=1)(np.zeros((50, 60, 3), np.uint8))
+    assert len(poses) == 0
+    assert poses.keypoints.shape == (0, 17, 2)
+    assert list(poses) == []
+
+
+@pytest.mark.parametrize("boxes", [[], np.empty((0, 4)), np.empty((0, 4), np.float32)])
+def test_no_boxes(keypoint_model: KeypointModel, photo: np.ndarray, boxes: object) -> None:
+    assert keypoint_model(photo, boxes).keypoints.shape == (0, 17, 2)  # type: ignore[arg-type]  # cases
+
+
+@pytest.mark.parametrize("count", [1, 200])
+@pytest.mark.parametrize("preset", ["accurate", "paddle"])
+def test_a_person_does_not_depend_on_the_others(
+    tiny_pose: Path, photo: np.ndarray, count: int, preset: str
+) -> None:
+    rng = np.random.default_rng(0)
+    low = rng.uniform(-20, 150, (count, 2))
+    boxes = np.concatenate([low, low + rng.uniform(5, 80, (count, 2))], axis=1).astype(np.float32)
+    boxes.flags.writeable = False
+    poses = KeypointModel(tiny_pose, threads=1, preset=preset)(photo, boxes)
+    assert len(poses) == count
+    assert np.isfinite(poses.keypoints).all()
+    alone = KeypointModel(tiny_pose, threads=1, preset=preset, batch_size=1)(photo, boxes[-1:])
+    np.testing.assert_allclose(alone.keypoints[0], poses.keypoints[-1], atol=1e-3)  # engines sum in any order
+
+
+@pytest.mark.parametrize("preset", ["accurate", "paddle"])
+@pytest.mark.parametrize(
+    "box",
+    [
+        [-500, -500, -400, -300],
+        [1000, 1000, 1100, 1200],
+        [-1e6, -1e6, 1e6, 1e6],
+        [1e8, 1e8, 2e8, 2e8],
+        [20, 20, 20.4, 20.4],
+    ],
+)
+def test_odd_boxes_have_finite_answers(
+    tiny_pose: Path, photo: np.ndarray, preset: str, box: list[float]
+) -> None:
+    poses = KeypointModel(tiny_pose, threads=1, preset=preset)(photo, [box])
+    assert np.isfinite(poses.keypoints).all()
+    assert np.isfinite(poses.scores).all()
+
+
+@pytest.mark.parametrize("preset", ["accurate", "paddle"])
+def test_a_box_without_area_scores_zero_at_its_centre(tiny_pose: Path, photo: np.ndarray, preset: str) -> None:
+    poses = KeypointModel(tiny_pose, threads=1, preset=preset)(photo, [[30, 40, 30, 40], [20, 20, 60, 90]])
+    np.testing.assert_array_equal(poses.scores[0], 0)
+    np.testing.assert_array_equal(poses.keypoints[0], np.broadcast_to([30, 40], (17, 2)))
+    assert poses.scores[1].any()
+
+
+@pytest.mark.parametrize(
+    ("boxes", "words"),
+    [
+        ([[0, 0, 10]], "(1, 3)"),
+        ([0, 0, 10, 10], "(4,)"),
+        ([[0, 0, math.nan, 10]], "nan"),
+        ([[0, 0, math.inf, 10]], "inf"),
+        ([[10, 0, 0, 10]], "x1 <= x2"),
+        ([["a", "b", "c", "d"]], "not numbers"),
+        (np.zeros((2, 3, 4)), "(2, 3, 4)"),
+    ],
+)
+def test_wrong_boxes_are_one_sentence(
+    keypoint_model: KeypointModel, photo: np.ndarray, boxes: object, words: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        keypoint_model(photo, boxes)  # type: ignore[arg-type]  # wrong on purpose
+    assert words in str(caught.value)
+
+
+def test_wrong_box_scores_are_one_sentence(keypoint_model: KeypointModel, photo: np.ndarray) -> None:
+    with pytest.raises(InputError, match="one number for each of 1 boxes"):
+        keypoint_model(photo, [[0, 0, 10, 10]], box_scores=[1, 2])
+
+
+def test_color_swaps_the_channels(keypoint_model: KeypointModel) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (80, 60, 3), np.uint8)
+    box = [[5, 5, 50, 70]]
+    bgr = keypoint_model(image, box)
+    rgb = keypoint_model(np.ascontiguousarray(image[:, :, ::-1]), box, color="rgb")
+    np.testing.assert_array_equal(bgr.keypoints, rgb.keypoints)
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.5, math.nan])
+def test_a_threshold_outside_0_to_1(tiny_detector: Path, threshold: float) -> None:
+    with pytest.raises(InputError, match="from 0 to 1"):
+        Detector(tiny_detector, threshold=threshold)
+
+
+def test_names_that_nobody_knows(tiny_detector: Path, tiny_pose: Path) -> None:
+    with pytest.raises(UnknownNameError, match="tinypose_128x96"):
+        KeypointModel("tinypose")
+    with pytest.raises(UnknownNameError, match="accurate"):
+        Detector(tiny_detector, preset="fast")
+    with pytest.raises(UnknownNameError, match="ort"):
+        KeypointModel(tiny_pose, backend="onnx")
+    with pytest.raises(InputError, match="person"):
+        Detector(tiny_detector, classes=("cat",))
+    with pytest.raises(InputError, match="batch_size"):
+        KeypointModel(tiny_pose, batch_size=0)
+
+
+def test_a_model_for_the_other_task(tiny_detector: Path, tiny_pose: Path) -> None:
+    with pytest.raises(ModelFileError, match="'keypoints'"):
+        Detector(tiny_pose)
+    with pytest.raises(ModelFileError, match="'detect'"):
+        KeypointModel(tiny_detector)
+
+
+def test_a_card_that_does_not_fit(tiny_pose: Path, tiny_detector: Path) -> None:
+    with pytest.raises(ModelFileError, match="tinypose_256x192"):
+        KeypointModel(tiny_pose, card="tinypose_256x192")
+    with pytest.raises(ModelFileError, match="outputs"):
+        KeypointModel(tiny_detector, card=_like(read_card(tiny_pose), tiny_detector))
+
+
+def _like(card: object, file: Path) -> object:
+    from dataclasses import replace  # noqa: PLC0415 (only here)
+
+    return replace(card, input_size=read_card(file).input_size)  # type: ignore[type-var]  # a ModelCard
+
+
+def test_a_file_without_a_card_names_the_option(tiny_pose: Path, tmp_path: Path) -> None:
+    model = onnx.load(tiny_pose)
+    del model.metadata_props[:]
+    bare = tmp_path / "bare.onnx"
+    onnx.save(model, bare)
+    with pytest.raises(MissingCardError, match="--model"):
+        KeypointModel(bare)
+    assert KeypointModel(bare, card=read_card(tiny_pose)).card.name == "tiny_pose"
+
+
+def test_a_broken_card_inside_a_file(tiny_pose: Path, tmp_path: Path) -> None:
+    model = onnx.load(tiny_pose)
+    model.metadata_props[0].value = "{"
+    onnx.save(model, tmp_path / "broken.onnx")
+    with pytest.raises(CardError, match="not JSON"):
+        KeypointModel(tmp_path / "broken.onnx")
+
+
+def test_an_official_name_that_is_not_converted_says_how(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POSE_ONNX_HOME", str(tmp_path))
+    with pytest.raises(ModelFileError, match="pose-onnx export") as caught:
+        KeypointModel("tinypose_128x96")
+    assert load_card("tinypose_128x96").download in str(caught.value)
+
+
+def test_a_name_finds_its_converted_file(
+    tiny_pose: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POSE_ONNX_HOME", str(tmp_path))
+    (tmp_path / "tinypose_128x96.onnx").write_bytes(tiny_pose.read_bytes())
+    assert KeypointModel("tinypose_128x96").card.name == "tiny_pose"
