@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from recipe.norm import BatchNorm
+
 
 def conv(cin: int, cout: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
     """A bias-free convolution with "same" padding."""
@@ -16,27 +18,20 @@ def depthwise(channels: int, kernel: int, stride: int = 1) -> nn.Conv2d:
 
 
 class ConvNorm(nn.Module):
-    """Convolution, batch norm and an optional activation.
+    """Convolution, batch norm and activation.
 
     Paddle's layers disagree on the name of the normalisation (`norm` or `bn`),
     so it is an argument; parameter names follow from it.
     """
 
-    def __init__(self, convolution: nn.Conv2d, act: nn.Module | None, norm_name: str) -> None:
+    def __init__(self, convolution: nn.Conv2d, act: str, norm_name: str) -> None:
         """Wrap `convolution`; register the batch norm under `norm_name`."""
         super().__init__()
         self.conv = convolution
-        self.add_module(norm_name, nn.BatchNorm2d(convolution.out_channels))
-        self.act = act or nn.Identity()
+        self.add_module(norm_name, BatchNorm(convolution.out_channels, act))
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply convolution, norm, activation: (N,C,H,W) -> (N,C',H',W')."""
         for layer in self.children():
             x = layer(x)
         return x
-
-
-def shuffle_pairs(x: Tensor) -> Tensor:
-    """Interleave the two halves of the channels (channel shuffle with two groups)."""
-    n, c, h, w = x.shape
-    return x.view(n, 2, c // 2, h, w).transpose(1, 2).reshape(n, c, h, w)

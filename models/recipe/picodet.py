@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recipe.layers import ConvNorm, conv, depthwise
+from recipe.norm import BatchNorm
 
 STRIDES: Final = (8, 16, 32, 64)
 REG_BINS: Final = 8  # bins per side of a box: 0..7 strides
@@ -32,11 +33,11 @@ Features = list[Tensor]
 
 
 def _bn_unit(convolution: nn.Conv2d) -> ConvNorm:
-    return ConvNorm(convolution, nn.Hardswish(), "bn")
+    return ConvNorm(convolution, "hardswish", "bn")
 
 
 def _norm_unit(convolution: nn.Conv2d) -> ConvNorm:
-    return ConvNorm(convolution, nn.Hardswish(), "norm")
+    return ConvNorm(convolution, "hardswish", "norm")
 
 
 class SqueezeExcitation(nn.Module):
@@ -75,19 +76,18 @@ class Separable(nn.Module):
 class DepthPoint(nn.Module):
     """Depthwise and pointwise convolution with batch norms `bn1`, `bn2`."""
 
-    def __init__(self, cin: int, cout: int, stride: int, last_act: nn.Module) -> None:
+    def __init__(self, cin: int, cout: int, stride: int, last_act: str) -> None:
         """Build the block; the depthwise part already has `cout` outputs."""
         super().__init__()
         self.dwconv = conv(cin, cout, 5, stride, groups=cout)
-        self.bn1 = nn.BatchNorm2d(cout)
+        self.bn1 = BatchNorm(cout, "hardswish")
         self.pwconv = conv(cout, cout, 1)
-        self.bn2 = nn.BatchNorm2d(cout)
-        self.last_act = last_act
+        self.bn2 = BatchNorm(cout, last_act)
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the block."""
-        x = F.hardswish(self.bn1(self.dwconv(x)))
-        return self.last_act(self.bn2(self.pwconv(x)))  # type: ignore[no-any-return]
+        x = self.bn1(self.dwconv(x))
+        return self.bn2(self.pwconv(x))  # type: ignore[no-any-return]
 
 
 class LCNet(nn.Module):
@@ -117,7 +117,7 @@ class LCPAN(nn.Module):
             )
 
         def down() -> DepthPoint:
-            return DepthPoint(CHANNELS, CHANNELS, 2, nn.Hardswish())
+            return DepthPoint(CHANNELS, CHANNELS, 2, "hardswish")
 
         self.first_top_conv, self.second_top_conv = down(), down()
         self.top_down_blocks = nn.ModuleList([block(), block()])
@@ -170,7 +170,7 @@ class PicoHead(nn.Module):
         self.head_cls_list = nn.ModuleList(nn.Conv2d(CHANNELS, 1, 1) for _ in levels)
         self.head_reg_list = nn.ModuleList(nn.Conv2d(CHANNELS, 4 * REG_BINS, 1) for _ in levels)
         self.cls_align = nn.ModuleList(
-            DepthPoint(CHANNELS, 1, 1, nn.Identity()) for _ in levels
+            DepthPoint(CHANNELS, 1, 1, "none") for _ in levels
         )
 
     def level(self, i: int, x: Tensor) -> Tensor:

@@ -14,18 +14,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recipe.layers import ConvNorm, conv, depthwise, shuffle_pairs
+from recipe.layers import ConvNorm, conv, depthwise
+from recipe.norm import BatchNorm, interleave
 
 JOINTS: Final = 17
 STEM_CHANNELS: Final = 32
 WIDTHS: Final = (40, 80, 160, 320)  # channels per branch, full to eighth of the heatmap size
 MODULES_PER_STAGE: Final = (2, 4, 2)  # stages with 2, 3, 4 branches
 BLOCKS_PER_BRANCH: Final = 2
+OUTPUT_STD: Final = 0.01  # initial weights of the output: heatmaps start near their mean, zero
 
 Features = list[Tensor]
 
 
-def _unit(convolution: nn.Conv2d, act: nn.Module | None = None) -> ConvNorm:
+def _unit(convolution: nn.Conv2d, act: str = "none") -> ConvNorm:
     return ConvNorm(convolution, act, "norm")
 
 
@@ -36,19 +38,19 @@ class Stem(nn.Module):
         """Build the two-branch stem."""
         super().__init__()
         half = STEM_CHANNELS // 2
-        self.conv1 = _unit(conv(3, STEM_CHANNELS, 3, 2), nn.ReLU())
+        self.conv1 = _unit(conv(3, STEM_CHANNELS, 3, 2), "relu")
         self.branch1 = nn.Sequential(
-            _unit(depthwise(half, 3, 2)), _unit(conv(half, half, 1), nn.ReLU())
+            _unit(depthwise(half, 3, 2)), _unit(conv(half, half, 1), "relu")
         )
-        self.expand_conv = _unit(conv(half, STEM_CHANNELS, 1), nn.ReLU())
+        self.expand_conv = _unit(conv(half, STEM_CHANNELS, 1), "relu")
         self.depthwise_conv = _unit(depthwise(STEM_CHANNELS, 3, 2))
-        self.linear_conv = _unit(conv(STEM_CHANNELS, half, 1), nn.ReLU())
+        self.linear_conv = _unit(conv(STEM_CHANNELS, half, 1), "relu")
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the stem."""
         first, second = self.conv1(x).chunk(2, 1)
         second = self.linear_conv(self.depthwise_conv(self.expand_conv(second)))
-        return shuffle_pairs(torch.cat([self.branch1(first), second], 1))
+        return interleave(self.branch1(first), second)
 
 
 class ShuffleBlock(nn.Module):
@@ -59,25 +61,24 @@ class ShuffleBlock(nn.Module):
         super().__init__()
         half = channels // 2
         self.branch2 = nn.Sequential(
-            _unit(conv(half, half, 1), nn.ReLU()),
+            _unit(conv(half, half, 1), "relu"),
             _unit(depthwise(half, 3)),
-            _unit(conv(half, half, 1), nn.ReLU()),
+            _unit(conv(half, half, 1), "relu"),
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the block."""
         kept, changed = x.chunk(2, 1)
-        return shuffle_pairs(torch.cat([kept, self.branch2(changed)], 1))
+        return interleave(kept, self.branch2(changed))
 
 
 def _down(cin: int, cout: int, *, relu: bool) -> nn.Sequential:
-    layers: list[nn.Module] = [
+    return nn.Sequential(
         depthwise(cin, 3, 2),
-        nn.BatchNorm2d(cin),
+        BatchNorm(cin),
         conv(cin, cout, 1),
-        nn.BatchNorm2d(cout),
-    ]
-    return nn.Sequential(*layers, *([nn.ReLU()] if relu else []))
+        BatchNorm(cout, "relu" if relu else "none"),
+    )
 
 
 def _fuse_path(source: int, target: int) -> nn.Module:
@@ -87,7 +88,7 @@ def _fuse_path(source: int, target: int) -> nn.Module:
         return nn.Identity()
     if source > target:
         up = nn.Upsample(scale_factor=2.0 ** (source - target), mode="nearest")
-        return nn.Sequential(conv(cin, cout, 1), nn.BatchNorm2d(cout), up)
+        return nn.Sequential(conv(cin, cout, 1), BatchNorm(cout), up)
     steps = [_down(cin, cin, relu=True) for _ in range(target - source - 1)]
     return nn.Sequential(*steps, _down(cin, cout, relu=False))
 
@@ -116,8 +117,8 @@ class FusedModule(nn.Module):
         out = [layer(x) for layer, x in zip(self.layers, features, strict=True)]
         fused: Features = []
         for i, paths in enumerate(self.fuse_layers):
-            total = 2 * paths[0](out[0])
-            for j in range(1, len(out)):
+            total = torch.add(paths[1](out[1]), paths[0](out[0]), alpha=2)
+            for j in range(2, len(out)):
                 total = total + paths[j](out[j])
             if i == 0:
                 out[0] = total
@@ -136,7 +137,7 @@ class IterativeHead(nn.Module):
             nn.ModuleDict(
                 {
                     "depthwise_conv": _unit(depthwise(cin, 3)),
-                    "pointwise_conv": _unit(conv(cin, cout, 1), nn.ReLU()),
+                    "pointwise_conv": _unit(conv(cin, cout, 1), "relu"),
                 }
             )
             for cin, cout in zip(widths, (*widths[1:], widths[-1]), strict=True)
@@ -160,10 +161,9 @@ def _transition(cin: int, branch: int) -> nn.Sequential:
         cout = WIDTHS[0]
         return nn.Sequential(
             depthwise(cin, 3),
-            nn.BatchNorm2d(cin),
+            BatchNorm(cin),
             conv(cin, cout, 1),
-            nn.BatchNorm2d(cout),
-            nn.ReLU(),
+            BatchNorm(cout, "relu"),
         )
     return nn.Sequential(_down(cin, WIDTHS[branch], relu=True))
 
@@ -192,10 +192,12 @@ class TinyPose(nn.Module):
     """Image (N,3,H,W), normalised, to heatmaps (N,17,H/4,W/4)."""
 
     def __init__(self) -> None:
-        """Build the network with torch's default initial values."""
+        """Build the network with random initial values."""
         super().__init__()
         self.backbone = Backbone()
         self.final_conv = nn.Conv2d(WIDTHS[0], JOINTS, 1)
+        nn.init.normal_(self.final_conv.weight, std=OUTPUT_STD)
+        nn.init.zeros_(self.final_conv.bias)
 
     def unit_count(self) -> int:
         """Number of units that `run_unit` knows: stem, fused modules, head."""

@@ -1,0 +1,101 @@
+"""Persons: PicoDet learns the scores and box distributions of PicoDet at every location."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from recipe import augment
+from recipe.picodet import REG_BINS, PicoDet, boxes, flatten_levels, scores
+from recipe.weights import load_npz
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from recipe.chain import Features
+    from recipe.evaluate_detector import DetectorBenchmark
+
+BOX_WEIGHT: Final = 2.0  # of the overlap loss
+BINS_WEIGHT: Final = 1.0  # of the box distributions
+LOGIT_WEIGHT: Final = 0.5  # of the two factors of the score, each for itself
+MIN_TAUGHT_SCORE: Final = 0.05  # boxes of weaker locations are not taught
+LARGEST_PROBABILITY: Final = 1 - 1e-6
+
+
+class DetectorTask:
+    """Photos in, raw maps out."""
+
+    metric = "mAP"
+
+    def __init__(
+        self, size: int, data: Path, teacher: Path, benchmark: DetectorBenchmark | None
+    ) -> None:
+        """Read the photos and the teacher; `size` is the side of the input."""
+        self.size = size
+        self.photos = np.load(data / "photos.npy", mmap_mode="r")
+        folders = np.load(data / "folders.npy")
+        self._by_folder = [np.flatnonzero(folders == f) for f in np.unique(folders)]
+        self.student, self.teacher = PicoDet(), PicoDet()
+        load_npz(self.teacher, teacher)
+        self.benchmark = benchmark
+
+    def batch(self, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+        """Random views; every folder of photos is drawn from equally often."""
+
+        def draw() -> NDArray[np.uint8]:
+            folder = self._by_folder[rng.integers(len(self._by_folder))]
+            return self.photos[rng.choice(folder)]  # type: ignore[no-any-return]
+
+        views = [augment.scene_view(draw, self.size, rng) for _ in range(size)]
+        return augment.colour(np.stack(views), rng)
+
+    def output_loss(self, student: Features, teacher: Features, scales: list[float]) -> Tensor:
+        """Focal loss of the scores, divergence of the box bins, overlap of the boxes."""
+        del scales
+        ours, theirs = flatten_levels(student), flatten_levels(teacher)
+        wanted = scores(theirs)
+        mass = wanted.sum().clamp(min=1.0)
+        factors = F.binary_cross_entropy_with_logits(
+            ours[..., :2], theirs[..., :2].sigmoid(), reduction="none"
+        ).sum(-1)
+        gap = (ours[..., :2].sigmoid() - theirs[..., :2].sigmoid()).abs().amax(-1).detach()
+        sharp = wanted * (wanted > MIN_TAUGHT_SCORE)
+        weight = sharp / sharp.sum().clamp(min=1.0)
+        return (
+            score_loss(scores(ours), wanted) / mass
+            + LOGIT_WEIGHT * (factors * gap).sum() / mass
+            + BINS_WEIGHT * (bins_divergence(ours, theirs) * weight).sum()
+            + BOX_WEIGHT * (overlap_loss(boxes(ours, self.size), boxes(theirs, self.size)) * weight).sum()
+        )
+
+    def evaluate(self, network: torch.nn.Module) -> float:
+        """Person mAP, or 0 without a benchmark."""
+        return self.benchmark.mean_average_precision(network) if self.benchmark else 0.0
+
+
+def score_loss(ours: Tensor, wanted: Tensor) -> Tensor:
+    """Quality focal loss (Li et al., NeurIPS 2020, with exponent 1), summed."""
+    ours = ours.clamp(max=LARGEST_PROBABILITY)
+    entropy = F.binary_cross_entropy(ours, wanted, reduction="none")
+    return (entropy * (ours - wanted).abs().detach()).sum()
+
+
+def bins_divergence(ours: Tensor, theirs: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of the box bins per location, mean over the four sides."""
+    p = theirs[..., 2:].unflatten(-1, (4, REG_BINS)).log_softmax(-1)
+    q = ours[..., 2:].unflatten(-1, (4, REG_BINS)).log_softmax(-1)
+    return (p.exp() * (p - q)).sum(-1).mean(-1)
+
+
+def overlap_loss(a: Tensor, b: Tensor) -> Tensor:
+    """1 - generalised IoU (Rezatofighi et al., CVPR 2019) of boxes (...,4)."""
+    common = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
+    hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1)
+    union = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - common
+    return 1 - common / union.clamp(min=1.0) + (hull - union) / hull.clamp(min=1.0)

@@ -1,0 +1,225 @@
+"""The training loop: chain of units beside the teacher, average, checkpoints, log."""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+from recipe.chain import hint_losses, spreads, student_features, teacher_features
+from recipe.norm import BatchNorm
+from recipe.predict import folded, to_input
+from recipe.schedule import Schedule, average_into
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from recipe.chain import Features
+
+LOG_EVERY: Final = 50  # steps
+RECALIBRATION: Final = 40  # batches for the statistics of the averaged weights
+SCALE_BATCHES: Final = 4  # for the variances of the teacher's features
+WEIGHT_DECAY: Final = 1e-4
+MAX_GRADIENT: Final = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+class Task(Protocol):
+    """What differs between keypoints and persons."""
+
+    student: nn.Module
+    teacher: nn.Module
+    metric: str
+
+    def batch(self, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+        """Random augmented training images (N,H,W,3)."""
+
+    def output_loss(self, student: Features, teacher: Features, scales: list[float]) -> Tensor:
+        """Loss between the outputs of the last units."""
+
+    def evaluate(self, network: nn.Module) -> float:
+        """Accuracy of an inference copy of the student, in percent."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where a run stands."""
+
+    steps: int = 0
+    samples: int = 0
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Settings of a run."""
+
+    out: Path
+    batch: int
+    minutes: float
+    samples: int
+    evaluate_minutes: float
+    seed: int
+
+
+class Trainer:
+    """One run of one task."""
+
+    def __init__(self, task: Task, schedule: Schedule, options: Options) -> None:
+        """Prepare the run; `resume` continues an earlier one."""
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.task, self.schedule, self.options = task, schedule, options
+        to = {"device": self.device, "memory_format": torch.channels_last}
+        self.student: Any = task.student.to(**to).train()  # type: ignore[call-overload]
+        self.teacher: Any = folded(task.teacher).to(self.device)
+        self.average = copy.deepcopy(self.student)
+        self.optimizer = torch.optim.AdamW(
+            _groups(self.student), lr=schedule.peak_rate, fused=True
+        )
+        self.progress = Progress()
+        self.rng = np.random.default_rng(options.seed)
+        options.out.mkdir(parents=True, exist_ok=True)
+        self.scales = self._scales()
+
+    def _scales(self) -> list[list[float]]:
+        rng = np.random.default_rng(self.options.seed + 2)
+        size = self.options.batch
+        images = [self.task.batch(size, rng) for _ in range(SCALE_BATCHES)]
+        return spreads(
+            [teacher_features(self.teacher, to_input(i, self.device)) for i in images]
+        )
+
+    # -- checkpoints
+
+    def save(self) -> None:
+        """Write the checkpoint, whole or not at all."""
+        state = {
+            "student": self.student.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "progress": {k: getattr(self.progress, k) for k in Progress.__slots__},
+            "rng": self.rng.bit_generator.state,
+            "torch_rng": torch.get_rng_state(),
+        }
+        part = self.options.out / "checkpoint.pt.part"
+        torch.save(state, part)
+        part.replace(self.options.out / "checkpoint.pt")
+
+    def resume(self, path: Path, *, fresh: bool = False) -> None:
+        """Continue from a checkpoint; `fresh` keeps the weights but restarts the schedule."""
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self.student.load_state_dict(state["student"])
+        self.average.load_state_dict(state["average"])
+        if fresh:
+            return
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.progress = Progress(**state["progress"])
+        self.rng.bit_generator.state = state["rng"]
+        torch.set_rng_state(state["torch_rng"].cpu())
+
+    # -- one step
+
+    def position(self) -> float:
+        """Share of the run that is done, by its sample or its time budget."""
+        if self.options.samples:
+            return self.progress.samples / self.options.samples
+        return self.progress.seconds / (60 * self.options.minutes)
+
+    def step(self) -> dict[str, float]:
+        """One batch; returns the losses and settings."""
+        position = min(self.position(), 1.0)
+        own, rate = self.schedule.own(position), self.schedule.rate(position)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        image = to_input(self.task.batch(self.options.batch, self.rng), self.device)
+        taught = teacher_features(self.teacher, image)
+        learnt = student_features(self.student, image, taught, own)
+        output = self.task.output_loss(learnt[-1], taught[-1], self.scales[-1])
+        hints = hint_losses(learnt[:-1], taught[:-1], self.scales[:-1])
+        loss = output + self.schedule.hints(position) * torch.stack(hints).sum()
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.student.parameters(), MAX_GRADIENT)
+        self.optimizer.step()
+        average_into(self.average, self.student, self.progress.steps)
+        names = {f"hint{i}": h.item() for i, h in enumerate(hints)}
+        return {"output": output.item(), **names, "rate": rate, "own": own}
+
+    # -- evaluation
+
+    def recalibrated(self) -> nn.Module:
+        """A copy of the averaged weights with batch-norm statistics of its own."""
+        network = copy.deepcopy(self.average).train()
+        norms = [m for m in network.modules() if isinstance(m, BatchNorm)]
+        for norm in norms:
+            norm.reset_running_stats()
+        rng = np.random.default_rng(self.options.seed + 1)
+        with torch.no_grad():
+            for count in range(RECALIBRATION):
+                for norm in norms:
+                    norm.momentum = 1 / (count + 1)
+                network(to_input(self.task.batch(self.options.batch, rng), self.device))
+        return network.eval()
+
+    def evaluate(self) -> float:
+        """Accuracy of the averaged weights."""
+        return self.task.evaluate(folded(self.recalibrated()))
+
+    def log(self, entry: dict[str, float]) -> None:
+        """Append a JSON line to the run's log."""
+        progress = self.progress
+        row = {
+            "step": progress.steps,
+            "samples": progress.samples,
+            "minutes": progress.seconds / 60,
+            "cpu_minutes": progress.cpu_seconds / 60,
+            **entry,
+        }
+        with (self.options.out / "log.jsonl").open("a") as file:
+            file.write(json.dumps({k: round(v, 6) for k, v in row.items()}) + "\n")
+
+    # -- the run
+
+    def run(self) -> None:
+        """Train until the budget is used up."""
+        begin, cpu = time.monotonic(), time.process_time()
+        before = copy.copy(self.progress)
+        last_evaluation, sums = self.progress.seconds, {}
+        while self.position() < 1:
+            for name, value in self.step().items():
+                sums[name] = sums.get(name, 0.0) + value
+            self.progress.steps += 1
+            self.progress.samples += self.options.batch
+            self.progress.seconds = before.seconds + time.monotonic() - begin
+            self.progress.cpu_seconds = before.cpu_seconds + time.process_time() - cpu
+            if self.progress.steps % LOG_EVERY == 0:
+                self.log({k: v / LOG_EVERY for k, v in sums.items()})
+                sums = {}
+            if self.progress.seconds - last_evaluation > 60 * self.options.evaluate_minutes:
+                last_evaluation = self.progress.seconds
+                self.save()
+                self.log({self.task.metric: self.evaluate()})
+        self.save()
+        self.log({self.task.metric: self.evaluate()})
+
+
+def _groups(network: nn.Module) -> list[dict[str, object]]:
+    """Weight decay for kernels, none for norms and biases."""
+    kernels = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim <= 1]
+    return [
+        {"params": kernels, "weight_decay": WEIGHT_DECAY},
+        {"params": others, "weight_decay": 0.0},
+    ]

@@ -1,0 +1,58 @@
+"""What changes over a run: learning rate, hand-over to own features, weight average."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from torch import nn
+
+WARM_UP: Final = 0.01  # share of the run with a rising learning rate
+EMA_LONGEST: Final = 0.999
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Position-dependent settings; positions run from 0 to 1 over the run.
+
+    Attributes:
+        peak_rate: Largest learning rate.
+        local_until: Before it every unit is fed with the teacher's features only.
+        own_from: After it every unit is fed with the student's own features only.
+        hint_weight: Weight of the hints while units are fed by the teacher.
+        last_hint_weight: Weight at the end of the run.
+    """
+
+    peak_rate: float
+    local_until: float
+    own_from: float
+    hint_weight: float = 1.0
+    last_hint_weight: float = 0.1
+
+    def rate(self, position: float) -> float:
+        """Learning rate: short warm-up, then half a cosine down to zero."""
+        if position < WARM_UP:
+            return self.peak_rate * (position / WARM_UP + 1e-3)
+        rest = (position - WARM_UP) / (1 - WARM_UP)
+        return self.peak_rate * 0.5 * (1 + math.cos(math.pi * min(rest, 1.0)))
+
+    def own(self, position: float) -> float:
+        """Probability that a unit is fed with the student's features."""
+        span = max(self.own_from - self.local_until, 1e-9)
+        return min(max((position - self.local_until) / span, 0.0), 1.0)
+
+    def hints(self, position: float) -> float:
+        """Weight of the hint losses."""
+        done = min(max((position - self.own_from) / max(1 - self.own_from, 1e-9), 0.0), 1.0)
+        return self.hint_weight + done * (self.last_hint_weight - self.hint_weight)
+
+
+def average_into(average: nn.Module, network: nn.Module, steps: int) -> None:
+    """Move the parameters of `average` towards those of `network` (exponential average)."""
+    keep = min(EMA_LONGEST, (1 + steps) / (10 + steps))
+    with torch.no_grad():
+        torch._foreach_lerp_(  # noqa: SLF001  # the public optimisers use it the same way
+            list(average.parameters()), list(network.parameters()), 1 - keep
+        )
