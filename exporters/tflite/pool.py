@@ -40,6 +40,8 @@ def _read(node: Node, build: Builder) -> tuple[int, list[Window], dict[str, Any]
     windows = read_windows(node, spatial(extent), kernel, spatial(build.extent(node)))
     if any(window.dilation != 1 for window in windows):
         raise UnsupportedOperatorError(node, f"its dilations are {node.attributes['dilations']}, not 1")
+    if any(_inside(window).min() < 1 for window in windows):
+        raise UnsupportedOperatorError(node, "its last window covers padding only")
     options = {"filterHeight": kernel[0], "filterWidth": kernel[1], **strides_of(windows)}
     return image, windows, options
 

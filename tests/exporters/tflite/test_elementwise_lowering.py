@@ -1,0 +1,225 @@
+"""Arithmetic, activations, reductions and products against ONNX Runtime."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from onnx import helper
+
+from pose_onnx.exporters.tflite import UnsupportedOperatorError, convert
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+IMAGE = (6, 5, 4)
+# Transcendental functions are approximated, by either side in its own way, to a few units in the last place.
+APPROXIMATION = 1e-5
+
+
+def random_array(*shape: int, low: float = 0.5, high: float = 2.0) -> Any:
+    return np.random.default_rng(len(shape)).uniform(low, high, shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", ["Add", "Sub", "Mul", "Div", "Max", "Min", "Pow"])
+@pytest.mark.parametrize("shape", [(), (1,), (4,), (6, 1, 1), (1, 6, 1, 1), (5, 4), (1, 6, 5, 1), (6, 5, 4)])
+@pytest.mark.parametrize("constant_first", [False, True])
+def test_binary_with_a_constant(
+    compare: Callable[..., list[str]], kind: str, shape: tuple[int, ...], constant_first: bool
+) -> None:
+    names = ["c", "x"] if constant_first else ["x", "c"]
+    node = helper.make_node(kind, names, ["y"])
+    operators = compare(
+        [node], {"x": IMAGE}, constants={"c": random_array(*shape)}, low=0.5, tolerance=APPROXIMATION
+    )
+    assert len(operators) == 1
+
+
+@pytest.mark.parametrize("shape", [IMAGE, (6, 1, 1), (1, 5, 4), (1, 1, 1)])
+@pytest.mark.parametrize("kind", ["Add", "Mul", "Div", "Sub", "Max"])
+def test_binary_with_an_image(compare: Callable[..., list[str]], kind: str, shape: tuple[int, ...]) -> None:
+    node = helper.make_node(kind, ["x", "z"], ["y"])
+    assert len(compare([node], {"x": IMAGE, "z": shape}, low=0.5)) == 1
+
+
+@pytest.mark.parametrize("kind", ["Sum", "Max", "Min"])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_variadic(compare: Callable[..., list[str]], kind: str, count: int) -> None:
+    names = [f"x{index}" for index in range(count)]
+    compare([helper.make_node(kind, names, ["y"])], dict.fromkeys(names, IMAGE))
+
+
+def test_binary_reads_a_transposed_input_through_one_transpose(compare: Callable[..., list[str]]) -> None:
+    nodes = [
+        helper.make_node("Transpose", ["x"], ["t"], perm=[0, 2, 3, 1]),
+        helper.make_node("Add", ["t", "z"], ["y"]),
+    ]
+    assert "TRANSPOSE" in compare(nodes, {"x": (6, 5, 4), "z": (5, 4, 6)})
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["Abs", "Ceil", "Cos", "Elu", "Exp", "Floor", "HardSwish", "Neg", "Relu", "Sigmoid", "Sin", "Tanh"],
+)
+@pytest.mark.parametrize("shape", [IMAGE, (7,), (7, 3)])
+def test_unary(compare: Callable[..., list[str]], kind: str, shape: tuple[int, ...]) -> None:
+    operators = compare(
+        [helper.make_node(kind, ["x"], ["y"])], {"x": shape}, low=-5, high=5, tolerance=APPROXIMATION
+    )
+    assert len(operators) == 1
+
+
+@pytest.mark.parametrize("kind", ["Log", "Sqrt"])
+def test_unary_of_positive_numbers(compare: Callable[..., list[str]], kind: str) -> None:
+    compare([helper.make_node(kind, ["x"], ["y"])], {"x": IMAGE}, low=0.1, tolerance=APPROXIMATION)
+
+
+@pytest.mark.parametrize(("exponent", "operator"), [(0.5, "SQRT"), (2.0, "SQUARE"), (3.0, "POW")])
+def test_pow_of_a_number(compare: Callable[..., list[str]], exponent: float, operator: str) -> None:
+    node = helper.make_node("Pow", ["x", "e"], ["y"])
+    constants = {"e": np.float32(exponent)}
+    assert compare([node], {"x": IMAGE}, constants=constants, low=0.1, tolerance=APPROXIMATION) == [operator]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "operators"),
+    [
+        ((0.0, 6.0), ["RELU6"]),
+        ((-1.0, 1.0), ["RELU_N1_TO_1"]),
+        ((0.0, None), ["RELU"]),
+        ((None, 1.5), ["MINIMUM"]),
+        ((0.5, None), ["MAXIMUM"]),
+        ((-0.5, 1.5), ["MAXIMUM", "MINIMUM"]),
+    ],
+)
+def test_clip(
+    compare: Callable[..., list[str]], bounds: tuple[float | None, ...], operators: list[str]
+) -> None:
+    constants = {name: np.float32(b) for name, b in zip(("l", "h"), bounds, strict=True) if b is not None}
+    node = helper.make_node("Clip", ["x", *(name if name in constants else "" for name in ("l", "h"))], ["y"])
+    assert compare([node], {"x": IMAGE}, constants=constants, low=-8, high=8, tolerance=0) == operators
+
+
+@pytest.mark.parametrize(
+    ("alpha", "beta"), [(1 / 6, 0.5), (0.16666670143604279, 0.5), (0.2, 0.5), (0.25, 0.4)]
+)
+def test_hard_sigmoid(compare: Callable[..., list[str]], alpha: float, beta: float) -> None:
+    node = helper.make_node("HardSigmoid", ["x"], ["y"], alpha=alpha, beta=beta)
+    compare([node], {"x": IMAGE}, low=-5, high=5)
+
+
+@pytest.mark.parametrize("alpha", [0.01, 0.3])
+def test_leaky_relu(compare: Callable[..., list[str]], alpha: float) -> None:
+    compare([helper.make_node("LeakyRelu", ["x"], ["y"], alpha=alpha)], {"x": IMAGE})
+
+
+@pytest.mark.parametrize("shape", [(6, 1, 1), (1,), (6, 5, 4)])
+def test_prelu(compare: Callable[..., list[str]], shape: tuple[int, ...]) -> None:
+    compare(
+        [helper.make_node("PRelu", ["x", "s"], ["y"])], {"x": IMAGE}, constants={"s": random_array(*shape)}
+    )
+
+
+@pytest.mark.parametrize(("shape", "axis"), [(IMAGE, 1), (IMAGE, 3), (IMAGE, -1), ((9,), -1), ((3, 2, 4, 5), 2)])
+def test_softmax(compare: Callable[..., list[str]], shape: tuple[int, ...], axis: int) -> None:
+    compare([helper.make_node("Softmax", ["x"], ["y"], axis=axis)], {"x": shape})
+
+
+def test_softmax_over_channels_moves_nothing(compare: Callable[..., list[str]]) -> None:
+    assert compare([helper.make_node("Softmax", ["x"], ["y"], axis=1)], {"x": IMAGE}) == ["SOFTMAX"]
+
+
+@pytest.mark.parametrize("writer", ["Conv", "Add", "MaxPool"])
+@pytest.mark.parametrize("activation", ["Relu", "Clip"])
+def test_activation_is_fused(compare: Callable[..., list[str]], writer: str, activation: str) -> None:
+    constants = {
+        "w": random_array(3, 6, 1, 1, low=-1),
+        "c": random_array(6, 1, 1, low=-1),
+        "l": np.float32(0),
+        "h": np.float32(6),
+    }
+    writers = {
+        "Conv": helper.make_node("Conv", ["x", "w"], ["z"]),
+        "Add": helper.make_node("Add", ["x", "c"], ["z"]),
+        "MaxPool": helper.make_node("MaxPool", ["x"], ["z"], kernel_shape=[2, 2]),
+    }
+    names = ["z", "l", "h"] if activation == "Clip" else ["z"]
+    nodes = [writers[writer], helper.make_node(activation, names, ["y"])]
+    assert len(compare(nodes, {"x": IMAGE}, constants=constants, low=-8, high=8)) == 1
+
+
+def test_activation_is_not_fused_where_the_number_before_it_is_read_too(
+    compare: Callable[..., list[str]],
+) -> None:
+    nodes = [helper.make_node("Add", ["x", "x"], ["z"]), helper.make_node("Relu", ["z"], ["y"])]
+    assert compare(nodes, {"x": IMAGE}, ["y", "z"]) == ["ADD", "RELU"]
+
+
+def test_batch_normalization(compare: Callable[..., list[str]]) -> None:
+    constants = {name: random_array(6) for name in ("s", "b", "m", "v")}
+    compare([helper.make_node("BatchNormalization", ["x", *constants], ["y"])], {"x": IMAGE}, constants=constants)
+
+
+@pytest.mark.parametrize("kind", ["ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd"])
+@pytest.mark.parametrize("axes", [[1], [2, 3], [-1], [1, 2, 3]])
+@pytest.mark.parametrize("keepdims", [0, 1])
+def test_reduce(compare: Callable[..., list[str]], kind: str, axes: list[int], keepdims: int) -> None:
+    nodes = [
+        helper.make_node("ReduceSum", ["x", "a"], ["y"], keepdims=keepdims)
+        if kind == "ReduceSum"
+        else helper.make_node(kind, ["x"], ["y"], axes=axes, keepdims=keepdims)
+    ]
+    constants = {"a": np.asarray(axes)} if kind == "ReduceSum" else {}
+    # A product of 120 factors rounds 120 times.
+    compare(nodes, {"x": IMAGE}, constants=constants, low=0.9, high=1.1, tolerance=2e-5)
+
+
+@pytest.mark.parametrize("shape", [(4,), (3, 4), (2, 3, 4)])
+@pytest.mark.parametrize("columns", [None, 1, 5])
+def test_matmul_with_a_constant(
+    compare: Callable[..., list[str]], shape: tuple[int, ...], columns: int | None
+) -> None:
+    constant = random_array(4) if columns is None else random_array(4, columns)
+    operators = compare(
+        [helper.make_node("MatMul", ["x", "c"], ["y"])], {"x": shape}, constants={"c": constant}
+    )
+    assert "FULLY_CONNECTED" in operators
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_matmul_of_two_inputs(compare: Callable[..., list[str]], transposed: bool) -> None:
+    nodes = [helper.make_node("MatMul", ["x", "z"], ["y"])]
+    inputs = {"x": (3, 4), "z": (4, 5)}
+    if transposed:
+        inputs["z"] = (5, 4)
+        nodes.insert(0, helper.make_node("Transpose", ["z"], ["t"], perm=[0, 2, 1]))
+        nodes[1].input[1] = "t"
+    assert compare(nodes, inputs) == ["BATCH_MATMUL"]
+
+
+@pytest.mark.parametrize("transposed", [0, 1])
+@pytest.mark.parametrize("bias", [None, (), (5,), (1, 5)])
+def test_gemm(compare: Callable[..., list[str]], transposed: int, bias: tuple[int, ...] | None) -> None:
+    constants = {"w": random_array(5, 4) if transposed else random_array(4, 5)}
+    if bias is not None:
+        constants["b"] = random_array(*bias)
+    node = helper.make_node("Gemm", ["x", *constants], ["y"], transB=transposed, alpha=0.7, beta=1.3)
+    assert compare([node], {"x": (4,)}, constants=constants) == ["FULLY_CONNECTED"]
+
+
+@pytest.mark.parametrize(
+    ("node", "constants", "reason"),
+    [
+        (helper.make_node("Elu", ["x"], ["y"], "culprit", alpha=0.5), {}, "alpha"),
+        (helper.make_node("PRelu", ["x", "x"], ["y"], "culprit"), {}, "not a constant"),
+        (helper.make_node("ReduceMean", ["x"], ["y"], "culprit", axes=[0]), {}, "over the batch"),
+        (helper.make_node("Gelu", ["x"], ["y"], "culprit"), {}, "operators known"),
+        (helper.make_node("Erf", ["x"], ["y"], "culprit"), {}, "operators known"),
+    ],
+)
+def test_what_has_no_counterpart_is_named(
+    model_of: Callable[..., Any], node: Any, constants: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(UnsupportedOperatorError, match=rf"'culprit' \({node.op_type}\).*{reason}"):
+        convert(model_of([node], {"x": IMAGE}, ["y"], constants, 20 if node.op_type == "Gelu" else 17))
