@@ -59,13 +59,22 @@ def results_json(
     (K pairs x, y) and `scores` (K); `failures`, each with `path` and `error`. All coordinates are pixels of
     the whole image. Every number is finite; one that is not, is null.
     """
-    document = {
-        "schema": SCHEMA,
-        "settings": dict(settings),
-        "images": [_image(result) for result in images],
-        "failures": [{"path": failure.path, "error": failure.error} for failure in failures],
+    parts = {
+        "schema": _text(SCHEMA),
+        "settings": _text(dict(settings)),
+        "images": _lines([_image(result) for result in images]),
+        "failures": _lines([{"path": failure.path, "error": failure.error} for failure in failures]),
     }
-    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    return "{" + ",\n ".join(f'"{name}": {text}' for name, text in parts.items()) + "}\n"
+
+
+def _lines(items: Sequence[Mapping[str, Any]]) -> str:
+    """Return a list with one line an item, to be read by eye and by `grep`."""
+    return "[" + ",".join(f"\n  {_text(item)}" for item in items) + "]"
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def _image(result: ImageResult) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from pose_onnx.runtimes._protocol import Runtime, Tensor, TensorSpec
 from pose_onnx.runtimes._registry import (
     BACKENDS,
     Backend,
+    backend_for,
     backend_names,
     default_threads,
     installed_backends,
@@ -18,6 +19,7 @@ __all__ = [
     "Runtime",
     "Tensor",
     "TensorSpec",
+    "backend_for",
     "backend_names",
     "check_feeds",
     "default_threads",

@@ -52,10 +52,16 @@ def check_model_file(path: Path) -> None:
     """Refuse what cannot be a model file before an engine sees it.
 
     Raises:
-        ModelFileError: The path does not exist, is a directory, or is empty.
+        ModelFileError: The path does not exist, is a directory, cannot be read, or is empty.
     """
-    if not path.is_file():
-        kind = "is a directory" if path.is_dir() else "does not exist"
-        raise ModelFileError(f"model file {str(path)!r} {kind}; give the path of an exported model file")
-    if path.stat().st_size == 0:
+    try:
+        with path.open("rb") as file:
+            is_empty = not file.read(1)
+    except IsADirectoryError as error:
+        raise ModelFileError(f"{str(path)!r} is a directory; give the path of a model file") from error
+    except FileNotFoundError as error:
+        raise ModelFileError(f"model file {str(path)!r} does not exist; give the path of one") from error
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        raise ModelFileError(f"model file {str(path)!r} cannot be read ({error}); give another") from error
+    if is_empty:
         raise ModelFileError(f"model file {str(path)!r} is empty; export or download it again")

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, cast
 
-from pose_onnx._errors import DependencyError, InputError, PoseOnnxError, UnknownNameError
+from pose_onnx._errors import DependencyError, InputError, ModelFileError, PoseOnnxError, UnknownNameError
 from pose_onnx.runtimes._checks import check_model_file, check_threads
 from pose_onnx.runtimes._protocol import Runtime
 
@@ -81,6 +81,21 @@ def model_suffix(backend: str) -> str:
     if backend in backend_names():
         return _DEFAULT_SUFFIX
     raise _unknown(backend)
+
+
+def backend_for(path: str | os.PathLike[str]) -> str:
+    """Return the name of our backend that runs a file with this suffix.
+
+    Raises:
+        ModelFileError: None does.
+    """
+    suffix = Path(path).suffix.lower()
+    by_suffix = {backend.suffix: name for name, backend in BACKENDS.items()}
+    if suffix not in by_suffix:
+        raise ModelFileError(
+            f"{str(path)!r} is no model file by its name; give one that ends in {' or '.join(by_suffix)}"
+        )
+    return by_suffix[suffix]
 
 
 def open_runtime(

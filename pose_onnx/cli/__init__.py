@@ -1,0 +1,72 @@
+"""The command line: `pose-onnx VERB ...`, one file a verb. The only place of the package that prints.
+
+Exit codes: 0 all is well; 1 some pictures could not be used, or files differ; 2 nothing could be done;
+130 stopped by Ctrl-C; 141 the reader of the output went away.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from types import MappingProxyType
+from typing import Final
+
+from pose_onnx import PoseOnnxError, __version__
+
+# Each is the module of that name here, with `add_arguments(parser)` and `run(args) -> int`.
+VERBS: Final = MappingProxyType(
+    {
+        "run": "find people and their keypoints in pictures",
+        "models": "list the known models and which are on this machine",
+        "info": "show what a model file is",
+        "verify": "compare files of one model with each other, stage by stage",
+        "export": "convert a Paddle model to ONNX and TFLite",
+    }
+)
+
+EXIT_ERROR: Final = 2
+EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as shells do
+EXIT_BROKEN_PIPE: Final = 141  # 128 + SIGPIPE
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: Its words; those of the process when `None`.
+
+    Returns:
+        The exit code of the process.
+    """
+    args = _parser().parse_args(argv)
+    try:
+        code: int = args.run(args)
+        sys.stdout.flush()  # here, where a reader that went away is handled
+    except PoseOnnxError as error:
+        print(f"pose-onnx: error: {error}", file=sys.stderr)
+        return EXIT_ERROR
+    except KeyboardInterrupt:
+        print("pose-onnx: stopped", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Python flushes stdout once more at its end; give it a place to flush to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pose-onnx", description="Paddle's human pose models on ONNX Runtime and TFLite."
+    )
+    parser.add_argument("--version", action="version", version=f"pose-onnx {__version__}")
+    verbs = parser.add_subparsers(metavar="COMMAND", required=True)
+    for verb, summary in VERBS.items():
+        module = import_module(f"pose_onnx.cli.{verb}")
+        sub = verbs.add_parser(verb, help=summary, description=module.__doc__)
+        module.add_arguments(sub)
+        sub.set_defaults(run=module.run)
+    return parser

@@ -1,0 +1,51 @@
+"""Convert a Paddle checkpoint or inference folder to ONNX and TFLite, verified, with a receipt."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from pose_onnx import InputError, load_card
+
+FORMATS: Final = ("onnx", "tflite")
+PRECISIONS: Final = ("fp32", "fp16")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `pose-onnx export`."""
+    add = parser.add_argument
+    add("source", metavar="SOURCE", help="a .pdparams (or .npz) checkpoint, or a Paddle inference folder")
+    card = parser.add_mutually_exclusive_group()
+    card.add_argument("--model", metavar="NAME", help="official name of the model that SOURCE is")
+    card.add_argument("--like", metavar="NAME", help="official name of a model that SOURCE is run like")
+    card.add_argument("--card", metavar="FILE", help="card file (.json) of the model that SOURCE is")
+    add("--to", default="onnx,tflite", metavar="FORMATS", help="comma-separated (default: %(default)s)")
+    add(
+        "--precision",
+        default="fp32",
+        metavar="PRECISIONS",
+        help=f"out of {','.join(PRECISIONS)} (default: %(default)s)",
+    )
+    add("--out", default=".", metavar="DIR", help="folder for the files (default: here)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run `pose-onnx export`."""
+    to = _chosen(args.to, FORMATS, "--to")
+    precision = _chosen(args.precision, PRECISIONS, "--precision")
+    card = load_card(args.like or args.card) if args.like or args.card else None
+    from pose_onnx import exporters  # noqa: PLC0415 (heavy, and an extra)
+
+    exporters.export(args.source, model=args.model, card=card, to=to, precision=precision, out=Path(args.out))
+    return 0
+
+
+def _chosen(text: str, known: Sequence[str], option: str) -> tuple[str, ...]:
+    words = tuple(dict.fromkeys(text.split(",")))
+    if unknown := [word for word in words if word not in known]:
+        raise InputError(
+            f"{option} was given {unknown}; choose out of {','.join(known)}, separated by commas"
+        )
+    return words

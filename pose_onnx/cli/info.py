@@ -1,0 +1,73 @@
+"""Show what a model file is: inputs, outputs, size, digest and card; or the card of a known name."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from pose_onnx import DependencyError, InputError, ModelCard, card_names, load_card, read_card
+from pose_onnx.cli._options import add_model_option
+from pose_onnx.cli._tables import table
+from pose_onnx.runtimes import TensorSpec, backend_for, open_runtime
+
+_DECODE_OF_OTHER_TASK: Final = MappingProxyType({"detect": "heatmap", "keypoints": "box"})
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `pose-onnx info`."""
+    parser.add_argument("file", metavar="FILE|NAME", help="a .onnx or .tflite file, or a known model's name")
+    add_model_option(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run `pose-onnx info`."""
+    if args.file in card_names() and not Path(args.file).exists():
+        print(table(list(_card_rows(load_card(args.file)))))
+        return 0
+    if len(args.model) > 1:
+        raise InputError(f"--model was given {len(args.model)} times; a single file is one model")
+    path = Path(args.file)
+    print(table([("file", str(path)), *_tensor_rows(path), *_content_rows(path.read_bytes())]))
+    print(table(list(_card_rows(load_card(args.model[0]) if args.model else read_card(path)))))
+    return 0
+
+
+def _tensor_rows(path: Path) -> Iterator[tuple[str, str]]:
+    backend = backend_for(path)
+    try:
+        runtime = open_runtime(path, backend, threads=1)
+    except DependencyError as error:
+        yield "tensors", f"unknown: {error}"
+        return
+    yield from (("input", _text(spec)) for spec in runtime.inputs)
+    yield from (("output", _text(spec)) for spec in runtime.outputs)
+    runtime.close()
+
+
+def _text(spec: TensorSpec) -> str:
+    shape = ", ".join("N" if size is None else str(size) for size in spec.shape)
+    return f"{spec.name} ({shape}) {spec.dtype}"
+
+
+def _content_rows(content: bytes) -> Iterator[tuple[str, str]]:
+    yield "size", f"{len(content):,} bytes"
+    yield "sha256", hashlib.sha256(content).hexdigest()
+
+
+def _card_rows(card: ModelCard) -> Iterator[tuple[str, str]]:
+    for name, value in asdict(card).items():
+        if value not in ((), "") and name != _DECODE_OF_OTHER_TASK[card.task]:
+            yield name, _value_text(value)
+
+
+def _value_text(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_value_text(item)}" for name, item in value.items() if item != ())
+    if isinstance(value, tuple):
+        return " ".join("-".join(map(str, item)) if isinstance(item, tuple) else str(item) for item in value)
+    return str(value)

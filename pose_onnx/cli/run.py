@@ -1,0 +1,156 @@
+"""Find people and their keypoints in pictures; write annotated copies and one JSON file of everything."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from pose_onnx import PRESETS, InputError, PoseEstimator, __version__, draw_poses, load_image
+from pose_onnx._estimator import DEFAULT_DETECTOR, DEFAULT_POSE
+from pose_onnx._files import atomic_write_bytes, make_folder
+from pose_onnx._image import write_image
+from pose_onnx._results import Failure, ImageResult, results_json
+from pose_onnx.cli._options import add_model_option, add_threads_option, cards_by_task
+from pose_onnx.cli._pictures import annotated_paths, find_pictures
+
+DEFAULT_OUT: Final = "pose-onnx-out"
+RESULTS_NAME: Final = "poses.json"
+EXIT_SOME_FAILED: Final = 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `pose-onnx run`."""
+    add = parser.add_argument
+    add("pictures", nargs="+", metavar="PHOTO|FOLDER|GLOB", help="what to look at")
+    add(
+        "--detector",
+        default=DEFAULT_DETECTOR,
+        metavar="NAME|FILE",
+        help="person detector (default: %(default)s)",
+    )
+    add("--pose", default=DEFAULT_POSE, metavar="NAME|FILE", help="keypoint model (default: %(default)s)")
+    add(
+        "--backend",
+        default="ort",
+        metavar="NAME",
+        help="inference engine: ort, tflite, ... (default: %(default)s)",
+    )
+    add("--preset", default="accurate", choices=list(PRESETS), help="how to run them (default: %(default)s)")
+    add(
+        "--box-threshold",
+        type=float,
+        metavar="SCORE",
+        help="boxes above this are people (default: the preset's)",
+    )
+    add(
+        "--min-score",
+        type=float,
+        default=0.2,
+        metavar="SCORE",
+        help="draw joints from this on (default: %(default)s)",
+    )
+    add_threads_option(parser)
+    add("--providers", metavar="A,B", help="execution providers of ONNX Runtime, strictly, in this order")
+    add_model_option(parser)
+    add("--out", default=DEFAULT_OUT, metavar="DIR", help="folder for the results (default: %(default)s)")
+    add("--json", metavar="FILE", help=f"where to write the JSON (default: {RESULTS_NAME} in the folder)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run `pose-onnx run`."""
+    pictures = find_pictures(args.pictures)
+    out = make_folder(args.out)
+    targets = annotated_paths(pictures, out)
+    with _estimator(args) as estimator:
+        results = _Results(_settings(args, estimator))
+        with results.saved_to(Path(args.json) if args.json else out / RESULTS_NAME):
+            for picture, target in _with_progress(list(zip(pictures, targets, strict=True)), results):
+                try:
+                    results.images.append(_process(estimator, picture, target, args.min_score))
+                except InputError as error:  # noqa: PERF203 (one bad picture must not end the run)
+                    results.failures.append(Failure(str(picture), str(error)))
+    people = sum(len(image.poses) for image in results.images)
+    print(f"{_count(len(results.images), 'picture')}, {_count(people, 'person', 'people')}: {out}")
+    if results.failures:
+        total = _count(len(pictures), "picture")
+        print(f"pose-onnx: {len(results.failures)} of {total} could not be used", file=sys.stderr)
+        return EXIT_SOME_FAILED
+    return 0
+
+
+@dataclass(slots=True)
+class _Results:
+    settings: dict[str, Any]
+    images: list[ImageResult] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+    @contextmanager
+    def saved_to(self, path: Path) -> Iterator[None]:
+        """Write what there is, however the work inside ends; and at once, to fail before it if need be."""
+        make_folder(path.parent)
+        self._save(path)
+        try:
+            yield
+        finally:
+            self._save(path)
+
+    def _save(self, path: Path) -> None:
+        atomic_write_bytes(path, results_json(self.settings, self.images, self.failures).encode())
+
+
+def _estimator(args: argparse.Namespace) -> PoseEstimator:
+    cards = cards_by_task(args.model)
+    options = {"providers": args.providers.split(",")} if args.providers else {}
+    return PoseEstimator(
+        args.detector,
+        args.pose,
+        backend=args.backend,
+        threads=args.threads,
+        preset=args.preset,
+        box_threshold=args.box_threshold,
+        detector_card=cards.get("detect"),
+        pose_card=cards.get("keypoints"),
+        **options,
+    )
+
+
+def _settings(args: argparse.Namespace, estimator: PoseEstimator) -> dict[str, Any]:
+    return {
+        "pose_onnx": __version__,
+        "detector": estimator.detector.card.name,
+        "pose": estimator.keypoint_model.card.name,
+        "backend": args.backend,
+        "preset": args.preset,
+        "box_threshold": estimator.detector.threshold,
+    }
+
+
+def _process(estimator: PoseEstimator, picture: Path, target: Path, min_score: float) -> ImageResult:
+    pixels = load_image(picture)
+    poses = estimator(pixels)
+    write_image(target, draw_poses(pixels, poses, min_score=min_score))
+    return ImageResult(str(picture), (pixels.shape[0], pixels.shape[1]), poses, str(target))
+
+
+def _with_progress(jobs: list[tuple[Path, Path]], results: _Results) -> Iterator[tuple[Path, Path]]:
+    """Give each job, and say how it went: a bar on a terminal, else one line a picture."""
+    from tqdm import tqdm  # noqa: PLC0415 (only this verb shows a bar, and not every time)
+
+    with tqdm(jobs, unit="picture", disable=None if len(jobs) > 1 else True) as bar:
+        for job in bar:
+            failures = len(results.failures)
+            yield job
+            if len(results.failures) > failures:
+                bar.write(f"pose-onnx: skipped: {results.failures[-1].error}", file=sys.stderr)
+            elif bar.disable:
+                found = _count(len(results.images[-1].poses), "person", "people")
+                print(f"{job[0]}: {found} -> {job[1]}")
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"

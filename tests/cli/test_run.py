@@ -1,0 +1,259 @@
+"""`pose-onnx run`: photos in, annotated photos and one JSON out, whatever happens on the way."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Models, Outcome
+
+ROOT = Path(__file__).parents[2]
+posix_only = pytest.mark.skipif(os.name != "posix", reason="signals, pipes and limits of POSIX")
+
+
+def results(path: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return document
+
+
+def test_a_folder(
+    cli: Callable[..., Outcome], models: Models, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    photo(tmp_path / "in" / "b.png")
+    photo(tmp_path / "in" / "a.JPG")
+    photo(tmp_path / "in" / "dark.png", level=0)
+    photo(tmp_path / "in" / "._hidden.png")
+    (tmp_path / "in" / "notes.txt").write_text("not a picture")
+    out = tmp_path / "results" / "here"
+    done = cli("run", tmp_path / "in", *models.options, "--out", out, "--threads", 1)
+    assert (done.code, done.err) == (0, "")
+    assert "3 pictures, 2 people" in done.out
+    assert sorted(path.name for path in out.iterdir()) == [
+        "a_pose.JPG",
+        "b_pose.png",
+        "dark_pose.png",
+        "poses.json",
+    ]
+    document = results(out / "poses.json")
+    assert document["settings"] | {"pose_onnx": ""} == {
+        "pose_onnx": "",
+        "detector": "bright",
+        "pose": "blobs",
+        "backend": "ort",
+        "preset": "accurate",
+        "box_threshold": 0.5,
+    }
+    assert [len(image["people"]) for image in document["images"]] == [1, 1, 0]
+    (person,) = document["images"][1]["people"]
+    assert document["images"][1]["path"] == str(tmp_path / "in" / "b.png")
+    assert document["images"][1]["picture"] == str(out / "b_pose.png")
+    assert person["box"] == pytest.approx([8, 3, 56, 45])  # 4, 2, 28, 30 of 32 x 32, in 64 x 48
+    assert len(person["keypoints"]) == len(document["images"][1]["keypoint_names"]) == 17
+    before, after = (cv2.imread(str(path)) for path in (tmp_path / "in" / "b.png", out / "b_pose.png"))
+    assert before.shape == after.shape
+    assert (before != after).any()
+
+
+def test_unreadable_files_are_passed_by_named_and_counted(
+    cli: Callable[..., Outcome], models: Models, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    first, last = photo(tmp_path / "1.png"), photo(tmp_path / "9.png")
+    cut, text, absent = tmp_path / "2.jpg", tmp_path / "3.png", tmp_path / "4.png"
+    cut.write_bytes(photo(tmp_path / "whole.jpg").read_bytes()[:500])
+    text.write_text("not a picture")
+    done = cli("run", first, cut, text, absent, last, *models.options, "--out", tmp_path / "out")
+    assert done.code == 1
+    assert "2 pictures, 2 people" in done.out
+    for path, reason in ((cut, "ends early"), (text, "no picture"), (absent, "does not exist")):
+        assert any(str(path) in line and reason in line for line in done.err.splitlines())
+    assert "3 of 5 pictures could not be used" in done.err
+    document = results(tmp_path / "out" / "poses.json")
+    assert [image["path"] for image in document["images"]] == [str(first), str(last)]
+    assert [failure["path"] for failure in document["failures"]] == [str(cut), str(text), str(absent)]
+
+
+def test_photos_of_one_name_and_copies_never_overwrite_each_other(
+    cli: Callable[..., Outcome], models: Models, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    one, two = photo(tmp_path / "1" / "x.png", seed=1), photo(tmp_path / "2" / "X.png", seed=2)
+    photo(tmp_path / "out" / "x_pose.png", seed=3)  # an input of the same name as an output
+    before = (tmp_path / "out" / "x_pose.png").read_bytes()
+    words = (one, two, one, tmp_path / "out" / "x_pose.png", tmp_path / "1" / ".." / "1" / "x.png")
+    done = cli("run", *words, *models.options, "--out", tmp_path / "out")
+    assert (done.code, done.err) == (0, "")
+    document = results(tmp_path / "out" / "poses.json")
+    written = [Path(image["picture"]) for image in document["images"]]
+    assert len(written) == len({str(path).lower() for path in written}) == 3
+    assert all(path.is_file() for path in written)
+    assert (tmp_path / "out" / "x_pose.png").read_bytes() == before
+
+
+def test_patterns_and_a_json_elsewhere(
+    cli: Callable[..., Outcome], models: Models, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    for name in ("a/1.png", "a/b/2.png", "a/b/3.bmp", "a/b/[x].png"):
+        photo(tmp_path / name)
+    target = tmp_path / "elsewhere" / "people.json"
+    pattern = tmp_path / "a" / "**" / "*.png"
+    done = cli("run", pattern, *models.options, "--out", tmp_path / "out", "--json", target)
+    assert done.code == 0
+    assert [Path(image["path"]).name for image in results(target)["images"]] == ["1.png", "2.png", "[x].png"]
+    assert not (tmp_path / "out" / "poses.json").exists()
+    bracketed = tmp_path / "a" / "b" / "[x].png"  # looks like a pattern, and is a file
+    assert cli("run", bracketed, *models.options, "--out", tmp_path / "out").code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["{tmp}/empty"], "holds no picture"),
+        (["{tmp}/*.png"], "matches no file"),
+        (["{tmp}/p.jpg", "--backend", "tensorrt"], "'tensorrt' is not known; choose one of ['ort', 'tflite'"),
+        (["{tmp}/p.jpg", "--threads", "0"], "threads=0"),
+        (["{tmp}/p.jpg", "--box-threshold", "7"], "threshold=7.0"),
+        (["{tmp}/p.jpg", "--detector", "picodet_xxl"], "'picodet_xxl' is not known; choose one of"),
+        (
+            ["{tmp}/p.jpg", "--detector", "{pose}"],
+            "is a model for 'keypoints' (blobs); give one for 'detect'",
+        ),
+        (["{tmp}/p.jpg", "--detector", "{tmp}/absent.onnx"], "does not exist"),
+        (["{tmp}/p.jpg", "--pose", "{bare}"], "--model NAME"),
+        (["{tmp}/p.jpg", "--model", "nobody"], "'nobody' is not known"),
+        (
+            ["{tmp}/p.jpg", "--model", "tinypose_128x96", "--model", "tinypose_256x192"],
+            "both for 'keypoints'",
+        ),
+        (["{tmp}/p.jpg", "--providers", "CUDAExecutionProvider"], "CUDAExecutionProvider"),
+        (["{tmp}/p.jpg", "--out", "{tmp}/file"], "cannot be written"),
+        (["{tmp}/p.jpg", "--json", "{tmp}/file/x.json"], "cannot be written"),
+        (["{tmp}/p.jpg", "--json", "{tmp}/empty"], "cannot be written"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    cli: Callable[..., Outcome],
+    models: Models,
+    photo: Callable[..., Path],
+    tmp_path: Path,
+    words: list[str],
+    reason: str,
+) -> None:
+    photo(tmp_path / "p.jpg")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    filled = [word.format(tmp=tmp_path, pose=models.pose, bare=models.bare_pose) for word in words]
+    done = cli("run", *models.options, "--out", tmp_path / "out", *filled)
+    assert done.code == 2
+    assert done.out == ""
+    assert done.err.startswith("pose-onnx: error: ")
+    assert len(done.err.strip().splitlines()) == 1
+    assert reason in done.err
+
+
+def test_a_file_without_card_runs_with_model_or_a_card_file(
+    cli: Callable[..., Outcome], models: Models, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    words = ("run", photo(tmp_path / "p.png"), "--out", tmp_path / "out", "--detector", models.detector)
+    done = cli(*words, "--pose", models.bare_pose, "--model", models.pose_card)
+    assert (done.code, done.err) == (0, "")
+    wrong = cli(*words, "--pose", models.bare_pose, "--model", "tinypose_128x96")
+    assert wrong.code == 2
+    assert "(3, 128, 96)" in wrong.err
+
+
+def start(*words: object, **options: Any) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "pose_onnx", *map(str, words)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    return subprocess.Popen(command, env=environment, text=True, **pipes)
+
+
+@posix_only
+def test_ctrl_c_keeps_what_was_found(models: Models, photo: Callable[..., Path], tmp_path: Path) -> None:
+    photos = [photo(tmp_path / "in" / f"{index}.png") for index in range(400)]
+    with start("run", *photos, *models.options, "--threads", 1, "--out", tmp_path / "out") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+        errors = process.stderr.read()
+    assert process.returncode == 130, errors
+    assert errors.strip() == "pose-onnx: stopped"
+    found = results(tmp_path / "out" / "poses.json")["images"]
+    assert 1 <= len(found) < 400
+    assert not list((tmp_path / "out").glob(".*"))
+
+
+@posix_only
+def test_a_full_disk_keeps_what_was_found(models: Models, photo: Callable[..., Path], tmp_path: Path) -> None:
+    photo(tmp_path / "in" / "1.jpg")
+    photo(tmp_path / "in" / "2.bmp")  # 9 kB, over the limit that stands for the full disk
+    code = (
+        "import resource, signal, sys\n"
+        "from pose_onnx.cli import main\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (8000, 8000))\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    words = ["run", tmp_path / "in", *models.options, "--out", tmp_path / "out"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, words)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("pose-onnx: error: ")
+    assert "2_pose.bmp' cannot be written (File too large)" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(results(tmp_path / "out" / "poses.json")["images"]) == 1
+    assert not (tmp_path / "out" / "2_pose.bmp").exists()
+
+
+def terminal() -> tuple[int, int]:
+    """Open a pseudo-terminal of 24 x 80 characters: our end and the program's."""
+    import fcntl  # noqa: PLC0415 (POSIX only)
+    import termios  # noqa: PLC0415
+
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    return ours, theirs
+
+
+def read_all(terminal: int) -> str:
+    """Read what was written to a terminal whose other end is closed, which Linux reports as an error."""
+    chunks = []
+    with os.fdopen(terminal, "rb", buffering=0) as stream, contextlib.suppress(OSError):
+        while chunk := stream.read(4096):
+            chunks.append(chunk)
+    return b"".join(chunks).decode()
+
+
+@posix_only
+def test_many_pictures_on_a_terminal_show_a_bar(
+    models: Models, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    photos = [photo(tmp_path / "in" / f"{index}.png") for index in range(3)]
+    ours, theirs = terminal()
+    with start("run", *photos, *models.options, "--out", tmp_path / "out", stderr=theirs) as process:
+        assert process.stdout is not None
+        out = process.stdout.read()
+    os.close(theirs)
+    shown = read_all(ours)
+    assert process.returncode == 0
+    assert "3/3" in shown
+    assert "picture/s" in shown
+    assert out.strip() == f"3 pictures, 3 people: {tmp_path / 'out'}"
