@@ -23,6 +23,7 @@ VERBS: Final = MappingProxyType(
         "models": "list the known models and which are on this machine",
         "info": "show what a model file is",
         "verify": "compare files of one model with each other, stage by stage",
+        "eval": "measure COCO average precision",
         "export": "convert a Paddle model to ONNX and TFLite",
     }
 )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pose_onnx import InputError, load_card
+from pose_onnx.cli._tables import table
+
+if TYPE_CHECKING:
+    from pose_onnx.exporters.verify import Measured
 
 FORMATS: Final = ("onnx", "tflite")
 PRECISIONS: Final = ("fp32", "fp16")
@@ -28,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PRECISIONS",
         help=f"out of {','.join(PRECISIONS)} (default: %(default)s)",
     )
+    add("--image", metavar="PHOTO", help="a photo for the comparison (default: a drawn picture)")
     add("--out", default=".", metavar="DIR", help="folder for the files (default: here)")
 
 
@@ -35,11 +39,28 @@ def run(args: argparse.Namespace) -> int:
     """Run `pose-onnx export`."""
     to = _chosen(args.to, FORMATS, "--to")
     precision = _chosen(args.precision, PRECISIONS, "--precision")
-    card = load_card(args.like or args.card) if args.like or args.card else None
-    from pose_onnx import exporters  # noqa: PLC0415 (heavy, and an extra)
+    card = load_card(args.card) if args.card else None
+    from pose_onnx import exporters  # noqa: PLC0415 (no other verb needs it)
 
-    exporters.export(args.source, model=args.model, card=card, to=to, precision=precision, out=Path(args.out))
+    done = exporters.export(
+        args.source,
+        model=args.model or args.like,
+        card=card,
+        to=to,
+        precision=precision,
+        out=args.out,
+        photo=args.image,
+    )
+    print(table([("COMPARED", "INPUT", "OUTPUT", "LARGEST DIFFERENCE", "BAR"), *map(_row, done.measured)]))
+    print()
+    for path in (*done.files, done.receipt):
+        print(path)
     return 0
+
+
+def _row(item: Measured) -> tuple[str, ...]:
+    bar = "" if item.bar is None else f"{item.bar:.3g}"
+    return item.stage, item.inputs, item.output, f"{item.error:.3g}", bar
 
 
 def _chosen(text: str, known: Sequence[str], option: str) -> tuple[str, ...]:

@@ -1,0 +1,149 @@
+"""Measure COCO keypoint AP, and person box AP where boxes are not the annotated ones."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from tqdm import tqdm
+
+from pose_onnx import PRESETS, Detector, KeypointModel, __version__, resolve_model
+from pose_onnx._estimator import DEFAULT_POSE
+from pose_onnx._files import atomic_write_bytes, make_folder
+from pose_onnx.cli._options import add_model_option, add_threads_option, cards_by_task
+from pose_onnx.evaluation import (
+    BOX_FLOOR,
+    BoxSource,
+    Dataset,
+    DetectedBoxes,
+    FileBoxes,
+    TruthBoxes,
+    bootstrap,
+    box_metrics,
+    keypoint_metrics,
+    predict,
+)
+
+DEFAULT_OUT: Final = "pose-onnx-eval"
+TRUTH: Final = "gt"
+EXIT_SOME_FAILED: Final = 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `pose-onnx eval`."""
+    add = parser.add_argument
+    add("--annotations", required=True, type=Path, metavar="JSON", help="COCO person keypoint annotations")
+    add("--images", required=True, type=Path, metavar="DIR", help="folder of their pictures")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--detector", metavar="NAME|FILE", help="find the people with this model")
+    source.add_argument(
+        "--boxes",
+        default=TRUTH,
+        metavar="gt|FILE",
+        help="the annotated boxes, or a COCO detection result file (default: %(default)s)",
+    )
+    add("--pose", default=DEFAULT_POSE, metavar="NAME|FILE", help="keypoint model (default: %(default)s)")
+    add("--backend", default="ort", metavar="NAME", help="inference engine (default: %(default)s)")
+    add("--preset", default="accurate", choices=list(PRESETS), help="how to run them (default: %(default)s)")
+    add("--flip", action="store_true", help="run each person mirrored too, and average")
+    add(
+        "--precision",
+        default="fp32",
+        metavar="NAME",
+        help="which export of models given by name: fp32, fp16, ... (default: %(default)s)",
+    )
+    add("--box-threshold", type=float, metavar="SCORE", help="boxes above this are people (default: preset)")
+    add("--oks-nms", type=float, metavar="OKS", help="drop people more alike than this (default: keep all)")
+    add("--limit", type=int, metavar="N", help="look at the first N pictures only")
+    add_threads_option(parser)
+    add_model_option(parser)
+    add("--out", default=DEFAULT_OUT, metavar="DIR", help="folder for the results (default: %(default)s)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run `pose-onnx eval`."""
+    dataset = Dataset(args.annotations, args.images, args.limit)
+    out = make_folder(args.out)
+    cards = cards_by_task(args.model)
+    shared = {"backend": args.backend, "threads": args.threads, "preset": args.preset}
+    pose = resolve_model(args.pose, args.backend, args.precision)
+    with KeypointModel(pose, card=cards.get("keypoints"), flip=args.flip, **shared) as model:
+        threshold = model.preset.box_threshold if args.box_threshold is None else args.box_threshold
+        boxes = _box_source(args, dataset, cards.get("detect"), shared)
+        settings = _settings(args, model, threshold)
+        lines = predict(
+            dataset, boxes, model, out, settings, box_threshold=threshold, oks_nms=args.oks_nms
+        )
+        results = list(tqdm(lines, total=len(dataset.image_ids), unit="picture", disable=None))
+    report = _report(dataset, results, settings, with_boxes=not isinstance(boxes, TruthBoxes))
+    _save(out, "keypoints.json", [person for item in results for person in item.get("people", [])])
+    _save(out, "boxes.json", [box for item in results for box in item.get("boxes", [])])
+    _save(out, "report.json", report)
+    _print(report, out)
+    return EXIT_SOME_FAILED if report["errors"] else 0
+
+
+def _box_source(
+    args: argparse.Namespace, dataset: Dataset, card: Any, shared: dict[str, Any]
+) -> BoxSource:
+    if args.detector:
+        file = resolve_model(args.detector, args.backend, args.precision)
+        return DetectedBoxes(Detector(file, card=card, threshold=BOX_FLOOR, **shared))
+    return TruthBoxes(dataset) if args.boxes == TRUTH else FileBoxes(Path(args.boxes))
+
+
+def _settings(args: argparse.Namespace, model: KeypointModel, threshold: float) -> dict[str, Any]:
+    """Return everything that moves a number."""
+    return {
+        "version": __version__,
+        "annotations": args.annotations.name,
+        "boxes": args.detector or args.boxes,
+        "box_threshold": None if args.boxes == TRUTH and not args.detector else threshold,
+        "pose": model.card.name,
+        "backend": args.backend,
+        "precision": args.precision,
+        "preset": args.preset,
+        "flip": args.flip,
+        "oks_nms": args.oks_nms,
+    }
+
+
+def _report(
+    dataset: Dataset, results: list[dict[str, Any]], settings: dict[str, Any], *, with_boxes: bool
+) -> dict[str, Any]:
+    seen = [item["image_id"] for item in results if "error" not in item]
+    report: dict[str, Any] = {
+        "settings": settings,
+        "pictures": len(seen),
+        "people": sum(len(item.get("people", [])) for item in results),
+        "errors": {item["image_id"]: item["error"] for item in results if "error" in item},
+    }
+    measures = {"keypoints": (keypoint_metrics, "people")}
+    if with_boxes:
+        measures["boxes"] = (box_metrics, "boxes")
+    for name, (measure, key) in measures.items():
+        found = [entry for item in results for entry in item.get(key, [])]
+        figures, evaluation = measure(dataset, found, seen)
+        report[name] = figures
+        report[f"{name}_AP_interval"] = bootstrap(evaluation)
+    return report
+
+
+def _save(out: Path, name: str, data: Any) -> None:
+    atomic_write_bytes(out / name, json.dumps(data, indent=1 if isinstance(data, dict) else None).encode())
+
+
+def _print(report: dict[str, Any], out: Path) -> None:
+    settings = ", ".join(f"{key} {value}" for key, value in report["settings"].items() if value is not None)
+    print(f"{report['pictures']} pictures, {report['people']} people; {settings}")
+    for name in ("keypoints", "boxes"):
+        if name in report:
+            low, high = report[f"{name}_AP_interval"]
+            figures = "  ".join(f"{key} {value:.1f}" for key, value in report[name].items())
+            print(f"{name:<10} {figures}  (95 % interval of AP: {low:.1f} to {high:.1f})")
+    for image_id, error in report["errors"].items():
+        print(f"pose-onnx: picture {image_id}: {error}", file=sys.stderr)
+    print(f"results: {out}")

@@ -1,0 +1,91 @@
+"""Who may import whom: read from the sources, and seen in a fresh process."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ENGINES = {"ort": {"onnxruntime"}, "tflite": {"ai_edge_litert", "tflite_runtime"}}
+HEAVY = {
+    "paddle",
+    "paddle2onnx",
+    "onnx",
+    "torch",
+    "tensorflow",
+    "pycocotools",
+    *set().union(*ENGINES.values()),
+}
+
+
+def modules(folder: str) -> Iterator[tuple[str, ast.Module]]:
+    """Give name and syntax tree of every module below a folder, links apart."""
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        if not any(part.is_symlink() for part in path.parents):
+            yield str(path.relative_to(ROOT)), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports(tree: ast.AST) -> set[str]:
+    """Return the full names of what a tree imports, inside functions too."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide who imports whom"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def is_below(name: str, package: str) -> bool:
+    return name == package or name.startswith(package + ".")
+
+
+def outside(names: set[str]) -> set[str]:
+    """Return the top-level packages that are neither ours nor Python's."""
+    tops = {name.partition(".")[0] for name in names}
+    return tops - set(sys.stdlib_module_names) - {"pose_onnx"}
+
+
+def test_runtimes_are_a_leaf() -> None:
+    for path, tree in modules("runtimes"):
+        names = imports(tree)
+        ours = {name for name in names if is_below(name, "pose_onnx")}
+        allowed = ("pose_onnx._errors", "pose_onnx.runtimes")
+        strange = {name for name in ours if not any(is_below(name, package) for package in allowed)}
+        assert not strange, path
+        assert outside(names) <= {"numpy", *ENGINES.get(Path(path).stem, set())}, path
+
+
+def test_the_core_knows_no_engine_and_no_exporter() -> None:
+    for path, tree in modules("pose_onnx"):
+        names = imports(tree)
+        in_cli = path.startswith(("pose_onnx/cli/", "pose_onnx/__main__.py"))
+        assert outside(names) <= {"numpy", "cv2", *({"tqdm"} if in_cli else set())}, path
+        assert path == "pose_onnx/_cv.py" or "cv2" not in outside(names), f"{path}: use pose_onnx._cv"
+        assert in_cli or not any(is_below(name, "pose_onnx.exporters") for name in names), path
+        assert in_cli or not any(is_below(name, "pose_onnx.cli") for name in names), path
+
+
+def test_nobody_imports_the_adapters_directly() -> None:
+    for folder in ("pose_onnx", "exporters"):
+        for path, tree in modules(folder):
+            adapters = (f"pose_onnx.runtimes.{name}" for name in ENGINES)
+            assert not imports(tree) & set(adapters), path
+
+
+@pytest.mark.parametrize(
+    "module", ["pose_onnx", "pose_onnx.runtimes", "pose_onnx.cli", "pose_onnx.exporters"]
+)
+def test_importing_loads_nothing_heavy(module: str) -> None:
+    code = f"import json, sys, {module}; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(json.loads(done.stdout))
+    assert not loaded & (HEAVY | {"tqdm", "yaml", "flatbuffers"})
+    assert module == "pose_onnx.exporters" or "pose_onnx.exporters" not in loaded
