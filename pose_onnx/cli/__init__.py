@@ -7,6 +7,7 @@ Exit codes: 0 all is well; 1 some pictures could not be used, or files differ; 2
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -42,7 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code of the process.
     """
-    args = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    args = _parser(words).parse_args(words)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # any file name can be printed, as on stderr
     try:
         code: int = args.run(args)
         sys.stdout.flush()  # here, where a reader that went away is handled
@@ -59,15 +63,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser of all verbs, with the options of the one that is meant: only that is imported."""
     parser = argparse.ArgumentParser(
         prog="pose-onnx", description="Paddle's human pose models on ONNX Runtime and TFLite."
     )
     parser.add_argument("--version", action="version", version=f"pose-onnx {__version__}")
     verbs = parser.add_subparsers(metavar="COMMAND", required=True)
     for verb, summary in VERBS.items():
-        module = import_module(f"pose_onnx.cli.{verb}")
-        sub = verbs.add_parser(verb, help=summary, description=module.__doc__)
-        module.add_arguments(sub)
-        sub.set_defaults(run=module.run)
+        sub = verbs.add_parser(verb, help=summary, description=summary)
+        if verb in words:
+            module = import_module(f"pose_onnx.cli.{verb}")
+            module.add_arguments(sub)
+            sub.description = module.__doc__
+            sub.set_defaults(run=module.run)
     return parser

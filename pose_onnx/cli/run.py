@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pose_onnx import PRESETS, InputError, PoseEstimator, __version__, draw_poses, load_image
+from pose_onnx._cv import cv2
 from pose_onnx._estimator import DEFAULT_DETECTOR, DEFAULT_POSE
 from pose_onnx._files import atomic_write_bytes, make_folder
 from pose_onnx._image import write_image
@@ -63,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run `pose-onnx run`."""
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # damaged pictures are named by us
     pictures = find_pictures(args.pictures)
     out = make_folder(args.out)
     targets = annotated_paths(pictures, out)
@@ -100,7 +102,9 @@ class _Results:
             self._save(path)
 
     def _save(self, path: Path) -> None:
-        atomic_write_bytes(path, results_json(self.settings, self.images, self.failures).encode())
+        text = results_json(self.settings, self.images, self.failures)
+        # A file name that is no UTF-8 holds lone surrogates, which JSON writes as a backslash and their code.
+        atomic_write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def _estimator(args: argparse.Namespace) -> PoseEstimator:

@@ -153,7 +153,6 @@ def test_verify_with_a_missing_photo(cli: Callable[..., Outcome], models: Models
     [
         (["--to", "onnx,coreml"], "['coreml']; choose out of onnx,tflite"),
         (["--precision", "fp8"], "['fp8']; choose out of fp32,fp16"),
-        (["--like", "nobody"], "'nobody' is not known"),
         (["--card", "absent.json"], "absent.json"),
     ],
 )

@@ -172,6 +172,19 @@ def test_a_file_without_card_runs_with_model_or_a_card_file(
     assert "(3, 128, 96)" in wrong.err
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere file names are Unicode")
+def test_a_file_name_that_is_no_unicode(models: Models, photo: Callable[..., Path], tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png"))
+    photo(tmp_path / "x.png").rename(odd)
+    with start("run", odd, *models.options, "--out", tmp_path / "out") as process:
+        out, errors = process.communicate()
+    assert (process.returncode, errors) == (0, "")
+    assert "1 person" in out
+    (image,) = results(tmp_path / "out" / "poses.json")["images"]
+    assert image["path"] == str(odd)
+    assert Path(image["picture"]).is_file()
+
+
 def start(*words: object, **options: Any) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "pose_onnx", *map(str, words)]
