@@ -31,6 +31,7 @@ class PoseEstimator:
         box_threshold: Boxes with a score above this are people; the preset's when `None`.
         detector_card: For a detector's file without a card.
         pose_card: For a keypoint model's file without a card.
+        flip: Run each person mirrored too and average: better points for twice the time.
         batch_size: People in one run of the keypoint model, at most.
         options: Handed to the backend, for example `providers=[...]`.
 
@@ -55,12 +56,15 @@ class PoseEstimator:
         box_threshold: float | None = None,
         detector_card: CardLike | None = None,
         pose_card: CardLike | None = None,
+        flip: bool = False,
         batch_size: int = BATCH_SIZE,
         **options: Any,
     ) -> None:
         shared: dict[str, Any] = {"backend": backend, "threads": threads, "preset": preset, **options}
         self.detector = Detector(detector, card=detector_card, threshold=box_threshold, **shared)
-        self.keypoint_model = KeypointModel(pose, card=pose_card, batch_size=batch_size, **shared)
+        self.keypoint_model = KeypointModel(
+            pose, card=pose_card, flip=flip, batch_size=batch_size, **shared
+        )
 
     def __call__(
         self,

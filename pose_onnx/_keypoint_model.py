@@ -13,7 +13,7 @@ from pose_onnx._card import ModelCard
 from pose_onnx._errors import InputError
 from pose_onnx._geometry import Crops
 from pose_onnx._image import load_image
-from pose_onnx._keypoints import keypoint_input, read_keypoints
+from pose_onnx._keypoints import keypoint_input, merge_mirrored, read_keypoints
 from pose_onnx._model import INPUT_NAME, CardLike, ModelLike, open_model
 from pose_onnx._presets import Preset, find_preset
 from pose_onnx._types import BOX, F32, Image, Poses
@@ -32,7 +32,8 @@ class KeypointModel:
         backend: Which engine runs it.
         threads: Threads inside one model run; every core when `None`.
         preset: `"accurate"`, or `"paddle"` to be equal to PaddleDetection's deployed pipeline.
-        batch_size: People in one run of the network, at most.
+        flip: Run each crop mirrored too and average: better points for twice the time.
+        batch_size: People in one run of the network, at most (half as many with `flip`).
         options: Handed to the backend, for example `providers=[...]`.
 
     Raises:
@@ -47,13 +48,15 @@ class KeypointModel:
         backend: str = "ort",
         threads: int | None = None,
         preset: Preset | str = "accurate",
+        flip: bool = False,
         batch_size: int = BATCH_SIZE,
         **options: Any,
     ) -> None:
         if batch_size < 1:
             raise InputError(f"batch_size={batch_size!r} was given; give a whole number of 1 or more")
         self.preset = find_preset(preset)
-        self.batch_size = batch_size
+        self.flip = flip
+        self.batch_size = max(1, batch_size // 2) if flip else batch_size
         self.card: ModelCard
         self.runtime: Runtime
         self.card, self.runtime = open_model(model, "keypoints", card, backend, threads, options)
@@ -96,7 +99,11 @@ class KeypointModel:
 
     def _run(self, pixels: Image, crops: Crops) -> tuple[F32, F32]:
         tensor = keypoint_input(pixels, crops, self.card)
+        if self.flip:
+            tensor = np.concatenate([tensor, tensor[..., ::-1]])
         heatmaps = self.runtime.run({INPUT_NAME: tensor})["heatmaps"]
+        if self.flip:
+            heatmaps = merge_mirrored(*np.split(heatmaps, 2), self.card)
         return read_keypoints(heatmaps, crops, self.card, self.preset)
 
     def close(self) -> None:

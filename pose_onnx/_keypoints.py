@@ -32,6 +32,32 @@ def keypoint_input(image_bgr: Image, crops: Crops, card: ModelCard) -> F32:
     return tensor
 
 
+def merge_mirrored(heatmaps: F32, mirrored: F32, card: ModelCard) -> F32:
+    """Average the heatmaps of crops with those of the same crops mirrored (`tensor[..., ::-1]`).
+
+    Mirroring takes input column x to w - 1 - x, so a peak at cell x / s reappears, once its map is mirrored
+    back, at x / s - (s - 1) / s: for a stride s of 4 it must move by 0.75 cells. (PaddleDetection's
+    evaluation moves it by 1, its deployment does not flip.)
+
+    Args:
+        heatmaps: (N, K, h, w) float32.
+        mirrored: (N, K, h, w) float32.
+        card: Its `flip_pairs` and `heatmap.stride`.
+
+    Returns:
+        (N, K, h, w) float32.
+    """
+    joints = np.arange(len(card.keypoints))
+    for left, right in card.flip_pairs:
+        joints[[left, right]] = right, left
+    back = mirrored[:, joints, :, ::-1]
+    one_further = np.concatenate([back[..., :1], back[..., :-1]], axis=-1)
+    shift = np.float32(1 - 1 / card.heatmap.stride)
+    aligned = (1 - shift) * back + shift * one_further
+    merged: F32 = (heatmaps + aligned) / 2
+    return merged
+
+
 def read_keypoints(heatmaps: F32, crops: Crops, card: ModelCard, preset: Preset) -> tuple[F32, F32]:
     """Decode heatmaps and map the keypoints back to the image.
 

@@ -26,6 +26,9 @@ F64: TypeAlias = NDArray[np.float64]
 BOX: Final = 4
 POINT: Final = 2
 
+JOINT_THRESHOLD: Final = 0.2
+"""A keypoint with a score above this counts (PaddleDetection, ppdet/metrics/keypoint_metrics.py)."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detections:
@@ -76,6 +79,29 @@ class Poses:
         _expect("scores", self.scores, (people, joints))
         _expect("boxes", self.boxes, (people, BOX))
         _expect("box_scores", self.box_scores, (people,))
+
+    def visible(self, threshold: float = JOINT_THRESHOLD) -> NDArray[np.bool_]:
+        """Return (N, K): which keypoints are surely there. The others are not moved, only not vouched for."""
+        return self.scores > threshold
+
+    def mean_scores(self) -> F32:
+        """Return (N,): the plain mean of each person's keypoint scores, as PaddleDetection deploys it.
+
+        It ranks people low of whom only a half is in the picture.
+        """
+        means: F32 = self.scores.mean(axis=1, dtype=np.float32)
+        return means
+
+    def instance_scores(self, threshold: float = JOINT_THRESHOLD) -> F32:
+        """Return (N,): box score times the mean of the keypoint scores above a threshold; 0 if none is.
+
+        The practice of COCO evaluations (PaddleDetection, ppdet/metrics/keypoint_metrics.py): how sure it is
+        that this is a person with these visible joints.
+        """
+        seen = self.visible(threshold)
+        sums = np.where(seen, self.scores, 0).sum(axis=1, dtype=np.float32)
+        scores: F32 = self.box_scores * sums / np.maximum(seen.sum(axis=1), 1).astype(np.float32)
+        return scores
 
     def __len__(self) -> int:
         return len(self.boxes)

@@ -53,8 +53,15 @@ def load_card(name: str | os.PathLike[str]) -> ModelCard:
     return ModelCard.from_json((files("pose_onnx.models") / f"{name}.json").read_bytes())
 
 
-def resolve_model(model: str | os.PathLike[str], backend: str = "ort") -> Path:
+def resolve_model(
+    model: str | os.PathLike[str], backend: str = "ort", precision: str = "fp32"
+) -> Path:
     """Return the file of a model: a path as it is; a name's from the package or the models' folder.
+
+    Args:
+        model: Path of a model file, or a name.
+        backend: Which file format a name stands for.
+        precision: Which export a name stands for: "fp32", or another that files are named after.
 
     Raises:
         UnknownNameError: Neither a file nor a known name.
@@ -64,7 +71,8 @@ def resolve_model(model: str | os.PathLike[str], backend: str = "ort") -> Path:
     if path.suffix in {".onnx", ".tflite"} or path.exists():
         return path
     card = load_card(model)
-    file_name = card.name + model_suffix(backend)
+    variant = "" if precision == "fp32" else f"_{precision}"
+    file_name = card.name + variant + model_suffix(backend)
     for candidate in (Path(str(files("pose_onnx.models") / file_name)), models_home() / file_name):
         if candidate.is_file():
             return candidate

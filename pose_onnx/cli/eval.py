@@ -74,9 +74,7 @@ def run(args: argparse.Namespace) -> int:
         threshold = model.preset.box_threshold if args.box_threshold is None else args.box_threshold
         boxes = _box_source(args, dataset, cards.get("detect"), shared)
         settings = _settings(args, model, threshold)
-        lines = predict(
-            dataset, boxes, model, out, settings, box_threshold=threshold, oks_nms=args.oks_nms
-        )
+        lines = predict(dataset, boxes, model, out, settings, box_threshold=threshold, oks_nms=args.oks_nms)
         results = list(tqdm(lines, total=len(dataset.image_ids), unit="picture", disable=None))
     report = _report(dataset, results, settings, with_boxes=not isinstance(boxes, TruthBoxes))
     _save(out, "keypoints.json", [person for item in results for person in item.get("people", [])])
@@ -86,9 +84,7 @@ def run(args: argparse.Namespace) -> int:
     return EXIT_SOME_FAILED if report["errors"] else 0
 
 
-def _box_source(
-    args: argparse.Namespace, dataset: Dataset, card: Any, shared: dict[str, Any]
-) -> BoxSource:
+def _box_source(args: argparse.Namespace, dataset: Dataset, card: Any, shared: dict[str, Any]) -> BoxSource:
     if args.detector:
         file = resolve_model(args.detector, args.backend, args.precision)
         return DetectedBoxes(Detector(file, card=card, threshold=BOX_FLOOR, **shared))

@@ -1,0 +1,19 @@
+"""COCO average precision of a detector and a keypoint model. Needs the `eval` extra."""
+
+from pose_onnx.evaluation._boxes import BOX_FLOOR, BoxSource, DetectedBoxes, FileBoxes, TruthBoxes
+from pose_onnx.evaluation._dataset import Dataset
+from pose_onnx.evaluation._metrics import bootstrap, box_metrics, keypoint_metrics
+from pose_onnx.evaluation._predict import predict
+
+__all__ = [
+    "BOX_FLOOR",
+    "BoxSource",
+    "Dataset",
+    "DetectedBoxes",
+    "FileBoxes",
+    "TruthBoxes",
+    "bootstrap",
+    "box_metrics",
+    "keypoint_metrics",
+    "predict",
+]

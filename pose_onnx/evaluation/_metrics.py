@@ -1,0 +1,73 @@
+"""COCO's figures, by pycocotools, and how far they would move on other pictures."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from pose_onnx.evaluation._dataset import PERSON_CATEGORY, Dataset, quiet
+
+KEYPOINT_FIGURES: Final = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
+BOX_FIGURES: Final = ("AP", "AP50", "AP75", "APS", "APM", "APL")
+RESAMPLES: Final = 200
+INTERVAL: Final = (2.5, 97.5)
+"""Percentiles of the bootstrap that bound its 95 % interval."""
+
+
+def keypoint_metrics(
+    dataset: Dataset, people: list[dict[str, Any]], image_ids: list[int]
+) -> tuple[dict[str, float], Any]:
+    """Return COCO's keypoint figures in percent, and the evaluation for `bootstrap`."""
+    return _metrics(dataset, people, image_ids, "keypoints", KEYPOINT_FIGURES)
+
+
+def box_metrics(
+    dataset: Dataset, boxes: list[dict[str, Any]], image_ids: list[int]
+) -> tuple[dict[str, float], Any]:
+    """Return COCO's box figures of people in percent, and the evaluation for `bootstrap`."""
+    return _metrics(dataset, boxes, image_ids, "bbox", BOX_FIGURES)
+
+
+def _metrics(
+    dataset: Dataset, results: list[dict[str, Any]], image_ids: list[int], kind: str, names: tuple[str, ...]
+) -> tuple[dict[str, float], Any]:
+    from pycocotools.cocoeval import COCOeval  # noqa: PLC0415 (an extra)
+
+    if not results:
+        return dict.fromkeys(names, 0.0), None
+    with quiet():
+        evaluation = COCOeval(dataset.coco, dataset.coco.loadRes(results), kind)
+        evaluation.params.imgIds = sorted(image_ids)
+        evaluation.params.catIds = [PERSON_CATEGORY]
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return {name: 100 * float(value) for name, value in zip(names, evaluation.stats, strict=False)}, evaluation
+
+
+def bootstrap(evaluation: Any, *, resamples: int = RESAMPLES, seed: int = 0) -> tuple[float, float]:
+    """Return the 95 % interval of AP, in percent, over pictures drawn with replacement.
+
+    Args:
+        evaluation: Second result of `keypoint_metrics` or `box_metrics`.
+        resamples: How many sets of pictures are drawn.
+        seed: Of the generator that draws them.
+    """
+    if evaluation is None:
+        return 0.0, 0.0
+    rng = np.random.default_rng(seed)
+    pictures = len(evaluation.params.imgIds)
+    # evalImgs holds, for each category and area, one entry a picture.
+    per_picture = np.array(evaluation.evalImgs, dtype=object).reshape(-1, pictures)
+    values = []
+    original = evaluation.evalImgs, evaluation.eval
+    for _ in range(resamples):
+        evaluation.evalImgs = per_picture[:, rng.integers(0, pictures, pictures)].ravel().tolist()
+        with quiet():
+            evaluation.accumulate()
+        precision = evaluation.eval["precision"][:, :, 0, 0, -1]
+        values.append(100 * precision[precision >= 0].mean())
+    evaluation.evalImgs, evaluation.eval = original
+    low, high = np.percentile(values, INTERVAL)
+    return float(low), float(high)

@@ -1,0 +1,128 @@
+"""Run a keypoint model over a data set, a line of results for each picture, resumable."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from pose_onnx._errors import InputError
+from pose_onnx._image import load_image
+from pose_onnx._keypoint_model import KeypointModel
+from pose_onnx._oks import suppress_duplicates
+from pose_onnx._types import F32, Poses
+from pose_onnx.evaluation._boxes import BoxSource
+from pose_onnx.evaluation._dataset import PERSON_CATEGORY, Dataset
+
+LINES_NAME: Final = "pictures.jsonl"
+
+
+def predict(
+    dataset: Dataset,
+    boxes: BoxSource,
+    model: KeypointModel,
+    out: Path,
+    settings: dict[str, Any],
+    *,
+    box_threshold: float = 0.0,
+    oks_nms: float | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Evaluate picture after picture; those that an interrupted run left in `out` are not run again.
+
+    Args:
+        dataset: The pictures.
+        boxes: Where the people are.
+        model: The keypoint model.
+        out: Folder of the results; `pictures.jsonl` in it grows by a line a picture.
+        settings: Everything that moves a number: results of other settings are not mixed.
+        box_threshold: Boxes with a score above this are people.
+        oks_nms: Drop people that are more alike than this (object keypoint similarity).
+
+    Yields:
+        For each picture `image_id`, `people` (COCO keypoint results) and `boxes` (COCO box results), or
+        `image_id` and `error` where it could not be read.
+
+    Raises:
+        InputError: `out` holds the results of other settings.
+    """
+    lines = out / LINES_NAME
+    done = {item["image_id"]: item for item in _finished(lines, settings)}
+    with lines.open("a", encoding="utf-8") as stream:
+        if not done:
+            stream.truncate(0)
+            stream.write(json.dumps({"settings": settings}) + "\n")
+        for image_id in dataset.image_ids:
+            if image_id not in done:
+                result = _one(dataset, boxes, model, image_id, box_threshold, oks_nms)
+                stream.write(json.dumps(result) + "\n")
+                stream.flush()
+                yield result
+            else:
+                yield done[image_id]
+
+
+def _finished(lines: Path, settings: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    """Return the pictures that an earlier run finished; the line that it died in is cut off."""
+    if not lines.exists():
+        return []
+    content = lines.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if len(whole) != len(content):
+        lines.write_bytes(whole)
+    items: list[dict[str, Any]] = [json.loads(line) for line in whole.splitlines()]
+    if items and items[0].get("settings") != json.loads(json.dumps(settings)):
+        raise InputError(f"{str(lines.parent)!r} holds results of other settings; give another folder to --out")
+    return [item for item in items[1:] if "error" not in item]
+
+
+def _one(
+    dataset: Dataset,
+    boxes: BoxSource,
+    model: KeypointModel,
+    image_id: int,
+    box_threshold: float,
+    oks_nms: float | None,
+) -> dict[str, Any]:
+    try:
+        pixels = load_image(dataset.path(image_id))
+    except InputError as error:
+        return {"image_id": image_id, "error": str(error)}
+    found, scores = boxes(image_id, pixels)
+    people = scores > box_threshold
+    poses = model(pixels, found[people], box_scores=scores[people])
+    if oks_nms is not None:
+        poses = poses[suppress_duplicates(poses, poses.instance_scores(), oks_nms)]
+    return {"image_id": image_id, "people": _people(image_id, poses), "boxes": _boxes(image_id, found, scores)}
+
+
+def _people(image_id: int, poses: Poses) -> list[dict[str, Any]]:
+    """Return COCO's keypoint results: x, y, score of each joint, and the instance score."""
+    return [
+        {
+            "image_id": image_id,
+            "category_id": PERSON_CATEGORY,
+            "keypoints": [
+                round(float(value), 3)
+                for point, score in zip(points, scores, strict=True)
+                for value in (*point, score)
+            ],
+            "score": float(instance),
+        }
+        for points, scores, instance in zip(
+            poses.keypoints, poses.scores, poses.instance_scores(), strict=True
+        )
+    ]
+
+
+def _boxes(image_id: int, boxes: F32, scores: F32) -> list[dict[str, Any]]:
+    """Return COCO's box results, xywh."""
+    return [
+        {
+            "image_id": image_id,
+            "category_id": PERSON_CATEGORY,
+            "bbox": [round(float(value), 3) for value in (x1, y1, x2 - x1, y2 - y1)],
+            "score": float(score),
+        }
+        for (x1, y1, x2, y2), score in zip(boxes, scores, strict=True)
+    ]
