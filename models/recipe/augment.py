@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+MIRRORED: Final = 0.5  # share of views flipped left to right
 # person crops
 ANGLE_STD: Final = 0.35  # radians; LSP's athletes are seldom upright
 MAX_ANGLE: Final = 1.0
@@ -57,7 +58,7 @@ def person_view(
         scale *= HALF_ZOOM
         centre[1] += rng.choice([-1, 1]) * stored[1] / margin / 5
     target = np.array(size) * (0.5 + rng.uniform(-SHIFT, SHIFT, 2))
-    matrix = _affine(scale, angle, centre, target, flip=rng.random() < 0.5)
+    matrix = _affine(scale, angle, centre, target, flip=rng.random() < MIRRORED)
     view = cv2.warpAffine(crop, matrix, size, flags=cv2.INTER_LINEAR)
     if rng.random() < OCCLUDED:
         _occlude(view, rng)
@@ -95,7 +96,7 @@ def _photo_view(
     scale = zoom * aspect * np.array(size) / stored
     spare = np.array(size) - stored * scale  # negative where the view is smaller than the photo
     offset = spare * rng.random(2)
-    if rng.random() < 0.5:
+    if rng.random() < MIRRORED:
         scale[0], offset[0] = -scale[0], offset[0] + stored[0] * scale[0]
     matrix = np.array([[scale[0], 0, offset[0]], [0, scale[1], offset[1]]])
     return cv2.warpAffine(photo, matrix, size, flags=cv2.INTER_AREA, borderValue=BORDER)  # type: ignore[return-value]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 import torch
-import torch.nn.functional as F
+from recipe.kernels import squared_error
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,9 +45,7 @@ def mixed(student: Features, teacher: Features, own: float) -> Features:
     return [torch.where(pick, s, t) for s, t in zip(student, teacher, strict=True)]
 
 
-def student_features(
-    student: Units, image: Tensor, taught: list[Features], own: float
-) -> list[Features]:
+def student_features(student: Units, image: Tensor, taught: list[Features], own: float) -> list[Features]:
     """Outputs of every unit of the student, each fed with a mix of its own and the teacher's."""
     out, features = [], [image]
     for index in range(student.unit_count()):
@@ -68,14 +66,12 @@ def spreads(taught: list[list[Features]]) -> list[list[float]]:
     ]
 
 
-def hint_losses(
-    student: list[Features], teacher: list[Features], scales: list[list[float]]
-) -> list[Tensor]:
+def hint_losses(student: list[Features], teacher: list[Features], scales: list[list[float]]) -> list[Tensor]:
     """Mean squared error over the teacher's variance, averaged over the maps of each unit.
 
     1 is what the best constant would give.
     """
     return [
-        torch.stack([F.mse_loss(a, b) / c for a, b, c in zip(s, t, scale, strict=True)]).mean()
+        torch.stack([squared_error(a, b) / c for a, b, c in zip(s, t, scale, strict=True)]).mean()
         for s, t, scale in zip(student, teacher, scales, strict=True)
     ]

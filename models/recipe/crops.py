@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 import torch
 from numpy.lib.format import open_memmap
-
 from recipe.geometry import Box, crop_matrix
 from recipe.picodet import PicoDet
 from recipe.predict import detect, folded
@@ -63,9 +62,7 @@ def collect(folder: Path, weights: Path, out: Path) -> None:
     detector = folded(detector)
     files = photos(folder)
     out.mkdir(parents=True, exist_ok=True)
-    whole = open_memmap(
-        out / "photos.npy", "w+", np.uint8, (len(files), STORED_PHOTO, STORED_PHOTO, 3)
-    )
+    whole = open_memmap(out / "photos.npy", "w+", np.uint8, (len(files), STORED_PHOTO, STORED_PHOTO, 3))
     crops: list[NDArray[np.uint8]] = []
     for index, file in enumerate(files):
         image = cv2.cvtColor(cv2.imread(str(file)), cv2.COLOR_BGR2RGB)

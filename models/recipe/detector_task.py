@@ -6,20 +6,18 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-
 from recipe import augment
 from recipe.picodet import REG_BINS, PicoDet, boxes, flatten_levels, scores
 from recipe.weights import load_npz
+from torch.nn import functional
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from torch import Tensor
-
     from recipe.chain import Features
     from recipe.evaluate_detector import DetectorBenchmark
+    from torch import Tensor
 
 BOX_WEIGHT: Final = 2.0  # of the overlap loss
 BINS_WEIGHT: Final = 1.0  # of the box distributions
@@ -33,9 +31,7 @@ class DetectorTask:
 
     metric = "mAP"
 
-    def __init__(
-        self, size: int, data: Path, teacher: Path, benchmark: DetectorBenchmark | None
-    ) -> None:
+    def __init__(self, size: int, data: Path, teacher: Path, benchmark: DetectorBenchmark | None) -> None:
         """Read the photos and the teacher; `size` is the side of the input."""
         self.size = size
         self.photos = np.load(data / "photos.npy", mmap_mode="r")
@@ -61,17 +57,18 @@ class DetectorTask:
         ours, theirs = flatten_levels(student), flatten_levels(teacher)
         wanted = scores(theirs)
         mass = wanted.sum().clamp(min=1.0)
-        factors = F.binary_cross_entropy_with_logits(
+        factors = functional.binary_cross_entropy_with_logits(
             ours[..., :2], theirs[..., :2].sigmoid(), reduction="none"
         ).sum(-1)
         gap = (ours[..., :2].sigmoid() - theirs[..., :2].sigmoid()).abs().amax(-1).detach()
         sharp = wanted * (wanted > MIN_TAUGHT_SCORE)
         weight = sharp / sharp.sum().clamp(min=1.0)
+        overlap = overlap_loss(boxes(ours, self.size), boxes(theirs, self.size))
         return (
             score_loss(scores(ours), wanted) / mass
             + LOGIT_WEIGHT * (factors * gap).sum() / mass
             + BINS_WEIGHT * (bins_divergence(ours, theirs) * weight).sum()
-            + BOX_WEIGHT * (overlap_loss(boxes(ours, self.size), boxes(theirs, self.size)) * weight).sum()
+            + BOX_WEIGHT * (overlap * weight).sum()
         )
 
     def evaluate(self, network: torch.nn.Module) -> float:
@@ -82,7 +79,7 @@ class DetectorTask:
 def score_loss(ours: Tensor, wanted: Tensor) -> Tensor:
     """Quality focal loss (Li et al., NeurIPS 2020, with exponent 1), summed."""
     ours = ours.clamp(max=LARGEST_PROBABILITY)
-    entropy = F.binary_cross_entropy(ours, wanted, reduction="none")
+    entropy = functional.binary_cross_entropy(ours, wanted, reduction="none")
     return (entropy * (ours - wanted).abs().detach()).sum()
 
 
@@ -95,7 +92,8 @@ def bins_divergence(ours: Tensor, theirs: Tensor) -> Tensor:
 
 def overlap_loss(a: Tensor, b: Tensor) -> Tensor:
     """1 - generalised IoU (Rezatofighi et al., CVPR 2019) of boxes (...,4)."""
-    common = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
-    hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1)
-    union = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - common
+    (low_a, high_a), (low_b, high_b) = a.split(2, -1), b.split(2, -1)
+    common = (torch.minimum(high_a, high_b) - torch.maximum(low_a, low_b)).clamp(min=0).prod(-1)
+    hull = (torch.maximum(high_a, high_b) - torch.minimum(low_a, low_b)).prod(-1)
+    union = (high_a - low_a).prod(-1) + (high_b - low_b).prod(-1) - common
     return 1 - common / union.clamp(min=1.0) + (hull - union) / hull.clamp(min=1.0)

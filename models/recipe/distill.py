@@ -6,25 +6,24 @@ import copy
 import json
 import logging
 import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 import torch
-from torch import nn
-
 from recipe.chain import hint_losses, spreads, student_features, teacher_features
 from recipe.norm import BatchNorm
 from recipe.predict import folded, to_input
 from recipe.schedule import Schedule, average_into
+from torch import nn
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from torch import Tensor
-
     from recipe.chain import Features
+    from torch import Tensor
 
 LOG_EVERY: Final = 50  # steps
 RECALIBRATION: Final = 40  # batches for the statistics of the averaged weights
@@ -85,9 +84,7 @@ class Trainer:
         self.student: Any = task.student.to(**to).train()  # type: ignore[call-overload]
         self.teacher: Any = folded(task.teacher).to(self.device)
         self.average = copy.deepcopy(self.student)
-        self.optimizer = torch.optim.AdamW(
-            _groups(self.student), lr=schedule.peak_rate, fused=True
-        )
+        self.optimizer = torch.optim.AdamW(_groups(self.student), lr=schedule.peak_rate, fused=True)
         self.progress = Progress()
         self.rng = np.random.default_rng(options.seed)
         options.out.mkdir(parents=True, exist_ok=True)
@@ -97,9 +94,7 @@ class Trainer:
         rng = np.random.default_rng(self.options.seed + 2)
         size = self.options.batch
         images = [self.task.batch(size, rng) for _ in range(SCALE_BATCHES)]
-        return spreads(
-            [teacher_features(self.teacher, to_input(i, self.device)) for i in images]
-        )
+        return spreads([teacher_features(self.teacher, to_input(i, self.device)) for i in images])
 
     # -- checkpoints
 
@@ -192,23 +187,26 @@ class Trainer:
 
     # -- the run
 
+    def advance(self) -> None:
+        """Count one step."""
+        self.progress.steps += 1
+        self.progress.samples += self.options.batch
+
     def run(self) -> None:
         """Train until the budget is used up."""
         begin, cpu = time.monotonic(), time.process_time()
         before = copy.copy(self.progress)
-        last_evaluation, sums = self.progress.seconds, {}
+        evaluated, sums = self.progress.seconds, Counter[str]()
         while self.position() < 1:
-            for name, value in self.step().items():
-                sums[name] = sums.get(name, 0.0) + value
-            self.progress.steps += 1
-            self.progress.samples += self.options.batch
+            sums.update(self.step())
+            self.advance()
             self.progress.seconds = before.seconds + time.monotonic() - begin
             self.progress.cpu_seconds = before.cpu_seconds + time.process_time() - cpu
             if self.progress.steps % LOG_EVERY == 0:
-                self.log({k: v / LOG_EVERY for k, v in sums.items()})
-                sums = {}
-            if self.progress.seconds - last_evaluation > 60 * self.options.evaluate_minutes:
-                last_evaluation = self.progress.seconds
+                self.log({name: value / LOG_EVERY for name, value in sums.items()})
+                sums.clear()
+            if self.progress.seconds - evaluated > 60 * self.options.evaluate_minutes:
+                evaluated = self.progress.seconds
                 self.save()
                 self.log({self.task.metric: self.evaluate()})
         self.save()

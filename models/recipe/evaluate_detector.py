@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-
 from recipe.predict import detect
 
 if TYPE_CHECKING:

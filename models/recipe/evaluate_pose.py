@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-
 from recipe.geometry import crop_matrix
 from recipe.predict import to_input
 
@@ -88,9 +87,7 @@ class PoseBenchmark:
         points, heights = decode(np.concatenate(maps))
         results = [
             self._result(person, matrix, p, v)
-            for person, matrix, p, v in zip(
-                self._people, self._matrices, points, heights, strict=True
-            )
+            for person, matrix, p, v in zip(self._people, self._matrices, points, heights, strict=True)
         ]
         return self._score(results)
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from recipe.norm import BatchNorm, DepthwiseConv
 from torch import Tensor, nn
-
-from recipe.norm import BatchNorm
 
 
 def conv(cin: int, cout: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
@@ -14,7 +13,8 @@ def conv(cin: int, cout: int, kernel: int, stride: int = 1, groups: int = 1) -> 
 
 def depthwise(channels: int, kernel: int, stride: int = 1) -> nn.Conv2d:
     """A bias-free depthwise convolution with "same" padding."""
-    return conv(channels, channels, kernel, stride, groups=channels)
+    make = DepthwiseConv if stride == 1 else nn.Conv2d
+    return make(channels, channels, kernel, stride, kernel // 2, groups=channels, bias=False)
 
 
 class ConvNorm(nn.Module):

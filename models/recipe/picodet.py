@@ -6,18 +6,19 @@ Structure after Yu et al., "PP-PicoDet" (arXiv 2111.00902), in PaddleDetection's
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
-
 from recipe.layers import ConvNorm, conv, depthwise
 from recipe.norm import BatchNorm
+from torch import Tensor, nn
+from torch.nn import functional
 
 STRIDES: Final = (8, 16, 32, 64)
 REG_BINS: Final = 8  # bins per side of a box: 0..7 strides
 CHANNELS: Final = 96  # of neck and head
+HEAD_DEPTH: Final = 2  # separable convolutions per level of the head
 SCORE_EPS: Final = 1e-9  # under the root of the joint score, as in PaddleDetection
 # LCNet x0.75: (kernel, in, out, stride, squeeze-excitation) of each block
 STAGES: Final = {
@@ -52,17 +53,17 @@ class SqueezeExcitation(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Gate `x`."""
         mean = x.mean((2, 3), keepdim=True)
-        return x * F.hardsigmoid(self.conv2(F.relu(self.conv1(mean))))
+        return x * functional.hardsigmoid(self.conv2(functional.relu(self.conv1(mean))))
 
 
 class Separable(nn.Module):
     """Depthwise, optional gates, pointwise."""
 
-    def __init__(self, kernel: int, cin: int, cout: int, stride: int = 1, se: bool = False) -> None:
+    def __init__(self, kernel: int, cin: int, cout: int, stride: int, gates: bool) -> None:  # noqa: FBT001 (a row of STAGES)
         """Build the block."""
         super().__init__()
         self.dw_conv = _bn_unit(depthwise(cin, kernel, stride))
-        if se:
+        if gates:
             self.se = SqueezeExcitation(cin)
         self.pw_conv = _bn_unit(conv(cin, cout, 1))
 
@@ -113,7 +114,8 @@ class LCPAN(nn.Module):
 
         def block() -> nn.Sequential:
             return nn.Sequential(
-                Separable(5, 2 * CHANNELS, 2 * CHANNELS), Separable(5, 2 * CHANNELS, CHANNELS)
+                Separable(5, 2 * CHANNELS, 2 * CHANNELS, 1, False),
+                Separable(5, 2 * CHANNELS, CHANNELS, 1, False),
             )
 
         def down() -> DepthPoint:
@@ -127,8 +129,8 @@ class LCPAN(nn.Module):
     def top_down(self, features: Features) -> Features:
         """Lateral convolutions and the path from coarse to fine."""
         t3, t4, t5 = (c(x) for c, x in zip(self.conv_t["convs"], features, strict=True))  # type: ignore[arg-type]
-        m4 = self.top_down_blocks[0](torch.cat([F.interpolate(t5, scale_factor=2.0), t4], 1))
-        m3 = self.top_down_blocks[1](torch.cat([F.interpolate(m4, scale_factor=2.0), t3], 1))
+        m4 = self.top_down_blocks[0](torch.cat([functional.interpolate(t5, scale_factor=2.0), t4], 1))
+        m3 = self.top_down_blocks[1](torch.cat([functional.interpolate(m4, scale_factor=2.0), t3], 1))
         return [m3, m4, t5]
 
     def bottom_up(self, features: Features) -> Features:
@@ -163,15 +165,14 @@ class PicoHead(nn.Module):
         levels = range(len(STRIDES))
         self.conv_feat = nn.Module()
         for i in levels:
-            for kind, make in (("dw", lambda: depthwise(CHANNELS, 5)), ("pw", lambda: conv(CHANNELS, CHANNELS, 1))):
-                pair = nn.ModuleList([_norm_unit(make()), _norm_unit(make())])
-                self.conv_feat.add_module(f"cls_conv_{kind}{i}", pair)
+            deep = [_norm_unit(depthwise(CHANNELS, 5)) for _ in range(HEAD_DEPTH)]
+            point = [_norm_unit(conv(CHANNELS, CHANNELS, 1)) for _ in range(HEAD_DEPTH)]
+            self.conv_feat.add_module(f"cls_conv_dw{i}", nn.ModuleList(deep))
+            self.conv_feat.add_module(f"cls_conv_pw{i}", nn.ModuleList(point))
         self.conv_feat.se = nn.ModuleList(PicoSE() for _ in levels)
         self.head_cls_list = nn.ModuleList(nn.Conv2d(CHANNELS, 1, 1) for _ in levels)
         self.head_reg_list = nn.ModuleList(nn.Conv2d(CHANNELS, 4 * REG_BINS, 1) for _ in levels)
-        self.cls_align = nn.ModuleList(
-            DepthPoint(CHANNELS, 1, 1, "none") for _ in levels
-        )
+        self.cls_align = nn.ModuleList(DepthPoint(CHANNELS, 1, 1, "none") for _ in levels)
 
     def level(self, i: int, x: Tensor) -> Tensor:
         """Raw maps (N, 2 + 32, h, w) of level `i`: class logit, align logit, 4x8 box bins."""
@@ -199,28 +200,27 @@ class PicoDet(nn.Module):
 
     def unit_count(self) -> int:
         """Number of units that `run_unit` knows."""
-        return 7
+        return len(self._units())
 
     def run_unit(self, index: int, features: Features) -> Features:
-        """Run unit `index` on the output of unit `index - 1` (the image for unit 0).
+        """Run unit `index` on the output of unit `index - 1` (the image for unit 0)."""
+        return self._units()[index](features)
 
-        Units: stem to stride 4, stride 8, 16, 32, top-down path, bottom-up path, head.
-        Units 2 and 3 pass on the finer features that the neck needs.
+    def _units(self) -> list[Callable[[Features], Features]]:
+        """To stride 8, 16, 32, 32 with wider context, both neck paths, head.
+
+        The third and fourth unit pass on the finer features that the neck needs.
         """
-        b = self.backbone
-        if index == 0:
-            return [b.blocks3(b.blocks2(b.conv1(features[0])))]
-        if index == 1:
-            return [b.blocks4(features[0])]
-        if index == 2:
-            return [*features, b.blocks5(features[-1])]
-        if index == 3:
-            return [*features, b.blocks6(features[-1])]
-        if index == 4:
-            return self.neck.top_down(features)
-        if index == 5:
-            return self.neck.bottom_up(features)
-        return [self.head.level(i, x) for i, x in enumerate(features)]
+        net, neck = self.backbone, self.neck
+        return [
+            lambda f: [net.blocks3(net.blocks2(net.conv1(f[0])))],
+            lambda f: [net.blocks4(f[0])],
+            lambda f: [*f, net.blocks5(f[-1])],
+            lambda f: [*f, net.blocks6(f[-1])],
+            neck.top_down,
+            neck.bottom_up,
+            lambda f: [self.head.level(i, x) for i, x in enumerate(f)],
+        ]
 
     def forward(self, image: Tensor) -> Tensor:
         """Raw maps of all levels, flattened to (N, A, 34)."""

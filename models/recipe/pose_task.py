@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-
 from recipe import augment
 from recipe.chain import hint_losses
 from recipe.crops import MARGIN
@@ -17,9 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from torch import Tensor, nn
-
     from recipe.chain import Features
+    from torch import Tensor, nn
 
 
 class PoseTask:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
-
 from recipe.norm import BatchNorm
 from recipe.picodet import boxes, scores
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,9 +60,7 @@ def suppress(found: NDArray[np.float32], iou: float = NMS_IOU) -> NDArray[np.flo
     return np.array(kept, np.float32).reshape(-1, 5)
 
 
-def detect(
-    network: nn.Module, image: NDArray[np.uint8], size: int, threshold: float
-) -> NDArray[np.float32]:
+def detect(network: nn.Module, image: NDArray[np.uint8], size: int, threshold: float) -> NDArray[np.float32]:
     """People in one RGB image: rows (x1,y1,x2,y2,score) in image pixels."""
     small = cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC)
     with torch.inference_mode():

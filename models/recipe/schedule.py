@@ -53,6 +53,4 @@ def average_into(average: nn.Module, network: nn.Module, steps: int) -> None:
     """Move the parameters of `average` towards those of `network` (exponential average)."""
     keep = min(EMA_LONGEST, (1 + steps) / (10 + steps))
     with torch.no_grad():
-        torch._foreach_lerp_(  # noqa: SLF001  # the public optimisers use it the same way
-            list(average.parameters()), list(network.parameters()), 1 - keep
-        )
+        torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - keep)

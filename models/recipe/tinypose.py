@@ -11,11 +11,10 @@ from __future__ import annotations
 from typing import Final
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
-
 from recipe.layers import ConvNorm, conv, depthwise
 from recipe.norm import BatchNorm, interleave
+from torch import Tensor, nn
+from torch.nn import functional
 
 JOINTS: Final = 17
 STEM_CHANNELS: Final = 32
@@ -39,9 +38,7 @@ class Stem(nn.Module):
         super().__init__()
         half = STEM_CHANNELS // 2
         self.conv1 = _unit(conv(3, STEM_CHANNELS, 3, 2), "relu")
-        self.branch1 = nn.Sequential(
-            _unit(depthwise(half, 3, 2)), _unit(conv(half, half, 1), "relu")
-        )
+        self.branch1 = nn.Sequential(_unit(depthwise(half, 3, 2)), _unit(conv(half, half, 1), "relu"))
         self.expand_conv = _unit(conv(half, STEM_CHANNELS, 1), "relu")
         self.depthwise_conv = _unit(depthwise(STEM_CHANNELS, 3, 2))
         self.linear_conv = _unit(conv(STEM_CHANNELS, half, 1), "relu")
@@ -122,7 +119,7 @@ class FusedModule(nn.Module):
                 total = total + paths[j](out[j])
             if i == 0:
                 out[0] = total
-            fused.append(F.relu(total))
+            fused.append(functional.relu(total))
         return fused
 
 
@@ -147,10 +144,11 @@ class IterativeHead(nn.Module):
         """Run the head."""
         last: Tensor | None = None
         for x, project in zip(features[::-1], self.projects, strict=True):
+            total = x
             if last is not None:
-                up = F.interpolate(last, x.shape[-2:], mode="bilinear", align_corners=True)
-                x = x + up
-            last = project["pointwise_conv"](project["depthwise_conv"](x))
+                size = x.shape[-2:]
+                total = x + functional.interpolate(last, size, mode="bilinear", align_corners=True)
+            last = project["pointwise_conv"](project["depthwise_conv"](total))
         if last is None:
             raise ValueError("the head was given no feature map")
         return last
@@ -176,12 +174,8 @@ class Backbone(nn.Module):
         super().__init__()
         self.stem = Stem()
         self.transition0 = nn.ModuleList([_transition(STEM_CHANNELS, b) for b in (0, 1)])
-        self.transition1 = nn.ModuleList(
-            [nn.Identity(), nn.Identity(), _transition(WIDTHS[1], 2)]
-        )
-        self.transition2 = nn.ModuleList(
-            [*(nn.Identity() for _ in range(3)), _transition(WIDTHS[2], 3)]
-        )
+        self.transition1 = nn.ModuleList([nn.Identity(), nn.Identity(), _transition(WIDTHS[1], 2)])
+        self.transition2 = nn.ModuleList([*(nn.Identity() for _ in range(3)), _transition(WIDTHS[2], 3)])
         for stage, count in enumerate(MODULES_PER_STAGE):
             modules = [FusedModule(stage + 2) for _ in range(count)]
             self.add_module(f"stage{stage}", nn.Sequential(*modules))

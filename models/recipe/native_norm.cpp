@@ -84,13 +84,16 @@ template <int act>
 void forward(const float* x, long rows, long channels, const float* gamma, const float* beta,
              float eps, float momentum, float* running_mean, float* running_var, float* y,
              float* mean, float* inv) {
+  const long length = channels * repeat_of(channels);
+  const auto pivot = tiled(x, channels, length);  // first row: keeps the squares small
   std::vector<double> sum(channels), square(channels);
   reduce(rows, channels, sum.data(), square.data(),
-         [&](long at, long length, float* __restrict a, float* __restrict b) {
-           const float* __restrict p = x + at;
-           for (long l = 0; l < length; ++l) {
-             a[l] += p[l];
-             b[l] += p[l] * p[l];
+         [&](long at, long count, float* __restrict a, float* __restrict b) {
+           const float *__restrict p = x + at, *__restrict o = pivot.data();
+           for (long l = 0; l < count; ++l) {
+             const float d = p[l] - o[l];
+             a[l] += d;
+             b[l] += d * d;
            }
          });
   std::vector<float> scale(channels), shift(channels);
@@ -98,7 +101,7 @@ void forward(const float* x, long rows, long channels, const float* gamma, const
     const double m = sum[c] / rows;
     double v = square[c] / rows - m * m;
     v = v > 0.0 ? v : 0.0;
-    mean[c] = static_cast<float>(m);
+    mean[c] = static_cast<float>(x[c] + m);
     inv[c] = static_cast<float>(1.0 / std::sqrt(v + eps));
     scale[c] = gamma[c] * inv[c];
     shift[c] = beta[c] - mean[c] * scale[c];
@@ -106,7 +109,6 @@ void forward(const float* x, long rows, long channels, const float* gamma, const
     running_mean[c] += momentum * (mean[c] - running_mean[c]);
     running_var[c] += momentum * (static_cast<float>(unbiased) - running_var[c]);
   }
-  const long length = channels * repeat_of(channels);
   const auto s = tiled(scale.data(), channels, length), t = tiled(shift.data(), channels, length);
   for_groups(rows, channels, [&](long at, long count) {
     const float* __restrict p = x + at;
