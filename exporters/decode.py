@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pose_onnx._card import BoxSpec
+
+CELL_OFFSET: Final = 0.5
+"""Place of an anchor point in its grid cell, in strides (cell_offset of PaddleDetection's PicoDet configs)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,22 +21,23 @@ class BoxDecode:
 
     Attributes:
         strides: network pixels per grid cell, one per level.
-        reg_max: largest distance in stride units.
-        cell_offset: place of an anchor point inside its cell, in stride units.
+        bins: number of bins of a distance's distribution, bin i standing for i strides.
     """
 
     strides: tuple[int, ...]
-    reg_max: int
-    cell_offset: float
+    bins: int
 
-    @property
-    def bins(self) -> int:
-        """Bins of one distance distribution."""
-        return self.reg_max + 1
+    @classmethod
+    def of(cls, box: BoxSpec) -> BoxDecode:
+        """Take what a model card says."""
+        return cls(box.strides, box.bins)
 
-    def constants(
-        self, sizes: Sequence[tuple[int, int]]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def sizes(self, input_size: tuple[int, int]) -> list[tuple[int, int]]:
+        """(rows, columns) of each level's grid for an input of (H, W) pixels."""
+        height, width = input_size
+        return [(-(-height // stride), -(-width // stride)) for stride in self.strides]
+
+    def constants(self, sizes: Sequence[tuple[int, int]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Anchor points and signed strides of all levels together.
 
         A box is `centres + distances * signed_strides`, distances being left,
@@ -45,7 +52,25 @@ class BoxDecode:
         centres, signed = [], []
         for stride, (rows, columns) in zip(self.strides, sizes, strict=True):
             y, x = np.mgrid[:rows, :columns].astype(np.float32)
-            points = np.stack([x, y, x, y], axis=-1).reshape(-1, 4) + np.float32(self.cell_offset)
+            points = np.stack([x, y, x, y], axis=-1).reshape(-1, 4) + np.float32(CELL_OFFSET)
             centres.append(points * np.float32(stride))
             signed.append(np.tile(np.float32([-stride, -stride, stride, stride]), (len(points), 1)))
         return np.concatenate(centres), np.concatenate(signed)
+
+    def boxes(self, logits: NDArray[np.float32], sizes: Sequence[tuple[int, int]]) -> NDArray[np.float32]:
+        """Decode box distributions in NumPy, as the graph does.
+
+        Args:
+            logits: (N, A, 4 * bins), all levels together.
+            sizes: as in `constants`.
+
+        Returns:
+            (N, A, 4) xyxy in network pixels.
+        """
+        centres, signed = self.constants(sizes)
+        bins = logits.reshape(*logits.shape[:2], 4, self.bins)
+        weights = np.exp(bins - bins.max(axis=-1, keepdims=True))
+        steps = np.arange(self.bins, dtype=np.float32)
+        distances = (weights @ steps) / weights.sum(axis=-1)
+        boxes: NDArray[np.float32] = distances * signed + centres
+        return boxes

@@ -164,9 +164,7 @@ class Graph:
 
 def _info(value: onnx.ValueInfoProto) -> TensorInfo:
     tensor = value.type.tensor_type
-    shape = tuple(
-        d.dim_value if d.HasField("dim_value") else d.dim_param for d in tensor.shape.dim
-    )
+    shape = tuple(d.dim_value if d.HasField("dim_value") else d.dim_param for d in tensor.shape.dim)
     return TensorInfo(value.name, tensor.elem_type, shape)
 
 

@@ -1,0 +1,64 @@
+"""Paddle definitions of the networks, with PaddleDetection's parameter names: one file per part.
+
+A new architecture is one file with a `build(card)` and one line in `NETWORKS`.
+Paddle is imported by the files, not here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any, Final, cast
+
+from pose_onnx._card import ModelCard
+from pose_onnx._errors import UnknownNameError
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Where an architecture is defined, and what its checkpoints carry beside its parameters.
+
+    Attributes:
+        module: that has `build(card) -> paddle.nn.Layer`.
+        aliases: (pattern, replacement) of second names for the same parameters.
+        buffers: patterns of entries that the network does not need.
+    """
+
+    module: str
+    aliases: tuple[tuple[str, str], ...] = ()
+    buffers: tuple[str, ...] = ()
+
+    def build(self, card: ModelCard) -> Any:
+        """Make the network, with random weights; needs Paddle."""
+        builder = cast("Callable[[ModelCard], Any]", import_module(self.module).build)
+        return builder(card)
+
+
+_HERE: Final = "pose_onnx.exporters.networks"
+
+NETWORKS: Final[Mapping[str, Network]] = MappingProxyType(
+    {
+        "tinypose": Network(f"{_HERE}.tinypose"),
+        "picodet_s_lcnet": Network(
+            f"{_HERE}.picodet",
+            aliases=((r"^head\.head_(cls|reg)(\d+)\.", r"head.head_\1_list.\2."),),
+            buffers=(r"head\.p\d+_feat\.scale_reg", r"head\.distribution_project\.project"),
+        ),
+    }
+)
+
+
+def network_of(card: ModelCard) -> Network:
+    """Look up the network of a card.
+
+    Raises:
+        UnknownNameError: there is none.
+    """
+    if card.architecture not in NETWORKS:
+        raise UnknownNameError(
+            f"card {card.name!r} names the architecture {card.architecture!r}, which is not known; "
+            f"choose one of {list(NETWORKS)}, or export from a Paddle inference folder"
+        )
+    return NETWORKS[card.architecture]

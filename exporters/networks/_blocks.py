@@ -16,9 +16,7 @@ Activation = Callable[[Tensor], Tensor]
 
 def conv(c_in: int, c_out: int, kernel: int, *, stride: int = 1, groups: int = 1) -> nn.Conv2D:
     """Convolution without bias that keeps the size (but for its stride)."""
-    return nn.Conv2D(
-        c_in, c_out, kernel, stride=stride, padding=kernel // 2, groups=groups, bias_attr=False
-    )
+    return nn.Conv2D(c_in, c_out, kernel, stride=stride, padding=kernel // 2, groups=groups, bias_attr=False)
 
 
 def identity(x: Tensor) -> Tensor:

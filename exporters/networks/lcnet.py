@@ -77,9 +77,7 @@ class DepthwiseSeparable(nn.Layer):  # type: ignore[misc]  # paddle's Layer is u
         )
         if block.excite:
             self.se = SqueezeExcite(block.c_in)
-        self.pw_conv = ConvNorm(
-            block.c_in, block.c_out, 1, activation=F.hardswish, norm_name="bn"
-        )
+        self.pw_conv = ConvNorm(block.c_in, block.c_out, 1, activation=F.hardswish, norm_name="bn")
         self._excite = block.excite
 
     def forward(self, x: Tensor) -> Tensor:
@@ -100,9 +98,7 @@ class LCNet(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
             3, widen(STEM_CHANNELS, width), 3, stride=2, activation=F.hardswish, norm_name="bn"
         )
         for name, blocks in BLOCKS.items():
-            scaled = [
-                b._replace(c_in=widen(b.c_in, width), c_out=widen(b.c_out, width)) for b in blocks
-            ]
+            scaled = [b._replace(c_in=widen(b.c_in, width), c_out=widen(b.c_out, width)) for b in blocks]
             self.add_sublayer(name, nn.Sequential(*map(DepthwiseSeparable, scaled)))
         self.channels = tuple(widen(BLOCKS[name][-1].c_out, width) for name in FEATURES)
 

@@ -118,8 +118,7 @@ class MultiBranchModule(nn.Layer):  # type: ignore[misc]  # paddle's Layer is un
 
     def _fuse(self, target: int, outs: list[Tensor]) -> Tensor:
         first, *others = [
-            x if layer is None else layer(x)
-            for layer, x in zip(self.fuse_layers[target], outs, strict=True)
+            x if layer is None else layer(x) for layer, x in zip(self.fuse_layers[target], outs, strict=True)
         ]
         total = first + first
         for x in others:
@@ -180,8 +179,7 @@ class LiteHRNet(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
             # A stage adds one branch, made from the lowest resolution so far.
             sources = [*branches, branches[-1]]
             branches = [
-                x if layer is None else layer(x)
-                for layer, x in zip(transition, sources, strict=True)
+                x if layer is None else layer(x) for layer, x in zip(transition, sources, strict=True)
             ]
             branches = getattr(self, f"stage{stage}")(branches)
         return self.head_layer(branches)

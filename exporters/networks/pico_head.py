@@ -44,9 +44,7 @@ class PicoFeat(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
         for level in range(levels):
             for i in range(CONVS_PER_LEVEL):
                 # The dot in the name is PaddleDetection's.
-                depthwise = ConvNorm(
-                    channels, channels, KERNEL, groups=channels, activation=F.hardswish
-                )
+                depthwise = ConvNorm(channels, channels, KERNEL, groups=channels, activation=F.hardswish)
                 pointwise = ConvNorm(channels, channels, 1, activation=F.hardswish)
                 self.add_sublayer(f"cls_conv_dw{level}.{i}", depthwise)
                 self.add_sublayer(f"cls_conv_pw{level}.{i}", pointwise)
@@ -73,14 +71,9 @@ class PicoHeadV2(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
         levels = len(decode.strides)
         self.conv_feat = PicoFeat(channels, levels)
         self.head_cls_list = nn.LayerList([nn.Conv2D(channels, classes, 1) for _ in range(levels)])
-        self.head_reg_list = nn.LayerList(
-            [nn.Conv2D(channels, 4 * decode.bins, 1) for _ in range(levels)]
-        )
+        self.head_reg_list = nn.LayerList([nn.Conv2D(channels, 4 * decode.bins, 1) for _ in range(levels)])
         self.cls_align = nn.LayerList(
-            [
-                DepthwisePointwise(channels, 1, KERNEL, last_activation=identity)
-                for _ in range(levels)
-            ]
+            [DepthwisePointwise(channels, 1, KERNEL, last_activation=identity) for _ in range(levels)]
         )
         self._classes = classes
         self._decode = decode

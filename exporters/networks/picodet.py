@@ -6,6 +6,7 @@ from typing import Final
 
 from paddle import Tensor, nn
 
+from pose_onnx._card import ModelCard
 from pose_onnx.exporters.decode import BoxDecode
 from pose_onnx.exporters.networks.lc_pan import LCPAN
 from pose_onnx.exporters.networks.lcnet import LCNet
@@ -13,7 +14,6 @@ from pose_onnx.exporters.networks.pico_head import PicoHeadV2
 
 WIDTH: Final = 0.75
 NECK_CHANNELS: Final = 96
-DECODE: Final = BoxDecode(strides=(8, 16, 32, 64), reg_max=7, cell_offset=0.5)
 
 
 class PicoDet(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
@@ -21,14 +21,20 @@ class PicoDet(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
     Args:
         classes: number of classes C.
+        decode: strides and bins of the box distributions.
     """
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, decode: BoxDecode) -> None:
         super().__init__()
         self.backbone = LCNet(WIDTH)
         self.neck = LCPAN(self.backbone.channels, NECK_CHANNELS)
-        self.head = PicoHeadV2(NECK_CHANNELS, classes, DECODE)
+        self.head = PicoHeadV2(NECK_CHANNELS, classes, decode)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """(N, 3, S, S) normalised RGB -> boxes (N, A, 4) xyxy network px, scores (N, A, C)."""
         return self.head(self.neck(self.backbone(image)))
+
+
+def build(card: ModelCard) -> PicoDet:
+    """Make the network of a card."""
+    return PicoDet(len(card.classes), BoxDecode.of(card.box))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from paddle import Tensor, nn
 
+from pose_onnx._card import ModelCard
 from pose_onnx.exporters.networks.lite_hrnet import BRANCH_CHANNELS, LiteHRNet
 
 
@@ -22,3 +23,8 @@ class TinyPose(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
     def forward(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) normalised RGB -> heatmaps (N, K, H/4, W/4)."""
         return self.final_conv(self.backbone(image))
+
+
+def build(card: ModelCard) -> TinyPose:
+    """Make the network of a card."""
+    return TinyPose(len(card.keypoints))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pose_onnx.exporters.graph import Graph, Node
 from pose_onnx.exporters.passes._runner import Pass
 
-
 Shapes = dict[str, tuple[int | str, ...]]
 
 

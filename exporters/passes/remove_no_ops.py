@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-import numpy as np
-
 from pose_onnx.exporters.graph import Graph, Node, scalar
 from pose_onnx.exporters.passes._runner import Pass
 from pose_onnx.exporters.passes.inline_constants import bypass

@@ -1,0 +1,100 @@
+"""Read `infer_cfg.yml`, which PaddleDetection writes beside an exported program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+from pose_onnx._card import ModelCard, Task
+from pose_onnx._errors import ModelFileError
+
+FILE_NAME: Final = "infer_cfg.yml"
+PIXEL_MAX: Final = 255.0
+
+TASKS: Final[Mapping[str, Task]] = MappingProxyType(
+    {"HRNet": "keypoints", "GFL": "detect", "PicoDet": "detect", "YOLO": "detect", "PPYOLOE": "detect"}
+)
+"""What the `arch` of a config means (PaddleDetection, ppdet/engine/export_utils.py)."""
+
+
+@dataclass(frozen=True, slots=True)
+class InferConfig:
+    """The part of a config that matters here.
+
+    Attributes:
+        arch: PaddleDetection's word for the kind of model.
+        input_size: (H, W) of the network's input, if the config says so.
+        mean: subtracted from pixels of 0 to 1; None if the config has no normalisation at all.
+        std: divided by after that.
+    """
+
+    arch: str
+    input_size: tuple[int, int] | None
+    mean: tuple[float, ...] | None
+    std: tuple[float, ...] | None
+
+    @property
+    def task(self) -> Task | None:
+        """What the model does, if the architecture is known."""
+        return TASKS.get(self.arch)
+
+    def adapt(self, card: ModelCard) -> ModelCard:
+        """Return the card with this config's normalisation.
+
+        A config without one is of a graph that normalises by itself and wants pixels of 0 to 255.
+        """
+        if self.mean is None or self.std is None:
+            return replace(card, mean=(0.0, 0.0, 0.0), std=(1 / PIXEL_MAX,) * 3)
+        return replace(card, mean=self.mean, std=self.std)
+
+
+def read_infer_cfg(folder: Path) -> InferConfig | None:
+    """Read the config of a Paddle inference folder; None if it has none.
+
+    Raises:
+        ModelFileError: it cannot be read, or has not the form of such a config.
+    """
+    import yaml  # noqa: PLC0415  # of the extra "export", needed for this one file only
+
+    path = folder / FILE_NAME
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ModelFileError(
+            f"{str(path)!r} cannot be read as YAML ({error}); export the model again"
+        ) from error
+    try:
+        steps = {step["type"]: step for step in data.get("Preprocess", [])}
+        mean, std = _normalisation(steps.get("NormalizeImage"))
+        return InferConfig(str(data.get("arch", "")), _input_size(steps), mean, std)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(
+            f"{str(path)!r} has not the form that PaddleDetection writes ({type(error).__name__}: {error}); "
+            "export the model again, or remove the file and name the model"
+        ) from error
+
+
+def _input_size(steps: Mapping[str, Any]) -> tuple[int, int] | None:
+    if "Resize" in steps:
+        height, width = map(int, steps["Resize"]["target_size"])
+        return height, width
+    if "TopDownEvalAffine" in steps:
+        width, height = map(int, steps["TopDownEvalAffine"]["trainsize"])
+        return height, width
+    return None
+
+
+def _normalisation(
+    step: Mapping[str, Any] | None,
+) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
+    if step is None:
+        return None, None
+    scale = 1.0 if step.get("is_scale", True) else PIXEL_MAX
+    if step.get("norm_type", "mean_std") == "none":
+        return (0.0,) * 3, (1 / scale,) * 3
+    return tuple(float(v) / scale for v in step["mean"]), tuple(float(v) / scale for v in step["std"])

@@ -1,0 +1,194 @@
+"""Paddle -> ONNX: hands jobs to `_paddle_worker` and reads their results."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from pose_onnx import _errors
+from pose_onnx._card import ModelCard
+from pose_onnx._errors import ExportError
+from pose_onnx.exporters.decode import BoxDecode
+from pose_onnx.exporters.heads import find_heads
+from pose_onnx.exporters.source import Checkpoint, Folder, Source
+
+Arrays = dict[str, NDArray[np.float32]]
+Outputs = dict[str, Arrays]
+"""Output arrays by name, for each named input."""
+
+READABLE_FORMAT: Final = 3
+"""Version of the PIR program format that paddle2onnx 2.1.0 and Paddle 3.2 read."""
+NEXT_FORMAT: Final = 4
+"""What Paddle 3.3 writes: the same, but for the type of the resize operators' scales."""
+WORKER: Final = "pose_onnx.exporters._paddle_worker"
+QUOTED_LINES: Final = 8
+"""So many last lines of the worker's output go into an error message."""
+
+
+def to_onnx(
+    source: Source, card: ModelCard, images: Mapping[str, NDArray[np.float32]], work: Path
+) -> tuple[onnx.ModelProto, Outputs]:
+    """Convert a source, and run it in Paddle for later comparison.
+
+    Args:
+        source: checkpoint or folder.
+        card: of the model.
+        images: network inputs (N, 3, H, W) by name.
+        work: folder for files in between.
+
+    Returns:
+        The model as paddle2onnx made it; and what Paddle computes, under the card's output names.
+
+    Raises:
+        ExportError: Paddle or paddle2onnx failed.
+        ModelFileError: the checkpoint's parameters do not fit the network.
+    """
+    np.savez(work / "images.npz", **images)  # type: ignore[arg-type]  # of NumPy's stub: keywords are arrays here
+    if isinstance(source, Checkpoint):
+        program, raw = _trace(source, card, work)
+    else:
+        program, raw = _run_folder(source, work)
+    target = work / "paddle2onnx.onnx"
+    params = program.with_suffix(".pdiparams")
+    _worker(work, "convert", program=program, params=params, onnx=target)
+    if not target.is_file():
+        raise ExportError("paddle2onnx ended without an error and without a file; please report the model")
+    outputs = {name: _named(arrays, card) for name, arrays in raw.items()}
+    return onnx.load(target), outputs
+
+
+def _trace(source: Checkpoint, card: ModelCard, work: Path) -> tuple[Path, Outputs]:
+    np.savez(work / "parameters.npz", **source.parameters)  # type: ignore[arg-type]  # as above
+    program = work / "program.json"
+    _worker(
+        work,
+        "trace",
+        card=card.to_json(),
+        parameters=work / "parameters.npz",
+        program=program.with_suffix(""),
+        images=work / "images.npz",
+        outputs=work / "paddle.npz",
+    )
+    return program, _grouped(work / "paddle.npz")
+
+
+def _run_folder(source: Folder, work: Path) -> tuple[Path, Outputs]:
+    # A copy: paddle2onnx writes beside what it reads, and newer programs are rewritten.
+    program = work / f"program{source.program.suffix}"
+    params = program.with_suffix(".pdiparams")
+    shutil.copyfile(source.params, params)
+    if program.suffix == ".json":
+        program.write_text(readable_program(source.program.read_text(encoding="utf-8")), encoding="utf-8")
+    else:
+        shutil.copyfile(source.program, program)
+    images, outputs = work / "images.npz", work / "paddle.npz"
+    _worker(work, "run", program=program, params=params, images=images, outputs=outputs)
+    return program, _grouped(outputs)
+
+
+def readable_program(text: str) -> str:
+    """Rewrite a PIR program that Paddle 3.3 saved into the format before; others are returned as they are.
+
+    Paddle 3.3 stores the scales of resize operators as float64 where float32 was before.
+
+    Raises:
+        ExportError: the text is no such program.
+    """
+    try:
+        program = json.loads(text)
+        if program["base_code"]["version"] != NEXT_FORMAT:
+            return text
+        for attribute in _resize_scales(program["program"]):
+            for element in attribute["AT"]["D"]:
+                element["#"] = element["#"].replace("a_f64", "a_f32")
+    except (KeyError, TypeError, ValueError) as error:
+        raise ExportError(f"the .json program is broken ({error}); save it again with Paddle") from error
+    program["base_code"]["version"] = READABLE_FORMAT
+    return json.dumps(program)
+
+
+def _resize_scales(node: Any) -> Iterator[dict[str, Any]]:
+    """Attributes "scale" of all operators *_interp, however deep; short keys are the format's own."""
+    children = node if isinstance(node, list) else node.values() if isinstance(node, dict) else ()
+    if isinstance(node, dict) and str(node.get("#", "")).endswith("_interp"):
+        yield from (attribute for attribute in node["A"] if attribute["N"] == "scale")
+    for child in children:
+        yield from _resize_scales(child)
+
+
+def _grouped(path: Path) -> Outputs:
+    """{"input/output": array} -> {input: {output: array}}."""
+    grouped: Outputs = {}
+    with np.load(path) as archive:
+        for key in archive.files:
+            name, _, output = key.partition("/")
+            grouped.setdefault(name, {})[output] = archive[key]
+    return grouped
+
+
+def _named(arrays: Arrays, card: ModelCard) -> Arrays:
+    """Bring what a program returned into the form of the exported model."""
+    floats = {name: a for name, a in arrays.items() if a.dtype == np.float32}
+    heads = find_heads({name: a.shape for name, a in floats.items()}, card)
+    found = [floats[name] for name in heads.names]
+    if heads.form == "heatmaps":
+        return {"heatmaps": found[0]}
+    if heads.form == "decoded":
+        boxes, scores = found
+        return {"boxes": boxes, "scores": scores.transpose(0, 2, 1) if heads.class_first else scores}
+    decode = BoxDecode.of(card.box)
+    levels = len(decode.strides)
+    boxes = decode.boxes(np.concatenate(found[levels:], axis=1), decode.sizes(card.input_size))
+    return {"boxes": boxes, "scores": np.concatenate(found[:levels], axis=1)}
+
+
+def _worker(work: Path, command: str, /, **arguments: Path | str) -> None:
+    error_file = work / "error.json"
+    job = {
+        "command": command,
+        "arguments": {key: str(value) for key, value in arguments.items()},
+        "error": str(error_file),
+    }
+    job_file = work / f"{command}.json"
+    job_file.write_text(json.dumps(job), encoding="utf-8")
+    result = subprocess.run(
+        [sys.executable, "-m", WORKER, str(job_file)],
+        env=_environment(Path(arguments["program"])),
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if error_file.is_file():
+        error = json.loads(error_file.read_text(encoding="utf-8"))
+        raise getattr(_errors, error["type"])(error["message"])
+    if result.returncode != 0:
+        lines = [*result.stdout.splitlines(), *result.stderr.splitlines()]
+        said = " | ".join(line.strip() for line in lines if line.strip())[-QUOTED_LINES * 110 :]
+        raise ExportError(
+            f"{command!r} of the Paddle program failed with status {result.returncode}; it said: {said}"
+        )
+
+
+def _environment(program: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "PYTHONWARNINGS": "ignore",
+        # Programs before PIR load only with the interpreter of their time.
+        "FLAGS_enable_pir_api": "0" if program.suffix == ".pdmodel" else "1",
+        # oneDNN computes TinyPose wrongly (bilinear resize with aligned corners).
+        "FLAGS_use_mkldnn": "0",
+        "FLAGS_use_onednn": "0",
+        "GLOG_minloglevel": "2",
+    }

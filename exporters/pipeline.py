@@ -1,0 +1,192 @@
+"""The stages of an export: read, to_onnx, trim, simplify, write, verify, receipt."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from pose_onnx._card import CARD_KEY, ModelCard
+from pose_onnx._errors import ExportError, InputError
+from pose_onnx._files import make_folder
+from pose_onnx.exporters.graph import Graph
+from pose_onnx.exporters.paddle_to_onnx import Outputs, to_onnx
+from pose_onnx.exporters.passes import SIMPLIFY, rewrite
+from pose_onnx.exporters.passes.halve_weights import HALVE_WEIGHTS
+from pose_onnx.exporters.receipt import SUFFIX, make_receipt
+from pose_onnx.exporters.source import read_source, resolve_card
+from pose_onnx.exporters.stamp import stamp
+from pose_onnx.exporters.tflite import convert
+from pose_onnx.exporters.trim import trim
+from pose_onnx.exporters.verify import Arrays, Measured, compare, demand, make_inputs, run_file
+
+log = logging.getLogger(__name__)
+
+Target = tuple[str, str]
+"""Format and precision."""
+
+
+def _onnx_fp32(graph: Graph, card: ModelCard) -> bytes:
+    return bytes(stamp(graph, card).SerializeToString())
+
+
+def _onnx_fp16(graph: Graph, card: ModelCard) -> bytes:
+    return _onnx_fp32(rewrite(graph, [HALVE_WEIGHTS]), card)
+
+
+def _tflite_fp32(graph: Graph, card: ModelCard) -> bytes:
+    return convert(stamp(graph, card), metadata={CARD_KEY: card.to_json().encode()})
+
+
+def _tflite_fp16(graph: Graph, card: ModelCard) -> bytes:
+    metadata = {CARD_KEY: card.to_json().encode()}
+    return convert(stamp(graph, card), weights="float16", metadata=metadata)
+
+
+WRITERS: Final[Mapping[Target, Callable[[Graph, ModelCard], bytes]]] = MappingProxyType(
+    {
+        ("onnx", "fp32"): _onnx_fp32,
+        ("onnx", "fp16"): _onnx_fp16,
+        ("tflite", "fp32"): _tflite_fp32,
+        ("tflite", "fp16"): _tflite_fp16,
+    }
+)
+"""How each kind of file is made. The first is what all others are compared with."""
+REFERENCE: Final[Target] = ("onnx", "fp32")
+FORMATS: Final = tuple(dict.fromkeys(kind for kind, _ in WRITERS))
+PRECISIONS: Final = tuple(dict.fromkeys(precision for _, precision in WRITERS))
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """What an export wrote.
+
+    Attributes:
+        files: model files, in the order of the formats and precisions asked for.
+        receipt: the receipt's path.
+        measured: every difference that was measured.
+    """
+
+    files: tuple[Path, ...]
+    receipt: Path
+    measured: tuple[Measured, ...]
+
+
+def file_name(model: str, target: Target) -> str:
+    """Name of an exported file: `<model>.onnx`, `<model>_fp16.tflite`, ..."""
+    kind, precision = target
+    return f"{model}{'' if precision == 'fp32' else f'_{precision}'}.{kind}"
+
+
+def run_export(
+    source: Path,
+    *,
+    model: str | None,
+    card: ModelCard | str | Path | None,
+    to: Sequence[str],
+    precision: Sequence[str],
+    out: Path,
+    photo: Path | None,
+) -> ExportResult:
+    """Export one model; see `pose_onnx.exporters.export`."""
+    targets = _targets(to, precision)
+    stages = _Stages()
+    with stages("read"):
+        origin = read_source(source)
+        known = resolve_card(origin, model, card)
+    with _work_folder(out) as work:
+        inputs = make_inputs(known, photo)
+        with stages("to_onnx"):
+            converted, paddle = to_onnx(origin, known, inputs, work)
+        with stages("trim"):
+            graph = trim(Graph.from_model(converted), known)
+        with stages("simplify"):
+            graph = rewrite(graph, SIMPLIFY)
+        with stages("write"):
+            files = {t: _write(graph, known, t, work) for t in dict.fromkeys([REFERENCE, *targets])}
+        with stages("verify"):
+            measured = _verify(files, paddle, inputs)
+            demand(measured)
+        with stages("receipt"):
+            wanted = [files[target] for target in targets]
+            receipt = work / f"{known.name}{SUFFIX}"
+            text = make_receipt(known, origin, wanted, measured, photo=photo).to_json()
+            receipt.write_text(text, encoding="utf-8")
+        *published, published_receipt = _publish([*wanted, receipt], out)
+    return ExportResult(tuple(published), published_receipt, tuple(measured))
+
+
+def _targets(to: Sequence[str], precision: Sequence[str]) -> list[Target]:
+    unknown = [t for t in to if t not in FORMATS] + [p for p in precision if p not in PRECISIONS]
+    if unknown or not to or not precision:
+        raise InputError(
+            f"to={list(to)} and precision={list(precision)} were given; "
+            f"choose formats of {list(FORMATS)} and precisions of {list(PRECISIONS)}"
+        )
+    return list(dict.fromkeys((kind, p) for kind in to for p in precision))
+
+
+class _Stages:
+    """Names the stage in which something fails, and those that succeeded before it."""
+
+    def __init__(self) -> None:
+        self._done: list[str] = []
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        except ExportError as error:
+            before = ", ".join(self._done) or "none"
+            raise type(error)(f"export stage {name!r} failed (done before: {before}): {error}") from error
+        log.info("%s: %.1f s", name, time.perf_counter() - start)
+        self._done.append(name)
+
+
+@contextmanager
+def _work_folder(out: Path) -> Iterator[Path]:
+    """Make a folder beside the results to be, so that a rename publishes them; it never stays."""
+    make_folder(out)
+    try:
+        work = Path(tempfile.mkdtemp(prefix=".pose-onnx-", dir=out))
+    except OSError as error:
+        raise _cannot_write(out, error) from error
+    try:
+        yield work
+    except OSError as error:
+        raise _cannot_write(out, error) from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _cannot_write(out: Path, error: OSError) -> ExportError:
+    reason = error.strerror or str(error)
+    return ExportError(f"cannot write to {str(out)!r} ({reason}); choose a writable folder with free space")
+
+
+def _write(graph: Graph, card: ModelCard, target: Target, work: Path) -> Path:
+    path = work / file_name(card.name, target)
+    path.write_bytes(WRITERS[target](graph, card))
+    return path
+
+
+def _verify(files: Mapping[Target, Path], paddle: Outputs, inputs: Arrays) -> list[Measured]:
+    reference = run_file(files[REFERENCE], inputs)
+    measured = compare("onnx fp32 vs paddle", paddle, reference, REFERENCE[1])
+    for target, file in files.items():
+        if target != REFERENCE:
+            stage = f"{' '.join(target)} vs onnx fp32"
+            measured += compare(stage, reference, run_file(file, inputs), target[1])
+    return measured
+
+
+def _publish(files: Sequence[Path], out: Path) -> list[Path]:
+    return [file.replace(out / file.name) for file in files]

@@ -1,0 +1,84 @@
+"""The receipt of an export: what it was made from, with what, and how exact it is."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final
+
+from pose_onnx._card import ModelCard
+from pose_onnx.exporters.source import Source, digests
+from pose_onnx.exporters.verify import SEED, Measured
+
+SUFFIX: Final = ".receipt.json"
+TOOLS: Final = (
+    "pose-onnx",
+    "paddlepaddle",
+    "paddle2onnx",
+    "onnx",
+    "onnxruntime",
+    "ai-edge-litert",
+    "tflite-runtime",
+    "numpy",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Written as JSON beside the exported files.
+
+    Attributes:
+        model: name of the card.
+        source: SHA-256 of every file that was read, by name.
+        files: SHA-256 of every file that was written, by name.
+        versions: of the tools that took part.
+        inputs: what was fed for the comparison.
+        errors: every difference that was measured, with its bar.
+    """
+
+    model: str
+    source: Mapping[str, str]
+    files: Mapping[str, str]
+    versions: Mapping[str, str]
+    inputs: Mapping[str, str]
+    errors: tuple[Measured, ...]
+
+    def to_json(self) -> str:
+        """Return it as text."""
+        return json.dumps(asdict(self), indent=1) + "\n"
+
+
+def make_receipt(
+    card: ModelCard,
+    source: Source,
+    files: Sequence[Path],
+    measured: Sequence[Measured],
+    *,
+    photo: Path | None,
+) -> Receipt:
+    """Gather a receipt."""
+    return Receipt(
+        model=card.name,
+        source=digests(source.files),
+        files=digests(files),
+        versions={"python": platform.python_version(), **_versions()},
+        inputs={
+            "random": f"numpy.random.default_rng({SEED}).standard_normal",
+            "photo": photo.name if photo else f"drawn ellipses, seed {SEED}",
+        },
+        errors=tuple(measured),
+    )
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for tool in TOOLS:
+        try:
+            found[tool] = version(tool)
+        except PackageNotFoundError:
+            continue
+    return found

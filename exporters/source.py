@@ -1,0 +1,133 @@
+"""What an export starts from: a training checkpoint, or a Paddle inference folder."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from pose_onnx._card import ModelCard
+from pose_onnx._errors import InputError, ModelFileError
+from pose_onnx._zoo import card_names, load_card
+from pose_onnx.exporters.checkpoint import Parameters, read_checkpoint
+from pose_onnx.exporters.infer_cfg import InferConfig, read_infer_cfg
+
+PROGRAM_SUFFIXES: Final = (".json", ".pdmodel")
+"""Programs that Paddle saves: PIR (3.0 and later) and the older protobuf form."""
+PARAMS_SUFFIX: Final = ".pdiparams"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
+    """Weights of a network that this package defines."""
+
+    file: Path
+    parameters: Parameters
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Everything that was read."""
+        return (self.file,)
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A program with its weights, as Paddle saves them for inference."""
+
+    program: Path
+    params: Path
+    config: InferConfig | None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Everything that was read."""
+        return self.program, self.params
+
+
+Source: TypeAlias = Checkpoint | Folder
+
+
+def read_source(path: Path) -> Source:
+    """Read a checkpoint file or find the files of an inference folder.
+
+    Raises:
+        ModelFileError: there is nothing of the kind, or it is broken.
+    """
+    if not path.exists():
+        raise ModelFileError(
+            f"{str(path)!r} does not exist; give a .pdparams or .npz file, or a Paddle folder"
+        )
+    return _read_folder(path) if path.is_dir() else Checkpoint(path, read_checkpoint(path))
+
+
+def _read_folder(folder: Path) -> Folder:
+    programs = sorted(
+        file
+        for file in folder.iterdir()
+        if file.suffix in PROGRAM_SUFFIXES and (file.suffix == ".pdmodel" or _is_program(file))
+    )
+    if len(programs) != 1:
+        raise ModelFileError(
+            f"folder {str(folder)!r} holds {len(programs)} Paddle programs {[p.name for p in programs]}; "
+            "give one with a single .json or .pdmodel program and its .pdiparams"
+        )
+    params = programs[0].with_suffix(PARAMS_SUFFIX)
+    if not params.is_file():
+        raise ModelFileError(
+            f"folder {str(folder)!r} has the program {programs[0].name!r} but not its weights {params.name!r}; "
+            "copy them beside it"
+        )
+    return Folder(programs[0], params, read_infer_cfg(folder))
+
+
+def _is_program(file: Path) -> bool:
+    """Tell a PIR program from other JSON files by how it starts."""
+    with file.open("rb") as stream:
+        return b'"base_code"' in stream.read(64)
+
+
+def resolve_card(source: Source, model: str | None, card: ModelCard | str | Path | None) -> ModelCard:
+    """Find out which model a source is.
+
+    A given card or name decides; else a file or folder that has the name of a
+    model; else, for a folder, the one model with the task and input size of
+    its `infer_cfg.yml`.
+
+    Raises:
+        InputError: it cannot be told.
+        UnknownNameError: no model has the given name.
+        CardError: the given card file is wrong.
+    """
+    known = _given_card(source, model, card)
+    config = source.config if isinstance(source, Folder) else None
+    return known if config is None else config.adapt(known)
+
+
+def _given_card(source: Source, model: str | None, card: ModelCard | str | Path | None) -> ModelCard:
+    if isinstance(card, ModelCard):
+        return card
+    if card is not None or model is not None:
+        return load_card(model if card is None else card)  # type: ignore[arg-type]  # one is not None
+    name = source.file.stem if isinstance(source, Checkpoint) else source.program.parent.name
+    candidates = [name] if name in card_names() else _alike(source)
+    if len(candidates) != 1:
+        raise InputError(
+            f"cannot tell which model {name!r} is (candidates: {candidates or 'none'}); "
+            f"say it by --model NAME, one of {list(card_names())}, or give a card file by --card"
+        )
+    return load_card(candidates[0])
+
+
+def _alike(source: Source) -> list[str]:
+    config = source.config if isinstance(source, Folder) else None
+    if config is None:
+        return []
+    cards = [load_card(name) for name in card_names()]
+    return [c.name for c in cards if c.task == config.task and c.input_size == config.input_size]
+
+
+def digests(files: Sequence[Path]) -> dict[str, str]:
+    """SHA-256 of each file, by file name."""
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}

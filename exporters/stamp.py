@@ -1,0 +1,55 @@
+"""The contract of an exported ONNX file: names, shapes, opset, and the model card in its metadata."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import onnx
+
+from pose_onnx._card import CARD_KEY, ModelCard
+from pose_onnx._errors import ExportError
+from pose_onnx.exporters.graph import Graph
+from pose_onnx.exporters.heads import EDGES
+from pose_onnx.exporters.passes.freeze_shapes import BATCH
+
+FORBIDDEN: Final = ("ArgMax", "BatchNormalization", "NonMaxSuppression", "NonZero", "Shape", "TopK")
+"""What must have gone: NMS, argmax, unfolded batch norm, shape arithmetic."""
+
+
+def stamp(graph: Graph, card: ModelCard) -> onnx.ModelProto:
+    """Check a finished graph against the contract, and write it with its card.
+
+    Raises:
+        ExportError: the graph is not what the card says.
+    """
+    _check(graph, card)
+    model = graph.to_model()
+    model.metadata_props.add(key=CARD_KEY, value=card.to_json())
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except onnx.checker.ValidationError as error:
+        raise ExportError(
+            f"the graph of {card.name!r} is no valid ONNX ({error}); please report it"
+        ) from error
+    return model
+
+
+def _check(graph: Graph, card: ModelCard) -> None:
+    left = sorted({node.op for node in graph.of_type(*FORBIDDEN)})
+    if left:
+        raise ExportError(f"the graph of {card.name!r} still has {left}; please report the model")
+    wanted = _output_shapes(graph, card)
+    found = {t.name: t.shape for t in graph.outputs}
+    if found != wanted:
+        raise ExportError(
+            f"the graph has the outputs {found}, but the card of {card.name!r} says {wanted}; "
+            "name the model it is by --model or --card"
+        )
+
+
+def _output_shapes(graph: Graph, card: ModelCard) -> dict[str, tuple[int | str, ...]]:
+    if card.task == "keypoints":
+        height, width = (size // card.heatmap.stride for size in card.input_size)
+        return {"heatmaps": (BATCH, len(card.keypoints), height, width)}
+    anchors = graph.outputs[0].shape[1]
+    return {"boxes": (BATCH, anchors, EDGES), "scores": (BATCH, anchors, len(card.classes))}

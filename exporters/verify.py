@@ -1,0 +1,167 @@
+"""Compare what Paddle, ONNX Runtime and TFLite compute from the same inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_onnx._card import ModelCard
+from pose_onnx._errors import ExportError, InputError
+from pose_onnx._image import load_image
+from pose_onnx._normalize import normalize
+from pose_onnx.runtimes import BACKENDS, open_runtime
+
+Arrays = Mapping[str, NDArray[np.float32]]
+SEED: Final = 0
+RANDOM_BATCH: Final = 2
+"""More than one image, so that a batch is tried too."""
+SHAPES: Final = 24
+"""Ellipses in the picture that stands in for a photo."""
+TONES: Final = (32, 224)
+"""Range of their colour values: photos seldom are fully saturated."""
+BLUR: Final = 1.5  # standard deviation, pixels
+
+BARS: Final[Mapping[str, Mapping[str, Mapping[str, float]]]] = MappingProxyType(
+    {
+        "fp32": {
+            "random": {"heatmaps": 5e-6, "boxes": 1e-3, "scores": 5e-6},
+            # float32's own rounding: on 60 photos ONNX Runtime and TFLite differ by up to 1.0e-5, 5.2e-3 px
+            # and 2.3e-5, and each of them, and Paddle, is as far from the same network in float64. Boxes
+            # with a score above 0.5 differ by 1.6e-4 px.
+            "photo": {"heatmaps": 2e-5, "boxes": 1e-2, "scores": 5e-5},
+        },
+        # Each weight is off by up to 2^-11 of its value, and what that does depends on the weights: these
+        # bars find broken files; whether float16 is good enough, average precision tells. Measured with
+        # weights that float16 cannot hold: noise 2.1e-3, 1.5 px, 5.4e-3; photos 2.2e-2, 4.3 px, 1.9e-2.
+        "fp16": {
+            "random": {"heatmaps": 3e-3, "boxes": 5.0, "scores": 2e-2},
+            "photo": {"heatmaps": 5e-2, "boxes": 15.0, "scores": 6e-2},
+        },
+    }
+)
+"""Largest difference allowed, by precision, input and output: heatmap units, network pixels, probability."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The largest difference of one output between two steps.
+
+    Attributes:
+        stage: "what vs what".
+        inputs: which inputs both were fed.
+        output: name of the output.
+        error: largest absolute difference.
+        bar: what it must not exceed.
+    """
+
+    stage: str
+    inputs: str
+    output: str
+    error: float
+    bar: float
+
+    @property
+    def passes(self) -> bool:
+        """Whether the bar holds. NaN is never below it."""
+        return self.error <= self.bar
+
+
+def make_inputs(card: ModelCard, photo: Path | None = None) -> dict[str, NDArray[np.float32]]:
+    """Make the inputs that every step is fed.
+
+    Args:
+        card: gives size and normalisation.
+        photo: a picture to use; one of random ellipses is drawn if None.
+
+    Returns:
+        "random": (2, 3, H, W) standard normal; "photo": (1, 3, H, W) normalised pixels.
+    """
+    height, width = card.input_size
+    rng = np.random.default_rng(SEED)
+    random = rng.standard_normal((RANDOM_BATCH, 3, height, width)).astype(np.float32)
+    picture = draw_picture(height, width) if photo is None else load_image(photo)
+    tensor = np.empty((1, 3, height, width), np.float32)
+    normalize(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), card, out=tensor[0])
+    return {"random": random, "photo": tensor}
+
+
+def draw_picture(height: int, width: int) -> NDArray[np.uint8]:
+    """Draw seeded soft ellipses: flat areas, edges and gradients, as photos have and noise has not.
+
+    Returns:
+        (height, width, 3) uint8.
+    """
+    rng = np.random.default_rng(SEED)
+    picture = np.full((height, width, 3), rng.integers(*TONES, 3), np.uint8)
+    for _ in range(SHAPES):
+        centre = (int(rng.integers(width)), int(rng.integers(height)))
+        axes = (int(rng.integers(4, width // 3)), int(rng.integers(4, height // 3)))
+        color = tuple(int(v) for v in rng.integers(*TONES, 3))
+        cv2.ellipse(picture, centre, axes, float(rng.integers(180)), 0, 360, color, -1, cv2.LINE_AA)
+    blurred: NDArray[np.uint8] = cv2.GaussianBlur(picture, (0, 0), BLUR)
+    return blurred
+
+
+def run_file(path: Path, inputs: Arrays) -> dict[str, Arrays]:
+    """Run a model file, on the runtime that its suffix belongs to, on every input."""
+    backend = {b.suffix: name for name, b in BACKENDS.items()}.get(path.suffix.lower())
+    if backend is None:
+        suffixes = [b.suffix for b in BACKENDS.values()]
+        raise InputError(f"{str(path)!r} is no exported model; give files that end in one of {suffixes}")
+    runtime = open_runtime(path, backend)
+    try:
+        (spec,) = runtime.inputs
+        return {name: runtime.run({spec.name: batch}) for name, batch in inputs.items()}
+    finally:
+        runtime.close()
+
+
+def compare(
+    stage: str, reference: Mapping[str, Arrays], other: Mapping[str, Arrays], precision: str
+) -> list[Measured]:
+    """Measure every output of every input.
+
+    Args:
+        stage: what is compared, for the receipt.
+        reference: output arrays by name, by input.
+        other: the same of what is compared with it.
+        precision: which bars apply.
+
+    Raises:
+        ExportError: the outputs have other names or shapes.
+    """
+    measured = []
+    for inputs, expected in reference.items():
+        found = other[inputs]
+        if expected.keys() != found.keys():
+            raise ExportError(f"{stage}: outputs {sorted(found)} instead of {sorted(expected)}")
+        for name, array in expected.items():
+            if array.shape != found[name].shape:
+                raise ExportError(f"{stage}: {name!r} is {found[name].shape} instead of {array.shape}")
+            error = float(np.abs(array - found[name]).max())
+            measured.append(Measured(stage, inputs, name, error, BARS[precision][inputs][name]))
+    return measured
+
+
+def demand(measured: Sequence[Measured]) -> None:
+    """Hold every measurement to its bar.
+
+    Raises:
+        ExportError: lists all that fail.
+    """
+    failed = [
+        f"{m.stage}: {m.output} of the {m.inputs} input differ by {m.error:.3g} (bar {m.bar:g})"
+        for m in measured
+        if not m.passes
+    ]
+    if failed:
+        raise ExportError(
+            f"the exported model is not accurate enough, nothing was written; {'; '.join(failed)}"
+        )
