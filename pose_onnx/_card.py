@@ -121,7 +121,9 @@ class ModelCard:
         try:
             data = json.loads(text)
         except ValueError as error:
-            raise CardError(f"the model card is not JSON ({error}); write it like those in models/") from error
+            raise CardError(
+                f"the model card is not JSON ({error}); write it like those in models/"
+            ) from error
         return cast("ModelCard", _build(cls, data, "model card"))
 
 
@@ -160,7 +162,7 @@ def _problems(card: ModelCard) -> list[str]:
         "a keypoint model must name its keypoints": card.task != "keypoints" or bool(card.keypoints),
         "a detector must name its classes": card.task != "detect" or bool(card.classes),
         "flip_pairs and skeleton must be pairs of keypoint indices": all(
-            _is_ints(pair, 2) and 0 <= min(pair) and max(pair) < len(card.keypoints)
+            _is_ints(pair, 2) and min(pair) >= 0 and max(pair) < len(card.keypoints)
             for pair in (*card.flip_pairs, *card.skeleton)
         ),
         f"heatmap.stride is {card.heatmap.stride!r}; it must be a whole number of 1 or more": (
@@ -183,6 +185,4 @@ def _problems(card: ModelCard) -> list[str]:
 
 
 def _is_ints(values: object, count: int) -> bool:
-    return (
-        isinstance(values, tuple) and len(values) == count and all(type(value) is int for value in values)
-    )
+    return isinstance(values, tuple) and len(values) == count and all(type(value) is int for value in values)

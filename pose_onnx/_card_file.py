@@ -39,9 +39,13 @@ def read_card(path: str | os.PathLike[str]) -> ModelCard:
     file = Path(path)
     reader = _READERS.get(file.suffix.lower())
     if reader is None:
-        raise ModelFileError(f"{str(file)!r} is no model file; its name must end in one of {sorted(_READERS)}")
+        raise ModelFileError(
+            f"{str(file)!r} is no model file; its name must end in one of {sorted(_READERS)}"
+        )
     if not file.is_file() or file.stat().st_size == 0:
-        raise ModelFileError(f"model file {str(file)!r} does not exist or is empty; export or download it again")
+        raise ModelFileError(
+            f"model file {str(file)!r} does not exist or is empty; export or download it again"
+        )
     with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
         try:
             text = reader(content)

@@ -31,7 +31,7 @@ def detector_input(image_bgr: Image, card: ModelCard) -> F32:
         (1, 3, h, w) float32.
     """
     height, width = card.input_size
-    resized = cv2.resize(image_bgr, (width, height), interpolation=cv2.INTER_CUBIC)
+    resized: Image = cv2.resize(image_bgr, (width, height), interpolation=cv2.INTER_CUBIC)
     tensor = np.empty((1, 3, height, width), np.float32)
     normalize(resized, card, out=tensor[0])
     return tensor
@@ -62,8 +62,8 @@ def decode_boxes(outputs: Mapping[str, F32], card: ModelCard) -> tuple[F32, F32]
 def _distribution_boxes(logits: F32, stride: int, card: ModelCard) -> F32:
     """Turn one level's (N, A, 4 * bins) logits into (N, A, 4) boxes, xyxy, pixels of the network's input.
 
-    Each edge's distance from the cell's centre is the mean of a distribution over `bins` distances (Li et al.,
-    "Generalized Focal Loss", NeurIPS 2020).
+    Each edge's distance from the cell's centre is the mean of a distribution over `bins` distances
+    (Li et al., "Generalized Focal Loss", NeurIPS 2020).
     """
     height, width = (-(-side // stride) for side in card.input_size)
     shape = (*logits.shape[:2], BOX, card.box.bins)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from pose_onnx._model import INPUT_NAME, CardLike, ModelLike, open_model
 from pose_onnx._presets import Preset, find_preset
 from pose_onnx._types import Detections, Image
 from pose_onnx.runtimes import Runtime
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class Detector:
@@ -87,7 +90,7 @@ class Detector:
         """Release the engine."""
         self.runtime.close()
 
-    def __enter__(self) -> Detector:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from types import TracebackType
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from numpy.typing import ArrayLike
 
@@ -14,6 +14,9 @@ from pose_onnx._keypoint_model import BATCH_SIZE, KeypointModel
 from pose_onnx._model import CardLike, ModelLike
 from pose_onnx._presets import Preset
 from pose_onnx._types import Image, Poses
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 DEFAULT_DETECTOR: Final = "picodet_s_192_lcnet_pedestrian_distilled"
 DEFAULT_POSE: Final = "tinypose_128x96_distilled"
@@ -62,9 +65,7 @@ class PoseEstimator:
     ) -> None:
         shared: dict[str, Any] = {"backend": backend, "threads": threads, "preset": preset, **options}
         self.detector = Detector(detector, card=detector_card, threshold=box_threshold, **shared)
-        self.keypoint_model = KeypointModel(
-            pose, card=pose_card, flip=flip, batch_size=batch_size, **shared
-        )
+        self.keypoint_model = KeypointModel(pose, card=pose_card, flip=flip, batch_size=batch_size, **shared)
 
     def __call__(
         self,
@@ -98,7 +99,7 @@ class PoseEstimator:
         self.detector.close()
         self.keypoint_model.close()
 
-    def __enter__(self) -> PoseEstimator:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -27,9 +27,7 @@ REACH: Final = 2
 _HEATMAP_RANK: Final = 4
 
 
-def decode_heatmaps(
-    heatmaps: F32, *, blur_kernel: int = 3, max_step: float | None = None
-) -> tuple[F32, F32]:
+def decode_heatmaps(heatmaps: F32, *, blur_kernel: int = 3, max_step: float | None = None) -> tuple[F32, F32]:
     """Find the K keypoints of N people.
 
     A joint whose map has no value above 0 (empty, flat) is put at (0, 0) with that value as score. A peak

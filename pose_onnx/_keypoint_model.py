@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from types import TracebackType
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +18,9 @@ from pose_onnx._model import INPUT_NAME, CardLike, ModelLike, open_model
 from pose_onnx._presets import Preset, find_preset
 from pose_onnx._types import BOX, F32, Image, Poses
 from pose_onnx.runtimes import Runtime
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 BATCH_SIZE: Final = 8
 """People in one run of the network, at most: the gain of batching is spent there, memory is not."""
@@ -103,14 +106,14 @@ class KeypointModel:
             tensor = np.concatenate([tensor, tensor[..., ::-1]])
         heatmaps = self.runtime.run({INPUT_NAME: tensor})["heatmaps"]
         if self.flip:
-            heatmaps = merge_mirrored(*np.split(heatmaps, 2), self.card)
+            heatmaps = merge_mirrored(heatmaps[: len(crops.valid)], heatmaps[len(crops.valid) :], self.card)
         return read_keypoints(heatmaps, crops, self.card, self.preset)
 
     def close(self) -> None:
         """Release the engine."""
         self.runtime.close()
 
-    def __enter__(self) -> KeypointModel:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

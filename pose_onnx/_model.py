@@ -16,7 +16,12 @@ CardLike = ModelCard | str | os.PathLike[str]
 
 
 def open_model(
-    model: ModelLike, task: Task, card: CardLike | None, backend: str, threads: int | None, options: dict[str, Any]
+    model: ModelLike,
+    task: Task,
+    card: CardLike | None,
+    backend: str,
+    threads: int | None,
+    options: dict[str, Any],
 ) -> tuple[ModelCard, Runtime]:
     """Load a model by name or path and check that file and card belong together.
 

@@ -31,6 +31,7 @@ def normalize(pixels_bgr: Image, card: ModelCard, *, out: F32) -> None:
 @lru_cache(maxsize=16)
 def _table(mean: tuple[float, ...], std: tuple[float, ...]) -> F32:
     values = np.arange(256, dtype=np.float32) * np.float32(1 / 255.0)
-    table = ((values - np.array(mean)[:, None]).astype(np.float32) / np.array(std)[:, None]).astype(np.float32)
+    centered = (values - np.array(mean)[:, None]).astype(np.float32)
+    table: F32 = (centered / np.array(std)[:, None]).astype(np.float32)
     table.flags.writeable = False
     return table

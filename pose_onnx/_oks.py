@@ -38,7 +38,9 @@ def oks(keypoints: F32, others: F32, areas: F32, sigmas: tuple[float, ...] = COC
         InputError: Not one sigma for each keypoint.
     """
     if len(sigmas) != keypoints.shape[1]:
-        raise InputError(f"{len(sigmas)} sigmas were given; give one for each of {keypoints.shape[1]} keypoints")
+        raise InputError(
+            f"{len(sigmas)} sigmas were given; give one for each of {keypoints.shape[1]} keypoints"
+        )
     squared = np.square(keypoints[:, None].astype(np.float64) - others[None]).sum(axis=-1)
     spread = 2 * np.square(2 * np.array(sigmas)) * np.maximum(areas, 1)[:, None, None]
     similarity: F64 = np.exp(-squared / spread).mean(axis=-1)

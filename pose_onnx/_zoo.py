@@ -53,9 +53,7 @@ def load_card(name: str | os.PathLike[str]) -> ModelCard:
     return ModelCard.from_json((files("pose_onnx.models") / f"{name}.json").read_bytes())
 
 
-def resolve_model(
-    model: str | os.PathLike[str], backend: str = "ort", precision: str = "fp32"
-) -> Path:
+def resolve_model(model: str | os.PathLike[str], backend: str = "ort", precision: str = "fp32") -> Path:
     """Return the file of a model: a path as it is; a name's from the package or the models' folder.
 
     Args:

@@ -68,7 +68,7 @@ def tiny_detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
         helper.make_node("Mul", ["scores", "four"], ["nothing"]),
         helper.make_node("Add", ["nothing", "grid"], ["boxes"]),
     ]
-    outputs = {"boxes": ["N", 64, 4], "scores": ["N", 64, 1]}
+    outputs: dict[str, list[int | str]] = {"boxes": ["N", 64, 4], "scores": ["N", 64, 1]}
     return _save(tmp_path_factory.mktemp("tiny") / "detector.onnx", card, nodes, constants, outputs)
 
 
@@ -94,7 +94,9 @@ def _save(
     outputs: dict[str, list[int | str]],
 ) -> Path:
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 3, *card.input_size])
-    results = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()]
+    results = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()
+    ]
     weights = [numpy_helper.from_array(array, name) for name, array in constants.items()]
     graph = helper.make_graph(nodes, card.name, [image], results, weights)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)

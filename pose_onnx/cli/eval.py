@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from tqdm import tqdm
 
@@ -30,6 +31,8 @@ from pose_onnx.evaluation import (
 DEFAULT_OUT: Final = "pose-onnx-eval"
 TRUTH: Final = "gt"
 EXIT_SOME_FAILED: Final = 1
+
+_Measure: TypeAlias = Callable[[Dataset, list[dict[str, Any]], list[int]], tuple[dict[str, float], Any]]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -117,7 +120,7 @@ def _report(
         "people": sum(len(item.get("people", [])) for item in results),
         "errors": {item["image_id"]: item["error"] for item in results if "error" in item},
     }
-    measures = {"keypoints": (keypoint_metrics, "people")}
+    measures: dict[str, tuple[_Measure, str]] = {"keypoints": (keypoint_metrics, "people")}
     if with_boxes:
         measures["boxes"] = (box_metrics, "boxes")
     for name, (measure, key) in measures.items():

@@ -12,9 +12,8 @@ from pose_onnx._errors import InputError
 from pose_onnx._types import F32, Image
 from pose_onnx.evaluation._dataset import PERSON_CATEGORY, Dataset, read_json, xywh_to_xyxy
 
-
 BOX_FLOOR: Final = 0.025
-"""Boxes below this are not looked at: the threshold that PicoDet's own graph has (reference: pico_head.py)."""
+"""Boxes below this are not looked at: the threshold in PicoDet's own graph (ppdet, pico_head.py)."""
 
 
 class BoxSource(Protocol):

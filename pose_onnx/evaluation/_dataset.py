@@ -41,11 +41,11 @@ class Dataset:
                 f"evaluation needs pycocotools ({error}); run: pip install 'pose-onnx[eval]'"
             ) from error
         if not images.is_dir():
-            raise InputError(f"picture folder {str(images)!r} does not exist; give the one of the annotations")
+            raise InputError(f"{str(images)!r} is no folder; give the one with the annotated pictures")
         data = read_json(annotations)
         if not isinstance(data, dict) or not {"images", "annotations", "categories"} <= data.keys():
             raise InputError(
-                f"{str(annotations)!r} is no COCO annotation file; it must have images, annotations, categories"
+                f"{str(annotations)!r} is no COCO annotation file: it lacks images, annotations or categories"
             )
         self.coco: Any = COCO()
         self.coco.dataset = data

@@ -36,14 +36,17 @@ def _metrics(
 
     if not results:
         return dict.fromkeys(names, 0.0), None
+    copies = [dict(item) for item in results]  # loadRes writes into what it is given
     with quiet():
-        evaluation = COCOeval(dataset.coco, dataset.coco.loadRes(results), kind)
+        evaluation = COCOeval(dataset.coco, dataset.coco.loadRes(copies), kind)
         evaluation.params.imgIds = sorted(image_ids)
         evaluation.params.catIds = [PERSON_CATEGORY]
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    return {name: 100 * float(value) for name, value in zip(names, evaluation.stats, strict=False)}, evaluation
+    return {
+        name: 100 * float(value) for name, value in zip(names, evaluation.stats, strict=False)
+    }, evaluation
 
 
 def bootstrap(evaluation: Any, *, resamples: int = RESAMPLES, seed: int = 0) -> tuple[float, float]:

@@ -72,7 +72,9 @@ def _finished(lines: Path, settings: dict[str, Any]) -> Iterable[dict[str, Any]]
         lines.write_bytes(whole)
     items: list[dict[str, Any]] = [json.loads(line) for line in whole.splitlines()]
     if items and items[0].get("settings") != json.loads(json.dumps(settings)):
-        raise InputError(f"{str(lines.parent)!r} holds results of other settings; give another folder to --out")
+        raise InputError(
+            f"{str(lines.parent)!r} holds results of other settings; give another folder to --out"
+        )
     return [item for item in items[1:] if "error" not in item]
 
 
@@ -93,7 +95,11 @@ def _one(
     poses = model(pixels, found[people], box_scores=scores[people])
     if oks_nms is not None:
         poses = poses[suppress_duplicates(poses, poses.instance_scores(), oks_nms)]
-    return {"image_id": image_id, "people": _people(image_id, poses), "boxes": _boxes(image_id, found, scores)}
+    return {
+        "image_id": image_id,
+        "people": _people(image_id, poses),
+        "boxes": _boxes(image_id, found, scores),
+    }
 
 
 def _people(image_id: int, poses: Poses) -> list[dict[str, Any]]:

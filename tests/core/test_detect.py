@@ -14,7 +14,9 @@ def random_boxes(rng: np.random.Generator, count: int) -> np.ndarray:
     return np.concatenate([low, low + rng.uniform(5, 40, (count, 2))], axis=1).astype(np.float32)
 
 
-def plain_nms(boxes: np.ndarray, scores: np.ndarray, spec: BoxSpec, threshold: float) -> list[tuple[int, int]]:
+def plain_nms(
+    boxes: np.ndarray, scores: np.ndarray, spec: BoxSpec, threshold: float
+) -> list[tuple[int, int]]:
     candidates = [(-s, a, c) for (a, c), s in np.ndenumerate(scores) if s > threshold]
     kept: list[tuple[int, int]] = []
     for _, anchor, label in sorted(candidates):

@@ -116,5 +116,5 @@ def test_invert_is_the_inverse() -> None:
 
 def test_box_iou() -> None:
     boxes = np.array([[0, 0, 10, 10], [5, 5, 15, 15], [20, 20, 20, 30]], np.float32)
-    expected = [[1, 25 / 175, 0], [25 / 175, 1, 0], [0, 0, 0]]
+    expected = np.array([[1, 25 / 175, 0], [25 / 175, 1, 0], [0, 0, 0]])
     np.testing.assert_allclose(box_iou(boxes, boxes), expected, rtol=1e-6)

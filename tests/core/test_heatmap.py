@@ -13,7 +13,10 @@ from pose_onnx import InputError, decode_heatmaps
 
 def gaussian(shape: tuple[int, int], center: tuple[float, float], sigma: float) -> np.ndarray:
     y, x = np.mgrid[: shape[0], : shape[1]]
-    return np.exp(-((x - center[0]) ** 2 + (y - center[1]) ** 2) / (2 * sigma**2)).astype(np.float32)
+    bump: np.ndarray = np.exp(-((x - center[0]) ** 2 + (y - center[1]) ** 2) / (2 * sigma**2)).astype(
+        np.float32
+    )
+    return bump
 
 
 def plain_dark(heatmap: np.ndarray, kernel: int) -> tuple[float, float]:
@@ -27,7 +30,9 @@ def plain_dark(heatmap: np.ndarray, kernel: int) -> tuple[float, float]:
         return float(x), float(y)
     margin = kernel // 2
     padded = np.pad(heatmap, margin)
-    blurred = cv2.GaussianBlur(padded, (kernel, kernel), 0)[margin:-margin, margin:-margin] if margin else heatmap
+    blurred = (
+        cv2.GaussianBlur(padded, (kernel, kernel), 0)[margin:-margin, margin:-margin] if margin else heatmap
+    )
     log = np.log(np.maximum(blurred * (heatmap.max() / blurred.max()), 1e-10))
     gradient = np.array([log[y, x + 1] - log[y, x - 1], log[y + 1, x] - log[y - 1, x]]) / 2
     dxx = (log[y, x + 2] - 2 * log[y, x] + log[y, x - 2]) / 4
@@ -132,6 +137,6 @@ def test_max_step_cuts_each_axis() -> None:
 )
 def test_bad_input_is_one_sentence(heatmaps: np.ndarray, options: dict[str, int], words: str) -> None:
     with pytest.raises(InputError) as caught:
-        decode_heatmaps(heatmaps, **options)  # type: ignore[arg-type]  # the options of the cases are ints
+        decode_heatmaps(heatmaps, **options)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -1,6 +1,7 @@
 """The three callable classes on small real models: shapes, edges, and sentences for what cannot be used."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,9 @@ def test_boxes_end_at_the_border_unless_equal_to_paddle(tiny_detector: Path) -> 
     assert free.max() > 100
 
 
-def test_estimator_is_detector_then_keypoints(tiny_detector: Path, tiny_pose: Path, photo: np.ndarray) -> None:
+def test_estimator_is_detector_then_keypoints(
+    tiny_detector: Path, tiny_pose: Path, photo: np.ndarray
+) -> None:
     with PoseEstimator(tiny_detector, tiny_pose, threads=1) as estimator:
         poses = estimator(photo)
         assert poses.keypoints.shape == (2, 17, 2)
@@ -117,7 +120,9 @@ def test_odd_boxes_have_finite_answers(
 
 
 @pytest.mark.parametrize("preset", ["accurate", "paddle"])
-def test_a_box_without_area_scores_zero_at_its_centre(tiny_pose: Path, photo: np.ndarray, preset: str) -> None:
+def test_a_box_without_area_scores_zero_at_its_centre(
+    tiny_pose: Path, photo: np.ndarray, preset: str
+) -> None:
     poses = KeypointModel(tiny_pose, threads=1, preset=preset)(photo, [[30, 40, 30, 40], [20, 20, 60, 90]])
     np.testing.assert_array_equal(poses.scores[0], 0)
     np.testing.assert_array_equal(poses.keypoints[0], np.broadcast_to([30, 40], (17, 2)))
@@ -186,14 +191,9 @@ def test_a_model_for_the_other_task(tiny_detector: Path, tiny_pose: Path) -> Non
 def test_a_card_that_does_not_fit(tiny_pose: Path, tiny_detector: Path) -> None:
     with pytest.raises(ModelFileError, match="tinypose_256x192"):
         KeypointModel(tiny_pose, card="tinypose_256x192")
+    card = replace(read_card(tiny_pose), input_size=read_card(tiny_detector).input_size)
     with pytest.raises(ModelFileError, match="outputs"):
-        KeypointModel(tiny_detector, card=_like(read_card(tiny_pose), tiny_detector))
-
-
-def _like(card: object, file: Path) -> object:
-    from dataclasses import replace  # noqa: PLC0415 (only here)
-
-    return replace(card, input_size=read_card(file).input_size)  # type: ignore[type-var]  # a ModelCard
+        KeypointModel(tiny_detector, card=card)
 
 
 def test_a_file_without_a_card_names_the_option(tiny_pose: Path, tmp_path: Path) -> None:

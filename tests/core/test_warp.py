@@ -18,9 +18,7 @@ def seeded() -> tuple[np.ndarray, list[np.ndarray]]:
     image = rng.integers(0, 256, (120, 160, 3), np.uint8)
     scales = rng.uniform(0.2, 3, 20)
     shifts = rng.uniform(-200, 50, (20, 2))
-    return image, [
-        np.array([[s, 0, x], [0, s, y]]) for s, (x, y) in zip(scales, shifts, strict=True)
-    ]
+    return image, [np.array([[s, 0, x], [0, s, y]]) for s, (x, y) in zip(scales, shifts, strict=True)]
 
 
 def test_equals_opencv_4_to_the_last_bit() -> None:
@@ -30,7 +28,9 @@ def test_equals_opencv_4_to_the_last_bit() -> None:
     assert zlib.crc32(np.stack(crops).tobytes()) == CRC_OF_OPENCV_4
 
 
-@pytest.mark.skipif(int(cv2.__version__.split(".")[0]) > 4, reason="OpenCV 5's warpAffine computes other pixels")
+@pytest.mark.skipif(
+    int(cv2.__version__.split(".")[0]) > 4, reason="OpenCV 5's warpAffine computes other pixels"
+)
 def test_equals_this_opencv() -> None:
     image, maps = seeded()
     for item in maps:

@@ -1,6 +1,6 @@
 """Every parity test reports what it measured; the figures are printed as one table at the end.
 
-    python -m pytest tests/parity
+python -m pytest tests/parity
 """
 
 from __future__ import annotations

@@ -1,0 +1,166 @@
+"""`pose-onnx eval` on a small made-up data set: figures, resuming, errors; and the published floor on photos."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from pose_onnx import KeypointModel, PoseEstimator
+from pose_onnx.cli import main
+from pose_onnx.evaluation import Dataset, bootstrap, keypoint_metrics
+
+
+@pytest.fixture
+def dataset(tmp_path: Path, tiny_detector: Path, tiny_pose: Path) -> Path:
+    """Write pictures with white squares whose annotations are what the small models answer: AP 100."""
+    rng = np.random.default_rng(0)
+    content: dict[str, Any] = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "person"}]}
+    estimator = PoseEstimator(tiny_detector, tiny_pose, threads=1)
+    for index in range(4):
+        image = rng.integers(0, 90, (128, 128, 3), np.uint8)
+        image[16:32, 16 + 16 * index : 32 + 16 * index] = 255
+        cv2.imwrite(str(tmp_path / f"{index}.png"), image)
+        content["images"].append({"id": index, "file_name": f"{index}.png", "height": 128, "width": 128})
+        for pose in estimator(image):
+            x1, y1, x2, y2 = pose.boxes[0].tolist()
+            points = np.concatenate([pose.keypoints[0], np.full((17, 1), 2)], axis=1)
+            content["annotations"].append(
+                {
+                    "id": len(content["annotations"]) + 1, "image_id": index, "category_id": 1, "iscrowd": 0,
+                    "bbox": [x1, y1, x2 - x1, y2 - y1], "area": 60.0 * 60, "num_keypoints": 17,
+                    "keypoints": points.ravel().tolist(),
+                }
+            )  # fmt: skip
+    (tmp_path / "truth.json").write_text(json.dumps(content))
+    return tmp_path
+
+
+def evaluate(dataset: Path, out: Path, tiny_pose: Path, *options: str) -> int:
+    words = ["eval", "--annotations", str(dataset / "truth.json"), "--images", str(dataset)]
+    return main([*words, "--pose", str(tiny_pose), "--threads", "1", "--out", str(out), *options])
+
+
+def report(out: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((out / "report.json").read_text())
+    return content
+
+
+def test_perfect_answers_are_perfect(
+    dataset: Path, tiny_pose: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = dataset / "out"
+    assert evaluate(dataset, out, tiny_pose) == 0
+    assert report(out)["keypoints"]["AP"] == pytest.approx(100)
+    assert report(out)["keypoints_AP_interval"] == pytest.approx([100, 100])
+    assert "AP 100.0" in capsys.readouterr().out
+    people = json.loads((out / "keypoints.json").read_text())
+    assert {"image_id", "category_id", "keypoints", "score"} == people[0].keys()
+    assert len(people[0]["keypoints"]) == 51
+
+
+def test_wrong_points_lose(dataset: Path, tiny_pose: Path) -> None:
+    content = json.loads((dataset / "truth.json").read_text())
+    for item in content["annotations"][::2]:
+        item["keypoints"] = [value + 300 * (index % 3 == 0) for index, value in enumerate(item["keypoints"])]
+    (dataset / "truth.json").write_text(json.dumps(content))
+    assert evaluate(dataset, dataset / "out", tiny_pose) == 0
+    assert report(dataset / "out")["keypoints"]["AP"] < 80
+
+
+def test_boxes_of_a_detector_and_of_a_file(dataset: Path, tiny_detector: Path, tiny_pose: Path) -> None:
+    assert evaluate(dataset, dataset / "a", tiny_pose, "--detector", str(tiny_detector)) == 0
+    found = report(dataset / "a")
+    assert found["boxes"]["AP"] == pytest.approx(100)
+    assert found["keypoints"]["AP"] == pytest.approx(100)
+    assert found["settings"]["box_threshold"] == 0.5
+    assert evaluate(dataset, dataset / "b", tiny_pose, "--boxes", str(dataset / "a" / "boxes.json")) == 0
+    assert report(dataset / "b")["keypoints"] == pytest.approx(found["keypoints"])
+
+
+def test_an_interrupted_run_goes_on(dataset: Path, tiny_pose: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = dataset / "out"
+    assert evaluate(dataset, out, tiny_pose) == 0
+    whole = report(out)
+    lines = (out / "pictures.jsonl").read_bytes().splitlines(keepends=True)
+    (out / "pictures.jsonl").write_bytes(b"".join(lines[:3]) + lines[3][:40])  # killed in the third picture
+    calls: list[int] = []
+    run = KeypointModel.__call__
+
+    def counted(self: KeypointModel, *args: Any, **options: Any) -> Any:
+        calls.append(1)
+        return run(self, *args, **options)
+
+    monkeypatch.setattr(KeypointModel, "__call__", counted)
+    assert evaluate(dataset, out, tiny_pose) == 0
+    assert len(calls) == 2
+    assert report(out) == whole
+
+
+def test_other_settings_do_not_mix(
+    dataset: Path, tiny_pose: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate(dataset, dataset / "out", tiny_pose) == 0
+    assert evaluate(dataset, dataset / "out", tiny_pose, "--flip") == 2
+    assert "other settings" in capsys.readouterr().err
+
+
+def test_an_unreadable_picture_is_named_and_the_rest_goes_on(
+    dataset: Path, tiny_pose: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (dataset / "2.png").write_bytes(b"")
+    assert evaluate(dataset, dataset / "out", tiny_pose) == 1
+    assert "2.png" in capsys.readouterr().err
+    found = report(dataset / "out")
+    assert found["pictures"] == 3
+    assert found["keypoints"]["AP"] == pytest.approx(100)
+
+
+@pytest.mark.parametrize(
+    ("option", "content", "words"),
+    [
+        ("truth.json", "{", "JSON"),
+        ("truth.json", "[]", "COCO annotation"),
+        ("boxes.json", '[{"bbox": [0, 0, 1, 1]}]', "detection"),
+    ],
+)
+def test_files_that_are_not_coco(
+    dataset: Path, tiny_pose: Path, capsys: pytest.CaptureFixture[str], option: str, content: str, words: str
+) -> None:
+    (dataset / option).write_text(content)
+    options = ["--boxes", str(dataset / "boxes.json")] if option == "boxes.json" else []
+    assert evaluate(dataset, dataset / "out", tiny_pose, *options) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_the_interval_does_not_depend_on_the_last_bootstrap(dataset: Path, tiny_pose: Path) -> None:
+    evaluate(dataset, dataset / "out", tiny_pose)
+    people = json.loads((dataset / "out" / "keypoints.json").read_text())
+    data = Dataset(dataset / "truth.json", dataset)
+    figures, evaluation = keypoint_metrics(data, people[::2], data.image_ids)
+    assert bootstrap(evaluation, resamples=20) == bootstrap(evaluation, resamples=20)
+    assert keypoint_metrics(data, people[::2], data.image_ids)[0] == figures
+
+
+@pytest.mark.parametrize(
+    ("pose", "preset", "low", "high"),
+    [
+        ("tinypose_128x96", "paddle", 52.2, 52.6),
+        ("tinypose_128x96", "accurate", 56.3, 100),
+        ("tinypose_256x192", "paddle", 63.7, 64.1),
+        ("tinypose_256x192", "accurate", 68.4, 100),
+    ],
+)
+def test_ap_of_the_official_weights(
+    shared: Path, official_models: Path, tmp_path: Path, pose: str, preset: str, low: float, high: float
+) -> None:
+    """`paddle` gives up the points that PaddleDetection's deployment gives up; `accurate` has them back."""
+    coco = shared / "coco_dev"
+    words = ["--annotations", str(coco / "person_keypoints_dev.json"), "--images", str(coco / "images")]
+    model = official_models / f"{pose}.onnx"
+    assert main(["eval", *words, "--pose", str(model), "--preset", preset, "--out", str(tmp_path)]) == 0
+    assert low <= report(tmp_path)["keypoints"]["AP"] <= high
