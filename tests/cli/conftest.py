@@ -3,7 +3,7 @@ keypoint model whose peaks follow the picture. Photos are made, not stored."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -111,7 +111,7 @@ def model(
     nodes: list[onnx.NodeProto],
     constants: dict[str, np.ndarray],
     size: tuple[int, int],
-    outputs: dict[str, tuple[str | int, ...]],
+    outputs: Mapping[str, tuple[str | int, ...]],
     card: ModelCard | None,
 ) -> bytes:
     graph = helper.make_graph(
@@ -125,7 +125,8 @@ def model(
     if card is not None:
         helper.set_model_props(proto, {CARD_KEY: card.to_json()})
     onnx.checker.check_model(proto)
-    return proto.SerializeToString()
+    content: bytes = proto.SerializeToString()
+    return content
 
 
 @pytest.fixture

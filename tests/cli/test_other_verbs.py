@@ -20,7 +20,7 @@ from pose_onnx import ModelCard, card_names
 from pose_onnx._card import CARD_KEY
 
 if TYPE_CHECKING:
-    from conftest import Models, Outcome
+    from tests.cli.conftest import Models, Outcome
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}

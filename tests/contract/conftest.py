@@ -86,7 +86,8 @@ def onnx_bytes(weights: dict[str, Tensor]) -> bytes:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.checker.check_model(model)
-    return model.SerializeToString()
+    content: bytes = model.SerializeToString()
+    return content
 
 
 def tflite_bytes(weights: dict[str, Tensor]) -> bytes:
@@ -97,7 +98,7 @@ def tflite_bytes(weights: dict[str, Tensor]) -> bytes:
 
 def npz_bytes(weights: dict[str, Tensor]) -> bytes:
     stream = io.BytesIO()
-    np.savez(stream, **weights)
+    np.savez(stream, w=weights["w"], b=weights["b"])
     return stream.getvalue()
 
 

@@ -17,7 +17,7 @@ from pose_onnx import EngineError, InputError, ModelFileError, RuntimeFeedError
 from pose_onnx.runtimes import Runtime, Tensor, TensorSpec, backend_names, installed_backends, open_runtime
 
 if TYPE_CHECKING:
-    from conftest import Case
+    from tests.contract.conftest import Case
 
 INPUT = (3, 8, 6)
 # Sums of 27 products of standard normals, values up to 15: engines add in other orders than NumPy does.

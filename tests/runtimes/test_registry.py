@@ -64,7 +64,7 @@ def test_engine_that_cannot_load_is_one_sentence(backend: str, tmp_path: Path) -
 def test_providers_are_strict(tmp_path: Path) -> None:
     model = tmp_path / "model.onnx"
     model.write_bytes(b"\x08")
-    cases = (
+    cases: tuple[tuple[object, str], ...] = (
         (["CUDAExecutionProvider"], r"CUDAExecutionProvider.*\['.*CPUExecutionProvider'"),
         (["NoSuchProvider", "CPUExecutionProvider"], "NoSuchProvider"),
         ("CPUExecutionProvider", "give a list"),
