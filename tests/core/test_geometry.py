@@ -13,7 +13,7 @@ STRIDE = 4
 SIZES = [(128, 96), (256, 192)]
 
 coordinates = st.floats(-200, 800)
-sides = st.floats(5, 600)
+sides = st.floats(10, 600)  # the margin of a smaller box is less than its rounding to whole pixels
 
 
 @pytest.mark.parametrize("input_size", SIZES)

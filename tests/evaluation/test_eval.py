@@ -1,4 +1,4 @@
-"""`pose-onnx eval` on a small made-up data set: figures, resuming, errors; and the published floor on photos."""
+"""`pose-onnx eval` on a small made-up data set: figures, resuming, errors; and the official weights' AP."""
 
 from __future__ import annotations
 
