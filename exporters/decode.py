@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pose_onnx._card import BoxSpec
 
 CELL_OFFSET: Final = 0.5
-"""Place of an anchor point in its grid cell, in strides (cell_offset of PaddleDetection's PicoDet configs)."""
+"""Place of an anchor point in its cell, in strides (cell_offset of PaddleDetection's PicoDet configs)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class BoxDecode:
             y, x = np.mgrid[:rows, :columns].astype(np.float32)
             points = np.stack([x, y, x, y], axis=-1).reshape(-1, 4) + np.float32(CELL_OFFSET)
             centres.append(points * np.float32(stride))
-            signed.append(np.tile(np.float32([-stride, -stride, stride, stride]), (len(points), 1)))
+            signed.append(np.tile(np.array([-stride, -stride, stride, stride], np.float32), (len(points), 1)))
         return np.concatenate(centres), np.concatenate(signed)
 
     def boxes(self, logits: NDArray[np.float32], sizes: Sequence[tuple[int, int]]) -> NDArray[np.float32]:

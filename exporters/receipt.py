@@ -6,7 +6,7 @@ import json
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Final
 
@@ -75,10 +75,5 @@ def make_receipt(
 
 
 def _versions() -> dict[str, str]:
-    found = {}
-    for tool in TOOLS:
-        try:
-            found[tool] = version(tool)
-        except PackageNotFoundError:
-            continue
-    return found
+    installed = {tool.name.lower(): tool.version for tool in distributions() if tool.name}
+    return {tool: installed[tool] for tool in TOOLS if tool in installed}

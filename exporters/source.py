@@ -76,7 +76,7 @@ def _read_folder(folder: Path) -> Folder:
     params = programs[0].with_suffix(PARAMS_SUFFIX)
     if not params.is_file():
         raise ModelFileError(
-            f"folder {str(folder)!r} has the program {programs[0].name!r} but not its weights {params.name!r}; "
+            f"folder {str(folder)!r} has {programs[0].name!r} but not its weights {params.name!r}; "
             "copy them beside it"
         )
     return Folder(programs[0], params, read_infer_cfg(folder))

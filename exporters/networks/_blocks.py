@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from paddle import Tensor, nn
-from paddle.nn import functional as F
+from paddle.nn import functional
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -78,7 +78,7 @@ class DepthwisePointwise(nn.Layer):  # type: ignore[misc]  # paddle's Layer is u
         kernel: int,
         *,
         stride: int = 1,
-        last_activation: Activation = F.hardswish,
+        last_activation: Activation = functional.hardswish,
     ) -> None:
         super().__init__()
         self.dwconv = conv(c_in, c_out, kernel, stride=stride, groups=c_out)
@@ -89,7 +89,7 @@ class DepthwisePointwise(nn.Layer):  # type: ignore[misc]  # paddle's Layer is u
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, c_in, H, W) -> (N, c_out, H / stride, W / stride)."""
-        x = F.hardswish(self.bn1(self.dwconv(x)))
+        x = functional.hardswish(self.bn1(self.dwconv(x)))
         return self._last_activation(self.bn2(self.pwconv(x)))
 
 

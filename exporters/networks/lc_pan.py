@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from paddle import Tensor, concat, nn
-from paddle.nn import functional as F
+from paddle.nn import functional
 
 from pose_onnx.exporters.networks._blocks import ConvNorm, DepthwisePointwise
 from pose_onnx.exporters.networks.lcnet import Block, DepthwiseSeparable
@@ -23,10 +23,11 @@ class ChannelTransform(nn.Layer):  # type: ignore[misc]  # paddle's Layer is unt
     def __init__(self, c_in: Sequence[int], c_out: int) -> None:
         super().__init__()
         self.convs = nn.LayerList(
-            [ConvNorm(c, c_out, 1, activation=F.hardswish, norm_name="bn") for c in c_in]
+            [ConvNorm(c, c_out, 1, activation=functional.hardswish, norm_name="bn") for c in c_in]
         )
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
+        """(N, c_in[i], h_i, w_i) -> (N, c_out, h_i, w_i), each level i."""
         return [layer(x) for layer, x in zip(self.convs, features, strict=True)]
 
 
@@ -62,10 +63,11 @@ class LCPAN(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
         self.second_top_conv = _halve(channels)
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
+        """Four levels of (N, channels, H/s, W/s), s = 8, 16, 32, 64, from three."""
         lateral = self.conv_t(features)
         inner = [lateral[-1]]  # highest resolution first
         for feature, merge in zip(reversed(lateral[:-1]), self.top_down_blocks, strict=True):
-            raised = F.interpolate(inner[0], scale_factor=2, mode="nearest")
+            raised = functional.interpolate(inner[0], scale_factor=2, mode="nearest")
             inner.insert(0, merge(concat([raised, feature], axis=1)))
         outs = [inner[0]]
         steps = zip(inner[1:], self.downsamples, self.bottom_up_blocks, strict=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from paddle import Tensor, nn
-from paddle.nn import functional as F
+from paddle.nn import functional
 
 from pose_onnx.exporters.networks._blocks import ConvNorm
 
@@ -57,8 +57,9 @@ class SqueezeExcite(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untype
         self.conv2 = nn.Conv2D(channels // SQUEEZE, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = F.relu(self.conv1(F.adaptive_avg_pool2d(x, 1)))
-        return x * F.hardsigmoid(self.conv2(weight))
+        """(N, C, H, W) -> the same shape, channels weighted."""
+        weight = functional.relu(self.conv1(functional.adaptive_avg_pool2d(x, 1)))
+        return x * functional.hardsigmoid(self.conv2(weight))
 
 
 class DepthwiseSeparable(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
@@ -72,15 +73,16 @@ class DepthwiseSeparable(nn.Layer):  # type: ignore[misc]  # paddle's Layer is u
             block.kernel,
             stride=block.stride,
             groups=block.c_in,
-            activation=F.hardswish,
+            activation=functional.hardswish,
             norm_name="bn",
         )
         if block.excite:
             self.se = SqueezeExcite(block.c_in)
-        self.pw_conv = ConvNorm(block.c_in, block.c_out, 1, activation=F.hardswish, norm_name="bn")
+        self.pw_conv = ConvNorm(block.c_in, block.c_out, 1, activation=functional.hardswish, norm_name="bn")
         self._excite = block.excite
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, c_in, H, W) -> (N, c_out, H / stride, W / stride)."""
         x = self.dw_conv(x)
         return self.pw_conv(self.se(x) if self._excite else x)
 
@@ -95,7 +97,7 @@ class LCNet(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
     def __init__(self, width: float) -> None:
         super().__init__()
         self.conv1 = ConvNorm(
-            3, widen(STEM_CHANNELS, width), 3, stride=2, activation=F.hardswish, norm_name="bn"
+            3, widen(STEM_CHANNELS, width), 3, stride=2, activation=functional.hardswish, norm_name="bn"
         )
         for name, blocks in BLOCKS.items():
             scaled = [b._replace(c_in=widen(b.c_in, width), c_out=widen(b.c_out, width)) for b in blocks]
@@ -103,6 +105,7 @@ class LCNet(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
         self.channels = tuple(widen(BLOCKS[name][-1].c_out, width) for name in FEATURES)
 
     def forward(self, image: Tensor) -> list[Tensor]:
+        """(N, 3, H, W) -> features of `channels`, highest resolution first."""
         x = self.conv1(image)
         features = []
         for name in BLOCKS:

@@ -7,10 +7,11 @@ ppdet/modeling/backbones/lite_hrnet.py, "wider_naive".
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Final
 
 from paddle import Tensor, concat, nn
-from paddle.nn import functional as F
+from paddle.nn import functional
 
 from pose_onnx.exporters.networks._blocks import ConvNorm, channel_shuffle, conv
 
@@ -27,16 +28,17 @@ class Stem(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
     def __init__(self) -> None:
         super().__init__()
         full, half = STEM_CHANNELS, STEM_CHANNELS // 2
-        self.conv1 = ConvNorm(3, full, 3, stride=2, activation=F.relu)
+        self.conv1 = ConvNorm(3, full, 3, stride=2, activation=functional.relu)
         self.branch1 = nn.Sequential(
             ConvNorm(half, half, 3, stride=2, groups=half),
-            ConvNorm(half, half, 1, activation=F.relu),
+            ConvNorm(half, half, 1, activation=functional.relu),
         )
-        self.expand_conv = ConvNorm(half, full, 1, activation=F.relu)
+        self.expand_conv = ConvNorm(half, full, 1, activation=functional.relu)
         self.depthwise_conv = ConvNorm(full, full, 3, stride=2, groups=full)
-        self.linear_conv = ConvNorm(full, half, 1, activation=F.relu)
+        self.linear_conv = ConvNorm(full, half, 1, activation=functional.relu)
 
     def forward(self, image: Tensor) -> Tensor:
+        """(N, 3, H, W) -> (N, 32, H/4, W/4)."""
         first, second = self.conv1(image).chunk(2, axis=1)
         second = self.linear_conv(self.depthwise_conv(self.expand_conv(second)))
         return channel_shuffle(concat([self.branch1(first), second], axis=1))
@@ -49,12 +51,13 @@ class ShuffleUnit(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
         super().__init__()
         half = channels // 2
         self.branch2 = nn.Sequential(
-            ConvNorm(half, half, 1, activation=F.relu),
+            ConvNorm(half, half, 1, activation=functional.relu),
             ConvNorm(half, half, 3, groups=half),
-            ConvNorm(half, half, 1, activation=F.relu),
+            ConvNorm(half, half, 1, activation=functional.relu),
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same shape."""
         kept, worked = x.chunk(2, axis=1)
         return channel_shuffle(concat([kept, self.branch2(worked)], axis=1))
 
@@ -108,13 +111,14 @@ class MultiBranchModule(nn.Layer):  # type: ignore[misc]  # paddle's Layer is un
         )
 
     def forward(self, branches: list[Tensor]) -> list[Tensor]:
+        """One (N, C_i, h_i, w_i) per branch -> the same shapes."""
         outs = [layer(x) for layer, x in zip(self.layers, branches, strict=True)]
         # The weights were trained with two peculiarities of PaddleDetection's
         # code: branch 0 counts twice in every sum, and the sums of the other
         # targets take branch 0 as it is after its own fusion, not rectified.
         fused = self._fuse(0, outs)
         sums = [fused, *(self._fuse(i, [fused, *outs[1:]]) for i in range(1, len(outs)))]
-        return [F.relu(x) for x in sums]
+        return [functional.relu(x) for x in sums]
 
     def _fuse(self, target: int, outs: list[Tensor]) -> Tensor:
         first, *others = [
@@ -127,14 +131,15 @@ class MultiBranchModule(nn.Layer):  # type: ignore[misc]  # paddle's Layer is un
 
 
 class SeparableConvNorm(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Depthwise 3x3, then pointwise to `c_out` channels; rectified only if `rectify`."""
+    """Depthwise 3x3, then pointwise to `c_out` channels, rectified."""
 
     def __init__(self, c_in: int, c_out: int) -> None:
         super().__init__()
         self.depthwise_conv = ConvNorm(c_in, c_in, 3, groups=c_in)
-        self.pointwise_conv = ConvNorm(c_in, c_out, 1, activation=F.relu)
+        self.pointwise_conv = ConvNorm(c_in, c_out, 1, activation=functional.relu)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, c_in, H, W) -> (N, c_out, H, W)."""
         return self.pointwise_conv(self.depthwise_conv(x))
 
 
@@ -144,16 +149,15 @@ class IterativeHead(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untype
     def __init__(self) -> None:
         super().__init__()
         widths = [*reversed(BRANCH_CHANNELS), BRANCH_CHANNELS[0]]
-        self.projects = nn.LayerList(
-            [SeparableConvNorm(c_in, c_out) for c_in, c_out in zip(widths, widths[1:], strict=False)]
-        )
+        self.projects = nn.LayerList([SeparableConvNorm(c_in, c_out) for c_in, c_out in pairwise(widths)])
 
     def forward(self, branches: list[Tensor]) -> Tensor:
+        """Four branches, highest resolution first -> (N, 40, H/4, W/4)."""
         lowest, *higher = reversed(branches)
         carried = self.projects[0](lowest)
         for branch, project in zip(higher, list(self.projects)[1:], strict=True):
             size = branch.shape[2:]
-            raised = F.interpolate(carried, size=size, mode="bilinear", align_corners=True)
+            raised = functional.interpolate(carried, size=size, mode="bilinear", align_corners=True)
             carried = project(branch + raised)
         return carried
 
@@ -173,6 +177,7 @@ class LiteHRNet(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
         self.head_layer = IterativeHead()
 
     def forward(self, image: Tensor) -> Tensor:
+        """(N, 3, H, W) -> (N, 40, H/4, W/4); H and W multiples of 32."""
         branches = [self.stem(image)]
         for stage in range(len(MODULES_PER_STAGE)):
             transition = getattr(self, f"transition{stage}")

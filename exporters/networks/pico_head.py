@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import paddle
 from paddle import Tensor, nn
-from paddle.nn import functional as F
+from paddle.nn import functional
 
 from pose_onnx.exporters.decode import BoxDecode
 from pose_onnx.exporters.networks._blocks import ConvNorm, DepthwisePointwise, identity
@@ -29,10 +29,11 @@ class PicoSE(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.fc = nn.Conv2D(channels, channels, 1)
-        self.conv = ConvNorm(channels, channels, 1, activation=F.hardswish)
+        self.conv = ConvNorm(channels, channels, 1, activation=functional.hardswish)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv(x * F.sigmoid(self.fc(F.adaptive_avg_pool2d(x, 1))))
+        """(N, C, H, W) -> the same shape."""
+        return self.conv(x * functional.sigmoid(self.fc(functional.adaptive_avg_pool2d(x, 1))))
 
 
 class PicoFeat(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
@@ -44,8 +45,10 @@ class PicoFeat(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
         for level in range(levels):
             for i in range(CONVS_PER_LEVEL):
                 # The dot in the name is PaddleDetection's.
-                depthwise = ConvNorm(channels, channels, KERNEL, groups=channels, activation=F.hardswish)
-                pointwise = ConvNorm(channels, channels, 1, activation=F.hardswish)
+                depthwise = ConvNorm(
+                    channels, channels, KERNEL, groups=channels, activation=functional.hardswish
+                )
+                pointwise = ConvNorm(channels, channels, 1, activation=functional.hardswish)
                 self.add_sublayer(f"cls_conv_dw{level}.{i}", depthwise)
                 self.add_sublayer(f"cls_conv_pw{level}.{i}", pointwise)
 
@@ -79,9 +82,7 @@ class PicoHeadV2(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
         self._decode = decode
 
     def levels(self, features: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Per level, as rows of A_l grid cells: logits of class (N, A_l, C), alignment (N, A_l, 1)
-        and box distribution (N, A_l, 4 * bins).
-        """
+        """Per level: logits of class (N, A_l, C), alignment (N, A_l, 1), and bins (N, A_l, 4 * bins)."""
         for level, feature in enumerate(features):
             plain, attended = self.conv_feat(feature, level)
             outputs = (
@@ -93,7 +94,9 @@ class PicoHeadV2(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
     def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Boxes (N, A, 4), xyxy in network pixels, and scores (N, A, C)."""
-        classes, alignment, bins = (paddle.concat(x, axis=1) for x in zip(*self.levels(features)))
+        classes, alignment, bins = (
+            paddle.concat(x, axis=1) for x in zip(*self.levels(features), strict=True)
+        )
         sizes = [(int(f.shape[2]), int(f.shape[3])) for f in features]
         return self._boxes(bins, sizes), score(classes, alignment)
 
@@ -101,13 +104,15 @@ class PicoHeadV2(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
         centres, signed_strides = self._decode.constants(sizes)
         bins = bins.reshape([-1, len(centres), 4, self._decode.bins])
         steps = paddle.to_tensor(np.arange(self._decode.bins, dtype=np.float32)[:, None])
-        distances = paddle.matmul(F.softmax(bins, axis=-1), steps).reshape([-1, len(centres), 4])
+        distances = paddle.matmul(functional.softmax(bins, axis=-1), steps).reshape([-1, len(centres), 4])
         return distances * paddle.to_tensor(signed_strides) + paddle.to_tensor(centres)
 
 
 def score(class_logits: Tensor, alignment_logits: Tensor) -> Tensor:
     """Geometric mean of class probability and alignment of class with box."""
-    return paddle.sqrt(F.sigmoid(class_logits) * F.sigmoid(alignment_logits) + SCORE_EPSILON)
+    return paddle.sqrt(
+        functional.sigmoid(class_logits) * functional.sigmoid(alignment_logits) + SCORE_EPSILON
+    )
 
 
 def _rows(x: Tensor) -> Tensor:

@@ -32,7 +32,8 @@ class PicoDet(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """(N, 3, S, S) normalised RGB -> boxes (N, A, 4) xyxy network px, scores (N, A, C)."""
-        return self.head(self.neck(self.backbone(image)))
+        boxes, scores = self.head(self.neck(self.backbone(image)))
+        return boxes, scores
 
 
 def build(card: ModelCard) -> PicoDet:
