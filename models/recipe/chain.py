@@ -35,24 +35,53 @@ def teacher_features(teacher: Units, image: Tensor) -> list[Features]:
     return out
 
 
-def mixed(student: Features, teacher: Features, own: float) -> Features:
-    """Per image, with probability `own`, the student's features, else the teacher's."""
+def mixed(student: Features, teacher: Features, own: float, known: Features) -> Features:
+    """Per image, with probability `own`, the student's features, else the teacher's.
+
+    Features that a unit only passed on (those in `known`) were mixed already.
+    """
     if own >= 1:
         return student
-    if own <= 0:
-        return teacher
     pick = torch.rand(len(student[0]), 1, 1, 1, device=student[0].device) < own
-    return [torch.where(pick, s, t) for s, t in zip(student, teacher, strict=True)]
+    return [
+        s if is_in(s, known) else torch.where(pick, s, t) if own > 0 else t
+        for s, t in zip(student, teacher, strict=True)
+    ]
 
 
-def student_features(student: Units, image: Tensor, taught: list[Features], own: float) -> list[Features]:
-    """Outputs of every unit of the student, each fed with a mix of its own and the teacher's."""
-    out, features = [], [image]
-    for index in range(student.unit_count()):
+def is_in(feature: Tensor, features: Features) -> bool:
+    """Whether `feature` is one of `features`, the very same tensor."""
+    return any(feature is other for other in features)
+
+
+def compare(
+    student: Units, image: Tensor, taught: list[Features], scales: list[list[float]], own: float
+) -> tuple[Features, list[Tensor]]:
+    """Run the student beside its teacher.
+
+    Args:
+        student: The network that learns.
+        image: Input (N,3,H,W).
+        taught: Outputs of every unit of the teacher.
+        scales: Variances of those, from `spreads`.
+        own: Probability that a unit is fed with the student's features.
+
+    Returns:
+        Output of the last unit, and for every other unit the mean squared error of its
+        feature maps over the teacher's variance (1 is what the best constant would give).
+    """
+    features, hints = [image], []
+    result = features
+    for index, (wanted, scale) in enumerate(zip(taught, scales, strict=True)):
         result = student.run_unit(index, features)
-        out.append(result)
-        features = mixed(result, taught[index], own)
-    return out
+        errors = [
+            squared_error(a, b) / c
+            for a, b, c in zip(result, wanted, scale, strict=True)
+            if not is_in(a, features)
+        ]
+        hints.append(torch.stack(errors).mean())
+        features = mixed(result, wanted, own, features)
+    return result, hints[:-1]
 
 
 def spreads(taught: list[list[Features]]) -> list[list[float]]:
@@ -63,15 +92,4 @@ def spreads(taught: list[list[Features]]) -> list[list[float]]:
             for maps in zip(*unit, strict=True)
         ]
         for unit in zip(*taught, strict=True)
-    ]
-
-
-def hint_losses(student: list[Features], teacher: list[Features], scales: list[list[float]]) -> list[Tensor]:
-    """Mean squared error over the teacher's variance, averaged over the maps of each unit.
-
-    1 is what the best constant would give.
-    """
-    return [
-        torch.stack([squared_error(a, b) / c for a, b, c in zip(s, t, scale, strict=True)]).mean()
-        for s, t, scale in zip(student, teacher, scales, strict=True)
     ]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 import torch
-from recipe.chain import hint_losses, spreads, student_features, teacher_features
+from recipe.chain import compare, spreads, teacher_features
 from recipe.norm import BatchNorm
 from recipe.predict import folded, to_input
 from recipe.schedule import Schedule, average_into
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from recipe.chain import Features
     from torch import Tensor
 
+CHECKPOINT: Final = "checkpoint.pt"
 LOG_EVERY: Final = 50  # steps
 RECALIBRATION: Final = 40  # batches for the statistics of the averaged weights
+SAVE_SECONDS: Final = 240
 SCALE_BATCHES: Final = 4  # for the variances of the teacher's features
 WEIGHT_DECAY: Final = 1e-4
 MAX_GRADIENT: Final = 5.0
@@ -40,6 +42,7 @@ class Task(Protocol):
     student: nn.Module
     teacher: nn.Module
     metric: str
+    output_weight: float  # of the loss of the output; each hint counts 1 at first
 
     def batch(self, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
         """Random augmented training images (N,H,W,3)."""
@@ -77,7 +80,7 @@ class Trainer:
     """One run of one task."""
 
     def __init__(self, task: Task, schedule: Schedule, options: Options) -> None:
-        """Prepare the run; `resume` continues an earlier one."""
+        """Prepare a run that starts with the weights of `task.student`."""
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.task, self.schedule, self.options = task, schedule, options
         to = {"device": self.device, "memory_format": torch.channels_last}
@@ -108,17 +111,15 @@ class Trainer:
             "rng": self.rng.bit_generator.state,
             "torch_rng": torch.get_rng_state(),
         }
-        part = self.options.out / "checkpoint.pt.part"
+        part = self.options.out / f"{CHECKPOINT}.part"
         torch.save(state, part)
-        part.replace(self.options.out / "checkpoint.pt")
+        part.replace(self.options.out / CHECKPOINT)
 
-    def resume(self, path: Path, *, fresh: bool = False) -> None:
-        """Continue from a checkpoint; `fresh` keeps the weights but restarts the schedule."""
+    def resume(self, path: Path) -> None:
+        """Continue exactly from a checkpoint of `save`."""
         state = torch.load(path, map_location=self.device, weights_only=True)
         self.student.load_state_dict(state["student"])
         self.average.load_state_dict(state["average"])
-        if fresh:
-            return
         self.optimizer.load_state_dict(state["optimizer"])
         self.progress = Progress(**state["progress"])
         self.rng.bit_generator.state = state["rng"]
@@ -140,10 +141,10 @@ class Trainer:
             group["lr"] = rate
         image = to_input(self.task.batch(self.options.batch, self.rng), self.device)
         taught = teacher_features(self.teacher, image)
-        learnt = student_features(self.student, image, taught, own)
-        output = self.task.output_loss(learnt[-1], taught[-1], self.scales[-1])
-        hints = hint_losses(learnt[:-1], taught[:-1], self.scales[:-1])
-        loss = output + self.schedule.hints(position) * torch.stack(hints).sum()
+        learnt, hints = compare(self.student, image, taught, self.scales, own)
+        output = self.task.output_loss(learnt, taught[-1], self.scales[-1])
+        guide = self.schedule.hints(position) * torch.stack(hints).sum()
+        loss = self.task.output_weight * output + guide
         self.optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.student.parameters(), MAX_GRADIENT)
@@ -196,18 +197,21 @@ class Trainer:
         """Train until the budget is used up."""
         begin, cpu = time.monotonic(), time.process_time()
         before = copy.copy(self.progress)
-        evaluated, sums = self.progress.seconds, Counter[str]()
+        saved = evaluated = self.progress.seconds
+        sums = Counter[str]()
         while self.position() < 1:
             sums.update(self.step())
             self.advance()
-            self.progress.seconds = before.seconds + time.monotonic() - begin
+            now = self.progress.seconds = before.seconds + time.monotonic() - begin
             self.progress.cpu_seconds = before.cpu_seconds + time.process_time() - cpu
             if self.progress.steps % LOG_EVERY == 0:
                 self.log({name: value / LOG_EVERY for name, value in sums.items()})
                 sums.clear()
-            if self.progress.seconds - evaluated > 60 * self.options.evaluate_minutes:
-                evaluated = self.progress.seconds
+            if now - saved > SAVE_SECONDS:
+                saved = now
                 self.save()
+            if now - evaluated > 60 * self.options.evaluate_minutes:
+                evaluated = now
                 self.log({self.task.metric: self.evaluate()})
         self.save()
         self.log({self.task.metric: self.evaluate()})

@@ -126,20 +126,36 @@ class LCPAN(nn.Module):
         self.downsamples = nn.ModuleList([down(), down()])
         self.bottom_up_blocks = nn.ModuleList([block(), block()])
 
-    def top_down(self, features: Features) -> Features:
-        """Lateral convolutions and the path from coarse to fine."""
-        t3, t4, t5 = (c(x) for c, x in zip(self.conv_t["convs"], features, strict=True))  # type: ignore[arg-type]
-        m4 = self.top_down_blocks[0](torch.cat([functional.interpolate(t5, scale_factor=2.0), t4], 1))
-        m3 = self.top_down_blocks[1](torch.cat([functional.interpolate(m4, scale_factor=2.0), t3], 1))
-        return [m3, m4, t5]
+    def _up(self, index: int, coarse: Tensor, fine: Tensor) -> Tensor:
+        wide = functional.interpolate(coarse, scale_factor=2.0)
+        return self.top_down_blocks[index](torch.cat([wide, fine], 1))  # type: ignore[no-any-return]
 
-    def bottom_up(self, features: Features) -> Features:
-        """Path from fine to coarse and the added fourth level."""
-        m3, m4, t5 = features
-        p4 = self.bottom_up_blocks[0](torch.cat([self.downsamples[0](m3), m4], 1))
-        p5 = self.bottom_up_blocks[1](torch.cat([self.downsamples[1](p4), t5], 1))
-        p6 = self.first_top_conv(t5) + self.second_top_conv(p5)
-        return [m3, p4, p5, p6]
+    def _down(self, index: int, fine: Tensor, coarse: Tensor) -> Tensor:
+        small = self.downsamples[index](fine)
+        return self.bottom_up_blocks[index](torch.cat([small, coarse], 1))  # type: ignore[no-any-return]
+
+    def first_up(self, features: Features) -> Features:
+        """Strides 8, 16, 32 of the backbone to: backbone 8, top-down 16, lateral 32."""
+        lateral = self.conv_t["convs"]
+        c8, c16, c32 = features
+        t32 = lateral[2](c32)  # type: ignore[index]
+        return [c8, self._up(0, t32, lateral[1](c16)), t32]  # type: ignore[index]
+
+    def second_up(self, features: Features) -> Features:
+        """... to: top-down 8 and 16, lateral 32."""
+        c8, m16, t32 = features
+        return [self._up(1, m16, self.conv_t["convs"][0](c8)), m16, t32]  # type: ignore[index]
+
+    def first_down(self, features: Features) -> Features:
+        """... to: level 8, level 16, lateral 32."""
+        p8, m16, t32 = features
+        return [p8, self._down(0, p8, m16), t32]
+
+    def second_down(self, features: Features) -> Features:
+        """... to levels 8, 16, 32, 64."""
+        p8, p16, t32 = features
+        p32 = self._down(1, p16, t32)
+        return [p8, p16, p32, self.first_top_conv(t32) + self.second_top_conv(p32)]
 
 
 class PicoSE(nn.Module):
@@ -207,18 +223,20 @@ class PicoDet(nn.Module):
         return self._units()[index](features)
 
     def _units(self) -> list[Callable[[Features], Features]]:
-        """To stride 8, 16, 32, 32 with wider context, both neck paths, head.
-
-        The third and fourth unit pass on the finer features that the neck needs.
-        """
+        """Backbone, neck, head; a unit passes on the finer features that a later one needs."""
         net, neck = self.backbone, self.neck
+        half = len(net.blocks5) // 2
         return [
-            lambda f: [net.blocks3(net.blocks2(net.conv1(f[0])))],
+            lambda f: [net.blocks2(net.conv1(f[0]))],
+            lambda f: [net.blocks3(f[0])],
             lambda f: [net.blocks4(f[0])],
-            lambda f: [*f, net.blocks5(f[-1])],
-            lambda f: [*f, net.blocks6(f[-1])],
-            neck.top_down,
-            neck.bottom_up,
+            lambda f: [f[0], net.blocks5[:half](f[0])],
+            lambda f: [f[0], net.blocks5[half:](f[1])],
+            lambda f: [*f, net.blocks6(f[1])],
+            neck.first_up,
+            neck.second_up,
+            neck.first_down,
+            neck.second_down,
             lambda f: [self.head.level(i, x) for i, x in enumerate(f)],
         ]
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 from recipe.detector_task import DetectorTask
-from recipe.distill import Options, Task, Trainer
+from recipe.distill import CHECKPOINT, Options, Task, Trainer
 from recipe.evaluate_detector import DetectorBenchmark
 from recipe.evaluate_pose import PoseBenchmark
 from recipe.pose_task import PoseTask
 from recipe.schedule import Schedule
-from recipe.weights import save_npz
+from recipe.weights import load_npz, save_npz
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
         task.add_argument("--evaluate-minutes", type=float, default=10)
         task.add_argument("--threads", type=int, default=1)
         task.add_argument("--seed", type=int, default=1)
-        task.add_argument("--from", dest="start", type=Path, help="checkpoint: fresh schedule")
+        task.add_argument("--from", dest="start", type=Path, help="weights (.npz) to start with")
     return top
 
 
@@ -85,12 +85,12 @@ def main() -> None:
         evaluate_minutes=args.evaluate_minutes,
         seed=args.seed,
     )
-    trainer = Trainer(make(args), Schedule(args.rate, args.local, args.own), options)
-    checkpoint = args.out / "checkpoint.pt"
-    if checkpoint.exists():
-        trainer.resume(checkpoint)
-    elif args.start:
-        trainer.resume(args.start, fresh=True)
+    task = make(args)
+    if args.start:
+        load_npz(task.student, args.start)
+    trainer = Trainer(task, Schedule(args.rate, args.local, args.own), options)
+    if (args.out / CHECKPOINT).exists():
+        trainer.resume(args.out / CHECKPOINT)
     trainer.run()
     save_npz(trainer.recalibrated(), args.out / "student.npz")
 

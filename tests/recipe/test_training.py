@@ -79,12 +79,13 @@ def test_schedule() -> None:
 
 def test_mixing_is_per_image() -> None:
     student, teacher = [torch.ones(64, 2, 3, 3)], [torch.zeros(64, 2, 3, 3)]
-    (out,) = mixed(student, teacher, 0.5)
+    (out,) = mixed(student, teacher, 0.5, [])
     per_image = out.flatten(1)
     assert torch.equal(per_image.amin(1), per_image.amax(1))
     assert 0 < per_image.mean() < 1
-    assert mixed(student, teacher, 0.0) is teacher
-    assert mixed(student, teacher, 1.0) is student
+    assert mixed(student, teacher, 0.0, [])[0] is teacher[0]
+    assert mixed(student, teacher, 0.5, student)[0] is student[0]
+    assert mixed(student, teacher, 1.0, []) is student
 
 
 def test_overlap_loss() -> None:
