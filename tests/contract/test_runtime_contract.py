@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,10 +85,20 @@ def test_results_are_the_callers_own(case: Case) -> None:
     assert_equal(runtime.run({"image": image(2, seed=1)}), kept)
 
 
+@pytest.fixture
+def hectic_threads() -> Iterator[None]:
+    """Let Python change threads as often as it can, so that a missing lock shows every time."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("hectic_threads")
 def test_threads_may_share_a_runtime(case: Case) -> None:
     runtime = open_runtime(case.path, case.backend, threads=1)
     with ThreadPoolExecutor(4) as pool:
-        results = pool.map(lambda seed: runtime.run({"image": image(1 + seed % 3, seed)}), range(60))
+        results = pool.map(lambda seed: runtime.run({"image": image(1 + seed % 3, seed)}), range(200))
         for seed, result in enumerate(results):
             assert_equal(result, case.expected(image(1 + seed % 3, seed)))
 
