@@ -46,7 +46,12 @@ class Crops:
 
 
 def full_image_crops(
-    boxes_image: F32, image_size: tuple[int, int], input_size: tuple[int, int], stride: int
+    boxes_image: F32,
+    image_size: tuple[int, int],
+    input_size: tuple[int, int],
+    stride: int,
+    *,
+    padding: float = BOX_PADDING,
 ) -> Crops:
     """Crop each box from the full image: grown to the input's aspect, padded, never cut at the border.
 
@@ -59,6 +64,7 @@ def full_image_crops(
         image_size: Height and width of the image, pixels.
         input_size: Height and width of the network's input, pixels.
         stride: Input pixels per heatmap cell.
+        padding: Side of the crop over side of the box.
 
     Returns:
         The crops. A box without area has `valid` false and a finite map to its centre.
@@ -68,7 +74,7 @@ def full_image_crops(
     valid: NDArray[np.bool_] = np.all(boxes[:, 2:] > boxes[:, :2], axis=1)
     low, high = boxes[:, :2].round(), boxes[:, 2:].round()
     size = np.maximum(high - low, 1.0)  # a valid box may round to nothing
-    scale = width / (np.maximum(size[:, 0], size[:, 1] * width / height) * BOX_PADDING)
+    scale = width / (np.maximum(size[:, 0], size[:, 1] * width / height) * padding)
     image_to_input = _scale_about(scale, (low + high) / 2, ((width - 1) / 2, (height - 1) / 2))
     regions = np.broadcast_to(np.array([0, 0, image_size[1], image_size[0]]), (len(boxes), BOX))
     back = invert(image_to_input)

@@ -2,7 +2,12 @@
 
 from pose_onnx.evaluation._boxes import BOX_FLOOR, BoxSource, DetectedBoxes, FileBoxes, TruthBoxes
 from pose_onnx.evaluation._dataset import Dataset
-from pose_onnx.evaluation._metrics import bootstrap, box_metrics, keypoint_metrics
+from pose_onnx.evaluation._metrics import (
+    bootstrap,
+    bootstrap_difference,
+    box_metrics,
+    keypoint_metrics,
+)
 from pose_onnx.evaluation._predict import predict
 
 __all__ = [
@@ -13,6 +18,7 @@ __all__ = [
     "FileBoxes",
     "TruthBoxes",
     "bootstrap",
+    "bootstrap_difference",
     "box_metrics",
     "keypoint_metrics",
     "predict",

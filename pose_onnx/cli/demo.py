@@ -1,0 +1,36 @@
+"""Find the people in two photos that come with the package, with every backend that is installed."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from pose_onnx.cli import run as run_verb
+from pose_onnx.runtimes import installed_backends
+
+PHOTOS = ("astronaut.jpg", "camera.jpg")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `pose-onnx demo`."""
+    parser.add_argument(
+        "--out",
+        default=run_verb.DEFAULT_OUT,
+        metavar="DIR",
+        help="folder for the results, a folder for each backend in it (default: %(default)s)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run `pose-onnx demo`: `pose-onnx run` on the two photos, once for each backend."""
+    parser = argparse.ArgumentParser()
+    run_verb.add_arguments(parser)
+    codes = []
+    with as_file(files("pose_onnx.models") / "photos") as folder:
+        photos = [str(folder / name) for name in PHOTOS]
+        for backend in installed_backends():
+            print(f"backend {backend}:")
+            words = [*photos, "--backend", backend, "--out", str(Path(args.out) / backend)]
+            codes.append(run_verb.run(parser.parse_args(words)))
+    return max(codes)
