@@ -60,6 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Python flushes stdout once more at its end; give it a place to flush to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
+    except OSError as error:  # a folder that may not be listed, a name that is too long, ...
+        print(f"pose-onnx: error: {error}", file=sys.stderr)
+        return EXIT_ERROR
     return code
 
 

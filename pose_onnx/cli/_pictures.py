@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from glob import glob, has_magic
 from pathlib import Path
@@ -23,10 +24,10 @@ def find_pictures(words: Iterable[str]) -> list[Path]:
     Raises:
         InputError: A folder or pattern that holds no picture.
     """
-    pictures: dict[Path, Path] = {}
+    pictures: dict[str, Path] = {}
     for word in words:
         for path in _expand(word):
-            pictures.setdefault(path.resolve(), path)
+            pictures.setdefault(os.path.realpath(path), path)
     return list(pictures.values())
 
 
@@ -52,15 +53,19 @@ def _is_picture(path: Path) -> bool:
 
 def annotated_paths(pictures: Sequence[Path], folder: Path) -> list[Path]:
     """Return where to write each picture's annotated copy: no two the same, and none over a picture."""
-    # Without regard to case, as some file systems compare.
-    taken = {str(path.resolve()).lower() for path in pictures}
+    taken = {_place(path) for path in pictures}
     targets = []
     for path in pictures:
         suffix = path.suffix if is_writable_format(path) else _FALLBACK_SUFFIX
         target, copies = folder / f"{path.stem}{_MARK}{suffix}", 1
-        while str(target.resolve()).lower() in taken:
+        while _place(target) in taken:
             copies += 1
             target = folder / f"{path.stem}{_MARK}-{copies}{suffix}"
-        taken.add(str(target.resolve()).lower())
+        taken.add(_place(target))
         targets.append(target)
     return targets
+
+
+def _place(path: Path) -> str:
+    """Return where a path leads, without regard to case, as some file systems compare."""
+    return os.path.realpath(path).lower()

@@ -174,6 +174,18 @@ def test_a_file_without_card_runs_with_model_or_a_card_file(
     assert "(3, 128, 96)" in wrong.err
 
 
+def test_names_that_the_system_refuses(
+    cli: Callable[..., Outcome], models: Models, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    loop = tmp_path / "loop.png"
+    loop.symlink_to(loop)
+    for name in ("x" * 400 + ".png", str(loop), f"{photo(tmp_path / 'p.png')}/inside.png"):
+        done = cli("run", name, *models.options, "--out", tmp_path / "out")
+        assert done.code in {1, 2}
+        assert done.err.startswith("pose-onnx: ")
+        assert "Traceback" not in done.err
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere file names are Unicode")
 def test_a_file_name_that_is_no_unicode(models: Models, photo: Callable[..., Path], tmp_path: Path) -> None:
     odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png"))
