@@ -39,12 +39,13 @@ PRESETS: Final = MappingProxyType(
     {
         preset.name: preset
         for preset in (
+            # Each value by measurement: docs/accuracy.md.
             Preset(
                 "accurate",
                 full_image_crops,
                 blur_kernel=None,
                 max_step=1.0,
-                box_threshold=0.5,
+                box_threshold=0.4,
                 clip_boxes=True,
             ),
             # deploy/python of PaddleDetection: det_keypoint_unite_utils.py, keypoint_postprocess.py.

@@ -64,6 +64,11 @@ class Dataset:
         boxes = [item["bbox"] for item in people if item.get("num_keypoints") and not item.get("iscrowd")]
         return xywh_to_xyxy(boxes)
 
+    def person_boxes(self, image_id: int, *, crowd: bool) -> F32:
+        """Return the (N, 4) xyxy boxes of all annotated people, or of the crowds, image pixels."""
+        people = self.coco.imgToAnns[image_id]
+        return xywh_to_xyxy([item["bbox"] for item in people if bool(item.get("iscrowd")) == crowd])
+
 
 def xywh_to_xyxy(boxes: list[list[float]]) -> F32:
     """Turn COCO's x, y, width, height into (N, 4) corners."""
