@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from pose_onnx import load_image
+from pose_onnx import PRESETS, load_image
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Models, Outcome
@@ -55,7 +55,7 @@ def test_a_folder(
         "pose": "blobs",
         "backend": "ort",
         "preset": "accurate",
-        "box_threshold": 0.5,
+        "box_threshold": PRESETS["accurate"].box_threshold,
     }
     assert [len(image["people"]) for image in document["images"]] == [1, 1, 0]
     (person,) = document["images"][1]["people"]
