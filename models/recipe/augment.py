@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 MIRRORED: Final = 0.5  # share of views flipped left to right
 # person crops
-ANGLE_STD: Final = 0.35  # radians; LSP's athletes are seldom upright
+ANGLE_STD: Final = 0.30  # radians; LSP's athletes are seldom upright
 MAX_ANGLE: Final = 1.0
-UPRIGHT: Final = 0.4  # share of views without rotation
+UPRIGHT: Final = 0.5  # share of views without rotation
 LOG_SCALE: Final = (-0.30, 0.35)  # of the person's size in the view
 SHIFT: Final = 0.07  # of the view's size, each way
-HALF_BODY: Final = 0.15  # share of views of the upper or lower half
+HALF_BODY: Final = 0.12  # share of views of the upper or lower half
 HALF_ZOOM: Final = 1.6
-OCCLUDED: Final = 0.25  # share of views with a rectangle painted over
+OCCLUDED: Final = 0.15  # share of views with a rectangle painted over
 OCCLUSION_SIDE: Final = (0.15, 0.45)  # of the view's sides
 # photos
 MOSAIC: Final = 0.35  # share of views made of four photos
