@@ -55,6 +55,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SCORE",
         help="draw joints from this on (default: %(default)s)",
     )
+    add(
+        "--flip",
+        action="store_true",
+        help="run each person mirrored too, and average: better, twice the time",
+    )
     add_threads_option(parser)
     add("--providers", metavar="A,B", help="execution providers of ONNX Runtime, strictly, in this order")
     add_model_option(parser)
@@ -116,6 +121,7 @@ def _estimator(args: argparse.Namespace) -> PoseEstimator:
         backend=args.backend,
         threads=args.threads,
         preset=args.preset,
+        flip=args.flip,
         box_threshold=args.box_threshold,
         detector_card=cards.get("detect"),
         pose_card=cards.get("keypoints"),
@@ -130,6 +136,7 @@ def _settings(args: argparse.Namespace, estimator: PoseEstimator) -> dict[str, A
         "pose": estimator.keypoint_model.card.name,
         "backend": args.backend,
         "preset": args.preset,
+        "flip": args.flip,
         "box_threshold": estimator.detector.threshold,
     }
 

@@ -55,6 +55,7 @@ def test_a_folder(
         "pose": "blobs",
         "backend": "ort",
         "preset": "accurate",
+        "flip": False,
         "box_threshold": PRESETS["accurate"].box_threshold,
     }
     assert [len(image["people"]) for image in document["images"]] == [1, 1, 0]
@@ -167,8 +168,9 @@ def test_a_file_without_card_runs_with_model_or_a_card_file(
     cli: Callable[..., Outcome], models: Models, photo: Callable[..., Path], tmp_path: Path
 ) -> None:
     words = ("run", photo(tmp_path / "p.png"), "--out", tmp_path / "out", "--detector", models.detector)
-    done = cli(*words, "--pose", models.bare_pose, "--model", models.pose_card)
+    done = cli(*words, "--flip", "--pose", models.bare_pose, "--model", models.pose_card)
     assert (done.code, done.err) == (0, "")
+    assert results(tmp_path / "out" / "poses.json")["settings"]["flip"] is True
     wrong = cli(*words, "--pose", models.bare_pose, "--model", "tinypose_128x96")
     assert wrong.code == 2
     assert "(3, 128, 96)" in wrong.err
