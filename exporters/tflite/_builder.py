@@ -85,7 +85,9 @@ class Builder:
         """
         view = self.view(node.inputs[index])
         if view.extent.rank != len(NHWC):
-            raise UnsupportedOperatorError(node, f"its input has {view.extent.rank} axes, only images have (4)")
+            raise UnsupportedOperatorError(
+                node, f"its input has {view.extent.rank} axes, only images have (4)"
+            )
         return self.place(view, NHWC), view.extent
 
     def extent(self, node: Node) -> Extent:
@@ -171,7 +173,7 @@ class Builder:
         self.define(node, self.emit(operator, inputs, extent, node.outputs[0], **options), layout)
 
     def define(self, node: Node, tensor: int, layout: Sequence[int]) -> None:
-        """Say that this tensor of the file holds the node's first output, long axes ordered as in `layout`."""
+        """Say that this tensor of the file holds the node's first output, its axes in `layout`."""
         name, extent = node.outputs[0], self.extent(node)
         self.alias(View(name, tensor, extent, order_of(extent, layout)))
         self._makers[tensor] = name

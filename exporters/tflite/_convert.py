@@ -9,6 +9,7 @@ from pose_onnx._errors import ExportError
 from pose_onnx.exporters.tflite._builder import Builder
 from pose_onnx.exporters.tflite._errors import UnsupportedOperatorError
 from pose_onnx.exporters.tflite._graph import read_graph
+from pose_onnx.exporters.tflite._patterns import join_sigmoid
 from pose_onnx.exporters.tflite.table import LOWERINGS
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def convert(
         UnsupportedOperatorError: A node has no TFLite counterpart; the message names it.
         ExportError: The model is no such model.
     """
-    graph = read_graph(model)
+    graph = join_sigmoid(read_graph(model))
     build = Builder(graph, float16=weights == "float16")
     inputs = {name: build.add_input(name) for name in graph.inputs}
     for node in graph.nodes:
@@ -57,4 +58,3 @@ def convert(
             raise ExportError(f"output {name!r} is a constant, expected one that the inputs decide; drop it")
     outputs = {name: build.add_output(name) for name in graph.outputs}
     return build.file.pack(inputs, outputs, metadata)
-

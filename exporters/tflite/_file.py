@@ -80,7 +80,9 @@ class TfliteFile:
         """Add a constant, or find the one that already holds the same numbers; return its index."""
         key = (data.dtype.str, data.shape, data.tobytes())
         if key not in self._constants:
-            self.tensors.append(FileTensor(self._unique(name), Extent(data.shape), np.ascontiguousarray(data)))
+            self.tensors.append(
+                FileTensor(self._unique(name), Extent(data.shape), np.ascontiguousarray(data))
+            )
             self._constants[key] = len(self.tensors) - 1
         return self._constants[key]
 
@@ -184,7 +186,9 @@ def _tensor(tensor: FileTensor, buffers: list[_Buffer]) -> Any:
         shape=list(tensor.extent.sizes),
         shapeSignature=None if tensor.extent.free is None else list(tensor.extent.signature),
         # Buffer 0 is the empty one: the tensor is computed.
-        buffer=0 if data is None else _add_buffer(buffers, data.astype(data.dtype.newbyteorder("<")).tobytes()),
+        buffer=0
+        if data is None
+        else _add_buffer(buffers, data.astype(data.dtype.newbyteorder("<")).tobytes()),
     )
 
 

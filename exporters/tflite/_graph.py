@@ -58,6 +58,7 @@ class Graph:
         nodes: Nodes that an output needs and that are not constant, in order.
         constants: Value of every tensor known at conversion time, by name.
         extents: Shape of every other tensor, by name.
+        depths: Convolutions on the longest way from an input, by name of tensor.
         inputs: Names of the inputs.
         outputs: Names of the outputs.
     """
@@ -66,6 +67,7 @@ class Graph:
     nodes: tuple[Node, ...]
     constants: Mapping[str, NDArray[Any]]
     extents: Mapping[str, Extent]
+    depths: Mapping[str, int]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
 
@@ -88,19 +90,22 @@ def read_graph(model: onnx.ModelProto) -> Graph:
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     protos = _fold_constants(_needed(model.graph), constants, model)
     inputs = [value for value in model.graph.input if value.name not in constants]
-    extents = _infer_extents(model, inputs, protos, constants)
+    nodes = tuple(_read_node(proto) for proto in protos)
     return Graph(
         opset=opset,
-        nodes=tuple(_read_node(proto) for proto in protos),
+        nodes=nodes,
         constants=constants,
-        extents=extents,
+        extents=_infer_extents(model, inputs, protos, constants),
+        depths=_measure_depths(nodes),
         inputs=tuple(value.name for value in inputs),
         outputs=tuple(value.name for value in model.graph.output),
     )
 
 
 def _opset(model: onnx.ModelProto) -> int:
-    opset = max((entry.version for entry in model.opset_import if entry.domain in _DEFAULT_DOMAINS), default=0)
+    opset = max(
+        (entry.version for entry in model.opset_import if entry.domain in _DEFAULT_DOMAINS), default=0
+    )
     if opset < _MIN_OPSET:
         raise ExportError(
             f"the ONNX model uses opset {opset}, the TFLite lowering reads opset {_MIN_OPSET} and later; "
@@ -138,6 +143,14 @@ def _fold_constants(
     return left
 
 
+def _measure_depths(nodes: Sequence[Node]) -> dict[str, int]:
+    depths: dict[str, int] = {}
+    for node in nodes:
+        depth = max((depths.get(name, 0) for name in node.inputs), default=0) + (node.op_type == "Conv")
+        depths.update(dict.fromkeys(node.outputs, depth))
+    return depths
+
+
 def _infer_extents(
     model: onnx.ModelProto,
     inputs: Sequence[onnx.ValueInfoProto],
@@ -146,11 +159,17 @@ def _infer_extents(
 ) -> dict[str, Extent]:
     free = any(_dimension(value, 0) is None for value in inputs)
     read = {name for proto in protos for name in proto.input}
-    initializers = [numpy_helper.from_array(constants[name], name) for name in sorted(read & constants.keys())]
+    initializers = [
+        numpy_helper.from_array(constants[name], name) for name in sorted(read & constants.keys())
+    ]
     shapes = []
     for batch in _BATCHES if free else _BATCHES[:1]:
         bound = onnx.helper.make_graph(
-            protos, model.graph.name, [_bound(value, batch) for value in inputs], _unshaped(model), initializers
+            protos,
+            model.graph.name,
+            [_bound(value, batch) for value in inputs],
+            _unshaped(model),
+            initializers,
         )
         bound_model = onnx.helper.make_model(
             bound, opset_imports=model.opset_import, ir_version=model.ir_version
@@ -216,7 +235,9 @@ def _extent(name: str, sizes: tuple[int, ...], doubled: tuple[int, ...] | None =
 
 
 def _read_node(proto: onnx.NodeProto) -> Node:
-    attributes = {attribute.name: _plain(onnx.helper.get_attribute_value(attribute)) for attribute in proto.attribute}
+    attributes = {
+        attribute.name: _plain(onnx.helper.get_attribute_value(attribute)) for attribute in proto.attribute
+    }
     name = proto.name or proto.output[0]
     return Node(proto.op_type, name, tuple(proto.input), tuple(proto.output), attributes)
 

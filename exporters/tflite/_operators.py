@@ -80,9 +80,7 @@ BATCH_MATMUL: Final = _operator("BATCH_MATMUL", "2.3.0", "BatchMatMulOptions")
 AVERAGE_POOL_2D: Final = _operator("AVERAGE_POOL_2D", "1.5.0", "Pool2DOptions")
 MAX_POOL_2D: Final = _operator("MAX_POOL_2D", "1.5.0", "Pool2DOptions")
 RESIZE_BILINEAR: Final = _operator("RESIZE_BILINEAR", "1.7.0", "ResizeBilinearOptions")
-RESIZE_BILINEAR_HALF_PIXEL: Final = _operator(
-    "RESIZE_BILINEAR", "2.2.0", "ResizeBilinearOptions", number=3
-)
+RESIZE_BILINEAR_HALF_PIXEL: Final = _operator("RESIZE_BILINEAR", "2.2.0", "ResizeBilinearOptions", number=3)
 RESIZE_NEAREST: Final = _operator("RESIZE_NEAREST_NEIGHBOR", "1.13.1", "ResizeNearestNeighborOptions")
 RESIZE_NEAREST_CENTRED: Final = _operator(
     "RESIZE_NEAREST_NEIGHBOR", "2.3.0", "ResizeNearestNeighborOptions", number=3

@@ -12,6 +12,7 @@ than one even though shapes are noted at batch 1.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING, Final
 
@@ -44,6 +45,11 @@ class Extent:
     def signature(self) -> tuple[int, ...]:
         """The sizes, with -1 for the free axis, as TFLite writes them."""
         return tuple(-1 if axis == self.free else size for axis, size in enumerate(self.sizes))
+
+    @property
+    def count(self) -> tuple[int, bool]:
+        """How many numbers there are at batch 1, and whether they grow with the batch."""
+        return prod(self.sizes), self.free is not None
 
     @property
     def long_axes(self) -> tuple[int, ...]:
@@ -84,7 +90,7 @@ class View:
 
     @property
     def layout(self) -> tuple[int, ...]:
-        """All axes in an order that agrees with `order`, the usual ones (N, H, W, C; as in ONNX) preferred."""
+        """All axes in an order that agrees with `order`: N, H, W, C or as in ONNX, if those do."""
         identity = tuple(range(self.extent.rank))
         for layout in (NHWC, identity) if self.extent.rank == IMAGE_RANK else (identity,):
             if self.lies_in(layout):
@@ -154,7 +160,7 @@ def _count(extent: Extent, axes: list[int]) -> tuple[int, bool]:
 
 def runs_of(order: Sequence[int], target: Sequence[int]) -> list[tuple[int, ...]]:
     """`order` cut into the longest runs that stay together in `target`."""
-    follower = dict(zip(target, target[1:], strict=False))
+    follower = dict(pairwise(target))
     runs: list[tuple[int, ...]] = []
     for axis in order:
         if runs and follower.get(runs[-1][-1]) == axis:

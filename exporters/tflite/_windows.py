@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pose_onnx.exporters.tflite._builder import Builder
     from pose_onnx.exporters.tflite._graph import Node
 
-SAME: Final = schema.Padding.SAME
-VALID: Final = schema.Padding.VALID
+SAME: Final[int] = schema.Padding.SAME
+VALID: Final[int] = schema.Padding.VALID
 _SPATIAL_AXES: Final = 2
 _AUTO_PADS: Final = ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
 
@@ -49,7 +49,9 @@ class Window:
     @property
     def reach(self) -> int:
         """Padding behind that the last place reaches; negative where it ends inside the input."""
-        return (self.count - 1) * self.stride + (self.kernel - 1) * self.dilation + 1 - self.size - self.before
+        return (
+            (self.count - 1) * self.stride + (self.kernel - 1) * self.dilation + 1 - self.size - self.before
+        )
 
     @property
     def is_same(self) -> bool:
@@ -62,8 +64,14 @@ class Window:
         """Whether TFLite's VALID padding puts the window at the same places."""
         return self.before == 0 and self.reach <= 0
 
+    def point(self) -> Window:
+        """The window of one tap that goes over the places of this one."""
+        return Window(self.count, 1, 1, 1, 0, 0, self.count)
 
-def read_windows(node: Node, sizes: Sequence[int], kernel: Sequence[int], counts: Sequence[int]) -> list[Window]:
+
+def read_windows(
+    node: Node, sizes: Sequence[int], kernel: Sequence[int], counts: Sequence[int]
+) -> list[Window]:
     """The windows along height and width.
 
     Args:
@@ -105,20 +113,18 @@ def padding_of(windows: Sequence[Window]) -> int | None:
     return SAME if all(window.is_same for window in windows) else None
 
 
-def pad_image(
-    build: Builder, node: Node, image: int, windows: Sequence[Window], fill: float = 0.0
-) -> int:
+def pad_image(build: Builder, image: int, windows: Sequence[Window], name: str, fill: float = 0.0) -> int:
     """Write the padding that the windows reach, so that VALID will do.
 
     Args:
         build: Where to write.
-        node: The node whose windows these are.
         image: The tensor, as N, H, W, C.
         windows: Along height and width.
+        name: Of the result.
         fill: The value to pad with.
     """
     amounts = [(0, 0), *((window.before, max(window.reach, 0)) for window in windows), (0, 0)]
-    return pad(build, image, amounts, f"{node.outputs[0]}/pad", fill)
+    return pad(build, image, amounts, name, fill)
 
 
 def pad(build: Builder, tensor: int, amounts: Sequence[tuple[int, int]], name: str, fill: float = 0.0) -> int:

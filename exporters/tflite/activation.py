@@ -128,5 +128,3 @@ def lower_softmax(node: Node, build: Builder) -> None:
         build.define(node, build.emit(op.SOFTMAX, [matrix], extent, node.outputs[0], beta=1.0), layout)
     else:
         build.produce(node, op.SOFTMAX, [build.place(view, layout)], layout, beta=1.0)
-
-

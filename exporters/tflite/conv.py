@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -29,50 +30,111 @@ if TYPE_CHECKING:
     from pose_onnx.exporters.tflite._graph import Node
 
 # ONNX (out, in per group, height, width) -> TFLite (out, height, width, in per group).
-_OHWI = (0, 2, 3, 1)
+_OHWI: Final = (0, 2, 3, 1)
 # The same -> TFLite's depthwise kernel (1, height, width, out), there being one input channel per group.
-_IHWO = (1, 2, 3, 0)
+_IHWO: Final = (1, 2, 3, 0)
+# How many convolutions from the image on add their bias last. Of the values tried (0 to 6, all), 4 brings
+# the distance to a float64 computation down to ONNX Runtime's own (half of what 1 leaves), for 1 to 3 %
+# more time.
+_EXACT_DEPTH: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Filters:
+    """The weights of a convolution.
+
+    Attributes:
+        names: Of the kernel and the bias.
+        kernel: (out, in per group, height, width).
+        bias: (out,).
+        group: Number of groups of channels that see only each other.
+    """
+
+    names: tuple[str, str]
+    kernel: NDArray[Any]
+    bias: NDArray[Any]
+    group: int = 1
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it is one filter of several taps over several channels."""
+        filters, channels, *taps = self.kernel.shape
+        return filters == 1 < channels and taps != [1, 1]
 
 
 def lower_conv(node: Node, build: Builder) -> None:
     """Conv: CONV_2D, or DEPTHWISE_CONV_2D where every channel is its own group."""
-    kernel = build.constant(node, 1)
+    filters = _read_filters(node, build, build.constant(node, 1))
     image, extent = build.image(node)
-    windows = read_windows(node, spatial(extent), kernel.shape[2:], spatial(build.extent(node)))
+    windows = read_windows(node, spatial(extent), filters.kernel.shape[2:], spatial(build.extent(node)))
+    name = node.outputs[0]
+    if filters.is_single:
+        tensor = _write_single(build, image, filters, windows, name)
+    elif build.graph.depths[name] <= _EXACT_DEPTH and filters.bias.any():
+        tensor = _write_bias_last(build, image, filters, windows, name)
+    else:
+        tensor = _write_conv(build, image, filters, windows, name)
+    build.define(node, tensor, NHWC)
+
+
+def _read_filters(node: Node, build: Builder, kernel: NDArray[Any]) -> _Filters:
+    bias = build.constant(node, 2) if node.input(2) else np.zeros(len(kernel), np.float32)
+    names = node.inputs[1], node.input(2) or f"{node.outputs[0]}/bias"
+    return _Filters(names, kernel, bias.astype(np.float32), node.attributes.get("group", 1))
+
+
+def _write_single(build: Builder, image: int, filters: _Filters, windows: Sequence[Window], name: str) -> int:
+    """Apply a single filter channel by channel, then add up the channels.
+
+    CONV_2D would compute a whole block of filters for it, and add its products (2,400 in PicoDet's heads)
+    one by one. This way takes an eighth off PicoDet's time and two thirds off the error of its scores.
+    """
+    channels = filters.kernel.shape[1]
+    none = np.zeros(channels, np.float32)
+    apart = _Filters((filters.names[0], f"{name}/none"), filters.kernel.transpose(1, 0, 2, 3), none, channels)
+    image = _write_conv(build, image, apart, windows, f"{name}/shares")
+    ones = np.ones((1, channels, 1, 1), np.float32)
+    total = _Filters((f"{name}/ones", filters.names[1]), ones, filters.bias)
+    return _write_conv(build, image, total, [window.point() for window in windows], name)
+
+
+def _write_bias_last(
+    build: Builder, image: int, filters: _Filters, windows: Sequence[Window], name: str
+) -> int:
+    """Add the bias after the convolution.
+
+    Kernels start their sums from the bias, so that every small product is rounded to the grid of a large
+    number. Where a photo is flat, all pixels are then wrong in the same direction, and nothing averages out.
+    """
+    none = _Filters((filters.names[0], f"{name}/none"), filters.kernel, 0 * filters.bias, filters.group)
+    tensor = _write_conv(build, image, none, windows, f"{name}/unbiased")
+    bias = build.file.add_constant(filters.names[1], filters.bias)
+    return build.emit(op.ADD, [tensor, bias], build.file.tensors[tensor].extent, name)
+
+
+def _write_conv(build: Builder, image: int, filters: _Filters, windows: Sequence[Window], name: str) -> int:
+    """Write the operator, after a padding where TFLite has none that fits; return its result."""
     padding = padding_of(windows)
     if padding is None:
-        image, padding = pad_image(build, node, image, windows), VALID
-    bias = build.constant(node, 2) if node.input(2) else np.zeros(len(kernel), np.float32)
-    _write_conv(node, build, image, (kernel, bias), windows, padding)
-
-
-def _write_conv(
-    node: Node,
-    build: Builder,
-    image: int,
-    weights: tuple[NDArray[Any], NDArray[Any]],
-    windows: Sequence[Window],
-    padding: int,
-) -> None:
-    kernel, bias = weights
-    group = node.attributes.get("group", 1)
-    channels = kernel.shape[1] * group
-    dilated = any(window.dilation != 1 for window in windows)
+        image, padding = pad_image(build, image, windows, f"{name}/pad"), VALID
+    source = build.file.tensors[image].extent
+    channels = source.sizes[-1]
     options = {"padding": padding, **strides_of(windows)}
     options |= {"dilationHFactor": windows[0].dilation, "dilationWFactor": windows[1].dilation}
-    if group == channels and group > 1:
-        operator = op.DEPTHWISE_CONV_2D_DILATED if dilated else op.DEPTHWISE_CONV_2D
-        options["depthMultiplier"] = len(kernel) // channels
-        order = _IHWO
+    if filters.group == channels and channels > 1:
+        dilated = any(window.dilation != 1 for window in windows)
+        operator, order = op.DEPTHWISE_CONV_2D_DILATED if dilated else op.DEPTHWISE_CONV_2D, _IHWO
+        options["depthMultiplier"] = len(filters.kernel) // channels
     else:
-        operator = op.CONV_2D if group == 1 else op.CONV_2D_GROUPED
-        order = _OHWI
+        operator, order = op.CONV_2D if filters.group == 1 else op.CONV_2D_GROUPED, _OHWI
     inputs = [
         image,
-        build.add_weight(node.inputs[1], kernel.transpose(order)),
-        build.file.add_constant(node.input(2) or f"{node.outputs[0]}/bias", bias.astype(np.float32)),
+        build.add_weight(filters.names[0], filters.kernel.transpose(order)),
+        build.file.add_constant(filters.names[1], filters.bias),
     ]
-    build.produce(node, operator, inputs, NHWC, **options)
+    counts = tuple(window.count for window in windows)
+    extent = Extent((source.sizes[0], *counts, len(filters.kernel)), source.free)
+    return build.emit(operator, inputs, extent, name, **options)
 
 
 def lower_conv_transpose(node: Node, build: Builder) -> None:
@@ -89,20 +151,18 @@ def lower_conv_transpose(node: Node, build: Builder) -> None:
     strides = node.attributes.get("strides", [1, 1])
     dilations = node.attributes.get("dilations", [1, 1])
     pads = node.attributes.get("pads", [0, 0, 0, 0])
-    image = _spread(build, image, strides, node.outputs[0])
     windows = []
     for axis, (size, count) in enumerate(zip(spatial(extent), spatial(build.extent(node)), strict=True)):
         taps = kernel.shape[2 + axis]
         before = (taps - 1) * dilations[axis] - pads[axis]
+        windows.append(Window(size * strides[axis], taps, 1, dilations[axis], before, 0, count))
         if before < 0:
             raise UnsupportedOperatorError(node, f"it crops more ({pads[axis]}) than its kernel reaches")
-        windows.append(Window(size * strides[axis], taps, 1, dilations[axis], before, 0, count))
         if windows[-1].reach < 0:
             raise UnsupportedOperatorError(node, "its kernel, less its padding, is smaller than its stride")
-    image = pad_image(build, node, image, windows)
-    turned = kernel[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)
-    bias = build.constant(node, 2) if node.input(2) else np.zeros(len(turned), np.float32)
-    _write_conv(node, build, image, (turned, bias), windows, VALID)
+    filters = _read_filters(node, build, kernel[:, :, ::-1, ::-1].transpose(1, 0, 2, 3))
+    image = _spread(build, image, strides, f"{node.outputs[0]}/spread")
+    build.define(node, _write_conv(build, image, filters, windows, node.outputs[0]), NHWC)
 
 
 def _spread(build: Builder, image: int, strides: Sequence[int], name: str) -> int:
@@ -111,9 +171,9 @@ def _spread(build: Builder, image: int, strides: Sequence[int], name: str) -> in
     batch, height, width, channels = extent.sizes
     rows, columns = strides
     if columns > 1:
-        image = pad(build, image, [(0, 0)] * 3 + [(0, channels * (columns - 1))], f"{name}/spread")
+        image = pad(build, image, [(0, 0)] * 3 + [(0, channels * (columns - 1))], name)
     if rows > 1:
         line = width * columns * channels
-        image = build.reshape(image, Extent((batch, height, line), extent.free), f"{name}/lines")
-        image = pad(build, image, [(0, 0)] * 2 + [(0, line * (rows - 1))], f"{name}/spread")
+        image = build.reshape(image, Extent((batch, height, line), extent.free), name)
+        image = pad(build, image, [(0, 0)] * 2 + [(0, line * (rows - 1))], name)
     return build.reshape(image, Extent((batch, height * rows, width * columns, channels), extent.free), name)

@@ -66,7 +66,9 @@ def lower_pow(node: Node, build: Builder) -> None:
     """Pow: SQRT, SQUARE or POW."""
     name = node.input(1)
     exponent = build.graph.constants[name] if build.is_constant(name) else np.empty(0)
-    operator = _POWERS.get(float(exponent.reshape(-1)[0])) if exponent.size == 1 and exponent.ndim <= 1 else None
+    operator = (
+        _POWERS.get(float(exponent.reshape(-1)[0])) if exponent.size == 1 and exponent.ndim <= 1 else None
+    )
     if operator is None:
         lower_binary(op.POW)(node, build)
     else:

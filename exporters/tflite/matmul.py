@@ -58,7 +58,8 @@ def _batch_matmul(node: Node, build: Builder) -> None:
     ranks = {view.extent.rank for view in views} | {extent.rank}
     if len(ranks) != 1 or not _MATRIX_RANK <= extent.rank <= _BATCH_MATMUL_RANK:
         raise UnsupportedOperatorError(
-            node, f"its inputs have {[view.extent.rank for view in views]} axes, expected equally many, 2 to 5"
+            node,
+            f"its inputs have {[view.extent.rank for view in views]} axes, expected equally many, 2 to 5",
         )
     identity = tuple(range(extent.rank))
     swapped = (*identity[:-2], identity[-1], identity[-2])
@@ -80,7 +81,9 @@ def lower_gemm(node: Node, build: Builder) -> None:
     if node.input(2):
         bias = build.constant(node, 2) * np.float32(node.attributes.get("beta", 1.0))
     if bias.ndim == _MATRIX_RANK and bias.shape[0] != 1:
-        raise UnsupportedOperatorError(node, f"its C has the shape {bias.shape}, expected one value per column")
+        raise UnsupportedOperatorError(
+            node, f"its C has the shape {bias.shape}, expected one value per column"
+        )
     view = build.view(node.inputs[0])
     if node.attributes.get("transA", 0):
         view = view.transposed(view.name, (1, 0))

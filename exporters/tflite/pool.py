@@ -22,8 +22,6 @@ from pose_onnx.exporters.tflite._windows import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from pose_onnx.exporters.tflite._builder import Builder
@@ -53,7 +51,7 @@ def lower_max_pool(node: Node, build: Builder) -> None:
     image, windows, options = _read(node, build)
     padding = padding_of(windows)
     if padding is None:
-        image, padding = pad_image(build, node, image, windows, _LOWEST), VALID
+        image, padding = pad_image(build, image, windows, f"{node.outputs[0]}/pad", _LOWEST), VALID
     build.produce(node, op.MAX_POOL_2D, [image], NHWC, padding=padding, **options)
 
 
@@ -68,7 +66,7 @@ def lower_average_pool(node: Node, build: Builder) -> None:
         correction = np.ones(1, np.float32)
     else:
         if padding != VALID:
-            image, padding = pad_image(build, node, image, windows), VALID
+            image, padding = pad_image(build, image, windows, f"{node.outputs[0]}/pad"), VALID
         correction = (taps / divisors).astype(np.float32)
     if np.all(correction == 1):
         build.produce(node, op.AVERAGE_POOL_2D, [image], NHWC, padding=padding, **options)

@@ -138,7 +138,9 @@ def _lower_nearest(node: Node, build: Builder, image: int, sizes: _Sizes) -> Non
         rounding(_coordinates(node, size, count, scale)).clip(0, size - 1) for size, count, scale in sizes
     ]
     factors = [count // size for size, count, _ in sizes]
-    repeated = [np.arange(count) // max(factor, 1) for (_, count, _), factor in zip(sizes, factors, strict=True)]
+    repeated = [
+        np.arange(count) // max(factor, 1) for (_, count, _), factor in zip(sizes, factors, strict=True)
+    ]
     if all(np.array_equal(w, r) for w, r in zip(wanted, repeated, strict=True)):
         _repeat(node, build, image, factors)
         return
@@ -160,7 +162,7 @@ def _tflite_nearest(flags: tuple[bool, bool], size: int, count: int) -> Coordina
         pixels = np.floor(places * np.float32((size - 1) / (count - 1)) + np.float32(0.5))
     else:
         pixels = np.floor(places * np.float32(size / count))
-    return pixels.clip(0, size - 1).astype(np.float64)
+    return np.asarray(pixels.clip(0, size - 1), np.float64)
 
 
 def _repeat(node: Node, build: Builder, image: int, factors: list[int]) -> None:

@@ -26,14 +26,21 @@ _CONCAT_INPUTS: Final = 4
 def lower_identity(node: Node, build: Builder) -> None:
     """Identity, Dropout, Cast to float32: the same numbers under another name."""
     if node.op_type == "Cast" and node.attributes["to"] != onnx.TensorProto.FLOAT:
-        raise UnsupportedOperatorError(node, "it casts to another type than float32, in which the file computes")
+        raise UnsupportedOperatorError(
+            node, "it casts to another type than float32, in which the file computes"
+        )
     view = build.view(node.inputs[0])
     build.alias(View(node.outputs[0], view.tensor, view.extent, view.order))
 
 
 def lower_reshape(node: Node, build: Builder) -> None:
     """Reshape, Flatten, Squeeze, Unsqueeze: another view of the same numbers."""
-    build.alias(build.reshaped(build.view(node.inputs[0]), node.outputs[0], build.extent(node)))
+    view, extent = build.view(node.inputs[0]), build.extent(node)
+    if view.extent.count != extent.count:
+        raise UnsupportedOperatorError(
+            node, f"its shape {extent.signature} does not follow the batch of {view.extent.signature}"
+        )
+    build.alias(build.reshaped(view, node.outputs[0], extent))
 
 
 def lower_transpose(node: Node, build: Builder) -> None:
@@ -164,7 +171,9 @@ def lower_pad(node: Node, build: Builder) -> None:
     pairs = dict(zip(axes.tolist(), amounts.T.tolist(), strict=True))
     ordered = [tuple(pairs.get(axis, (0, 0))) for axis in layout]
     if min(map(min, ordered)) < 0:
-        raise UnsupportedOperatorError(node, f"its pads are {amounts.tolist()}, negative ones crop; use Slice")
+        raise UnsupportedOperatorError(
+            node, f"its pads are {amounts.tolist()}, negative ones crop; use Slice"
+        )
     mode = node.attributes.get("mode", "constant")
     tensor = build.place(view, layout)
     if mode == "constant":

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SEED = 20_240
 IMAGE_RANK = 4
-# XNNPACK runs what it can, the rest and everything on other platforms is TFLite's own kernels: both must agree.
+# XNNPACK runs what it can, TFLite's own kernels the rest, or everything on some platforms: both must agree.
 RESOLVERS = (OpResolverType.AUTO, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
 # Both sides round every one of some hundred float32 operations (6e-8 each), in different orders.
 ROUNDING = 5e-6
@@ -38,7 +38,10 @@ def make_model(
     graph = helper.make_graph(
         list(nodes),
         "test",
-        [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["N", *shape]) for name, shape in inputs.items()],
+        [
+            helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["N", *shape])
+            for name, shape in inputs.items()
+        ],
         [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in outputs],
         [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
     )

@@ -121,7 +121,9 @@ def test_prelu(compare: Callable[..., list[str]], shape: tuple[int, ...]) -> Non
     )
 
 
-@pytest.mark.parametrize(("shape", "axis"), [(IMAGE, 1), (IMAGE, 3), (IMAGE, -1), ((9,), -1), ((3, 2, 4, 5), 2)])
+@pytest.mark.parametrize(
+    ("shape", "axis"), [(IMAGE, 1), (IMAGE, 3), (IMAGE, -1), ((9,), -1), ((3, 2, 4, 5), 2)]
+)
 def test_softmax(compare: Callable[..., list[str]], shape: tuple[int, ...], axis: int) -> None:
     compare([helper.make_node("Softmax", ["x"], ["y"], axis=axis)], {"x": shape})
 
@@ -135,18 +137,21 @@ def test_softmax_over_channels_moves_nothing(compare: Callable[..., list[str]]) 
 def test_activation_is_fused(compare: Callable[..., list[str]], writer: str, activation: str) -> None:
     constants = {
         "w": random_array(3, 6, 1, 1, low=-1),
+        "v": random_array(3),
         "c": random_array(6, 1, 1, low=-1),
         "l": np.float32(0),
         "h": np.float32(6),
     }
     writers = {
-        "Conv": helper.make_node("Conv", ["x", "w"], ["z"]),
+        "Conv": helper.make_node("Conv", ["x", "w", "v"], ["z"]),
         "Add": helper.make_node("Add", ["x", "c"], ["z"]),
         "MaxPool": helper.make_node("MaxPool", ["x"], ["z"], kernel_shape=[2, 2]),
     }
     names = ["z", "l", "h"] if activation == "Clip" else ["z"]
     nodes = [writers[writer], helper.make_node(activation, names, ["y"])]
-    assert len(compare(nodes, {"x": IMAGE}, constants=constants, low=-8, high=8)) == 1
+    operators = compare(nodes, {"x": IMAGE}, constants=constants, low=-8, high=8)
+    # The first convolution's bias comes last, and then the activation with it.
+    assert operators == {"Conv": ["CONV_2D", "ADD"], "Add": ["ADD"], "MaxPool": ["MAX_POOL_2D"]}[writer]
 
 
 def test_activation_is_not_fused_where_the_number_before_it_is_read_too(
@@ -158,7 +163,9 @@ def test_activation_is_not_fused_where_the_number_before_it_is_read_too(
 
 def test_batch_normalization(compare: Callable[..., list[str]]) -> None:
     constants = {name: random_array(6) for name in ("s", "b", "m", "v")}
-    compare([helper.make_node("BatchNormalization", ["x", *constants], ["y"])], {"x": IMAGE}, constants=constants)
+    compare(
+        [helper.make_node("BatchNormalization", ["x", *constants], ["y"])], {"x": IMAGE}, constants=constants
+    )
 
 
 @pytest.mark.parametrize("kind", ["ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd"])
@@ -223,3 +230,28 @@ def test_what_has_no_counterpart_is_named(
 ) -> None:
     with pytest.raises(UnsupportedOperatorError, match=rf"'culprit' \({node.op_type}\).*{reason}"):
         convert(model_of([node], {"x": IMAGE}, ["y"], constants, 20 if node.op_type == "Gelu" else 17))
+
+
+def test_spelt_out_sigmoid_is_one_operator_and_exact_for_small_values(
+    compare: Callable[..., list[str]],
+) -> None:
+    nodes = [
+        helper.make_node("Neg", ["x"], ["a"]),
+        helper.make_node("Exp", ["a"], ["b"]),
+        helper.make_node("Add", ["b", "one"], ["c"]),
+        helper.make_node("Div", ["one", "c"], ["y"]),
+    ]
+    for low in (-2.0, -20.0):
+        scale = float(np.exp(low))
+        operators = compare(
+            [
+                *nodes[:3],
+                helper.make_node("Div", ["one", "c"], ["s"]),
+                helper.make_node("Mul", ["s", "up"], ["y"]),
+            ],
+            {"x": IMAGE},
+            constants={"one": np.float32(1), "up": np.float32(1 / scale)},
+            low=low,
+            high=low + 1,
+        )
+        assert operators == ["LOGISTIC", "MUL"]

@@ -16,10 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-# The project's bars: max abs difference of TFLite and ONNX Runtime, heatmaps and scores up to 1, boxes in pixels.
+# The project's bars: max abs difference of TFLite and ONNX Runtime; heatmaps and scores reach 1, boxes are
+# in pixels.
 BARS = {"heatmaps": 5e-6, "boxes": 1e-3, "scores": 5e-6}
-# Weights rounded to float16; the official ones happen to be float16 values already.
-FLOAT16_BARS = {"heatmaps": 3e-3, "boxes": 0.5, "scores": 3e-3}
+# The official weights are float16 values already, so that storing them so changes nothing.
+FLOAT16_BARS = {"heatmaps": 3e-3, "boxes": 1e-3, "scores": 5e-6}
+# On photos, places without a person have box distributions with two far peaks, where the last bit of a logit
+# moves the box most: ONNX Runtime itself is up to 1.1e-3 px away from a float64 computation there, TFLite as
+# much, in 30 photos up to 1.6e-3 px from each other. Where a person is, the bar holds.
+NOBODY_BAR = 3e-3
+SOMEBODY = 0.2
 OFFICIAL = [
     "tinypose_128x96",
     "tinypose_256x192",
@@ -27,7 +33,8 @@ OFFICIAL = [
     "picodet_s_320_lcnet_pedestrian",
 ]
 # ImageNet statistics, by which all of these networks were trained.
-MEAN, STD = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
+MEAN = np.asarray([0.485, 0.456, 0.406], np.float32)
+STD = np.asarray([0.229, 0.224, 0.225], np.float32)
 PHOTOS = 2
 
 
@@ -57,8 +64,15 @@ def test_official_model(
     noise = np.random.default_rng(0).standard_normal((PHOTOS, 3, height, width)).astype(np.float32)
     for image in (noise, photos(shared, height, width)):
         expected = onnx_result(model, {"image": image})
-        for output, result in tflite_result(content, {"image": image}).items():
-            assert np.abs(result - expected[output]).max() <= bars[output], output
+        errors = {
+            output: np.abs(result - expected[output])
+            for output, result in tflite_result(content, {"image": image}).items()
+        }
+        if image is not noise and "boxes" in errors:
+            assert errors["boxes"].max() <= NOBODY_BAR
+            errors["boxes"] = errors["boxes"][expected["scores"].max(axis=2) > SOMEBODY]
+        for output, error in errors.items():
+            assert error.max(initial=0) <= bars[output], output
 
 
 @pytest.mark.parametrize("name", OFFICIAL)
@@ -84,5 +98,8 @@ def test_foreign_export(
     image = photos(shared, size, size)[:1]
     expected = onnx_result(model, {"image": image})
     for output, result in tflite_result(convert(model), {"image": image}).items():
-        # Raw logits up to 10 after some hundred layers of float32.
-        assert np.abs(result - expected[output]).max() <= 1e-5 * max(1, np.abs(expected[output]).max()), output
+        # Raw logits after some hundred layers, each of them right to some 3e-7: 1e-5 of the largest is seen,
+        # and a wrong layer would show in the first digits.
+        assert np.abs(result - expected[output]).max() <= 3e-5 * max(1, np.abs(expected[output]).max()), (
+            output
+        )

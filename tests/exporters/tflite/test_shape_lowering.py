@@ -166,7 +166,11 @@ def test_pad(compare: Callable[..., list[str]], mode: str, fill: float | None) -
 
 @pytest.mark.parametrize(
     ("kind", "shape", "mode"),
-    [("DepthToSpace", (8, 3, 5), "DCR"), ("DepthToSpace", (8, 3, 5), "CRD"), ("SpaceToDepth", (2, 6, 4), None)],
+    [
+        ("DepthToSpace", (8, 3, 5), "DCR"),
+        ("DepthToSpace", (8, 3, 5), "CRD"),
+        ("SpaceToDepth", (2, 6, 4), None),
+    ],
 )
 def test_blocks(
     compare: Callable[..., list[str]], kind: str, shape: tuple[int, ...], mode: str | None
@@ -200,7 +204,9 @@ def test_resize_linear(
     if size[0] == 1 and scales[0] < 1:
         pytest.skip("nothing is left of one line")
     nodes, constants = resize(scales, mode="linear", coordinate_transformation_mode=coordinates)
-    assert compare(nodes, {"x": (3, *size)}, constants=constants, tolerance=INTERPOLATION) == ["RESIZE_BILINEAR"]
+    assert compare(nodes, {"x": (3, *size)}, constants=constants, tolerance=INTERPOLATION) == [
+        "RESIZE_BILINEAR"
+    ]
 
 
 @pytest.mark.parametrize("scales", [(2, 2), (1, 3), (4, 8), (0.5, 0.5)])
@@ -255,7 +261,9 @@ def test_resize_by_sizes(compare: Callable[..., list[str]]) -> None:
 def test_what_has_no_counterpart_is_named(
     model_of: Callable[..., Any], node: Any, constants: dict[str, Any], reason: str
 ) -> None:
-    arrays = {name: np.asarray(value, np.float32 if name == "c" else np.int64) for name, value in constants.items()}
+    arrays = {
+        name: np.asarray(value, np.float32 if name == "c" else np.int64) for name, value in constants.items()
+    }
     with pytest.raises(UnsupportedOperatorError, match=rf"'n' \({node.op_type}\).*{reason}"):
         convert(model_of([node], {"x": IMAGE}, ["y"], arrays, 17))
 

@@ -75,6 +75,19 @@ def test_conv_on_even_sizes_pads_first_and_on_odd_ones_does_not(compare: Callabl
     assert compare([node], {"x": (3, 9, 9)}, constants=constants) == ["CONV_2D"]
 
 
+def test_first_convolutions_add_their_bias_last(compare: Callable[..., list[str]]) -> None:
+    nodes = [helper.make_node("Conv", [f"x{i}", "w", "b"], [f"x{i + 1}"]) for i in range(6)]
+    constants = {"w": random_array(3, 3, 1, 1), "b": random_array(3)}
+    operators = compare(nodes, {"x0": (3, 4, 5)}, ["x6"], constants=constants)
+    assert operators == ["CONV_2D", "ADD"] * 4 + ["CONV_2D"] * 2
+
+
+def test_single_filter_is_applied_channel_by_channel(compare: Callable[..., list[str]]) -> None:
+    node = helper.make_node("Conv", ["x", "w", "b"], ["y"], strides=[2, 1], pads=[1, 1, 1, 1])
+    constants = {"w": random_array(1, 7, 3, 3), "b": random_array(1)}
+    assert compare([node], {"x": (7, 9, 9)}, constants=constants)[-2:] == ["DEPTHWISE_CONV_2D", "CONV_2D"]
+
+
 @EXAMPLES
 @given(
     size=SIZES,
