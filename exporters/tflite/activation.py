@@ -106,8 +106,14 @@ def lower_elu(node: Node, build: Builder) -> None:
 
 
 def lower_prelu(node: Node, build: Builder) -> None:
-    """PRelu: PRELU with a constant slope."""
-    build.constant(node, 1)
+    """PRelu: PRELU with a constant slope, or LEAKY_RELU where one slope serves all.
+
+    TFLite 2.14 computes PRELU wrongly with a single slope.
+    """
+    slope = build.constant(node, 1)
+    if slope.size == 1:
+        write_unary(node, build, op.LEAKY_RELU, build.view(node.inputs[0]), alpha=float(slope.reshape(-1)[0]))
+        return
     rank, layout = common_layout(node, build)
     inputs = [build.add_operand(name, rank, layout) for name in node.inputs]
     build.produce(node, op.PRELU, inputs, layout)
