@@ -146,7 +146,9 @@ class _Stages:
             yield
         except ExportError as error:
             before = ", ".join(self._done) or "none"
-            raise type(error)(f"export stage {name!r} failed (done before: {before}): {error}") from error
+            # The same exception: its class says more than its text.
+            error.args = (f"export stage {name!r} failed (done before: {before}): {error}",)
+            raise
         log.info("%s: %.1f s", name, time.perf_counter() - start)
         self._done.append(name)
 

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
+from pose_onnx._errors import ExportError
 from pose_onnx.exporters.graph import IR_VERSION, OPSET, Graph, Node
+
+_REFUSALS: Final = (
+    ort_errors.Fail,
+    ort_errors.InvalidArgument,
+    ort_errors.InvalidGraph,
+    ort_errors.NotImplemented,
+    ort_errors.RuntimeException,
+)
+"""What ONNX Runtime raises about a graph; the classes have no base of their own."""
 
 
 def evaluate(
@@ -26,6 +37,9 @@ def evaluate(
 
     Returns:
         The arrays by name.
+
+    Raises:
+        ExportError: ONNX Runtime cannot run the nodes.
     """
     used = {name for node in nodes for name in node.inputs}
     model = helper.make_model(
@@ -42,8 +56,11 @@ def evaluate(
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = 1
-    options.log_severity_level = 3  # errors only: a part of a graph has unused initialisers
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    return dict(zip(names, session.run(list(names), dict(feeds)), strict=True))
+    options.log_severity_level = 4  # fatal only: errors are raised, and unused initialisers are no news
+    try:
+        session = onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        return dict(zip(names, session.run(list(names), dict(feeds)), strict=True))
+    except _REFUSALS as error:
+        raise ExportError(f"ONNX Runtime cannot run the graph ({error}); please report the model") from error

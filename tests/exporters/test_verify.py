@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pose_onnx import ExportError, InputError, load_card
+from pose_onnx.exporters.verify import (
+    BARS,
+    Measured,
+    compare,
+    demand,
+    draw_picture,
+    make_inputs,
+    run_file,
+)
+
+Outputs = dict[str, dict[str, NDArray[np.float32]]]
+
+
+def outputs(change: float = 0.0) -> Outputs:
+    return {
+        "random": {"heatmaps": np.full((2, 17, 4, 3), 0.5 + change, np.float32)},
+        "photo": {"heatmaps": np.full((1, 17, 4, 3), 0.25, np.float32)},
+    }
+
+
+def test_the_largest_error_is_measured_for_every_input_and_output() -> None:
+    measured = compare("a vs b", outputs(), outputs(1e-3), "fp32")
+    assert [(m.inputs, m.output, round(m.error, 6)) for m in measured] == [
+        ("random", "heatmaps", 1e-3),
+        ("photo", "heatmaps", 0.0),
+    ]
+    assert measured[0].bar == BARS["fp32"]["random"]["heatmaps"]
+
+
+def test_a_crossed_bar_is_named_with_its_numbers() -> None:
+    with pytest.raises(
+        ExportError, match=r"a vs b: heatmaps of the random input differ by 0\.001 \(bar 5e-06\)"
+    ):
+        demand(compare("a vs b", outputs(), outputs(1e-3), "fp32"))
+
+
+def test_nan_is_never_accurate() -> None:
+    with pytest.raises(ExportError, match="nan"):
+        demand([Measured("a vs b", "photo", "boxes", float("nan"), 1.0)])
+    broken = outputs()
+    broken["photo"]["heatmaps"][0, 3] = np.nan
+    with pytest.raises(ExportError, match="nan"):
+        demand(compare("a vs b", outputs(), broken, "fp16"))
+
+
+def test_other_names_or_shapes_are_errors() -> None:
+    renamed: Outputs = {k: {"maps": v["heatmaps"]} for k, v in outputs().items()}
+    with pytest.raises(ExportError, match=r"outputs \['maps'\] instead of \['heatmaps'\]"):
+        compare("a vs b", outputs(), renamed, "fp32")
+    smaller: Outputs = {k: {"heatmaps": v["heatmaps"][:, :16]} for k, v in outputs().items()}
+    with pytest.raises(ExportError, match=r"is \(2, 16, 4, 3\) instead of \(2, 17, 4, 3\)"):
+        compare("a vs b", outputs(), smaller, "fp32")
+
+
+def test_inputs_are_seeded_and_normalised() -> None:
+    card = load_card("tinypose_128x96")
+    first, second = make_inputs(card), make_inputs(card)
+    assert {k: v.shape for k, v in first.items()} == {"random": (2, 3, 128, 96), "photo": (1, 3, 128, 96)}
+    for name, array in first.items():
+        np.testing.assert_array_equal(array, second[name])
+    assert np.abs(first["photo"]).max() < 3  # pixels of 0 to 1, less the mean, over a deviation of 0.225
+    assert draw_picture(128, 96).std() > 20  # grey levels: no flat picture
+
+
+def test_a_photo_can_be_given(tmp_path: Path) -> None:
+    path = tmp_path / "photo.png"
+    cv2.imwrite(str(path), np.full((50, 40, 3), 255, np.uint8))
+    photo = make_inputs(load_card("tinypose_128x96"), path)["photo"]
+    np.testing.assert_allclose(
+        photo[0, :, 0, 0], (1 - np.array([0.485, 0.456, 0.406])) / [0.229, 0.224, 0.225], rtol=1e-6
+    )
+    with pytest.raises(InputError):
+        make_inputs(load_card("tinypose_128x96"), tmp_path / "none.png")
+
+
+def test_a_file_of_no_runtime_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"\.onnx"):
+        run_file(tmp_path / "model.pt", {})
