@@ -197,7 +197,7 @@ def resize(scales: tuple[float, float], **attributes: str) -> tuple[list[Any], d
 
 @pytest.mark.parametrize("scales", [(2, 2), (3, 1), (4, 8), (0.5, 0.5), (2.5, 1.5)])
 @pytest.mark.parametrize("coordinates", ["align_corners", "half_pixel", "asymmetric", "pytorch_half_pixel"])
-@pytest.mark.parametrize("size", [(6, 4), (2, 4)])
+@pytest.mark.parametrize("size", [(6, 4), (4, 6)])
 def test_resize_linear(
     compare: Callable[..., list[str]], scales: tuple[float, float], coordinates: str, size: tuple[int, int]
 ) -> None:
@@ -270,3 +270,10 @@ def test_cast_to_integers_is_refused(model_of: Callable[..., Any]) -> None:
     nodes = [helper.make_node("Cast", ["x"], ["i"], "n", to=7), helper.make_node("Cast", ["i"], ["y"], to=1)]
     with pytest.raises(UnsupportedOperatorError, match=r"'n' \(Cast\).*float32"):
         convert(model_of(nodes, {"x": IMAGE}, ["y"], {}, 17))
+
+
+def test_resize_that_no_flag_describes_is_refused(model_of: Callable[..., Any]) -> None:
+    """One line left of two is read at 0, columns at their centres: TFLite has one rule for both."""
+    nodes, constants = resize((0.5, 0.5), mode="linear", coordinate_transformation_mode="pytorch_half_pixel")
+    with pytest.raises(UnsupportedOperatorError, match="other pixels"):
+        convert(model_of(nodes, {"x": (3, 2, 4)}, ["y"], constants, 17))
