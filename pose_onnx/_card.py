@@ -72,6 +72,7 @@ class ModelCard:
         box: How to decode, for "detect".
         download: Address of the official checkpoint.
         source: Where the weights come from and how they were made.
+        limits: What the model is not good at.
         published: Published accuracy, with where it was published.
         license: SPDX identifier of the weights' licence.
     """
@@ -91,6 +92,7 @@ class ModelCard:
     box: BoxSpec = field(default_factory=BoxSpec)
     download: str = ""
     source: str = ""
+    limits: str = ""
     published: str = ""
     license: str = ""
 
