@@ -25,7 +25,7 @@ from pose_onnx.exporters.source import read_source, resolve_card
 from pose_onnx.exporters.stamp import stamp
 from pose_onnx.exporters.tflite import convert
 from pose_onnx.exporters.trim import trim
-from pose_onnx.exporters.verify import Arrays, Measured, compare, demand, make_inputs, run_file
+from pose_onnx.exporters.verify import Arrays, Measured, compare, demand, make_inputs, rounding_of, run_file
 
 log = logging.getLogger(__name__)
 
@@ -182,11 +182,12 @@ def _write(graph: Graph, card: ModelCard, target: Target, work: Path) -> Path:
 
 def _verify(files: Mapping[Target, Path], paddle: Outputs, inputs: Arrays) -> list[Measured]:
     reference = run_file(files[REFERENCE], inputs)
-    measured = compare("onnx fp32 vs paddle", paddle, reference, REFERENCE[1])
+    rounding = rounding_of(files[REFERENCE], inputs, reference)
+    measured = compare("onnx fp32 vs paddle", paddle, reference, precision=REFERENCE[1], rounding=rounding)
     for target, file in files.items():
         if target != REFERENCE:
-            stage = f"{' '.join(target)} vs onnx fp32"
-            measured += compare(stage, reference, run_file(file, inputs), target[1])
+            stage, found = f"{' '.join(target)} vs onnx fp32", run_file(file, inputs)
+            measured += compare(stage, reference, found, precision=target[1], rounding=rounding)
     return measured
 
 

@@ -27,8 +27,12 @@ POSE, DETECTOR = "tinypose_128x96", "picodet_s_192_lcnet_pedestrian"
 IS_PIR: Final = paddle.framework.use_pir_api()
 
 
-NORM_GAIN: Final = {POSE: 0.45, DETECTOR: 1.2}
+NORM_GAIN: Final = {POSE: 0.45, DETECTOR: 1.15}
 """Mean weight of the batch norms: values neither grow nor vanish on their way through the network."""
+
+
+HEAD_GAIN: Final = 16
+"""Factor on the detector's last layers, so that boxes and scores differ from cell to cell."""
 
 
 def parameters(layer: nn.Layer, name: str) -> State:
@@ -45,7 +49,8 @@ def parameters(layer: nn.Layer, name: str) -> State:
     for key, value in layer.state_dict().items():
         last = key.rsplit(".", 1)[1]
         kind = last if last in makers else "conv" if len(value.shape) > 1 else "norm"
-        state[key] = makers[kind](tuple(value.shape)).astype(np.float32)
+        gain = HEAD_GAIN if key.startswith("head.head_") else 1
+        state[key] = (gain * makers[kind](tuple(value.shape))).astype(np.float32)
     return state
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pose_onnx import ExportError, InputError, load_card
 from pose_onnx.exporters.verify import (
     BARS,
+    ROUNDING,
     Measured,
     compare,
     demand,
@@ -28,20 +29,32 @@ def outputs(change: float = 0.0) -> Outputs:
     }
 
 
+def measure(other: Outputs, *, precision: str = "fp32", rounding: float = 0.0) -> list[Measured]:
+    zero = {k: {n: np.full_like(a, rounding) for n, a in v.items()} for k, v in outputs().items()}
+    return compare("a vs b", outputs(), other, precision=precision, rounding=zero)
+
+
 def test_the_largest_error_is_measured_for_every_input_and_output() -> None:
-    measured = compare("a vs b", outputs(), outputs(1e-3), "fp32")
+    measured = measure(outputs(1e-3))
     assert [(m.inputs, m.output, round(m.error, 6)) for m in measured] == [
         ("random", "heatmaps", 1e-3),
         ("photo", "heatmaps", 0.0),
     ]
-    assert measured[0].bar == BARS["fp32"]["random"]["heatmaps"]
+    assert measured[0].bar == BARS["fp32"]["heatmaps"]
 
 
 def test_a_crossed_bar_is_named_with_its_numbers() -> None:
     with pytest.raises(
-        ExportError, match=r"a vs b: heatmaps of the random input differ by 0\.001 \(bar 5e-06\)"
+        ExportError, match=r"a vs b: heatmaps of the random input differ by 0\.001 \(bar 5e-06, "
     ):
-        demand(compare("a vs b", outputs(), outputs(1e-3), "fp32"))
+        demand(measure(outputs(1e-3)))
+
+
+def test_what_the_last_bit_of_the_input_explains_is_allowed() -> None:
+    within, beyond = 1e-3 / ROUNDING["fp32"] * 1.01, 1e-3 / ROUNDING["fp32"] * 0.99
+    demand(measure(outputs(1e-3), rounding=within))
+    with pytest.raises(ExportError, match="not accurate enough"):
+        demand(measure(outputs(1e-3), rounding=beyond))
 
 
 def test_nan_is_never_accurate() -> None:
@@ -50,16 +63,16 @@ def test_nan_is_never_accurate() -> None:
     broken = outputs()
     broken["photo"]["heatmaps"][0, 3] = np.nan
     with pytest.raises(ExportError, match="nan"):
-        demand(compare("a vs b", outputs(), broken, "fp16"))
+        demand(measure(broken, precision="fp16"))
 
 
 def test_other_names_or_shapes_are_errors() -> None:
     renamed: Outputs = {k: {"maps": v["heatmaps"]} for k, v in outputs().items()}
     with pytest.raises(ExportError, match=r"outputs \['maps'\] instead of \['heatmaps'\]"):
-        compare("a vs b", outputs(), renamed, "fp32")
+        measure(renamed)
     smaller: Outputs = {k: {"heatmaps": v["heatmaps"][:, :16]} for k, v in outputs().items()}
     with pytest.raises(ExportError, match=r"is \(2, 16, 4, 3\) instead of \(2, 17, 4, 3\)"):
-        compare("a vs b", outputs(), smaller, "fp32")
+        measure(smaller)
 
 
 def test_inputs_are_seeded_and_normalised() -> None:
