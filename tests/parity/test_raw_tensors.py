@@ -1,11 +1,19 @@
 """The networks' own outputs: ONNX Runtime and TFLite against Paddle's golden tensors and each other.
 
-Bars: 1e-6 is what float32 sums of some hundred products of order 1 may differ by when two engines add them
-in another order; boxes are such a sum times a stride of up to 64 px.
+Bars on random input: what float32 sums of some hundred products of order 1 may differ by when two engines
+add them in another order; boxes are such a sum times a stride of up to 64 px.
+
+On photos the networks themselves amplify the last bit. TinyPose's first depthwise convolutions cancel large
+terms, so that a relative error of 2e-6 in the first layer is 6e-4 ten layers on: ONNX Runtime with its
+fastest kernels differs from Paddle by up to 2.4e-5, with its plain ones by 8e-6, TFLite by 6e-6. PicoDet's
+boxes swing where nobody is: there ONNX Runtime is 1.1e-3 px away from the same network in float64. So photos
+have bars of their own, and boxes a strict one where a score reaches 0.2, the lowest threshold of any table.
+What it means for a keypoint, test_paddle_pipeline.py measures: 0.006 px at most.
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +28,10 @@ from tests.conftest import OFFICIAL
 from tests.parity.conftest import Check
 
 BARS = {"heatmaps": (5e-6, ""), "boxes": (1e-3, "px"), "scores": (5e-6, "")}
+PHOTO_BARS = {"heatmaps": (1e-4, ""), "boxes": (1e-3, "px"), "scores": (3e-5, "")}
+LIKELY = 0.2
+EVERY_CELL_BAR = 5e-3
 HALF_BARS = {"heatmaps": (3e-3, ""), "boxes": (0.05, "px"), "scores": (1e-3, "")}
-PHOTOS = ("000000290248.jpg", "000000474854.jpg")
 
 
 def run(path: Path, image: np.ndarray) -> dict[str, np.ndarray]:
@@ -37,16 +47,17 @@ def noise(name: str) -> np.ndarray:
 
 
 def from_photos(name: str, shared: Path) -> np.ndarray:
+    """Return the 24 golden photos; for a keypoint model, the people that Paddle found in them."""
     card = load_card(name)
+    answers = json.loads((shared / "golden" / "paddle_deploy.json").read_text())
     tensors = []
-    for photo in PHOTOS:
+    for photo, answer in answers.items():
         pixels = load_image(shared / "coco_dev" / "images" / photo)
-        height, width = pixels.shape[:2]
         if card.task == "detect":
             tensors.append(detector_input(pixels, card))
         else:
-            boxes = np.array([[0, 0, width, height], [width / 4, 0, width / 2, height]], np.float32)
-            crops = full_image_crops(boxes, (height, width), card.input_size, card.heatmap.stride)
+            boxes = np.array(answer["picodet_320+tinypose_256x192"]["boxes"], np.float32).reshape(-1, 4)
+            crops = full_image_crops(boxes, pixels.shape[:2], card.input_size, card.heatmap.stride)
             tensors.append(keypoint_input(pixels, crops, card))
     return np.concatenate(tensors)
 
@@ -63,23 +74,39 @@ def test_against_paddle(shared: Path, official_models: Path, name: str, suffix: 
         check(f"raw tensors, {suffix[1:]} vs Paddle", f"{name}, random input, {key}", error, bar, unit)
 
 
-@pytest.mark.parametrize(("variant", "bars"), [("", BARS), ("_fp16", HALF_BARS)], ids=["fp32", "fp16"])
-@pytest.mark.parametrize("source", ["random input", "2 photos"])
+@pytest.mark.parametrize("suffix", [".onnx", ".tflite"])
+@pytest.mark.parametrize("name", ["tinypose_128x96", "tinypose_256x192"])
+def test_against_paddle_on_photos(
+    shared: Path, official_models: Path, name: str, suffix: str, check: Check
+) -> None:
+    tensors = np.load(shared / "golden" / "paddle_pose_tensors.npz")
+    keys = [key.removesuffix("/input") for key in tensors.files if key.endswith(f"{name}/input")]
+    errors = [
+        np.abs(
+            run(official_models / f"{name}{suffix}", tensors[f"{key}/input"])["heatmaps"]
+            - tensors[f"{key}/heatmap"]
+        ).max()
+        for key in keys
+    ]
+    bar, unit = PHOTO_BARS["heatmaps"]
+    check(f"raw tensors, {suffix[1:]} vs Paddle", f"{name}, photos, heatmaps", max(errors), bar, unit)
+
+
+@pytest.mark.parametrize("precision", ["", "_fp16"])
+@pytest.mark.parametrize("source", ["random input", "24 photos"])
 @pytest.mark.parametrize("name", OFFICIAL)
 def test_tflite_against_ort(
-    shared: Path,
-    official_models: Path,
-    name: str,
-    source: str,
-    variant: str,
-    bars: dict[str, tuple[float, str]],
-    check: Check,
+    shared: Path, official_models: Path, name: str, source: str, precision: str, check: Check
 ) -> None:
     image = noise(name) if source == "random input" else from_photos(name, shared)
+    bars = HALF_BARS if precision else BARS if source == "random input" else PHOTO_BARS
     ours = run(official_models / f"{name}.onnx", image)
-    theirs = run(official_models / f"{name}{variant}.tflite", image)
-    for key, (bar, unit) in bars.items():
-        if key in ours:
-            error = np.abs(ours[key] - theirs[key]).max()
-            stage = f"raw tensors, tflite{variant} vs ort"
-            check(stage, f"{name}, {source}, {key}", error, bar, unit)
+    theirs = run(official_models / f"{name}{precision}.tflite", image)
+    stage = f"raw tensors, tflite{precision} vs ort"
+    errors = {key: np.abs(array - theirs[key]) for key, array in ours.items()}
+    if "boxes" in errors and source != "random input":
+        check(stage, f"{name}, {source}, boxes of every cell", errors["boxes"].max(), EVERY_CELL_BAR, "px")
+        errors["boxes"] = errors["boxes"][ours["scores"].max(axis=2) >= LIKELY]
+    for key, error in errors.items():
+        bar, unit = bars[key]
+        check(stage, f"{name}, {source}, {key}", error.max(), bar, unit)
