@@ -7,8 +7,8 @@ On photos the networks themselves amplify the last bit. TinyPose's first depthwi
 terms, so that a relative error of 2e-6 in the first layer is 6e-4 ten layers on: ONNX Runtime with its
 fastest kernels differs from Paddle by up to 2.4e-5, with its plain ones by 8e-6, TFLite by 6e-6. PicoDet's
 boxes swing where it is unsure: there ONNX Runtime is 1.1e-3 px away from the same network in float64. So
-photos have bars of their own. What it means in the end, test_paddle_pipeline.py measures: boxes within 3e-4 px
-and keypoints within 0.007 px of PaddleDetection's.
+photos have bars of their own. What it means in the end, test_paddle_pipeline.py measures: boxes within
+3e-4 px and keypoints within 0.007 px of PaddleDetection's.
 """
 
 from __future__ import annotations
