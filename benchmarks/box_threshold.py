@@ -2,8 +2,8 @@
 
     python benchmarks/box_threshold.py --annotations JSON --images DIR --detector FILE.onnx
 
-COCO AP rewards every further box, however unlikely: it says nothing about a threshold. A user sees people that
-are missed and people that are not there, so the threshold is where their F1 has its plateau.
+COCO AP rewards every further box, however unlikely: it says nothing about a threshold. A user sees people
+that are missed and people that are not there, so the threshold is where their F1 has its plateau.
 """
 
 from __future__ import annotations

@@ -1,0 +1,81 @@
+"""DARK for all joints at once against a loop over joints, as PaddleDetection's deploy/python does it.
+
+    OMP_NUM_THREADS=1 python benchmarks/decode.py
+
+One thread, interleaved, medians after a warm-up. The loop is written here after the reference's description.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Final
+
+import cv2
+import numpy as np
+
+from pose_onnx import decode_heatmaps
+
+REPEATS: Final = 30
+PEOPLE: Final = (1, 8, 32)
+SIZE: Final = (64, 48)
+SIGMA: Final = 2.0
+KERNEL: Final = 3
+
+
+def make_heatmaps(people: int) -> np.ndarray:
+    """Return (N, 17, 64, 48) seeded Gaussians under a little noise."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[: SIZE[0], : SIZE[1]]
+    centers = rng.uniform(5, 40, (people, 17, 2))[..., None, None]
+    squared = (columns - centers[:, :, 0]) ** 2 + (rows - centers[:, :, 1]) ** 2
+    maps = np.exp(-squared / (2 * SIGMA**2)) + rng.normal(0, 0.02, squared.shape)
+    heatmaps: np.ndarray = maps.astype(np.float32)
+    return heatmaps
+
+
+def loop(heatmaps: np.ndarray) -> np.ndarray:
+    """Decode joint by joint."""
+    points = np.zeros((*heatmaps.shape[:2], 2))
+    for person, joint in np.ndindex(*heatmaps.shape[:2]):
+        heatmap = heatmaps[person, joint]
+        y, x = np.unravel_index(heatmap.argmax(), heatmap.shape)
+        blurred = cv2.GaussianBlur(np.pad(heatmap, 1).astype(np.float64), (KERNEL, KERNEL), 0)[1:-1, 1:-1]
+        log = np.log(np.maximum(blurred * (heatmap.max() / blurred.max()), 1e-10))
+        points[person, joint] = x, y
+        if 1 < x < heatmap.shape[1] - 2 and 1 < y < heatmap.shape[0] - 2:
+            gradient = np.array([log[y, x + 1] - log[y, x - 1], log[y + 1, x] - log[y - 1, x]]) / 2
+            dxx = (log[y, x + 2] - 2 * log[y, x] + log[y, x - 2]) / 4
+            dyy = (log[y + 2, x] - 2 * log[y, x] + log[y - 2, x]) / 4
+            dxy = (log[y + 1, x + 1] - log[y - 1, x + 1] - log[y + 1, x - 1] + log[y - 1, x - 1]) / 4
+            hessian = np.array([[dxx, dxy], [dxy, dyy]])
+            if np.linalg.det(hessian) != 0:
+                points[person, joint] -= np.linalg.inv(hessian) @ gradient
+    return points
+
+
+def measure(functions: list[Callable[[], object]]) -> list[float]:
+    """Return the median milliseconds of each, taken in turns."""
+    times: list[list[float]] = [[] for _ in functions]
+    for repeat in range(REPEATS + 2):
+        for function, own in zip(functions, times, strict=True):
+            start = time.perf_counter()
+            function()
+            if repeat >= 2:  # noqa: PLR2004 (warm-up)
+                own.append(1e3 * (time.perf_counter() - start))
+    return [median(own) for own in times]
+
+
+def main() -> None:
+    """Print a line for each number of people."""
+    cv2.setNumThreads(1)
+    for people in PEOPLE:
+        heatmaps = make_heatmaps(people)
+        ours, theirs = measure([lambda h=heatmaps: decode_heatmaps(h), lambda h=heatmaps: loop(h)])
+        each = f"{ours / people:.3f} ms a person, the loop {theirs / people:.3f}"
+        print(f"{people:3d} people: {each}: {theirs / ours:.0f}x")
+
+
+if __name__ == "__main__":
+    main()
