@@ -47,8 +47,12 @@ BACKENDS: Final = MappingProxyType(
             "'pose-onnx[tflite]'",
             ".tflite",
         ),
+        "openvino": Backend(
+            "pose_onnx.runtimes.openvino:OpenVinoRuntime", ("openvino",), "'pose-onnx[openvino]'", ".onnx"
+        ),
     }
 )
+"""Ours, by name. Of several that run the same files the first is the one that a file's name stands for."""
 
 
 def default_threads() -> int:
@@ -90,12 +94,13 @@ def backend_for(path: str | os.PathLike[str]) -> str:
         ModelFileError: None does.
     """
     suffix = Path(path).suffix.lower()
-    by_suffix = {backend.suffix: name for name, backend in BACKENDS.items()}
-    if suffix not in by_suffix:
-        raise ModelFileError(
-            f"{str(path)!r} is no model file by its name; give one that ends in {' or '.join(by_suffix)}"
-        )
-    return by_suffix[suffix]
+    for name, backend in BACKENDS.items():
+        if backend.suffix == suffix:
+            return name
+    suffixes = dict.fromkeys(backend.suffix for backend in BACKENDS.values())
+    raise ModelFileError(
+        f"{str(path)!r} is no model file by its name; give one that ends in {' or '.join(suffixes)}"
+    )
 
 
 def open_runtime(

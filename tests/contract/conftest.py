@@ -21,7 +21,7 @@ from pose_onnx.runtimes import Tensor
 
 THIRD_PARTY = "function"
 # Naming the backends here, and not asking what is installed, makes a missing engine a failure, not a skip.
-BACKENDS = (*os.environ.get("POSE_ONNX_TEST_BACKENDS", "ort,tflite").split(","), THIRD_PARTY)
+BACKENDS = (*os.environ.get("POSE_ONNX_TEST_BACKENDS", "ort,tflite,openvino").split(","), THIRD_PARTY)
 SOURCE = Path(__file__).with_name("function_runtime.py")
 
 
@@ -102,10 +102,11 @@ def npz_bytes(weights: dict[str, Tensor]) -> bytes:
     return stream.getvalue()
 
 
-SUFFIXES = {"ort": ".onnx", "tflite": ".tflite", THIRD_PARTY: ".npz"}
+SUFFIXES = {"ort": ".onnx", "tflite": ".tflite", "openvino": ".onnx", THIRD_PARTY: ".npz"}
 WRITERS: dict[str, Callable[[dict[str, Tensor]], bytes]] = {
     "ort": onnx_bytes,
     "tflite": tflite_bytes,
+    "openvino": onnx_bytes,
     THIRD_PARTY: npz_bytes,
 }
 

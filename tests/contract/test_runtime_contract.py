@@ -167,7 +167,7 @@ def test_foreign_files(case: Case, model_files: dict[str, Path], tmp_path: Path)
     zeros.write_bytes(bytes(4096))
     tiny = tmp_path / f"tiny{case.path.suffix}"
     tiny.write_bytes(b"\x08")
-    others = [path for name, path in model_files.items() if name != case.backend]
+    others = [path for path in model_files.values() if path.suffix != case.path.suffix]
     for path in (text, zeros, tiny, *others):
         with pytest.raises(ModelFileError, match=path.name):
             open_runtime(path, case.backend)

@@ -12,7 +12,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ENGINES = {"ort": {"onnxruntime"}, "tflite": {"ai_edge_litert", "tflite_runtime"}}
+ENGINES = {
+    "ort": {"onnxruntime"},
+    "tflite": {"ai_edge_litert", "tflite_runtime"},
+    "openvino": {"openvino"},
+}
 HEAVY = {
     "paddle",
     "paddle2onnx",

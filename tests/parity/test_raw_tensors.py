@@ -23,7 +23,7 @@ from pose_onnx import load_card, load_image
 from pose_onnx._detect import detector_input
 from pose_onnx._geometry import full_image_crops
 from pose_onnx._keypoints import keypoint_input
-from pose_onnx.runtimes import open_runtime
+from pose_onnx.runtimes import backend_for, open_runtime
 from tests.conftest import OFFICIAL
 from tests.parity.conftest import Check
 
@@ -32,8 +32,8 @@ PHOTO_BARS = {"heatmaps": (1e-4, ""), "boxes": (5e-3, "px"), "scores": (3e-5, ""
 HALF_BARS = {"heatmaps": (3e-3, ""), "boxes": (0.05, "px"), "scores": (1e-3, "")}
 
 
-def run(path: Path, image: np.ndarray) -> dict[str, np.ndarray]:
-    runtime = open_runtime(path, {".onnx": "ort", ".tflite": "tflite"}[path.suffix], threads=1)
+def run(path: Path, image: np.ndarray, backend: str | None = None) -> dict[str, np.ndarray]:
+    runtime = open_runtime(path, backend or backend_for(path), threads=1)
     return runtime.run({"image": image})
 
 
@@ -104,3 +104,23 @@ def test_tflite_against_ort(
     for key, array in ours.items():
         bar, unit = bars[key]
         check(stage, f"{name}, {source}, {key}", np.abs(array - theirs[key]).max(), bar, unit)
+
+
+@pytest.mark.parametrize("source", ["random input", "24 photos"])
+@pytest.mark.parametrize("name", OFFICIAL)
+def test_openvino_against_ort(
+    shared: Path, official_models: Path, name: str, source: str, check: Check
+) -> None:
+    image = noise(name) if source == "random input" else from_photos(name, shared)
+    bars = BARS if source == "random input" else PHOTO_BARS
+    path = official_models / f"{name}.onnx"
+    ours, theirs = run(path, image), run(path, image, "openvino")
+    for key, array in ours.items():
+        bar, unit = bars[key]
+        check(
+            "raw tensors, openvino vs ort",
+            f"{name}, {source}, {key}",
+            np.abs(array - theirs[key]).max(),
+            bar,
+            unit,
+        )

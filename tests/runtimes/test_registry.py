@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 
 from pose_onnx import DependencyError, EngineError, InputError, UnknownNameError
-from pose_onnx.runtimes import BACKENDS, backend_names, installed_backends, model_suffix, open_runtime
+from pose_onnx.runtimes import (
+    BACKENDS,
+    backend_for,
+    backend_names,
+    installed_backends,
+    model_suffix,
+    open_runtime,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,12 +30,22 @@ def test_unknown_backend_lists_the_known_ones() -> None:
 
 
 def test_suffixes() -> None:
-    assert {name: model_suffix(name) for name in BACKENDS} == {"ort": ".onnx", "tflite": ".tflite"}
+    assert {name: model_suffix(name) for name in BACKENDS} == {
+        "ort": ".onnx",
+        "tflite": ".tflite",
+        "openvino": ".onnx",
+    }
+    assert backend_for("a.onnx") == "ort"
+    assert backend_for("a.TFLITE") == "tflite"
 
 
 @pytest.mark.parametrize(
     ("backend", "command"),
-    [("ort", "pip install onnxruntime"), ("tflite", r"pip install 'pose-onnx\[tflite\]'")],
+    [
+        ("ort", "pip install onnxruntime"),
+        ("tflite", r"pip install 'pose-onnx\[tflite\]'"),
+        ("openvino", r"pip install 'pose-onnx\[openvino\]'"),
+    ],
 )
 def test_missing_engine_names_the_pip_command(
     backend: str, command: str, monkeypatch: pytest.MonkeyPatch
