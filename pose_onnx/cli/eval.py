@@ -102,6 +102,7 @@ def _settings(args: argparse.Namespace, model: KeypointModel, threshold: float) 
         "boxes": args.detector or args.boxes,
         "box_threshold": None if args.boxes == TRUTH and not args.detector else threshold,
         "pose": model.card.name,
+        "file": Path(args.pose).name,
         "backend": args.backend,
         "precision": args.precision,
         "preset": args.preset,
