@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from pose_onnx._card import ModelCard
 from pose_onnx._errors import InputError, ModelFileError
-from pose_onnx._zoo import card_names, load_card
+from pose_onnx._zoo import card_names, load_card, official_names
 from pose_onnx.exporters.checkpoint import Parameters, read_checkpoint
 from pose_onnx.exporters.infer_cfg import InferConfig, read_infer_cfg
 
@@ -124,7 +124,7 @@ def _alike(source: Source) -> list[str]:
     config = source.config if isinstance(source, Folder) else None
     if config is None:
         return []
-    cards = [load_card(name) for name in card_names()]
+    cards = [load_card(name) for name in official_names()]
     return [c.name for c in cards if c.task == config.task and c.input_size == config.input_size]
 
 

@@ -9,6 +9,7 @@ from pose_onnx._draw import draw_poses
 from pose_onnx._errors import (
     CardError,
     DependencyError,
+    DownloadError,
     EngineError,
     ExportError,
     InputError,
@@ -39,6 +40,7 @@ __all__ = [
     "DependencyError",
     "Detections",
     "Detector",
+    "DownloadError",
     "EngineError",
     "ExportError",
     "HeatmapSpec",

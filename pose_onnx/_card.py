@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final, Literal, cast
@@ -71,6 +72,7 @@ class ModelCard:
         heatmap: How to decode, for "keypoints".
         box: How to decode, for "detect".
         download: Address of the official checkpoint.
+        sha256: Of what is downloaded, in hexadecimal, if it is known beforehand.
         source: Where the weights come from and how they were made.
         limits: What the model is not good at.
         published: Published accuracy, with where it was published.
@@ -91,6 +93,7 @@ class ModelCard:
     heatmap: HeatmapSpec = field(default_factory=HeatmapSpec)
     box: BoxSpec = field(default_factory=BoxSpec)
     download: str = ""
+    sha256: str = ""
     source: str = ""
     limits: str = ""
     published: str = ""
@@ -166,6 +169,9 @@ def _problems(card: ModelCard) -> list[str]:
         "flip_pairs and skeleton must be pairs of keypoint indices": all(
             _is_ints(pair, 2) and min(pair) >= 0 and max(pair) < len(card.keypoints)
             for pair in (*card.flip_pairs, *card.skeleton)
+        ),
+        f"sha256 is {card.sha256!r}; it must be 64 hexadecimal digits in lower case, or empty": bool(
+            re.fullmatch("([0-9a-f]{64})?", card.sha256)
         ),
         f"heatmap.stride is {card.heatmap.stride!r}; it must be a whole number of 1 or more": (
             _is_ints((card.heatmap.stride,), 1) and card.heatmap.stride > 0

@@ -10,6 +10,7 @@ PoseOnnxError
  |- RuntimeFeedError (ValueError)        a tensor handed to a runtime has the wrong name, shape or dtype
  |- EngineError (RuntimeError)           an engine refused to load or to run a model
  |- OutputError (OSError)                a result cannot be written
+ |- DownloadError (OSError)              a file cannot be fetched, or may not be
  `- ExportError (RuntimeError)           a stage of an export failed
 
 Catch `PoseOnnxError` for all of them, or the builtin in brackets. A message is one sentence that says
@@ -58,6 +59,10 @@ class EngineError(PoseOnnxError, RuntimeError):
 
 class OutputError(PoseOnnxError, OSError):
     """A result cannot be written: a read-only folder, a full disk, an unknown file suffix."""
+
+
+class DownloadError(PoseOnnxError, OSError):
+    """A file cannot be fetched from any of its addresses, or POSE_ONNX_OFFLINE forbids it."""
 
 
 class ExportError(PoseOnnxError, RuntimeError):

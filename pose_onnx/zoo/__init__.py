@@ -1,0 +1,24 @@
+"""The models on this machine: fetch official ones, register your own, find, check and remove them.
+
+The same as `pose-onnx models ...`. Names become files in `pose_onnx._zoo`, which this package only fills for:
+nothing here is needed to run a model, and nothing is downloaded unless `pull` is called.
+
+| module | what |
+|---|---|
+| `_store.py` | the folder: pinned digests, locks between processes, files that appear whole |
+| `_fetch.py` | HTTP: mirrors, retries, resuming |
+| `_unpack.py` | archives, safely |
+| `_pull.py` | an official name: fetch, check, convert, keep |
+| `_register.py` | a file of your own becomes a name |
+| `_care.py` | where, check, remove |
+"""
+
+from __future__ import annotations
+
+from pose_onnx._zoo import card_names, models_home
+from pose_onnx.zoo._care import Checked, check, remove, where
+from pose_onnx.zoo._fetch import Policy
+from pose_onnx.zoo._pull import pull
+from pose_onnx.zoo._register import add
+
+__all__ = ["Checked", "Policy", "add", "card_names", "check", "models_home", "pull", "remove", "where"]

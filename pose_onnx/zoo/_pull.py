@@ -1,0 +1,155 @@
+"""An official name becomes files: fetch, check, convert, pin."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, urlsplit
+
+from pose_onnx._card import ModelCard
+from pose_onnx._errors import CardError, DependencyError, ModelFileError
+from pose_onnx._zoo import file_name, load_card, models_home, package_files
+from pose_onnx.zoo._fetch import Policy, addresses, fetch
+from pose_onnx.zoo._store import DOWNLOADS, Store
+from pose_onnx.zoo._unpack import demand_archive, is_archive, unpack
+
+if TYPE_CHECKING:
+    from pose_onnx.exporters.pipeline import ExportResult
+
+SUFFIXES: Final = (".onnx", ".tflite")
+"""Every model is kept in both formats."""
+CHECKPOINTS: Final = (".pdparams", ".npz")
+
+
+def pull(
+    name: str,
+    *,
+    dest: str | os.PathLike[str] | None = None,
+    precision: Sequence[str] = ("fp32",),
+    policy: Policy | None = None,
+    progress: bool = False,
+) -> tuple[Path, ...]:
+    """Fetch an official model, convert it to ONNX and TFLite, and keep it.
+
+    What is here already is checked against its pinned digest, and not fetched again.
+
+    Args:
+        name: of the model.
+        dest: folder to keep it in; the models' folder (`models_home`) if None.
+        precision: of the stored weights, "fp32" and others that `pose_onnx.exporters` writes.
+        policy: how patient to be with the network.
+        progress: draw a bar, if a terminal is there.
+
+    Returns:
+        The model's files.
+
+    Raises:
+        UnknownNameError: No card has this name.
+        DownloadError: It cannot be fetched, or `POSE_ONNX_OFFLINE` forbids it.
+        DependencyError: The packages that convert are not installed.
+        ModelFileError: What came is not the model, or a file differs from what was pinned.
+        ExportError: The conversion failed, or crossed an accuracy bar.
+        OutputError: The folder cannot be written.
+    """
+    card = load_card(name)
+    if built_in := package_files(name):
+        return built_in
+    store = Store(Path(dest).expanduser() if dest is not None else models_home())
+    wanted = [file_name(name, suffix, each) for each in precision for suffix in SUFFIXES]
+    if not store.holds(name, wanted):
+        with store.locked(name):
+            if not store.holds(name, wanted):  # another process may have been faster
+                _demand_tools(name)
+                _make(card, store, precision, policy, progress=progress)
+    return tuple(map(store.path, wanted))
+
+
+def _make(
+    card: ModelCard, store: Store, precision: Sequence[str], policy: Policy | None, *, progress: bool
+) -> None:
+    """Fetch, convert and pin; a download that turns out not to be the model is not kept."""
+    place = _place(card)
+    _fetch(card, store, place, policy, progress=progress)
+    download = store.path(place)
+    with store.workspace() as work:
+        try:
+            done = convert(download, card, precision, work)
+        except ModelFileError:
+            if place not in store.pins().get(card.name, {}):
+                download.unlink()
+            raise
+        results = (*done.files, done.receipt)
+        store.put(card.name, {place: download} | {file.name: file for file in results})
+
+
+def _place(card: ModelCard) -> str:
+    """Return where the download of a model is kept, relative to the folder."""
+    remote = Path(PurePosixPath(unquote(urlsplit(card.download).path)).name)
+    suffixes = "".join(remote.suffixes[-2:]) if ".tar" in remote.suffixes else remote.suffix
+    if not is_archive(remote) and suffixes not in CHECKPOINTS:
+        raise CardError(
+            f"model {card.name!r} has no download that can be used ({card.download!r}); "
+            "make its files with pose-onnx export, or add them with pose-onnx models add"
+        )
+    return f"{DOWNLOADS}/{card.name}{suffixes}"
+
+
+def _fetch(card: ModelCard, store: Store, place: str, policy: Policy | None, *, progress: bool) -> None:
+    """Make sure that the download is here, whole, and the same as ever."""
+    pinned = store.pins().get(card.name, {}).get(place, "")
+    sha256 = card.sha256 or pinned
+    if store.path(place).is_file():
+        if sha256:
+            store.demand_pinned(card.name, place, sha256)
+        return
+    urls = addresses(card.download)
+    fetch(urls, store.path(place), sha256=sha256, accept=_readable, policy=policy, progress=progress)
+
+
+def _readable(path: Path) -> None:
+    """Refuse what is no such file at all, such as a web page that says "not found" with status 200."""
+    if is_archive(path):
+        demand_archive(path)
+        return
+    from pose_onnx.exporters.checkpoint import read_checkpoint  # noqa: PLC0415 (only who pulls needs it)
+
+    read_checkpoint(path)
+
+
+def convert(source: Path, card: ModelCard, precision: Sequence[str], work: Path) -> ExportResult:
+    """Export a checkpoint, an inference folder, or an archive with one of them, into a folder.
+
+    The export compares names, shapes and number of a checkpoint's parameters with the network's first.
+    """
+    from pose_onnx.exporters import export  # noqa: PLC0415 (needs its own extra)
+
+    if source.is_file() and is_archive(source):
+        unpacked = work / "unpacked"
+        unpack(source, unpacked)
+        source = _source_in(unpacked, source.name)
+    return export(source, card=card, to=("onnx", "tflite"), precision=precision, out=work / "exported")
+
+
+def _source_in(folder: Path, archive: str) -> Path:
+    checkpoints = [file for file in sorted(folder.rglob("*")) if file.suffix in CHECKPOINTS]
+    programs = [file.parent for file in sorted(folder.rglob("*.pdiparams"))]
+    if len(found := programs or checkpoints) != 1:
+        raise ModelFileError(
+            f"archive {archive!r} holds {len(programs)} Paddle programs and {len(checkpoints)} checkpoints; "
+            "there must be one model in it"
+        )
+    return found[0]
+
+
+def _demand_tools(name: str) -> None:
+    from pose_onnx.exporters._tools import demand_tools  # noqa: PLC0415 (only who pulls needs it)
+
+    try:
+        demand_tools()
+    except DependencyError as error:
+        raise DependencyError(
+            f"{error}; or use the built-in models, or run pose-onnx models pull {name} --dest DIR on another"
+            " machine, copy DIR here and name it in POSE_ONNX_HOME"
+        ) from error

@@ -1,0 +1,206 @@
+"""A folder of models: `models.lock.json` pins the SHA-256 of every file that was put into it.
+
+Readers take no lock, so that a folder may be read-only: each file, the table of pins too, is renamed into its
+place whole. Writers of one model wait for each other, and so do writers of the table.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from pose_onnx._errors import ModelFileError, OutputError
+from pose_onnx._files import atomic_write_bytes, make_folder
+
+log = logging.getLogger(__name__)
+
+PINS: Final = "models.lock.json"
+DOWNLOADS: Final = "downloads"
+_LOCKS: Final = ".locks"
+_VERSION: Final = 1
+"""Of the table's form."""
+_CHUNK: Final = 1 << 20
+"""Bytes that are hashed at a time."""
+
+Pins = dict[str, dict[str, str]]
+"""Model -> path relative to the folder, with slashes -> SHA-256 in hexadecimal."""
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A folder of models; it need not exist before something is put into it.
+
+    Attributes:
+        home: the folder.
+    """
+
+    home: Path
+
+    def pins(self) -> Pins:
+        """Return what is pinned.
+
+        Raises:
+            ModelFileError: The table is broken, or names a file outside the folder.
+        """
+        path = self.home / PINS
+        try:
+            table = json.loads(path.read_bytes())
+            models: Pins = table["models"]
+            names = [name for files in models.values() for name in files]
+            known = table["version"] == _VERSION and all(map(_is_inside, names))
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise ModelFileError(f"{str(path)!r} cannot be read ({error.strerror})") from error
+        except (ValueError, LookupError, TypeError, AttributeError):
+            known = False
+        if not known:
+            raise ModelFileError(
+                f"{str(path)!r} is no table of pinned models of version {_VERSION}; "
+                "move it away, and pull or add the models again"
+            )
+        return models
+
+    def path(self, name: str) -> Path:
+        """Return where a file of the folder is; `name` is relative, as in the pins."""
+        return self.home / name
+
+    def holds(self, model: str, names: Sequence[str]) -> bool:
+        """Tell whether all these files of a model are here, pinned and unchanged.
+
+        Raises:
+            ModelFileError: One is here and is not what was pinned.
+        """
+        pins = self.pins().get(model, {})
+        here = [name for name in names if name in pins and self.path(name).is_file()]
+        for name in here:
+            self.demand_pinned(model, name, pins[name])
+        return len(here) == len(names)
+
+    def demand_pinned(self, model: str, name: str, sha256: str) -> None:
+        """Check a file against its digest.
+
+        Raises:
+            ModelFileError: It differs.
+        """
+        if (found := sha256_of(self.path(name))) != sha256:
+            raise ModelFileError(
+                f"{str(self.path(name))!r} has SHA-256 {found}, but {sha256} was pinned; somebody changed "
+                f"it: run pose-onnx models remove {model}, and then pull or add it again"
+            )
+
+    @contextlib.contextmanager
+    def locked(self, what: str) -> Iterator[None]:
+        """Keep other processes (and threads) from writing the same; wait until they are done.
+
+        Raises:
+            OutputError: The folder cannot be written.
+        """
+        from filelock import FileLock, Timeout  # noqa: PLC0415 (only writers need it)
+
+        lock = FileLock(make_folder(self.home / _LOCKS) / f"{what}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            log.info("waiting for another process that writes %s in %s", what, self.home)
+            lock.acquire()
+        except OSError as error:
+            raise OutputError(
+                f"{lock.lock_file!r} cannot be locked ({error.strerror}); choose a writable folder"
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextlib.contextmanager
+    def workspace(self) -> Iterator[Path]:
+        """Make a folder on the same disk for files in the making; it never stays."""
+        make_folder(self.home)
+        try:
+            folder = Path(tempfile.mkdtemp(prefix=".work-", dir=self.home))
+        except OSError as error:
+            raise OutputError(
+                f"{str(self.home)!r} cannot be written ({error.strerror}); choose a writable folder"
+            ) from error
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def put(self, model: str, files: Mapping[str, Path]) -> tuple[Path, ...]:
+        """Move finished files into the folder, all on the disk before any is pinned.
+
+        Args:
+            model: whose files they are.
+            files: by the name that they get; a file that is in its place already is only pinned.
+
+        Raises:
+            ModelFileError: A name belongs to another model.
+            OutputError: The folder cannot be written.
+        """
+        digests = {name: sha256_of(file) for name, file in files.items()}
+        with self.locked(PINS):
+            pins = self.pins()
+            for other, owned in pins.items():
+                if other != model and (taken := sorted(owned.keys() & files.keys())):
+                    raise ModelFileError(
+                        f"{taken} in {str(self.home)!r} belong to the model {other!r}; choose another name"
+                    )
+            for name, file in files.items():
+                publish(file, self.path(name))
+            pins[model] = pins.get(model, {}) | digests
+            self._write(pins)
+        return tuple(map(self.path, files))
+
+    def forget(self, model: str) -> None:
+        """Drop the pins of a model."""
+        with self.locked(PINS):
+            pins = self.pins()
+            pins.pop(model, None)
+            self._write(pins)
+
+    def _write(self, pins: Pins) -> None:
+        table = {"version": _VERSION, "models": {model: pins[model] for model in sorted(pins)}}
+        atomic_write_bytes(self.home / PINS, (json.dumps(table, indent=1) + "\n").encode())
+
+
+def publish(file: Path, target: Path) -> None:
+    """Bring a finished file to the disk, and only then under its name.
+
+    Raises:
+        OutputError: The folder cannot be written.
+    """
+    make_folder(target.parent)
+    try:
+        with file.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        file.replace(target)
+    except OSError as error:
+        raise OutputError(
+            f"{str(target)!r} cannot be written ({error.strerror}); choose a writable folder with free space"
+        ) from error
+
+
+def _is_inside(name: str) -> bool:
+    """Tell whether a name of the table can only mean a file below the folder."""
+    path = PurePosixPath(name)
+    return bool(path.parts) and not path.is_absolute() and not {"..", ""} & {*path.parts} and "\\" not in name
