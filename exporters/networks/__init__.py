@@ -37,6 +37,13 @@ class Network:
 
 
 _HERE: Final = "pose_onnx.exporters.networks"
+_GFL_BUFFERS: Final = (r"head\.p\d+_feat\.scale_reg", r"head\.distribution_project\.project")
+"""What PicoDet's heads inherit from PaddleDetection's GFL head without using it."""
+_PICODET_ESNET: Final = Network(
+    f"{_HERE}.picodet",
+    aliases=((r"^head\.head_cls_list\.(\d+)\.", r"head.head_cls\1."),),
+    buffers=_GFL_BUFFERS,
+)
 
 NETWORKS: Final[Mapping[str, Network]] = MappingProxyType(
     {
@@ -44,8 +51,10 @@ NETWORKS: Final[Mapping[str, Network]] = MappingProxyType(
         "picodet_s_lcnet": Network(
             f"{_HERE}.picodet",
             aliases=((r"^head\.head_(cls|reg)(\d+)\.", r"head.head_\1_list.\2."),),
-            buffers=(r"head\.p\d+_feat\.scale_reg", r"head\.distribution_project\.project"),
+            buffers=_GFL_BUFFERS,
         ),
+        "picodet_s_esnet": _PICODET_ESNET,
+        "picodet_m_esnet": _PICODET_ESNET,
     }
 )
 

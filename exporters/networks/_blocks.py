@@ -36,6 +36,7 @@ class ConvNorm(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
         activation: applied last.
         norm_name: attribute of the batch norm: "norm" or "bn", as the
             checkpoint has it.
+        conv_name: attribute of the convolution, likewise.
     """
 
     def __init__(
@@ -48,16 +49,18 @@ class ConvNorm(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
         groups: int = 1,
         activation: Activation = identity,
         norm_name: str = "norm",
+        conv_name: str = "conv",
     ) -> None:
         super().__init__()
-        self.conv = conv(c_in, c_out, kernel, stride=stride, groups=groups)
+        self.add_sublayer(conv_name, conv(c_in, c_out, kernel, stride=stride, groups=groups))
         self.add_sublayer(norm_name, nn.BatchNorm2D(c_out))
-        self._norm_name = norm_name
+        self._names = conv_name, norm_name
         self._activation = activation
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, c_in, H, W) -> (N, c_out, H / stride, W / stride)."""
-        return self._activation(getattr(self, self._norm_name)(self.conv(x)))
+        conv_name, norm_name = self._names
+        return self._activation(getattr(self, norm_name)(getattr(self, conv_name)(x)))
 
 
 class DepthwisePointwise(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped

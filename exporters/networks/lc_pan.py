@@ -6,29 +6,11 @@ Structure: PaddleDetection ppdet/modeling/necks/lc_pan.py with four feature leve
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
-from paddle import Tensor, concat, nn
-from paddle.nn import functional
+from paddle import nn
 
-from pose_onnx.exporters.networks._blocks import ConvNorm, DepthwisePointwise
 from pose_onnx.exporters.networks.lcnet import Block, DepthwiseSeparable
-
-KERNEL: Final = 5
-
-
-class ChannelTransform(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Brings every feature level to the same number of channels."""
-
-    def __init__(self, c_in: Sequence[int], c_out: int) -> None:
-        super().__init__()
-        self.convs = nn.LayerList(
-            [ConvNorm(c, c_out, 1, activation=functional.hardswish, norm_name="bn") for c in c_in]
-        )
-
-    def forward(self, features: list[Tensor]) -> list[Tensor]:
-        """(N, c_in[i], h_i, w_i) -> (N, c_out, h_i, w_i), each level i."""
-        return [layer(x) for layer, x in zip(self.convs, features, strict=True)]
+from pose_onnx.exporters.networks.pan import KERNEL, PathAggregation
 
 
 def _merge(channels: int) -> nn.Sequential:
@@ -40,11 +22,7 @@ def _merge(channels: int) -> nn.Sequential:
     )
 
 
-def _halve(channels: int) -> DepthwisePointwise:
-    return DepthwisePointwise(channels, channels, KERNEL, stride=2)
-
-
-class LCPAN(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
+class LCPAN(PathAggregation):
     """Features at strides 8, 16, 32 -> features at strides 8, 16, 32, 64.
 
     Args:
@@ -53,24 +31,4 @@ class LCPAN(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
     """
 
     def __init__(self, c_in: Sequence[int], channels: int) -> None:
-        super().__init__()
-        self.conv_t = ChannelTransform(c_in, channels)
-        steps = range(len(c_in) - 1)
-        self.top_down_blocks = nn.LayerList([_merge(channels) for _ in steps])
-        self.downsamples = nn.LayerList([_halve(channels) for _ in steps])
-        self.bottom_up_blocks = nn.LayerList([_merge(channels) for _ in steps])
-        self.first_top_conv = _halve(channels)
-        self.second_top_conv = _halve(channels)
-
-    def forward(self, features: list[Tensor]) -> list[Tensor]:
-        """Four levels of (N, channels, H/s, W/s), s = 8, 16, 32, 64, from three."""
-        lateral = self.conv_t(features)
-        inner = [lateral[-1]]  # highest resolution first
-        for feature, merge in zip(reversed(lateral[:-1]), self.top_down_blocks, strict=True):
-            raised = functional.interpolate(inner[0], scale_factor=2, mode="nearest")
-            inner.insert(0, merge(concat([raised, feature], axis=1)))
-        outs = [inner[0]]
-        steps = zip(inner[1:], self.downsamples, self.bottom_up_blocks, strict=True)
-        for feature, halve, merge in steps:
-            outs.append(merge(concat([halve(outs[-1]), feature], axis=1)))
-        return [*outs, self.first_top_conv(lateral[-1]) + self.second_top_conv(outs[-1])]
+        super().__init__(c_in, channels, _merge)

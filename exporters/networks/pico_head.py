@@ -1,4 +1,4 @@
-"""PicoHeadV2: PicoDet's head, decoded inside the graph.
+"""PicoDet's heads, decoded inside the graph: PicoHead of 2021 and PicoHeadV2 of 2022.
 
 Structure: PaddleDetection ppdet/modeling/heads/pico_head.py; box distribution
 and its expectation: Generalized Focal Loss (arXiv 2006.04388).
@@ -9,18 +9,79 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-import numpy as np
 import paddle
 from paddle import Tensor, nn
 from paddle.nn import functional
 
 from pose_onnx.exporters.decode import BoxDecode
 from pose_onnx.exporters.networks._blocks import ConvNorm, DepthwisePointwise, identity
+from pose_onnx.exporters.networks._boxes import decode_boxes, rows
 
 KERNEL: Final = 5
 CONVS_PER_LEVEL: Final = 2
 SCORE_EPSILON: Final = 1e-9
 """Keeps the square root of the score differentiable at 0; a constant of the trained model."""
+
+
+class LevelConvs(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
+    """The convolutions of a head, apart for every level.
+
+    Args:
+        channels: of input and output.
+        levels: how many.
+        convs: so many pairs of a depthwise and a pointwise convolution for each.
+    """
+
+    def __init__(self, channels: int, levels: int, convs: int) -> None:
+        super().__init__()
+        self._convs = convs
+        for level in range(levels):
+            for i in range(convs):
+                # The dot in the name is PaddleDetection's.
+                depthwise = ConvNorm(
+                    channels, channels, KERNEL, groups=channels, activation=functional.hardswish
+                )
+                pointwise = ConvNorm(channels, channels, 1, activation=functional.hardswish)
+                self.add_sublayer(f"cls_conv_dw{level}.{i}", depthwise)
+                self.add_sublayer(f"cls_conv_pw{level}.{i}", pointwise)
+
+    def forward(self, x: Tensor, level: int) -> Tensor:
+        """(N, C, H, W) -> the same shape."""
+        for i in range(self._convs):
+            x = self._sub_layers[f"cls_conv_dw{level}.{i}"](x)
+            x = self._sub_layers[f"cls_conv_pw{level}.{i}"](x)
+        return x
+
+
+class PicoHead(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
+    """Features at every stride -> boxes and scores of every grid cell, as of 2021.
+
+    Args:
+        channels: of every feature.
+        classes: number of classes C.
+        decode: strides and bins of the box distribution.
+        convs: pairs of convolutions for each level.
+    """
+
+    def __init__(self, channels: int, classes: int, decode: BoxDecode, convs: int) -> None:
+        super().__init__()
+        self._sections = [classes, 4 * decode.bins]
+        self._decode = decode
+        self.conv_feat = LevelConvs(channels, len(decode.strides), convs)
+        for level in range(len(decode.strides)):
+            self.add_sublayer(f"head_cls{level}", nn.Conv2D(channels, sum(self._sections), 1))
+
+    def levels(self, features: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Per level: class probabilities (N, A_l, C), and logits of the bins (N, A_l, 4 * bins)."""
+        for level, feature in enumerate(features):
+            both = getattr(self, f"head_cls{level}")(self.conv_feat(feature, level))
+            classes, bins = paddle.split(both, self._sections, axis=1)
+            yield functional.sigmoid(rows(classes)), rows(bins)
+
+    def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Boxes (N, A, 4), xyxy in network pixels, and scores (N, A, C)."""
+        scores, bins = (paddle.concat(x, axis=1) for x in zip(*self.levels(features), strict=True))
+        return decode_boxes(bins, features, self._decode), scores
 
 
 class PicoSE(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
@@ -36,27 +97,16 @@ class PicoSE(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
         return self.conv(x * functional.sigmoid(self.fc(functional.adaptive_avg_pool2d(x, 1))))
 
 
-class PicoFeat(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """The convolutions of the head, apart for every level."""
+class PicoFeat(LevelConvs):
+    """The convolutions of PicoHeadV2, and its attention."""
 
     def __init__(self, channels: int, levels: int) -> None:
-        super().__init__()
+        super().__init__(channels, levels, CONVS_PER_LEVEL)
         self.se = nn.LayerList([PicoSE(channels) for _ in range(levels)])
-        for level in range(levels):
-            for i in range(CONVS_PER_LEVEL):
-                # The dot in the name is PaddleDetection's.
-                depthwise = ConvNorm(
-                    channels, channels, KERNEL, groups=channels, activation=functional.hardswish
-                )
-                pointwise = ConvNorm(channels, channels, 1, activation=functional.hardswish)
-                self.add_sublayer(f"cls_conv_dw{level}.{i}", depthwise)
-                self.add_sublayer(f"cls_conv_pw{level}.{i}", pointwise)
 
     def forward(self, x: Tensor, level: int) -> tuple[Tensor, Tensor]:
         """Features for the alignment score, and attended features for class and box."""
-        for i in range(CONVS_PER_LEVEL):
-            x = self._sub_layers[f"cls_conv_dw{level}.{i}"](x)
-            x = self._sub_layers[f"cls_conv_pw{level}.{i}"](x)
+        x = super().forward(x, level)
         return x, self.se[level](x)
 
 
@@ -66,7 +116,7 @@ class PicoHeadV2(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
     Args:
         channels: of every feature.
         classes: number of classes C.
-        decode: strides, bins and cell offset of the box distribution.
+        decode: strides and bins of the box distribution.
     """
 
     def __init__(self, channels: int, classes: int, decode: BoxDecode) -> None:
@@ -78,7 +128,6 @@ class PicoHeadV2(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
         self.cls_align = nn.LayerList(
             [DepthwisePointwise(channels, 1, KERNEL, last_activation=identity) for _ in range(levels)]
         )
-        self._classes = classes
         self._decode = decode
 
     def levels(self, features: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
@@ -90,22 +139,14 @@ class PicoHeadV2(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
                 self.cls_align[level](plain),
                 self.head_reg_list[level](attended),
             )
-            yield tuple(_rows(x) for x in outputs)
+            yield tuple(rows(x) for x in outputs)
 
     def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Boxes (N, A, 4), xyxy in network pixels, and scores (N, A, C)."""
         classes, alignment, bins = (
             paddle.concat(x, axis=1) for x in zip(*self.levels(features), strict=True)
         )
-        sizes = [(int(f.shape[2]), int(f.shape[3])) for f in features]
-        return self._boxes(bins, sizes), score(classes, alignment)
-
-    def _boxes(self, bins: Tensor, sizes: Sequence[tuple[int, int]]) -> Tensor:
-        centres, signed_strides = self._decode.constants(sizes)
-        bins = bins.reshape([-1, len(centres), 4, self._decode.bins])
-        steps = paddle.to_tensor(np.arange(self._decode.bins, dtype=np.float32)[:, None])
-        distances = paddle.matmul(functional.softmax(bins, axis=-1), steps).reshape([-1, len(centres), 4])
-        return distances * paddle.to_tensor(signed_strides) + paddle.to_tensor(centres)
+        return decode_boxes(bins, features, self._decode), score(classes, alignment)
 
 
 def score(class_logits: Tensor, alignment_logits: Tensor) -> Tensor:
@@ -113,9 +154,3 @@ def score(class_logits: Tensor, alignment_logits: Tensor) -> Tensor:
     return paddle.sqrt(
         functional.sigmoid(class_logits) * functional.sigmoid(alignment_logits) + SCORE_EPSILON
     )
-
-
-def _rows(x: Tensor) -> Tensor:
-    """(N, C, H, W) -> (N, H * W, C)."""
-    channels, height, width = x.shape[1:]
-    return x.transpose([0, 2, 3, 1]).reshape([-1, height * width, channels])
