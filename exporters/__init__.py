@@ -33,17 +33,16 @@ def export(
     """Export a Paddle model, verify the result, and write a receipt.
 
     Args:
-        source: a checkpoint (`.pdparams`, or `.npz` of the same names), or a Paddle inference folder
-            (`.pdmodel` or `.json` with `.pdiparams`, and `infer_cfg.yml` if there is one).
+        source: a checkpoint (`.pdparams`, or `.npz` of the same names), or an inference folder of Paddle.
         model: name of the model that it is, or that it is like.
-        card: a model card, or a card file, instead of a name.
+        card: a model card or card file, instead of a name.
         to: formats to write, of "onnx" and "tflite".
         precision: of the stored weights, of "fp32" and "fp16".
         out: folder for the files.
-        photo: a picture for the comparison; one is drawn if None.
+        photo: for the comparison; a picture is drawn if None.
 
     Returns:
-        Paths of the files and of the receipt, and what was measured.
+        The files, the receipt, and what was measured.
 
     Raises:
         DependencyError: Paddle, paddle2onnx or onnx are not installed.
@@ -52,7 +51,7 @@ def export(
         ExportError: a stage failed, or an accuracy bar was crossed. No file is left behind.
     """
     demand_tools()
-    from pose_onnx.exporters.pipeline import run_export  # noqa: PLC0415  # needs the tools
+    from pose_onnx.exporters.pipeline import run_export  # noqa: PLC0415 (needs the tools)
 
     return run_export(
         Path(source),

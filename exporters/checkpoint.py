@@ -88,11 +88,10 @@ def match_parameters(
     """
     known = {_proper(name, aliases): value for name, value in given.items()} | dict(given)
     known = {name: value for name, value in known.items() if _proper(name, aliases) == name}
+    extra = [name for name in known.keys() - expected.keys() if not _is_one_of(name, buffers)]
     problems = {
         "missing": sorted(expected.keys() - known.keys()),
-        "unexpected": sorted(
-            name for name in known.keys() - expected.keys() if not _is_one_of(name, buffers)
-        ),
+        "unexpected": sorted(extra),
         "of another shape": sorted(
             f"{name} {known[name].shape} instead of {tuple(shape)}"
             for name, shape in expected.items()

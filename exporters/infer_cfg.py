@@ -29,17 +29,28 @@ class InferConfig:
         input_size: (H, W) of the network's input, if the config says so.
         mean: subtracted from pixels of 0 to 1; None if the config has no normalisation at all.
         std: divided by after that.
+        labels: how many classes the config names. 80 may stand beside a detector of one class.
     """
 
     arch: str
     input_size: tuple[int, int] | None
     mean: tuple[float, ...] | None
     std: tuple[float, ...] | None
+    labels: int
 
     @property
     def task(self) -> Task | None:
         """What the model does, if the architecture is known."""
         return TASKS.get(self.arch)
+
+    def is_like(self, card: ModelCard) -> bool:
+        """Whether nothing in the config speaks against this model."""
+        one_class = self.task == "detect" and self.labels == 1
+        return (
+            card.task == self.task
+            and card.input_size == self.input_size
+            and not (one_class and len(card.classes) > 1)
+        )
 
     def adapt(self, card: ModelCard) -> ModelCard:
         """Return the card with this config's normalisation.
@@ -71,7 +82,8 @@ def read_infer_cfg(folder: Path) -> InferConfig | None:
     try:
         steps = {step["type"]: step for step in data.get("Preprocess", [])}
         mean, std = _normalisation(steps.get("NormalizeImage"))
-        return InferConfig(str(data.get("arch", "")), _input_size(steps), mean, std)
+        labels = len(data.get("label_list", ()))
+        return InferConfig(str(data.get("arch", "")), _input_size(steps), mean, std, labels)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ModelFileError(
             f"{str(path)!r} has not the form that PaddleDetection writes ({type(error).__name__}: {error}); "

@@ -19,6 +19,7 @@ from pose_onnx import _errors
 from pose_onnx._card import ModelCard
 from pose_onnx._errors import ExportError
 from pose_onnx.exporters.decode import BoxDecode
+from pose_onnx.exporters.graph import OPSET
 from pose_onnx.exporters.heads import find_heads
 from pose_onnx.exporters.source import Checkpoint, Folder, Source
 
@@ -58,13 +59,23 @@ def to_onnx(
         program, raw = _trace(source, card, work)
     else:
         program, raw = _run_folder(source, work)
+    outputs = {name: _named(arrays, card) for name, arrays in raw.items()}
+    return _convert(program, work), outputs
+
+
+def _convert(program: Path, work: Path) -> onnx.ModelProto:
     target = work / "paddle2onnx.onnx"
-    params = program.with_suffix(".pdiparams")
-    _worker(work, "convert", program=program, params=params, onnx=target)
+    _worker(work, "convert", program=program, params=program.with_suffix(".pdiparams"), onnx=target)
     if not target.is_file():
         raise ExportError("paddle2onnx ended without an error and without a file; please report the model")
-    outputs = {name: _named(arrays, card) for name, arrays in raw.items()}
-    return onnx.load(target), outputs
+    model = onnx.load(target)
+    versions = [opset.version for opset in model.opset_import if not opset.domain]
+    if versions != [OPSET]:
+        raise ExportError(
+            f"the program has operators that ONNX opset {OPSET} lacks (paddle2onnx chose {versions}), "
+            "and models of other opsets cannot be exported; please report the model"
+        )
+    return model
 
 
 def _trace(source: Checkpoint, card: ModelCard, work: Path) -> tuple[Path, Outputs]:

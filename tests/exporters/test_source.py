@@ -41,6 +41,12 @@ def test_the_model_is_found_from_its_config(tmp_path: Path, config: str, name: s
     assert resolve_card(read_source(folder(tmp_path / "x", config)), None, None).name == name
 
 
+def test_a_config_that_fits_several_models_asks_which(tmp_path: Path) -> None:
+    many = DETECTOR + "- dog\n"  # two labels or more may stand beside a model of one class
+    with pytest.raises(InputError, match=r"candidates: \[.*picodet_s_320_lcnet_pedestrian.*--model NAME"):
+        resolve_card(read_source(folder(tmp_path / "x", many)), None, None)
+
+
 def test_normalisation_comes_from_the_config(tmp_path: Path) -> None:
     plain = resolve_card(read_source(folder(tmp_path / "a")), None, None)
     assert plain.mean == (0.485, 0.456, 0.406)
