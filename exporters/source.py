@@ -124,8 +124,7 @@ def _alike(source: Source) -> list[str]:
     config = source.config if isinstance(source, Folder) else None
     if config is None:
         return []
-    cards = [load_card(name) for name in official_names()]
-    return [c.name for c in cards if c.task == config.task and c.input_size == config.input_size]
+    return [name for name in official_names() if config.is_like(load_card(name))]
 
 
 def digests(files: Sequence[Path]) -> dict[str, str]:
