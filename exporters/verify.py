@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_onnx._card import ModelCard
-from pose_onnx._errors import ExportError, InputError
+from pose_onnx._errors import ExportError
 from pose_onnx._image import load_image
 from pose_onnx._normalize import normalize
-from pose_onnx.runtimes import BACKENDS, open_runtime
+from pose_onnx.runtimes import backend_for, open_runtime
 
 Arrays = Mapping[str, NDArray[np.float32]]
 Outputs = Mapping[str, Arrays]
@@ -114,11 +114,7 @@ def draw_picture(height: int, width: int) -> NDArray[np.uint8]:
 
 def run_file(path: Path, inputs: Arrays) -> dict[str, Arrays]:
     """Run a model file, on the runtime that its suffix belongs to, on every input."""
-    backend = {b.suffix: name for name, b in BACKENDS.items()}.get(path.suffix.lower())
-    if backend is None:
-        suffixes = [b.suffix for b in BACKENDS.values()]
-        raise InputError(f"{str(path)!r} is no exported model; give files that end in one of {suffixes}")
-    runtime = open_runtime(path, backend)
+    runtime = open_runtime(path, backend_for(path))
     try:
         (spec,) = runtime.inputs
         return {name: runtime.run({spec.name: batch}) for name, batch in inputs.items()}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pose_onnx import ExportError, InputError, load_card
+from pose_onnx import ExportError, InputError, ModelFileError, load_card
 from pose_onnx.exporters.verify import (
     BARS,
     ROUNDING,
@@ -97,5 +97,5 @@ def test_a_photo_can_be_given(tmp_path: Path) -> None:
 
 
 def test_a_file_of_no_runtime_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"\.onnx"):
+    with pytest.raises(ModelFileError, match=r"\.onnx"):
         run_file(tmp_path / "model.pt", {})
