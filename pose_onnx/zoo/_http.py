@@ -123,10 +123,9 @@ def attempt(url: str, part: Part, timeout: float, advance: Advance) -> bool:
     if known and known.total == part.size:
         return True  # stopped between the last byte and the check
     headers = {"User-Agent": "pose-onnx", "Accept-Encoding": "identity"}
-    if known and part.size:
-        headers["Range"] = f"bytes={part.size}-"
-        if known.validator:
-            headers["If-Range"] = known.validator
+    # Without a validator the rest could be of another version of the file, so all of it is sent again.
+    if known and known.validator and part.size:
+        headers |= {"Range": f"bytes={part.size}-", "If-Range": known.validator}
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 (the scheme was checked)
     try:
         with urllib.request.build_opener(_Redirects).open(request, timeout=timeout) as response:

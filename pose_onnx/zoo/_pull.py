@@ -59,9 +59,9 @@ def pull(
     store = Store(Path(dest).expanduser() if dest is not None else models_home())
     wanted = [file_name(name, suffix, each) for each in precision for suffix in SUFFIXES]
     if not store.holds(name, wanted):
+        _demand_tools(name)
         with store.locked(name):
             if not store.holds(name, wanted):  # another process may have been faster
-                _demand_tools(name)
                 _make(card, store, precision, policy, progress=progress)
     return tuple(map(store.path, wanted))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import lzma
 import stat
 import tarfile
@@ -26,6 +27,7 @@ Member = tuple[str, Callable[[], "IO[bytes] | None"]]
 """Name in the archive, and how to open it."""
 
 _BROKEN: Final = (
+    gzip.BadGzipFile,
     zipfile.BadZipFile,
     tarfile.TarError,
     zlib.error,
