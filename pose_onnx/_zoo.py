@@ -91,6 +91,8 @@ def _read_card_file(path: Path) -> ModelCard:
         return ModelCard.from_json(path.read_bytes())
     except OSError as error:
         raise CardError(f"card file {str(path)!r} cannot be read: {error.strerror}") from error
+    except CardError as error:
+        raise CardError(f"card file {str(path)!r} is wrong: {error}") from error
 
 
 def package_files(name: str) -> tuple[Path, ...]:

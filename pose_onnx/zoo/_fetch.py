@@ -39,12 +39,22 @@ class Policy:
         first_wait: Seconds before the second attempt; doubled each time.
         longest_wait: Seconds between two attempts at most.
         timeout: Seconds without an answer, or without a byte, that end an attempt.
+
+    Raises:
+        InputError: There is no attempt, or no time for it.
     """
 
     attempts: int = 5
     first_wait: float = 0.5
     longest_wait: float = 30.0
     timeout: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1 or not 0 < self.timeout < float("inf"):
+            raise InputError(
+                f"{self.attempts} attempts with a timeout of {self.timeout} s cannot be made; "
+                "give 1 or more, and a timeout above 0"
+            )
 
     def wait(self, failures: int) -> float:
         """Seconds after so many failures: exponential, with jitter so that many clients spread."""

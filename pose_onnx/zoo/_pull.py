@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from pose_onnx._card import ModelCard
-from pose_onnx._errors import CardError, DependencyError, ModelFileError
+from pose_onnx._errors import CardError, DependencyError, InputError, ModelFileError
 from pose_onnx._zoo import file_name, load_card, models_home, package_files
 from pose_onnx.zoo._fetch import Policy, addresses, fetch
 from pose_onnx.zoo._store import DOWNLOADS, Store
@@ -46,6 +46,7 @@ def pull(
         The model's files.
 
     Raises:
+        InputError: There is no such precision, or `POSE_ONNX_MIRROR` holds no address.
         UnknownNameError: No card has this name.
         DownloadError: It cannot be fetched, or `POSE_ONNX_OFFLINE` forbids it.
         DependencyError: The packages that convert are not installed.
@@ -58,8 +59,8 @@ def pull(
         return built_in
     store = Store(Path(dest).expanduser() if dest is not None else models_home())
     wanted = [file_name(name, suffix, each) for each in precision for suffix in SUFFIXES]
-    if not store.holds(name, wanted):
-        _demand_tools(name)
+    if not (wanted and store.holds(name, wanted)):
+        _demand_exports(name, precision)
         with store.locked(name):
             if not store.holds(name, wanted):  # another process may have been faster
                 _make(card, store, precision, policy, progress=progress)
@@ -73,7 +74,7 @@ def _make(
     place = _place(card)
     _fetch(card, store, place, policy, progress=progress)
     download = store.path(place)
-    with store.workspace() as work:
+    with store.workspace(card.name) as work:
         try:
             done = convert(download, card, precision, work)
         except ModelFileError:
@@ -143,7 +144,8 @@ def _source_in(folder: Path, archive: str) -> Path:
     return found[0]
 
 
-def _demand_tools(name: str) -> None:
+def _demand_exports(name: str, precision: Sequence[str]) -> None:
+    """Find out before anything is fetched whether it can be converted."""
     from pose_onnx.exporters._tools import demand_tools  # noqa: PLC0415 (only who pulls needs it)
 
     try:
@@ -153,3 +155,7 @@ def _demand_tools(name: str) -> None:
             f"{error}; or use the built-in models, or run pose-onnx models pull {name} --dest DIR on another"
             " machine, copy DIR here and name it in POSE_ONNX_HOME"
         ) from error
+    from pose_onnx.exporters.pipeline import PRECISIONS  # noqa: PLC0415 (needs the tools)
+
+    if not precision or {*precision} - {*PRECISIONS}:
+        raise InputError(f"precision {[*precision]} was asked for; choose out of {[*PRECISIONS]}")

@@ -56,7 +56,7 @@ def add(
         raise ModelFileError(f"{str(path)!r} does not exist; give an exported file or a checkpoint")
     own = _own_card(path, name, card, like)
     store = Store(models_home())
-    with store.locked(name), store.workspace() as work:
+    with store.locked(name), store.workspace(name) as work:
         _demand_same_model(store, own)
         make = _MAKERS.get(path.suffix.lower(), _converted)
         files = {made.name: made for made in make(path, own, precision, work)}

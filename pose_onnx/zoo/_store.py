@@ -120,7 +120,7 @@ class Store:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            log.info("waiting for another process that writes %s in %s", what, self.home)
+            log.warning("waiting for another process that writes %s in %s", what, self.home)
             lock.acquire()
         except OSError as error:
             raise OutputError(
@@ -132,11 +132,14 @@ class Store:
             lock.release()
 
     @contextlib.contextmanager
-    def workspace(self) -> Iterator[Path]:
-        """Make a folder on the same disk for files in the making; it never stays."""
+    def workspace(self, model: str) -> Iterator[Path]:
+        """Make a folder on the same disk for files in the making; it never stays. Needs the model's lock."""
         make_folder(self.home)
+        prefix = f".work.{model}."  # a name has no dot, so no other model's folder starts like this
+        for left in self.home.glob(f"{prefix}*"):  # by a process that was killed: we have its lock
+            shutil.rmtree(left, ignore_errors=True)
         try:
-            folder = Path(tempfile.mkdtemp(prefix=".work-", dir=self.home))
+            folder = Path(tempfile.mkdtemp(prefix=prefix, dir=self.home))
         except OSError as error:
             raise OutputError(
                 f"{str(self.home)!r} cannot be written ({error.strerror}); choose a writable folder"

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +17,8 @@ import pytest
 from pose_onnx import DownloadError, InputError, ModelFileError, OutputError
 from pose_onnx.zoo import Policy
 from pose_onnx.zoo._fetch import addresses, fetch
+from pose_onnx.zoo._store import Store
+from tests.zoo.conftest import ROOT
 from tests.zoo.server import Answer, Web, cut, deaf, redirect, stall, status, whole
 
 QUICK = Policy(attempts=3, first_wait=0.01, longest_wait=0.02, timeout=5)
@@ -70,6 +77,29 @@ def test_a_stopped_download_is_continued_by_the_next(web: Web, target: Path) -> 
     web.serve(PATH, whole(CONTENT))
     fetch([url], target, policy=QUICK)
     assert web.ranges[-1] == "bytes=70000-"
+    assert_clean(target)
+
+
+def test_a_killed_process_leaves_its_part_and_no_lock(web: Web, target: Path) -> None:
+    web.serve(PATH, stall(CONTENT, 70_000, seconds=20), whole(CONTENT))
+    code = (
+        "import sys, pathlib\n"
+        "from pose_onnx.zoo._fetch import fetch\n"
+        "from pose_onnx.zoo._store import Store\n"
+        "url, target = sys.argv[1], pathlib.Path(sys.argv[2])\n"
+        "with Store(target.parents[1]).locked('model'):\n"
+        "    fetch([url], target)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, web.url + PATH, str(target)], cwd=ROOT)
+    part = target.with_name(f".part.{target.name}")
+    while not (part.exists() and part.stat().st_size == 70_000):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    with Store(target.parents[1]).locked("model"):
+        fetch([web.url + PATH], target, policy=QUICK)
+    assert web.ranges == [None, "bytes=70000-"]
     assert_clean(target)
 
 
@@ -195,6 +225,12 @@ def test_other_schemes_are_refused(mirror: str, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("POSE_ONNX_MIRROR", mirror)
     with pytest.raises(InputError, match="no address to download from"):
         addresses("https://host.invalid/a")
+
+
+@pytest.mark.parametrize("given", [{"attempts": 0}, {"timeout": 0}, {"timeout": -1}, {"timeout": math.nan}])
+def test_policies_that_cannot_be(given: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="cannot be made"):
+        Policy(**given)
 
 
 def test_waits_grow_and_end() -> None:

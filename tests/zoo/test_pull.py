@@ -30,7 +30,7 @@ from pose_onnx import (
 )
 from pose_onnx.exporters import _tools
 from pose_onnx.zoo import Policy
-from pose_onnx.zoo._store import sha256_of
+from pose_onnx.zoo._store import Store, sha256_of
 from tests.zoo.conftest import MODEL, ROOT
 from tests.zoo.server import Server, Web, cut, redirect, status, whole
 
@@ -231,6 +231,28 @@ def test_without_the_extra_it_says_what_else_works(
     assert web.requests == []
     assert zoo.where(MODEL) == ()
     assert not list(home.glob("*"))
+
+
+@pytest.mark.parametrize("precision", [(), ("fp32", "fp99")])
+def test_precisions_that_are_not(home: Path, web: Web, precision: tuple[str, ...]) -> None:
+    with pytest.raises(InputError, match="choose out of"):
+        zoo.pull(MODEL, precision=precision)
+    assert web.requests == []
+    assert not home.exists()
+
+
+def test_a_card_of_ours_that_is_broken_names_its_file(home: Path) -> None:
+    home.mkdir()
+    (home / "mine.json").write_text("{")
+    with pytest.raises(CardError, match=r"mine\.json.*not JSON"):
+        load_card("mine")
+
+
+def test_what_a_killed_process_left_goes(home: Path) -> None:
+    (home / ".work.mine.abc").mkdir(parents=True)
+    (home / ".work.mine-too.abc").mkdir()
+    with Store(home).locked("mine"), Store(home).workspace("mine") as work:
+        assert {path.name for path in home.glob(".work*")} == {work.name, ".work.mine-too.abc"}
 
 
 def test_a_table_that_is_broken_or_evil(home: Path) -> None:
