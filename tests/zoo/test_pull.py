@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -246,6 +247,31 @@ def test_a_card_of_ours_that_is_broken_names_its_file(home: Path) -> None:
     (home / "mine.json").write_text("{")
     with pytest.raises(CardError, match=r"mine\.json.*not JSON"):
         load_card("mine")
+
+
+def test_writers_of_the_table_lose_nothing_of_each_other(home: Path) -> None:
+    def put(model: str) -> None:
+        store = Store(home)
+        with store.locked(model), store.workspace(model) as work:
+            (work / "file").write_text(model)
+            store.put(model, {f"{model}.onnx": work / "file"})
+
+    models = [f"model{index}" for index in range(50)]
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        list(pool.map(put, models))
+    assert Store(home).pins().keys() == {*models}
+    assert {item.state for item in zoo.check()} == {"ok"}
+
+
+def test_no_model_takes_the_file_of_another(home: Path) -> None:
+    (home / "made").mkdir(parents=True)
+    for name in ("a", "b"):
+        (home / "made" / name).write_text(name)
+    store = Store(home)
+    store.put("mine", {"mine_fp16.onnx": home / "made" / "a"})
+    with pytest.raises(ModelFileError, match="belong to the model 'mine'"):
+        store.put("mine_fp16", {"mine_fp16.onnx": home / "made" / "b"})
+    assert (home / "mine_fp16.onnx").read_text() == "a"
 
 
 def test_what_a_killed_process_left_goes(home: Path) -> None:
