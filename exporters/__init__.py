@@ -39,7 +39,7 @@ def export(
         to: formats to write, of "onnx" and "tflite".
         precision: of the stored weights, of "fp32" and "fp16".
         out: folder for the files.
-        photo: for the comparison; a picture is drawn if None.
+        photo: for the comparison; the demo photo if None.
 
     Returns:
         The files, the receipt, and what was measured.

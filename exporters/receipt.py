@@ -12,7 +12,7 @@ from typing import Final
 
 from pose_onnx._card import ModelCard
 from pose_onnx.exporters.source import Source, digests
-from pose_onnx.exporters.verify import SEED, Measured
+from pose_onnx.exporters.verify import DEMO_PHOTO, SEED, Measured
 
 SUFFIX: Final = ".receipt.json"
 TOOLS: Final = (
@@ -68,7 +68,7 @@ def make_receipt(
         versions={"python": platform.python_version(), **_versions()},
         inputs={
             "random": f"numpy.random.default_rng({SEED}).standard_normal",
-            "photo": photo.name if photo else f"drawn ellipses, seed {SEED}",
+            "photo": photo.name if photo else DEMO_PHOTO,
         },
         errors=tuple(measured),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import as_file, files
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -24,11 +25,8 @@ Outputs = Mapping[str, Arrays]
 SEED: Final = 0
 RANDOM_BATCH: Final = 2
 """More than one image, so that a batch is tried too."""
-SHAPES: Final = 24
-"""Ellipses in the picture that stands in for a photo."""
-TONES: Final = (32, 224)
-"""Range of their colour values: photos seldom are fully saturated."""
-BLUR: Final = 1.5  # standard deviation, pixels
+DEMO_PHOTO: Final = "astronaut.jpg"
+"""The photo of a person that comes with the package."""
 
 BARS: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
     {
@@ -81,7 +79,7 @@ def make_inputs(card: ModelCard, photo: Path | None = None) -> dict[str, NDArray
 
     Args:
         card: gives size and normalisation.
-        photo: a picture to use; one of random ellipses is drawn if None.
+        photo: a picture to use; `DEMO_PHOTO` if None.
 
     Returns:
         "random": (2, 3, H, W) standard normal; "photo": (1, 3, H, W) normalised pixels.
@@ -89,27 +87,11 @@ def make_inputs(card: ModelCard, photo: Path | None = None) -> dict[str, NDArray
     height, width = card.input_size
     rng = np.random.default_rng(SEED)
     random = rng.standard_normal((RANDOM_BATCH, 3, height, width)).astype(np.float32)
-    picture = draw_picture(height, width) if photo is None else load_image(photo)
+    with as_file(files("pose_onnx.models") / "photos" / DEMO_PHOTO) as demo:
+        picture = load_image(demo if photo is None else photo)
     tensor = np.empty((1, 3, height, width), np.float32)
     normalize(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), card, out=tensor[0])
     return {"random": random, "photo": tensor}
-
-
-def draw_picture(height: int, width: int) -> NDArray[np.uint8]:
-    """Draw seeded soft ellipses: flat areas, edges and gradients, as photos have and noise has not.
-
-    Returns:
-        (height, width, 3) uint8.
-    """
-    rng = np.random.default_rng(SEED)
-    picture = np.full((height, width, 3), rng.integers(*TONES, 3), np.uint8)
-    for _ in range(SHAPES):
-        centre = (int(rng.integers(width)), int(rng.integers(height)))
-        axes = (int(rng.integers(4, width // 3)), int(rng.integers(4, height // 3)))
-        color = tuple(int(v) for v in rng.integers(*TONES, 3))
-        cv2.ellipse(picture, centre, axes, float(rng.integers(180)), 0, 360, color, -1, cv2.LINE_AA)
-    blurred: NDArray[np.uint8] = cv2.GaussianBlur(picture, (0, 0), BLUR)
-    return blurred
 
 
 def run_file(path: Path, inputs: Arrays) -> dict[str, Arrays]:

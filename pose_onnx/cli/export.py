@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PRECISIONS",
         help=f"out of {','.join(PRECISIONS)} (default: %(default)s)",
     )
-    add("--image", metavar="PHOTO", help="a photo for the comparison (default: a drawn picture)")
+    add("--image", metavar="PHOTO", help="a photo for the comparison (default: the demo photo)")
     add("--out", default=".", metavar="DIR", help="folder for the files (default: here)")
 
 
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _row(item: Measured) -> tuple[str, ...]:
-    bar = "" if item.bar is None else f"{item.bar:.3g}"
+    bar = f"{item.bar:.3g}" if item.error <= item.bar else f"{item.rounding:.3g} (float32's rounding)"
     return item.stage, item.inputs, item.output, f"{item.error:.3g}", bar
 
 
