@@ -123,13 +123,19 @@ def resolve_model(model: str | os.PathLike[str], backend: str = "ort", precision
     for candidate in (Path(str(files("pose_onnx.models") / wanted)), home / wanted):
         if candidate.is_file():
             return candidate
-    how = "add it with: pose-onnx models add FILE --name"
-    if card.download:
-        how = (
-            f"convert {card.download} with: pose-onnx export {name}.pdparams --model {name} --out {home}; "
-            "or let this be done by: pose-onnx models pull"
-        )
-    raise ModelFileError(f"model {name!r} has no {wanted} in {str(home)!r}; {how} {name}")
+    raise ModelFileError(
+        f"model {name!r} has no {wanted} in {str(home)!r}; {_how_to_get(card, name, precision)}"
+    )
+
+
+def _how_to_get(card: ModelCard, name: str, precision: str) -> str:
+    if not card.download:
+        return f"add it with: pose-onnx models add FILE --name {name}"
+    options = "" if precision == "fp32" else f" --precision {precision}"
+    return (
+        f"fetch and convert it with: pose-onnx models pull {name}{options}; or your copy of {card.download} with:"
+        f" pose-onnx export {name}.pdparams --model {name}{options} --out {models_home()}"
+    )
 
 
 def card_of(path: Path, card: ModelCard | str | os.PathLike[str] | None) -> ModelCard:
