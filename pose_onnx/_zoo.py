@@ -133,8 +133,9 @@ def _how_to_get(card: ModelCard, name: str, precision: str) -> str:
         return f"add it with: pose-onnx models add FILE --name {name}"
     options = "" if precision == "fp32" else f" --precision {precision}"
     return (
-        f"fetch and convert it with: pose-onnx models pull {name}{options}; or your copy of {card.download} with:"
-        f" pose-onnx export {name}.pdparams --model {name}{options} --out {models_home()}"
+        f"fetch and convert it with: pose-onnx models pull {name}{options}; or your copy of "
+        f"{card.download} with: pose-onnx export {name}.pdparams --model {name}{options}"
+        f" --out {models_home()}"
     )
 
 
