@@ -22,6 +22,10 @@ _Bytes: TypeAlias = "mmap.mmap | bytes"
 _ONNX_METADATA_PROPS: Final = 14
 _ONNX_KEY, _ONNX_VALUE = 1, 2
 _TFLITE_BUFFERS, _TFLITE_METADATA = 4, 6
+_NO_CARD: Final = (
+    "{!r} carries no model card; say which model it is, with --model NAME on the command line or card= in "
+    "Python"
+)
 _METADATA_NAME, _METADATA_BUFFER, _BUFFER_DATA = 0, 1, 0
 
 
@@ -37,6 +41,8 @@ def read_card(path: str | os.PathLike[str]) -> ModelCard:
         CardError: A card with wrong fields.
     """
     file = Path(path)
+    if file.is_dir():
+        raise MissingCardError(_NO_CARD.format(str(file)))
     reader = _READERS.get(file.suffix.lower())
     if reader is None:
         raise ModelFileError(
@@ -54,10 +60,7 @@ def read_card(path: str | os.PathLike[str]) -> ModelCard:
                 f"{str(file)!r} is broken or no {file.suffix} model ({error}); export or download it again"
             ) from error
     if text is None:
-        raise MissingCardError(
-            f"{str(file)!r} carries no model card; say which model it is, with --model NAME on the command"
-            " line or card= in Python"
-        )
+        raise MissingCardError(_NO_CARD.format(str(file)))
     return ModelCard.from_json(text)
 
 

@@ -65,3 +65,21 @@ def check_model_file(path: Path) -> None:
         raise ModelFileError(f"model file {str(path)!r} cannot be read ({error}); give another") from error
     if is_empty:
         raise ModelFileError(f"model file {str(path)!r} is empty; export or download it again")
+
+
+def check_model_folder(path: Path) -> None:
+    """Refuse what cannot be a model of several files.
+
+    Raises:
+        ModelFileError: The path does not exist, is a file, cannot be read, or is empty.
+    """
+    try:
+        is_empty = next(path.iterdir(), None) is None
+    except NotADirectoryError as error:
+        raise ModelFileError(f"{str(path)!r} is a file; give the folder of a model") from error
+    except FileNotFoundError as error:
+        raise ModelFileError(f"model folder {str(path)!r} does not exist; give the path of one") from error
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        raise ModelFileError(f"model folder {str(path)!r} cannot be read ({error}); give another") from error
+    if is_empty:
+        raise ModelFileError(f"model folder {str(path)!r} is empty; export or download it again")

@@ -14,10 +14,12 @@ from types import MappingProxyType
 from typing import Any, Final, cast
 
 from pose_onnx._errors import DependencyError, InputError, ModelFileError, PoseOnnxError, UnknownNameError
-from pose_onnx.runtimes._checks import check_model_file, check_threads
+from pose_onnx.runtimes._checks import check_model_file, check_model_folder, check_threads
 from pose_onnx.runtimes._protocol import Runtime
 
 ENTRY_POINT_GROUP: Final = "pose_onnx.runtimes"
+FOLDER: Final = ""
+"""Stands for a suffix where a model is a folder of files."""
 _DEFAULT_SUFFIX: Final = ".onnx"
 
 
@@ -29,7 +31,7 @@ class Backend:
         adapter: `"module:attribute"` of a callable `(path, *, threads, **options) -> Runtime`.
         engines: Import names of which at least one must be installed, the preferred one first.
         install: What to give to `pip install` when none is.
-        suffix: File suffix of the models it runs.
+        suffix: File suffix of the models it runs, `FOLDER` where a model is a folder.
     """
 
     adapter: str
@@ -49,6 +51,9 @@ BACKENDS: Final = MappingProxyType(
         ),
         "openvino": Backend(
             "pose_onnx.runtimes.openvino:OpenVinoRuntime", ("openvino",), "'pose-onnx[openvino]'", ".onnx"
+        ),
+        "paddle": Backend(
+            "pose_onnx.runtimes.paddle:PaddleRuntime", ("paddle",), "'pose-onnx[paddle]'", FOLDER
         ),
     }
 )
@@ -88,18 +93,20 @@ def model_suffix(backend: str) -> str:
 
 
 def backend_for(path: str | os.PathLike[str]) -> str:
-    """Return the name of our backend that runs a file with this suffix.
+    """Return the name of our first backend that runs a file with this suffix, or a folder.
 
     Raises:
         ModelFileError: None does.
     """
-    suffix = Path(path).suffix.lower()
+    model = Path(path)
+    suffix = FOLDER if model.is_dir() else model.suffix.lower() or None
     for name, backend in BACKENDS.items():
         if backend.suffix == suffix:
             return name
-    suffixes = dict.fromkeys(backend.suffix for backend in BACKENDS.values())
+    suffixes = dict.fromkeys(backend.suffix for backend in BACKENDS.values() if backend.suffix != FOLDER)
     raise ModelFileError(
-        f"{str(path)!r} is no model file by its name; give one that ends in {' or '.join(suffixes)}"
+        f"{str(path)!r} is no model file by its name; give one that ends in {' or '.join(suffixes)}, "
+        "or a Paddle inference folder"
     )
 
 
@@ -109,8 +116,8 @@ def open_runtime(
     """Load a model file with the named backend.
 
     Args:
-        path: An exported model file.
-        backend: `"ort"`, `"tflite"`, or a name that another package registered in the entry-point group
+        path: An exported model file; a Paddle inference folder for `"paddle"`.
+        backend: One of `BACKENDS`, or a name that another package registered in the entry-point group
             `pose_onnx.runtimes`.
         threads: Threads inside one model run; every core of this process when `None`.
         options: Handed to the adapter, for example `providers=[...]` of `"ort"`.
@@ -128,7 +135,7 @@ def open_runtime(
     threads = default_threads() if threads is None else threads
     check_threads(threads)
     file = Path(path)
-    check_model_file(file)
+    (check_model_folder if model_suffix(backend) == FOLDER else check_model_file)(file)
     try:
         signature(adapter).bind(file, threads=threads, **options)
     except TypeError as error:

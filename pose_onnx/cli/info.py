@@ -20,7 +20,11 @@ _DECODE_OF_OTHER_TASK: Final = MappingProxyType({"detect": "heatmap", "keypoints
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `pose-onnx info`."""
-    parser.add_argument("file", metavar="FILE|NAME", help="a .onnx or .tflite file, or a known model's name")
+    parser.add_argument(
+        "file",
+        metavar="FILE|NAME",
+        help="a .onnx or .tflite file, a Paddle inference folder, or a known model's name",
+    )
     add_model_option(parser)
 
 
@@ -32,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     if len(args.model) > 1:
         raise InputError(f"--model was given {len(args.model)} times; a single file is one model")
     path = Path(args.file)
-    print(table([("file", str(path)), *_tensor_rows(path), *_content_rows(path.read_bytes())]))
+    print(table([("file", str(path)), *_tensor_rows(path), *_content_rows(path)]))
     print(table(list(_card_rows(load_card(args.model[0]) if args.model else read_card(path)))))
     return 0
 
@@ -54,7 +58,13 @@ def _text(spec: TensorSpec) -> str:
     return f"{spec.name} ({shape}) {spec.dtype}"
 
 
-def _content_rows(content: bytes) -> Iterator[tuple[str, str]]:
+def _content_rows(path: Path) -> Iterator[tuple[str, str]]:
+    if path.is_dir():
+        for file in sorted(filter(Path.is_file, path.iterdir())):
+            yield "", file.name
+            yield from _content_rows(file)
+        return
+    content = path.read_bytes()
     yield "size", f"{len(content):,} bytes"
     yield "sha256", hashlib.sha256(content).hexdigest()
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-import io
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,8 +21,12 @@ from pose_onnx.runtimes import Tensor
 
 THIRD_PARTY = "function"
 # Naming the backends here, and not asking what is installed, makes a missing engine a failure, not a skip.
-BACKENDS = (*os.environ.get("POSE_ONNX_TEST_BACKENDS", "ort,tflite,openvino").split(","), THIRD_PARTY)
+DEFAULT = "ort,tflite,openvino" + (
+    ",paddle" if sys.version_info < (3, 13) else ""
+)  # there is no Paddle for it
+BACKENDS = (*os.environ.get("POSE_ONNX_TEST_BACKENDS", DEFAULT).split(","), THIRD_PARTY)
 SOURCE = Path(__file__).with_name("function_runtime.py")
+PADDLE_SCRIPT = Path(__file__).with_name("paddle_folder.py")
 
 
 def _load_source() -> ModuleType:
@@ -39,7 +43,7 @@ reference = _load_source()
 
 @dataclass(frozen=True)
 class Case:
-    """One backend, a file that it runs, what must come out, and where the third party is installed."""
+    """One backend, a file or folder that it runs, what must come out, and where the third party is."""
 
     backend: str
     path: Path
@@ -58,11 +62,11 @@ def weights() -> dict[str, Tensor]:
 
 @pytest.fixture(scope="session")
 def model_files(tmp_path_factory: pytest.TempPathFactory, weights: dict[str, Tensor]) -> dict[str, Path]:
-    """The same network as one file a backend."""
+    """The same network as one file, or folder, a backend."""
     folder = tmp_path_factory.mktemp("contract")
     files = {name: folder / f"little{suffix}" for name, suffix in SUFFIXES.items() if name in BACKENDS}
     for name, path in files.items():
-        path.write_bytes(WRITERS[name](weights))
+        WRITERS[name](path, weights)
     return files
 
 
@@ -90,24 +94,42 @@ def onnx_bytes(weights: dict[str, Tensor]) -> bytes:
     return content
 
 
-def tflite_bytes(weights: dict[str, Tensor]) -> bytes:
+def write_onnx(path: Path, weights: dict[str, Tensor]) -> None:
+    path.write_bytes(onnx_bytes(weights))
+
+
+def write_tflite(path: Path, weights: dict[str, Tensor]) -> None:
     from pose_onnx.exporters.tflite import convert  # noqa: PLC0415 (only where TFLite is under test)
 
-    return convert(onnx.load_from_string(onnx_bytes(weights)))
+    path.write_bytes(convert(onnx.load_from_string(onnx_bytes(weights))))
 
 
-def npz_bytes(weights: dict[str, Tensor]) -> bytes:
-    stream = io.BytesIO()
-    np.savez(stream, w=weights["w"], b=weights["b"])
-    return stream.getvalue()
+def write_paddle(path: Path, weights: dict[str, Tensor]) -> None:
+    path.mkdir()
+    write_npz(path / "weights.npz", weights)
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        str(PADDLE_SCRIPT),
+        str(path / "weights.npz"),
+        str(path / "model"),
+    ]
+    subprocess.run(command, check=True, capture_output=True)  # Paddle keeps global state
+    (path / "weights.npz").unlink()
 
 
-SUFFIXES = {"ort": ".onnx", "tflite": ".tflite", "openvino": ".onnx", THIRD_PARTY: ".npz"}
-WRITERS: dict[str, Callable[[dict[str, Tensor]], bytes]] = {
-    "ort": onnx_bytes,
-    "tflite": tflite_bytes,
-    "openvino": onnx_bytes,
-    THIRD_PARTY: npz_bytes,
+def write_npz(path: Path, weights: dict[str, Tensor]) -> None:
+    np.savez(path, w=weights["w"], b=weights["b"])
+
+
+SUFFIXES = {"ort": ".onnx", "tflite": ".tflite", "openvino": ".onnx", "paddle": "", THIRD_PARTY: ".npz"}
+WRITERS: dict[str, Callable[[Path, dict[str, Tensor]], None]] = {
+    "ort": write_onnx,
+    "tflite": write_tflite,
+    "openvino": write_onnx,
+    "paddle": write_paddle,
+    THIRD_PARTY: write_npz,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -153,24 +154,44 @@ def test_unknown_options_are_refused(case: Case) -> None:
 
 
 def test_paths_without_a_model(case: Case, tmp_path: Path) -> None:
-    empty = tmp_path / f"empty{case.path.suffix}"
-    empty.touch()
-    for path, reason in ((empty, "is empty"), (tmp_path, "is a directory"), (tmp_path / "no", "not exist")):
+    file, folder = tmp_path / f"file{case.path.suffix}", tmp_path / f"folder{case.path.suffix}"
+    file.touch()
+    folder.mkdir()
+    reasons = {file: "is empty", folder: "is a directory", tmp_path / "no": "not exist"}
+    if case.path.is_dir():
+        reasons |= {file: "is a file", folder: "is empty"}
+    for path, reason in reasons.items():
         with pytest.raises(ModelFileError, match=reason):
             open_runtime(path, case.backend)
 
 
+def damaged(model: Path, target: Path, content: bytes) -> Iterator[Path]:
+    """Put other content into a model file; of a folder into each of its files, one after the other."""
+    if model.is_file():
+        target.write_bytes(content)
+        yield target
+        return
+    for file in model.iterdir():
+        shutil.copytree(model, target)
+        (target / file.name).write_bytes(content)
+        yield target
+        shutil.rmtree(target)
+
+
 def test_foreign_files(case: Case, model_files: dict[str, Path], tmp_path: Path) -> None:
-    text = tmp_path / f"text{case.path.suffix}"
-    text.write_text("not a model, but long enough to hold a header of any kind " * 4)
-    zeros = tmp_path / f"zeros{case.path.suffix}"
-    zeros.write_bytes(bytes(4096))
-    tiny = tmp_path / f"tiny{case.path.suffix}"
-    tiny.write_bytes(b"\x08")
-    others = [path for path in model_files.values() if path.suffix != case.path.suffix]
-    for path in (text, zeros, tiny, *others):
-        with pytest.raises(ModelFileError, match=path.name):
-            open_runtime(path, case.backend)
+    contents = {
+        "text": b"not a model, but long enough to hold a header of any kind " * 4,
+        "zeros": bytes(4096),
+        "tiny": b"\x08",
+    }
+    for name, content in contents.items():
+        for path in damaged(case.path, tmp_path / f"{name}{case.path.suffix}", content):
+            with pytest.raises(ModelFileError, match=path.name):
+                open_runtime(path, case.backend)
+    for path in model_files.values():
+        if path.suffix != case.path.suffix:
+            with pytest.raises(ModelFileError, match=path.name):
+                open_runtime(path, case.backend)
 
 
 # In a process of its own: a cut file that brings the interpreter down must fail a test, not end the suite.
@@ -179,23 +200,28 @@ import sys
 from pathlib import Path
 from pose_onnx import ModelFileError
 from pose_onnx.runtimes import open_runtime
-backend, source, folder, step = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
-data = source.read_bytes()
-for size in range(1, len(data), step):
-    cut = folder / f"cut{source.suffix}"
-    cut.write_bytes(data[:size])
+backend, model, file, step = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
+data = file.read_bytes()
+for size in [*range(1, len(data), step), len(data) - 1]:
+    file.write_bytes(data[:size])
     print(size, flush=True)
     try:
-        runtime = open_runtime(cut, backend)
+        runtime = open_runtime(model, backend)
     except ModelFileError:
         continue
-    raise SystemExit(f"the first {size} of {len(data)} bytes were taken for a model: {runtime.outputs}")
+    raise SystemExit(f"the first {size} of {len(data)} bytes of {file.name} were taken: {runtime.outputs}")
 """
 
 
 def test_truncated_files_never_load_nor_crash(case: Case, tmp_path: Path) -> None:
-    step = max(1, case.path.stat().st_size // 400)
-    command = [sys.executable, "-c", CUT_SCRIPT, case.backend, str(case.path), str(tmp_path), str(step)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(case.site)])}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"at size {done.stdout.split()[-1]}: {done.stderr[-2000:]}"
+    copy = tmp_path / f"copy{case.path.suffix}"
+    for original in (case.path,) if case.path.is_file() else tuple(case.path.iterdir()):
+        if case.path.is_dir():
+            shutil.copytree(case.path, copy, dirs_exist_ok=True)
+        file = copy / original.name if case.path.is_dir() else copy
+        shutil.copy(original, file)
+        step = max(1, original.stat().st_size // 400)
+        command = [sys.executable, "-c", CUT_SCRIPT, case.backend, str(copy), str(file), str(step)]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(case.site)])}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"at size {done.stdout.split()[-1]}: {done.stderr[-2000:]}"

@@ -16,6 +16,7 @@ ENGINES = {
     "ort": {"onnxruntime"},
     "tflite": {"ai_edge_litert", "tflite_runtime"},
     "openvino": {"openvino"},
+    "paddle": {"paddle", "google"},  # google.protobuf
 }
 HEAVY = {
     "paddle",

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pose_onnx import DependencyError, EngineError, InputError, UnknownNameError
+from pose_onnx import DependencyError, EngineError, InputError, ModelFileError, UnknownNameError
 from pose_onnx.runtimes import (
     BACKENDS,
     backend_for,
@@ -18,6 +18,7 @@ from pose_onnx.runtimes import (
     model_suffix,
     open_runtime,
 )
+from pose_onnx.runtimes._registry import FOLDER
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,14 +30,19 @@ def test_unknown_backend_lists_the_known_ones() -> None:
         model_suffix("tflit")
 
 
-def test_suffixes() -> None:
+def test_suffixes(tmp_path: Path) -> None:
     assert {name: model_suffix(name) for name in BACKENDS} == {
         "ort": ".onnx",
         "tflite": ".tflite",
         "openvino": ".onnx",
+        "paddle": FOLDER,
     }
     assert backend_for("a.onnx") == "ort"
     assert backend_for("a.TFLITE") == "tflite"
+    assert backend_for(tmp_path) == "paddle"
+    for name in ("a", "a.pt"):
+        with pytest.raises(ModelFileError, match=r"no model file.* \.onnx or \.tflite, or a Paddle"):
+            backend_for(name)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +51,7 @@ def test_suffixes() -> None:
         ("ort", "pip install onnxruntime"),
         ("tflite", r"pip install 'pose-onnx\[tflite\]'"),
         ("openvino", r"pip install 'pose-onnx\[openvino\]'"),
+        ("paddle", r"pip install 'pose-onnx\[paddle\]'"),
     ],
 )
 def test_missing_engine_names_the_pip_command(
