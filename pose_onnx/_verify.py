@@ -44,12 +44,14 @@ class Difference:
 
     Attributes:
         file: The file.
+        backend: What ran it.
         stage: Where in the pipeline.
         quantity: What was compared, with its unit.
         largest: Largest absolute difference; infinite where one file finds what the other does not.
     """
 
     file: Path
+    backend: str
     stage: str
     quantity: str
     largest: float
@@ -61,39 +63,44 @@ def verify(
     *,
     card: ModelCard | None = None,
     threads: int | None = None,
+    backends: Sequence[str] | None = None,
 ) -> Iterator[Difference]:
     """Compare the second and later files with the first.
 
     Args:
-        files: Two or more exported files of one model.
+        files: Two or more exported files of one model, or Paddle inference folders of it.
         image: A picture, best one that a person fills: a keypoint model is shown the whole of it.
         card: What the files are, where they carry no card.
         threads: Threads of a model run; every core when `None`.
+        backends: What runs each file; the first backend of its format when `None`. With it one file can be
+            compared with itself on two engines.
 
     Yields:
         One figure for each file, stage and quantity, in this order.
 
     Raises:
-        InputError: Fewer than two files, or files of different models.
+        InputError: Fewer than two files, another number of backends, or files of different models.
         PoseOnnxError: A file cannot be opened or run.
     """
     paths = [Path(file) for file in files]
     if len(paths) < 2:  # noqa: PLR2004 (one, and one to compare it with)
         raise InputError(f"{len(paths)} file was given; give two or more files of one model")
+    names = [backend_for(path) for path in paths] if backends is None else list(backends)
+    if len(names) != len(paths):
+        raise InputError(f"backends {names} were given for {len(paths)} files; give one for each, or none")
     pixels = load_image(image)
-    with _open(paths[0], card, threads) as reference:
+    with _open(paths[0], names[0], card, threads) as reference:
         stages = _STAGES[reference.card.task](reference, pixels)
         expected = [stage.compute(reference) for stage in stages]
-        for path in paths[1:]:
-            with _open(path, card, threads) as model:
+        for path, backend in zip(paths[1:], names[1:], strict=True):
+            with _open(path, backend, card, threads) as model:
                 _check_same_model(reference.card, model.card, path)
                 for stage, wanted in zip(stages, expected, strict=True):
                     for quantity, largest in stage.measure(wanted, stage.compute(model)).items():
-                        yield Difference(path, stage.name, quantity, largest)
+                        yield Difference(path, backend, stage.name, quantity, largest)
 
 
-def _open(path: Path, card: ModelCard | None, threads: int | None) -> _Model:
-    backend = backend_for(path)
+def _open(path: Path, backend: str, card: ModelCard | None, threads: int | None) -> _Model:
     found = card_of(path, card)
     model: _Model = _MODELS[found.task](path, card=found, backend=backend, threads=threads)
     return model

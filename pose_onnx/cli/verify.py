@@ -28,7 +28,15 @@ _WHITE: Final = 255
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `pose-onnx verify`."""
-    parser.add_argument("files", nargs="+", metavar="FILE", help="a .onnx or .tflite file")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="a .onnx or .tflite file, or a Paddle inference folder"
+    )
+    parser.add_argument(
+        "--backend",
+        action="append",
+        metavar="NAME",
+        help="what runs each file, once for each in their order (default: by the file's name)",
+    )
     parser.add_argument(
         "--image", metavar="PHOTO", help="a photo, best one that a person fills (default: a random picture)"
     )
@@ -49,9 +57,9 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--model was given {len(args.model)} times; the files are of one model")
     card = load_card(args.model[0]) if args.model else None
     image: ImageSource = args.image or _random_picture()
-    differences = list(verify(args.files, image, card=card, threads=args.threads))
+    differences = list(verify(args.files, image, card=card, threads=args.threads, backends=args.backend))
     print(f"reference: {args.files[0]}; picture: {args.image or 'random, give a photo with --image'}\n")
-    header = ("FILE", "STAGE", "QUANTITY", "LARGEST DIFFERENCE")
+    header = ("FILE", "BACKEND", "STAGE", "QUANTITY", "LARGEST DIFFERENCE")
     print(table([header, *(_row(difference) for difference in differences)]))
     wrong = [item for item in differences if _is_place(item) and not item.largest <= args.tolerance]
     for item in wrong:
@@ -60,7 +68,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _row(difference: Difference) -> tuple[str, ...]:
-    return str(difference.file), difference.stage, difference.quantity, f"{difference.largest:.3g}"
+    return (
+        str(difference.file),
+        difference.backend,
+        difference.stage,
+        difference.quantity,
+        f"{difference.largest:.3g}",
+    )
 
 
 def _is_place(difference: Difference) -> bool:

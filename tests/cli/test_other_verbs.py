@@ -114,6 +114,15 @@ def test_verify_of_equal_files(
             assert done.out.count(stage) >= 2
 
 
+def test_verify_of_one_file_on_two_engines(cli: Callable[..., Outcome], models: Models) -> None:
+    done = cli("verify", models.detector, models.detector, "--backend", "ort", "--backend", "openvino")
+    assert done.code == 0, done.err
+    assert done.out.count("openvino") >= 5
+    one = cli("verify", models.detector, models.detector, "--backend", "openvino")
+    assert one.code == 2
+    assert "backends ['openvino'] were given for 2 files" in one.err
+
+
 def test_verify_of_a_detector(cli: Callable[..., Outcome], models: Models) -> None:
     done = cli("verify", models.detector, models.detector)
     assert done.code == 0
