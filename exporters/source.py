@@ -6,17 +6,14 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from pose_onnx._card import ModelCard
 from pose_onnx._errors import InputError, ModelFileError
 from pose_onnx._zoo import card_names, load_card, official_names
 from pose_onnx.exporters.checkpoint import Parameters, read_checkpoint
 from pose_onnx.exporters.infer_cfg import InferConfig, read_infer_cfg
-
-PROGRAM_SUFFIXES: Final = (".json", ".pdmodel")
-"""Programs that Paddle saves: PIR (3.0 and later) and the older protobuf form."""
-PARAMS_SUFFIX: Final = ".pdiparams"
+from pose_onnx.runtimes._paddle_folder import find_files
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,29 +60,8 @@ def read_source(path: Path) -> Source:
 
 
 def _read_folder(folder: Path) -> Folder:
-    programs = sorted(
-        file
-        for file in folder.iterdir()
-        if file.suffix in PROGRAM_SUFFIXES and (file.suffix == ".pdmodel" or _is_program(file))
-    )
-    if len(programs) != 1:
-        raise ModelFileError(
-            f"folder {str(folder)!r} holds {len(programs)} Paddle programs {[p.name for p in programs]}; "
-            "give one with a single .json or .pdmodel program and its .pdiparams"
-        )
-    params = programs[0].with_suffix(PARAMS_SUFFIX)
-    if not params.is_file():
-        raise ModelFileError(
-            f"folder {str(folder)!r} has {programs[0].name!r} but not its weights {params.name!r}; "
-            "copy them beside it"
-        )
-    return Folder(programs[0], params, read_infer_cfg(folder))
-
-
-def _is_program(file: Path) -> bool:
-    """Tell a PIR program from other JSON files by how it starts."""
-    with file.open("rb") as stream:
-        return b'"base_code"' in stream.read(64)
+    program, params = find_files(folder)
+    return Folder(program, params, read_infer_cfg(folder))
 
 
 def resolve_card(source: Source, model: str | None, card: ModelCard | str | Path | None) -> ModelCard:
