@@ -69,6 +69,8 @@ class ModelCard:
         keypoints: Names of a keypoint model's joints.
         flip_pairs: Index pairs of joints that swap when the image is mirrored.
         skeleton: Index pairs of joints to join when drawing.
+        oks_sigmas: For each joint, how far annotators disagree, relative to the person's size: half of k in
+            COCO's object keypoint similarity. Empty: COCO's own, for its 17 joints.
         heatmap: How to decode, for "keypoints".
         box: How to decode, for "detect".
         download: Address of the official checkpoint.
@@ -90,6 +92,7 @@ class ModelCard:
     keypoints: tuple[str, ...] = ()
     flip_pairs: tuple[tuple[int, int], ...] = ()
     skeleton: tuple[tuple[int, int], ...] = ()
+    oks_sigmas: tuple[float, ...] = ()
     heatmap: HeatmapSpec = field(default_factory=HeatmapSpec)
     box: BoxSpec = field(default_factory=BoxSpec)
     download: str = ""
@@ -172,6 +175,9 @@ def _problems(card: ModelCard) -> list[str]:
         ),
         f"sha256 is {card.sha256!r}; it must be 64 hexadecimal digits in lower case, or empty": bool(
             re.fullmatch("([0-9a-f]{64})?", card.sha256)
+        ),
+        "oks_sigmas must be one positive number for each keypoint, or empty": (
+            not card.oks_sigmas or (len(card.oks_sigmas) == len(card.keypoints) and min(card.oks_sigmas) > 0)
         ),
         f"heatmap.stride is {card.heatmap.stride!r}; it must be a whole number of 1 or more": (
             _is_ints((card.heatmap.stride,), 1) and card.heatmap.stride > 0

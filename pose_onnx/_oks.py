@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pose_onnx._card import ModelCard
 from pose_onnx._errors import InputError
 from pose_onnx._types import F32, F64, Poses
 
@@ -20,6 +21,22 @@ COCO_SIGMAS: Final = (
     0.062, 0.062, 0.107, 0.107, 0.087, 0.087, 0.089, 0.089,
 )  # fmt: skip
 """Half of k for COCO's 17 keypoints, nose to right ankle: how far annotators disagree."""
+
+
+def sigmas_of(card: ModelCard) -> tuple[float, ...]:
+    """Return a card's sigmas, or COCO's for its 17 joints.
+
+    Raises:
+        InputError: Another number of joints, and no sigmas in the card.
+    """
+    if card.oks_sigmas:
+        return card.oks_sigmas
+    if len(card.keypoints) == len(COCO_SIGMAS):
+        return COCO_SIGMAS
+    raise InputError(
+        f"model {card.name!r} has {len(card.keypoints)} keypoints and no oks_sigmas in its card; add one for"
+        " each keypoint to be able to compare poses"
+    )
 
 
 def oks(keypoints: F32, others: F32, areas: F32, sigmas: tuple[float, ...] = COCO_SIGMAS) -> F64:

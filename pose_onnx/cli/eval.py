@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -14,6 +15,7 @@ from tqdm import tqdm
 from pose_onnx import PRESETS, Detector, KeypointModel, __version__, resolve_model
 from pose_onnx._estimator import DEFAULT_POSE
 from pose_onnx._files import atomic_write_bytes, make_folder
+from pose_onnx._oks import sigmas_of
 from pose_onnx.cli._options import add_model_option, add_threads_option, cards_by_task
 from pose_onnx.evaluation import (
     BOX_FLOOR,
@@ -77,9 +79,10 @@ def run(args: argparse.Namespace) -> int:
         threshold = model.preset.box_threshold if args.box_threshold is None else args.box_threshold
         boxes = _box_source(args, dataset, cards.get("detect"), shared)
         settings = _settings(args, model, threshold)
+        sigmas = sigmas_of(model.card)
         lines = predict(dataset, boxes, model, out, settings, box_threshold=threshold, oks_nms=args.oks_nms)
         results = list(tqdm(lines, total=len(dataset.image_ids), unit="picture", disable=None))
-    report = _report(dataset, results, settings, with_boxes=not isinstance(boxes, TruthBoxes))
+    report = _report(dataset, results, settings, sigmas=sigmas, with_boxes=not isinstance(boxes, TruthBoxes))
     _save(out, "keypoints.json", [person for item in results for person in item.get("people", [])])
     _save(out, "boxes.json", [box for item in results for box in item.get("boxes", [])])
     _save(out, "report.json", report)
@@ -112,7 +115,12 @@ def _settings(args: argparse.Namespace, model: KeypointModel, threshold: float) 
 
 
 def _report(
-    dataset: Dataset, results: list[dict[str, Any]], settings: dict[str, Any], *, with_boxes: bool
+    dataset: Dataset,
+    results: list[dict[str, Any]],
+    settings: dict[str, Any],
+    *,
+    sigmas: tuple[float, ...],
+    with_boxes: bool,
 ) -> dict[str, Any]:
     seen = [item["image_id"] for item in results if "error" not in item]
     report: dict[str, Any] = {
@@ -121,7 +129,9 @@ def _report(
         "people": sum(len(item.get("people", [])) for item in results),
         "errors": {item["image_id"]: item["error"] for item in results if "error" in item},
     }
-    measures: dict[str, tuple[_Measure, str]] = {"keypoints": (keypoint_metrics, "people")}
+    measures: dict[str, tuple[_Measure, str]] = {
+        "keypoints": (partial(keypoint_metrics, sigmas=sigmas), "people")
+    }
     if with_boxes:
         measures["boxes"] = (box_metrics, "boxes")
     for name, (measure, key) in measures.items():

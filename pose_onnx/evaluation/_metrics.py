@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from pose_onnx._oks import COCO_SIGMAS
 from pose_onnx._types import F64
 from pose_onnx.evaluation._dataset import PERSON_CATEGORY, Dataset, quiet
 
@@ -17,21 +18,29 @@ INTERVAL: Final = (2.5, 97.5)
 
 
 def keypoint_metrics(
-    dataset: Dataset, people: list[dict[str, Any]], image_ids: list[int]
+    dataset: Dataset,
+    people: list[dict[str, Any]],
+    image_ids: list[int],
+    sigmas: tuple[float, ...] = COCO_SIGMAS,
 ) -> tuple[dict[str, float], Any]:
     """Return COCO's keypoint figures in percent, and the evaluation for `bootstrap`."""
-    return _metrics(dataset, people, image_ids, "keypoints", KEYPOINT_FIGURES)
+    return _metrics(dataset, people, image_ids, "keypoints", KEYPOINT_FIGURES, sigmas)
 
 
 def box_metrics(
     dataset: Dataset, boxes: list[dict[str, Any]], image_ids: list[int]
 ) -> tuple[dict[str, float], Any]:
     """Return COCO's box figures of people in percent, and the evaluation for `bootstrap`."""
-    return _metrics(dataset, boxes, image_ids, "bbox", BOX_FIGURES)
+    return _metrics(dataset, boxes, image_ids, "bbox", BOX_FIGURES, COCO_SIGMAS)
 
 
 def _metrics(
-    dataset: Dataset, results: list[dict[str, Any]], image_ids: list[int], kind: str, names: tuple[str, ...]
+    dataset: Dataset,
+    results: list[dict[str, Any]],
+    image_ids: list[int],
+    kind: str,
+    names: tuple[str, ...],
+    sigmas: tuple[float, ...],
 ) -> tuple[dict[str, float], Any]:
     from pycocotools.cocoeval import COCOeval  # noqa: PLC0415 (an extra)
 
@@ -42,6 +51,7 @@ def _metrics(
         evaluation = COCOeval(dataset.coco, dataset.coco.loadRes(copies), kind)
         evaluation.params.imgIds = sorted(image_ids)
         evaluation.params.catIds = [PERSON_CATEGORY]
+        evaluation.params.kpt_oks_sigmas = np.array(sigmas)
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()

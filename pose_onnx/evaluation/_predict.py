@@ -10,7 +10,7 @@ from typing import Any, Final
 from pose_onnx._errors import InputError
 from pose_onnx._image import load_image
 from pose_onnx._keypoint_model import KeypointModel
-from pose_onnx._oks import suppress_duplicates
+from pose_onnx._oks import sigmas_of, suppress_duplicates
 from pose_onnx._types import F32, Poses
 from pose_onnx.evaluation._boxes import BoxSource
 from pose_onnx.evaluation._dataset import PERSON_CATEGORY, Dataset
@@ -94,7 +94,7 @@ def _one(
     people = scores > box_threshold
     poses = model(pixels, found[people], box_scores=scores[people])
     if oks_nms is not None:
-        poses = poses[suppress_duplicates(poses, poses.instance_scores(), oks_nms)]
+        poses = poses[suppress_duplicates(poses, poses.instance_scores(), oks_nms, sigmas_of(model.card))]
     return {
         "image_id": image_id,
         "people": _people(image_id, poses),

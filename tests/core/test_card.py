@@ -44,6 +44,7 @@ BASE = json.loads(load_card("tinypose_128x96").to_json())
         ({"std": [1, 1, 0]}, "std"),
         ({"keypoints": []}, "keypoints"),
         ({"flip_pairs": [[0, 17]]}, "flip_pairs"),
+        ({"oks_sigmas": [0.1, 0.2]}, "oks_sigmas"),
         ({"heatmap": {"blur_kernel": 4}}, "blur_kernel"),
         ({"heatmap": {"stride": 0}}, "stride"),
         ({"heatmap": {"sigma": 2}}, "sigma"),

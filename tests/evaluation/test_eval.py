@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 
-from pose_onnx import KeypointModel, PoseEstimator
+from pose_onnx import KeypointModel, PoseEstimator, read_card
 from pose_onnx.cli import main
 from pose_onnx.evaluation import Dataset, bootstrap, keypoint_metrics
 
@@ -118,6 +120,29 @@ def test_an_unreadable_picture_is_named_and_the_rest_goes_on(
     found = report(dataset / "out")
     assert found["pictures"] == 3
     assert found["keypoints"]["AP"] == pytest.approx(100)
+
+
+def test_other_joints_need_their_sigmas(
+    dataset: Path, tiny_pose: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A model of five joints: without sigmas one sentence, with them its own OKS."""
+    model = onnx.load(tiny_pose)
+    filters = onnx.numpy_helper.to_array(model.graph.initializer[0])[:5]
+    model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(filters, "filters"))
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 5
+    card = replace(
+        read_card(tiny_pose), keypoints=("a", "b", "c", "d", "e"), flip_pairs=((0, 1),), skeleton=((0, 1),)
+    )
+    content = json.loads((dataset / "truth.json").read_text())
+    for item in content["annotations"]:
+        item["keypoints"] = item["keypoints"][:15]
+    (dataset / "truth.json").write_text(json.dumps(content))
+    for sigmas, code in (((), 2), ((0.05,) * 5, 0)):
+        model.metadata_props[0].value = replace(card, oks_sigmas=sigmas).to_json()
+        onnx.save(model, tmp_path / f"five{code}.onnx")
+        assert evaluate(dataset, tmp_path / f"out{code}", tmp_path / f"five{code}.onnx") == code
+    assert "oks_sigmas" in capsys.readouterr().err
+    assert report(tmp_path / "out0")["keypoints"]["AP"] == pytest.approx(100)
 
 
 @pytest.mark.parametrize(
