@@ -34,12 +34,3 @@ def run(args: argparse.Namespace) -> int:
             words = [*photos, "--backend", backend, "--out", str(Path(args.out) / backend)]
             codes.append(run_verb.run(parser.parse_args(words)))
     return max(codes)
-
-
-def _has_models(backend: str) -> bool:
-    """Whether the package holds files for this backend; Paddle takes a format of its own."""
-    try:
-        resolve_model(DEFAULT_POSE, backend)
-    except PoseOnnxError:
-        return False
-    return backend in BACKENDS
