@@ -39,6 +39,11 @@ class Network:
 _HERE: Final = "pose_onnx.exporters.networks"
 _GFL_BUFFERS: Final = (r"head\.p\d+_feat\.scale_reg", r"head\.distribution_project\.project")
 """What PicoDet's heads inherit from PaddleDetection's GFL head without using it."""
+_PPYOLOE: Final = Network(
+    f"{_HERE}.ppyoloe",
+    # Constants that PaddleDetection keeps as parameters: the bins' distances and the grid.
+    buffers=(r"yolo_head\.proj_conv\.weight", r"yolo_head\.(anchor_points|stride_tensor)"),
+)
 _PICODET_ESNET: Final = Network(
     f"{_HERE}.picodet",
     aliases=((r"^head\.head_cls_list\.(\d+)\.", r"head.head_cls\1."),),
@@ -55,6 +60,7 @@ NETWORKS: Final[Mapping[str, Network]] = MappingProxyType(
         ),
         "picodet_s_esnet": _PICODET_ESNET,
         "picodet_m_esnet": _PICODET_ESNET,
+        **{f"ppyoloe{plus}_{size}": _PPYOLOE for plus in ("", "_plus") for size in "smlx"},
     }
 )
 
