@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import cv2
 import numpy as np
@@ -20,17 +20,14 @@ from recipe.picodet import PicoDet
 from recipe.predict import detect, folded
 from recipe.weights import load_npz
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
 DETECTOR_SIZE: Final = 320  # network pixels, the larger official detector
 MIN_SCORE: Final = 0.35
 MIN_HEIGHT: Final = 40  # photo pixels; smaller people teach blur
-STORED_CROP: Final = (192, 256)  # width, height
+CROP_HEIGHT: Final = 256  # pixels; enough for 128x96 with MARGIN and some oversampling
+CROP_ASPECT: Final = 0.75  # width over height
 MARGIN: Final = 1.6  # stored crop over the crop of the network: room to augment
 STORED_PHOTO: Final = 320  # both sides, aspect ratio given up as the detector does
+REPORT_EVERY: Final = 500  # photos
 
 
 def photos(folder: Path) -> list[Path]:
@@ -38,43 +35,59 @@ def photos(folder: Path) -> list[Path]:
     return sorted(p for p in folder.rglob("*") if p.suffix.lower() in {".jpg", ".jpeg"})
 
 
-def people(image: NDArray[np.uint8], detector: torch.nn.Module) -> list[Box]:
-    """Boxes (photo pixels) of the people that the teacher finds worth training on."""
-    found = detect(detector, image, DETECTOR_SIZE, MIN_SCORE)
-    return [tuple(b) for b in found[:, :4] if b[3] - b[1] > MIN_HEIGHT]  # type: ignore[misc]
+def read(file: Path) -> cv2.typing.MatLike:
+    """The photo as RGB (H,W,3) uint8.
 
-
-def stored_crops(image: NDArray[np.uint8], boxes: list[Box]) -> Iterator[NDArray[np.uint8]]:
-    """Crops (256,192,3) around each box, with `MARGIN`, black outside the photo."""
-    for box in boxes:
-        matrix = crop_matrix(box, STORED_CROP, margin=MARGIN)
-        yield cv2.warpAffine(image, matrix, STORED_CROP, flags=cv2.INTER_LINEAR)  # type: ignore[misc]
-
-
-def collect(folder: Path, weights: Path, out: Path) -> None:
-    """Write the arrays below to `out`.
-
-    `crops.npy` (K,256,192,3) and `photos.npy` (P,320,320,3), RGB uint8; `folders.npy`
-    (P,), the number of the sub-folder that each photo came from.
+    Raises:
+        ValueError: when the file is no image.
     """
+    image = cv2.imread(str(file))
+    if image is None:
+        raise ValueError(f"{file} is not an image that OpenCV reads; remove it from the photos")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def store_photos(files: list[Path], detector: torch.nn.Module, out: Path) -> list[list[Box]]:
+    """Write `photos.npy` (P,320,320,3); return the boxes of the people in every photo."""
+    shape = (len(files), STORED_PHOTO, STORED_PHOTO, 3)
+    stored = open_memmap(out / "photos.npy", "w+", np.uint8, shape)
+    found: list[list[Box]] = []
+    for index, file in enumerate(files):
+        image = read(file)
+        stored[index] = cv2.resize(image, shape[1:3], interpolation=cv2.INTER_AREA)
+        rows = detect(detector, image, DETECTOR_SIZE, MIN_SCORE)
+        found.append([(x1, y1, x2, y2) for x1, y1, x2, y2, _ in rows if y2 - y1 > MIN_HEIGHT])
+        if index % REPORT_EVERY == 0:
+            print(f"{index} of {len(files)} photos, {sum(map(len, found))} people", flush=True)
+    stored.flush()
+    return found
+
+
+def store_crops(files: list[Path], boxes: list[list[Box]], height: int, out: Path) -> None:
+    """Write `crops.npy` (K,height,0.75 height,3): people with `MARGIN`, black outside the photo."""
+    size = (round(height * CROP_ASPECT), height)
+    shape = (sum(map(len, boxes)), size[1], size[0], 3)
+    stored = open_memmap(out / "crops.npy", "w+", np.uint8, shape)
+    row = 0
+    for file, people in zip(files, boxes, strict=True):
+        image = read(file) if people else None
+        for box in people:
+            matrix = crop_matrix(box, size, margin=MARGIN)
+            stored[row] = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)
+            row += 1
+    stored.flush()
+
+
+def collect(folder: Path, weights: Path, out: Path, height: int) -> None:
+    """Write the two arrays, and `folders.npy` (P,): which sub-folder each photo came from."""
     detector = PicoDet()
     load_npz(detector, weights)
-    detector = folded(detector)
     files = photos(folder)
     out.mkdir(parents=True, exist_ok=True)
-    whole = open_memmap(out / "photos.npy", "w+", np.uint8, (len(files), STORED_PHOTO, STORED_PHOTO, 3))
-    crops: list[NDArray[np.uint8]] = []
-    for index, file in enumerate(files):
-        image = cv2.cvtColor(cv2.imread(str(file)), cv2.COLOR_BGR2RGB)
-        whole[index] = cv2.resize(image, (STORED_PHOTO, STORED_PHOTO), interpolation=cv2.INTER_AREA)
-        crops.extend(stored_crops(image, people(image, detector)))
-        if index % 500 == 0:
-            print(f"{index} of {len(files)} photos, {len(crops)} crops", flush=True)
-    whole.flush()
+    boxes = store_photos(files, folded(detector), out)
+    store_crops(files, boxes, height, out)
     folders = [file.relative_to(folder).parts[0] for file in files]
     np.save(out / "folders.npy", np.unique(folders, return_inverse=True)[1])
-    np.save(out / "crops.npy", np.stack(crops))
-    print(f"{len(files)} photos, {len(crops)} crops", flush=True)
 
 
 def main() -> None:
@@ -83,9 +96,10 @@ def main() -> None:
     parser.add_argument("photos", type=Path, help="folder of photos")
     parser.add_argument("weights", type=Path, help="picodet_s_320_lcnet_pedestrian.npz")
     parser.add_argument("out", type=Path, help="working folder")
+    parser.add_argument("--height", type=int, default=CROP_HEIGHT, help="of the stored crops")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    collect(args.photos, args.weights, args.out)
+    collect(args.photos, args.weights, args.out, args.height)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from recipe.chain import Features
     from recipe.evaluate_detector import DetectorBenchmark
-    from torch import Tensor
+    from torch import Tensor, nn
 
 BOX_WEIGHT: Final = 2.0  # of the overlap loss
 BINS_WEIGHT: Final = 1.0  # of the box distributions
@@ -42,15 +43,21 @@ class DetectorTask:
         load_npz(self.teacher, teacher)
         self.benchmark = benchmark
 
+    def _photo(self, rng: np.random.Generator) -> NDArray[np.uint8]:
+        """A random photo; every folder is drawn from equally often."""
+        folder = self._by_folder[rng.integers(len(self._by_folder))]
+        return self.photos[rng.choice(folder)]  # type: ignore[no-any-return]
+
     def batch(self, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-        """Random views; every folder of photos is drawn from equally often."""
-
-        def draw() -> NDArray[np.uint8]:
-            folder = self._by_folder[rng.integers(len(self._by_folder))]
-            return self.photos[rng.choice(folder)]  # type: ignore[no-any-return]
-
+        """Random views of random photos."""
+        draw = partial(self._photo, rng)
         views = [augment.scene_view(draw, self.size, rng) for _ in range(size)]
         return augment.colour(np.stack(views), rng)
+
+    def target(self, teacher: nn.Module, image: Tensor, output: Features) -> Features:
+        """The teacher's output as it is."""
+        del teacher, image
+        return output
 
     def output_loss(self, student: Features, teacher: Features, scales: list[float]) -> Tensor:
         """Focal loss of the scores, divergence of the box bins, overlap of the boxes."""

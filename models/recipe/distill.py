@@ -47,6 +47,9 @@ class Task(Protocol):
     def batch(self, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
         """Random augmented training images (N,H,W,3)."""
 
+    def target(self, teacher: nn.Module, image: Tensor, output: Features) -> Features:
+        """What the last unit should say, given the teacher's output."""
+
     def output_loss(self, student: Features, teacher: Features, scales: list[float]) -> Tensor:
         """Loss between the outputs of the last units."""
 
@@ -142,7 +145,8 @@ class Trainer:
         image = to_input(self.task.batch(self.options.batch, self.rng), self.device)
         taught = teacher_features(self.teacher, image)
         learnt, hints = compare(self.student, image, taught, self.scales, own)
-        output = self.task.output_loss(learnt, taught[-1], self.scales[-1])
+        wanted = self.task.target(self.teacher, image, taught[-1])
+        output = self.task.output_loss(learnt, wanted, self.scales[-1])
         guide = self.schedule.hints(position) * torch.stack(hints).sum()
         loss = self.task.output_weight * output + guide
         self.optimizer.zero_grad()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,11 +31,10 @@ class Schedule:
     last_hint_weight: float = 0.1
 
     def rate(self, position: float) -> float:
-        """Learning rate: short warm-up, then half a cosine down to zero."""
+        """Learning rate: short warm-up, then down to zero with the square of what is left."""
         if position < WARM_UP:
             return self.peak_rate * (position / WARM_UP + 1e-3)
-        rest = (position - WARM_UP) / (1 - WARM_UP)
-        return self.peak_rate * 0.5 * (1 + math.cos(math.pi * min(rest, 1.0)))
+        return self.peak_rate * (1 - min(position, 1.0)) ** 2
 
     def own(self, position: float) -> float:
         """Probability that a unit is fed with the student's features."""

@@ -8,6 +8,8 @@ read it at every cut.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import torch
@@ -24,6 +26,7 @@ BLOCKS_PER_BRANCH: Final = 2
 OUTPUT_STD: Final = 0.01  # initial weights of the output: heatmaps start near their mean, zero
 
 Features = list[Tensor]
+Unit = Callable[[Features], Features]
 
 
 def _unit(convolution: nn.Conv2d, act: str = "none") -> ConvNorm:
@@ -104,14 +107,18 @@ class FusedModule(nn.Module):
             nn.ModuleList(_fuse_path(j, i) for j in range(branches)) for i in range(branches)
         )
 
-    def forward(self, features: Features) -> Features:
-        """Run the module.
+    def blocks(self, features: Features) -> Features:
+        """Every branch through its own blocks."""
+        return [layer(x) for layer, x in zip(self.layers, features, strict=True)]
 
-        The exchange keeps two habits of the original: branch 0 takes part in its own
-        sum twice (and so does its path into every other branch), and the other
-        branches read branch 0 after, not before, its own sum.
+    def exchange(self, features: Features) -> Features:
+        """Every branch becomes a sum over all branches.
+
+        Two habits of the original are kept: branch 0 takes part in its own sum twice
+        (and so does its path into every other branch), and the other branches read
+        branch 0 after, not before, its own sum.
         """
-        out = [layer(x) for layer, x in zip(self.layers, features, strict=True)]
+        out = list(features)
         fused: Features = []
         for i, paths in enumerate(self.fuse_layers):
             total = torch.add(paths[1](out[1]), paths[0](out[0]), alpha=2)
@@ -182,36 +189,52 @@ class Backbone(nn.Module):
         self.head_layer = IterativeHead()
 
 
+def _in_turn(units: list[Unit], features: Features) -> Features:
+    for unit in units:
+        features = unit(features)
+    return features
+
+
 class TinyPose(nn.Module):
     """Image (N,3,H,W), normalised, to heatmaps (N,17,H/4,W/4)."""
 
-    def __init__(self) -> None:
-        """Build the network with random initial values."""
+    def __init__(self, *, fine: bool = False) -> None:
+        """Build the network with random initial values.
+
+        Args:
+            fine: Cut modules into transition, blocks and exchange, too.
+        """
         super().__init__()
+        self.fine = fine
         self.backbone = Backbone()
         self.final_conv = nn.Conv2d(WIDTHS[0], JOINTS, 1)
         nn.init.normal_(self.final_conv.weight, std=OUTPUT_STD)
         nn.init.zeros_(self.final_conv.bias)
 
     def unit_count(self) -> int:
-        """Number of units that `run_unit` knows: stem, fused modules, head."""
-        return 2 + sum(MODULES_PER_STAGE)
+        """Number of units that `run_unit` knows."""
+        return len(self._units())
 
     def run_unit(self, index: int, features: Features) -> Features:
         """Run unit `index` on the output of unit `index - 1` (the image for unit 0)."""
-        if index == 0:
-            return [self.backbone.stem(features[0])]
-        position = index - 1
+        return self._units()[index](features)
+
+    def _units(self) -> list[Unit]:
+        """Stem, modules (the first of a stage with its transition), head."""
+        net = self.backbone
+        groups: list[list[Unit]] = [[lambda f: [net.stem(f[0])]]]
         for stage, count in enumerate(MODULES_PER_STAGE):
-            if position < count:
-                if position == 0:
-                    features = self._enter(stage, features)
-                module: nn.Module = self.backbone.get_submodule(f"stage{stage}.{position}")
-                return module(features)  # type: ignore[no-any-return]
-            position -= count
-        return [self.final_conv(self.backbone.head_layer(features))]
+            for position in range(count):
+                module = net.get_submodule(f"stage{stage}.{position}")
+                entry = [partial(self._enter, stage)] if position == 0 else []
+                groups.append([*entry, module.blocks, module.exchange])  # type: ignore[list-item]
+        groups.append([lambda f: [self.final_conv(net.head_layer(f))]])
+        if self.fine:
+            return [unit for group in groups for unit in group]
+        return [partial(_in_turn, group) for group in groups]
 
     def _enter(self, stage: int, features: Features) -> Features:
+        """Add the branch that the stage adds, made from the coarsest so far."""
         paths = self.backbone.get_submodule(f"transition{stage}").children()
         inputs = [*features, features[-1]]
         return [path(x) for path, x in zip(paths, inputs, strict=True)]

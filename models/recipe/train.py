@@ -29,7 +29,7 @@ def pose_task(args: argparse.Namespace) -> Task:
     size = POSE_SIZES[args.size]
     dev = args.benchmark
     benchmark = dev and PoseBenchmark(dev / ANNOTATIONS, dev / "images", size)
-    return PoseTask(size, args.data, args.teacher, benchmark)
+    return PoseTask(size, args.data, args.teacher, benchmark, flip=args.flip, fine=args.fine)
 
 
 def detector_task(args: argparse.Namespace) -> Task:
@@ -67,6 +67,9 @@ def parser() -> argparse.ArgumentParser:
         task.add_argument("--threads", type=int, default=1)
         task.add_argument("--seed", type=int, default=1)
         task.add_argument("--from", dest="start", type=Path, help="weights (.npz) to start with")
+    pose = tasks.choices["pose"]
+    pose.add_argument("--flip", action="store_true", help="mirror-averaged teacher")
+    pose.add_argument("--fine", action="store_true", help="more cuts, for the start of a run")
     return top
 
 

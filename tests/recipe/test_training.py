@@ -14,7 +14,7 @@ from recipe.chain import mixed  # noqa: E402 (after the check for torch)
 from recipe.detector_task import DetectorTask, overlap_loss  # noqa: E402
 from recipe.distill import Options, Trainer  # noqa: E402
 from recipe.picodet import PicoDet  # noqa: E402
-from recipe.pose_task import PoseTask  # noqa: E402
+from recipe.pose_task import PoseTask, aligned  # noqa: E402
 from recipe.schedule import Schedule  # noqa: E402
 from recipe.tinypose import TinyPose  # noqa: E402
 from recipe.weights import save_npz, to_paddle  # noqa: E402
@@ -93,3 +93,20 @@ def test_overlap_loss() -> None:
     apart = torch.tensor([[20.0, 0, 30, 10]])
     assert overlap_loss(box, box).item() == pytest.approx(0)
     assert overlap_loss(box, apart).item() == pytest.approx(1 + 1 / 3)
+
+
+def test_mirrored_heatmaps_are_aligned() -> None:
+    width, place = 24, 9.4  # the mirror image of x in the input is (4 * width - 1) - x
+    x = torch.arange(width, dtype=torch.float32)
+    mirrored = torch.exp(-((x - (width - 0.25 - place)) ** 2) / 2).expand(1, 17, 32, width)
+    row = aligned(mirrored)[0, 0, 0]
+    assert (row * x).sum() / row.sum() == pytest.approx(place, abs=0.01)
+
+
+def test_fine_cuts_are_the_same_network() -> None:
+    torch.manual_seed(0)
+    coarse, fine = TinyPose().eval(), TinyPose(fine=True).eval()
+    fine.load_state_dict(coarse.state_dict())
+    image = torch.randn(1, 3, 128, 96)
+    assert fine.unit_count() > coarse.unit_count()
+    assert torch.equal(coarse(image), fine(image))
