@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
+from recipe.images import Image, warp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +28,7 @@ OCCLUSION_SIDE: Final = (0.15, 0.45)  # of the view's sides
 MOSAIC: Final = 0.35  # share of views made of four photos
 PHOTO_LOG_ZOOM: Final = (-0.25, 0.7)
 PHOTO_LOG_ASPECT: Final = 0.12  # each side
-BORDER: Final = (114, 114, 114)  # grey around photos smaller than the view
+BORDER: Final = 114  # grey around photos smaller than the view
 # colour
 GAIN: Final = 0.25  # log range of contrast
 TINT: Final = 0.10  # log range of each channel
@@ -44,9 +45,7 @@ def _affine(scale: float, angle: float, source: NDArray[np.float64], target: NDA
     return np.hstack([turn, (target - turn @ source)[:, None]])
 
 
-def person_view(
-    crop: NDArray[np.uint8], size: tuple[int, int], margin: float, rng: np.random.Generator
-) -> NDArray[np.uint8]:
+def person_view(crop: Image, size: tuple[int, int], margin: float, rng: np.random.Generator) -> Image:
     """A random view (H,W,3) of a stored crop that is `margin` wider than the network's."""
     stored = np.array(crop.shape[1::-1], np.float64)
     centre = stored / 2
@@ -59,20 +58,20 @@ def person_view(
         centre[1] += rng.choice([-1, 1]) * stored[1] / margin / 5
     target = np.array(size) * (0.5 + rng.uniform(-SHIFT, SHIFT, 2))
     matrix = _affine(scale, angle, centre, target, flip=rng.random() < MIRRORED)
-    view = cv2.warpAffine(crop, matrix, size, flags=cv2.INTER_LINEAR)
+    view = warp(crop, matrix, size)
     if rng.random() < OCCLUDED:
         _occlude(view, rng)
-    return view  # type: ignore[return-value]
+    return view
 
 
-def _occlude(view: cv2.typing.MatLike, rng: np.random.Generator) -> None:
+def _occlude(view: Image, rng: np.random.Generator) -> None:
     height, width = view.shape[:2]
     h, w = (rng.uniform(*OCCLUSION_SIDE, 2) * (height, width)).astype(int)
     y, x = rng.integers(0, height - h), rng.integers(0, width - w)
     view[y : y + h, x : x + w] = rng.integers(0, 256, 3)
 
 
-def colour(images: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+def colour(images: Image, rng: np.random.Generator) -> Image:
     """Random contrast, tint, brightness and loss of colour per image of (N,H,W,3)."""
     out = np.empty_like(images)
     levels = np.arange(256, dtype=np.float32) - 128
@@ -86,9 +85,7 @@ def colour(images: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.ui
     return out
 
 
-def _photo_view(
-    photo: NDArray[np.uint8], size: tuple[int, int], rng: np.random.Generator
-) -> NDArray[np.uint8]:
+def _photo_view(photo: Image, size: tuple[int, int], rng: np.random.Generator) -> Image:
     """A random part of a photo, or the photo with a border, at `size` (width, height)."""
     stored = np.array(photo.shape[1::-1], np.float64)
     zoom = np.exp(rng.uniform(*PHOTO_LOG_ZOOM))
@@ -99,12 +96,10 @@ def _photo_view(
     if rng.random() < MIRRORED:
         scale[0], offset[0] = -scale[0], offset[0] + stored[0] * scale[0]
     matrix = np.array([[scale[0], 0, offset[0]], [0, scale[1], offset[1]]])
-    return cv2.warpAffine(photo, matrix, size, flags=cv2.INTER_AREA, borderValue=BORDER)  # type: ignore[return-value]
+    return warp(photo, matrix, size, BORDER)
 
 
-def scene_view(
-    draw: Callable[[], NDArray[np.uint8]], size: int, rng: np.random.Generator
-) -> NDArray[np.uint8]:
+def scene_view(draw: Callable[[], Image], size: int, rng: np.random.Generator) -> Image:
     """A random training image (S,S,3) for the detector; `draw` returns random photos."""
     if rng.random() > MOSAIC:
         return _photo_view(draw(), (size, size), rng)

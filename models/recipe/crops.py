@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.lib.format import open_memmap
 from recipe.geometry import Box, crop_matrix
+from recipe.images import read_rgb, resize, warp
 from recipe.picodet import PicoDet
 from recipe.predict import detect, folded
 from recipe.weights import load_npz
@@ -35,26 +36,14 @@ def photos(folder: Path) -> list[Path]:
     return sorted(p for p in folder.rglob("*") if p.suffix.lower() in {".jpg", ".jpeg"})
 
 
-def read(file: Path) -> cv2.typing.MatLike:
-    """The photo as RGB (H,W,3) uint8.
-
-    Raises:
-        ValueError: when the file is no image.
-    """
-    image = cv2.imread(str(file))
-    if image is None:
-        raise ValueError(f"{file} is not an image that OpenCV reads; remove it from the photos")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-
-
 def store_photos(files: list[Path], detector: torch.nn.Module, out: Path) -> list[list[Box]]:
     """Write `photos.npy` (P,320,320,3); return the boxes of the people in every photo."""
     shape = (len(files), STORED_PHOTO, STORED_PHOTO, 3)
     stored = open_memmap(out / "photos.npy", "w+", np.uint8, shape)
     found: list[list[Box]] = []
     for index, file in enumerate(files):
-        image = read(file)
-        stored[index] = cv2.resize(image, shape[1:3], interpolation=cv2.INTER_AREA)
+        image = read_rgb(file)
+        stored[index] = resize(image, (STORED_PHOTO, STORED_PHOTO), cv2.INTER_AREA)
         rows = detect(detector, image, DETECTOR_SIZE, MIN_SCORE)
         found.append([(x1, y1, x2, y2) for x1, y1, x2, y2, _ in rows if y2 - y1 > MIN_HEIGHT])
         if index % REPORT_EVERY == 0:
@@ -70,10 +59,11 @@ def store_crops(files: list[Path], boxes: list[list[Box]], height: int, out: Pat
     stored = open_memmap(out / "crops.npy", "w+", np.uint8, shape)
     row = 0
     for file, people in zip(files, boxes, strict=True):
-        image = read(file) if people else None
+        if not people:
+            continue
+        image = read_rgb(file)
         for box in people:
-            matrix = crop_matrix(box, size, margin=MARGIN)
-            stored[row] = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)
+            stored[row] = warp(image, crop_matrix(box, size, margin=MARGIN), size)
             row += 1
     stored.flush()
 

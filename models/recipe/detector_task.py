@@ -30,8 +30,8 @@ LARGEST_PROBABILITY: Final = 1 - 1e-6
 class DetectorTask:
     """Photos in, raw maps out."""
 
-    metric = "mAP"
-    output_weight = 1.0
+    metric: Final = "mAP"
+    output_weight: Final = 1.0
 
     def __init__(self, size: int, data: Path, teacher: Path, benchmark: DetectorBenchmark | None) -> None:
         """Read the photos and the teacher; `size` is the side of the input."""

@@ -39,10 +39,21 @@ _log = logging.getLogger(__name__)
 class Task(Protocol):
     """What differs between keypoints and persons."""
 
-    student: nn.Module
-    teacher: nn.Module
-    metric: str
-    output_weight: float  # of the loss of the output; each hint counts 1 at first
+    @property
+    def student(self) -> nn.Module:
+        """The network that learns, at its first weights."""
+
+    @property
+    def teacher(self) -> nn.Module:
+        """The network that it learns from."""
+
+    @property
+    def metric(self) -> str:
+        """Name of what `evaluate` returns."""
+
+    @property
+    def output_weight(self) -> float:
+        """Weight of the loss of the output; each hint counts 1 at first."""
 
     def batch(self, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
         """Random augmented training images (N,H,W,3)."""

@@ -6,10 +6,10 @@ import contextlib
 import io
 from typing import TYPE_CHECKING, Final
 
-import cv2
 import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+from recipe.images import read_rgb
 from recipe.predict import detect
 
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ class DetectorBenchmark:
         """Person mAP (IoU 0.50:0.95) in percent."""
         rows = []
         for entry in self._coco.dataset["images"]:
-            image = cv2.imread(str(self._images / entry["file_name"]))
-            image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+            image = read_rgb(self._images / entry["file_name"])
             found = detect(network, image, self._size, MIN_SCORE)
             boxes = found[:, :4].astype(np.float64)
             boxes[:, 2:] -= boxes[:, :2]

@@ -13,6 +13,7 @@ import torch
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from recipe.geometry import crop_matrix
+from recipe.images import read_rgb, warp
 from recipe.predict import to_input
 
 if TYPE_CHECKING:
@@ -66,14 +67,15 @@ class PoseBenchmark:
         self._people = [
             a for a in self._coco.dataset["annotations"] if a["num_keypoints"] and not a["iscrowd"]
         ]
-        self._matrices, views = [], []
+        views: list[NDArray[np.uint8]] = []
+        self._matrices: list[NDArray[np.float64]] = []
         for person in self._people:
             name = self._coco.loadImgs(person["image_id"])[0]["file_name"]
-            image = cv2.cvtColor(cv2.imread(str(images / name)), cv2.COLOR_BGR2RGB)
+            image = read_rgb(images / name)
             x, y, w, h = person["bbox"]
             matrix = crop_matrix((x, y, x + w, y + h), size)
-            views.append(cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR))
-            self._matrices.append(cv2.invertAffineTransform(matrix))
+            views.append(warp(image, matrix, size))
+            self._matrices.append(np.asarray(cv2.invertAffineTransform(matrix), np.float64))
         self._views = np.stack(views)
 
     def average_precision(self, network: torch.nn.Module) -> float:

@@ -49,6 +49,13 @@ def library() -> ctypes.CDLL | None:
     return ctypes.CDLL(str(target))
 
 
+def _kernels() -> ctypes.CDLL:
+    loaded = library()
+    if loaded is None:
+        raise RuntimeError("the compiled kernels need a C++ compiler; ask `usable` before calling them")
+    return loaded
+
+
 def usable(x: Tensor) -> bool:
     """Whether the compiled kernels can work on `x`."""
     return x.device.type == "cpu" and x.dtype == torch.float32 and library() is not None
@@ -69,7 +76,7 @@ class _NormAct(torch.autograd.Function):
         rows, channels = x.numel() // x.shape[1], x.shape[1]
         y, mean, inv = torch.empty_like(x), torch.empty_like(gamma), torch.empty_like(gamma)
         state = _pointers(norm.running_mean, norm.running_var, y, mean, inv)
-        library().norm_act_forward(  # type: ignore[union-attr]
+        _kernels().norm_act_forward(
             ACTIVATIONS.index(norm.act), *_pointers(x), ctypes.c_long(rows), ctypes.c_long(channels),
             *_pointers(gamma, beta), ctypes.c_float(norm.eps),
             ctypes.c_float(norm.momentum or 0.0), *state,
@@ -79,11 +86,11 @@ class _NormAct(torch.autograd.Function):
         return y
 
     @staticmethod
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor, None, Tensor, Tensor]:  # type: ignore[override]
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor, None, Tensor, Tensor]:
         x, gamma, beta, mean, inv = ctx.saved_tensors
         dy = _last(dy)
         dx, dgamma, dbeta = torch.empty_like(x), torch.empty_like(gamma), torch.empty_like(gamma)
-        library().norm_act_backward(  # type: ignore[union-attr]
+        _kernels().norm_act_backward(
             ACTIVATIONS.index(ctx.norm.act), *_pointers(x, dy), ctypes.c_long(x.numel() // x.shape[1]),
             ctypes.c_long(x.shape[1]), *_pointers(gamma, beta, mean, inv, dx, dgamma, dbeta),
         )  # fmt: skip
@@ -95,7 +102,7 @@ class _Interleave(torch.autograd.Function):
     def forward(_ctx: Any, first: Tensor, second: Tensor) -> Tensor:
         n, half, h, w = first.shape
         out = torch.empty((n, 2 * half, h, w), dtype=first.dtype, memory_format=torch.channels_last)
-        library().interleave_forward(  # type: ignore[union-attr]
+        _kernels().interleave_forward(
             *_pointers(first), ctypes.c_long(first.stride(3)),
             *_pointers(second), ctypes.c_long(second.stride(3)),
             ctypes.c_long(n * h * w), ctypes.c_long(half), *_pointers(out),
@@ -103,14 +110,14 @@ class _Interleave(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(_ctx: Any, dy: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def backward(_ctx: Any, dy: Tensor) -> tuple[Tensor, Tensor]:
         dy = _last(dy)
         n, channels, h, w = dy.shape
         half = channels // 2
         first, second = (
             torch.empty((n, half, h, w), dtype=dy.dtype, memory_format=torch.channels_last) for _ in range(2)
         )
-        library().interleave_backward(  # type: ignore[union-attr]
+        _kernels().interleave_backward(
             *_pointers(dy), ctypes.c_long(n * h * w), ctypes.c_long(half), *_pointers(first, second)
         )
         return first, second
@@ -133,7 +140,7 @@ class _Depthwise(torch.autograd.Function):
         return functional.conv2d(x, weight, None, 1, weight.shape[-1] // 2, 1, weight.shape[0])
 
     @staticmethod
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor]:  # type: ignore[override]
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor]:
         x, weight = ctx.saved_tensors
         dy, kernel = _last(dy), weight.shape[-1]
         dx = None
@@ -141,7 +148,7 @@ class _Depthwise(torch.autograd.Function):
             dx = functional.conv2d(dy, weight.flip(2, 3), None, 1, kernel // 2, 1, weight.shape[0])
         n, c, h, w = x.shape
         dw = torch.empty_like(weight, memory_format=torch.contiguous_format)
-        library().depthwise_weights_gradient(  # type: ignore[union-attr]
+        _kernels().depthwise_weights_gradient(
             ctypes.c_long(kernel), *_pointers(x, dy), *map(ctypes.c_long, (n, h, w, c)),
             *_pointers(dw),
         )  # fmt: skip
@@ -158,7 +165,7 @@ class _SquaredError(torch.autograd.Function):
         return difference.square().mean()
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (difference,) = ctx.saved_tensors
         return difference * (2 * gradient / difference.numel()), None
 

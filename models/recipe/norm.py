@@ -9,7 +9,7 @@ from recipe import kernels
 from torch import Tensor, nn
 from torch.nn import functional
 
-MODULES: Final = {"none": nn.Identity, "relu": nn.ReLU, "hardswish": nn.Hardswish}
+MODULES: Final[dict[str, type[nn.Module]]] = {"none": nn.Identity, "relu": nn.ReLU, "hardswish": nn.Hardswish}
 
 
 class BatchNorm(nn.BatchNorm2d):

@@ -94,6 +94,12 @@ class DepthPoint(nn.Module):
 class LCNet(nn.Module):
     """Backbone with features at strides 8, 16, 32."""
 
+    blocks2: nn.Sequential
+    blocks3: nn.Sequential
+    blocks4: nn.Sequential
+    blocks5: nn.Sequential
+    blocks6: nn.Sequential
+
     def __init__(self) -> None:
         """Build stem and stages."""
         super().__init__()
@@ -102,15 +108,22 @@ class LCNet(nn.Module):
             self.add_module(name, nn.Sequential(*[Separable(*block) for block in blocks]))
 
 
+class Laterals(nn.Module):
+    """One pointwise convolution per feature of the backbone."""
+
+    def __init__(self) -> None:
+        """Build the convolutions."""
+        super().__init__()
+        self.convs = nn.ModuleList(_bn_unit(conv(c, CHANNELS, 1)) for c in PYRAMID_INPUTS)
+
+
 class LCPAN(nn.Module):
     """Path aggregation neck: three inputs to four levels."""
 
     def __init__(self) -> None:
         """Build the paths."""
         super().__init__()
-        self.conv_t = nn.ModuleDict(
-            {"convs": nn.ModuleList(_bn_unit(conv(c, CHANNELS, 1)) for c in PYRAMID_INPUTS)}
-        )
+        self.conv_t = Laterals()
 
         def block() -> nn.Sequential:
             return nn.Sequential(
@@ -136,15 +149,15 @@ class LCPAN(nn.Module):
 
     def first_up(self, features: Features) -> Features:
         """Strides 8, 16, 32 of the backbone to: backbone 8, top-down 16, lateral 32."""
-        lateral = self.conv_t["convs"]
+        lateral = self.conv_t.convs
         c8, c16, c32 = features
-        t32 = lateral[2](c32)  # type: ignore[index]
-        return [c8, self._up(0, t32, lateral[1](c16)), t32]  # type: ignore[index]
+        t32 = lateral[2](c32)
+        return [c8, self._up(0, t32, lateral[1](c16)), t32]
 
     def second_up(self, features: Features) -> Features:
         """... to: top-down 8 and 16, lateral 32."""
         c8, m16, t32 = features
-        return [self._up(1, m16, self.conv_t["convs"][0](c8)), m16, t32]  # type: ignore[index]
+        return [self._up(1, m16, self.conv_t.convs[0](c8)), m16, t32]
 
     def first_down(self, features: Features) -> Features:
         """... to: level 8, level 16, lateral 32."""
@@ -198,7 +211,7 @@ class PicoHead(nn.Module):
             strict=True,
         ):
             x = pw(dw(x))
-        gated = self.conv_feat.se[i](x)
+        gated = self.conv_feat.get_submodule(f"se.{i}")(x)
         return torch.cat(
             [self.head_cls_list[i](gated), self.cls_align[i](x), self.head_reg_list[i](gated)], 1
         )

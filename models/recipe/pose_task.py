@@ -27,8 +27,8 @@ MIRROR_SHIFT: Final = 0.75  # heatmap pixels
 class PoseTask:
     """Crops of people in, heatmaps out."""
 
-    metric = "AP"
-    output_weight = 4.0
+    metric: Final = "AP"
+    output_weight: Final = 4.0
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 import torch
+from recipe.images import resize
 from recipe.norm import BatchNorm
 from recipe.picodet import boxes, scores
 from torch import Tensor, nn
@@ -47,7 +48,7 @@ def folded(network: nn.Module) -> nn.Module:
 def suppress(found: NDArray[np.float32], iou: float = NMS_IOU) -> NDArray[np.float32]:
     """Greedy non-maximum suppression of rows (x1,y1,x2,y2,score)."""
     found = found[np.argsort(-found[:, 4], kind="stable")]
-    kept = []
+    kept: list[NDArray[np.float32]] = []
     while len(found) and len(kept) < KEPT:
         best, found = found[0], found[1:]
         kept.append(best)
@@ -62,7 +63,7 @@ def suppress(found: NDArray[np.float32], iou: float = NMS_IOU) -> NDArray[np.flo
 
 def detect(network: nn.Module, image: NDArray[np.uint8], size: int, threshold: float) -> NDArray[np.float32]:
     """People in one RGB image: rows (x1,y1,x2,y2,score) in image pixels."""
-    small = cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC)
+    small = resize(image, (size, size), cv2.INTER_CUBIC)
     with torch.inference_mode():
         raw = network(to_input(small[None]))
         found = torch.cat([boxes(raw, size), scores(raw)[..., None]], -1)[0].numpy()

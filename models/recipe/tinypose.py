@@ -120,7 +120,8 @@ class FusedModule(nn.Module):
         """
         out = list(features)
         fused: Features = []
-        for i, paths in enumerate(self.fuse_layers):
+        for i, row in enumerate(self.fuse_layers):
+            paths = list(row.children())
             total = torch.add(paths[1](out[1]), paths[0](out[0]), alpha=2)
             for j in range(2, len(out)):
                 total = total + paths[j](out[j])
@@ -130,35 +131,37 @@ class FusedModule(nn.Module):
         return fused
 
 
+class Projection(nn.Module):
+    """Separable convolution of the head."""
+
+    def __init__(self, cin: int, cout: int) -> None:
+        """Build the convolution."""
+        super().__init__()
+        self.depthwise_conv = _unit(depthwise(cin, 3))
+        self.pointwise_conv = _unit(conv(cin, cout, 1), "relu")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Project."""
+        return self.pointwise_conv(self.depthwise_conv(x))  # type: ignore[no-any-return]
+
+
 class IterativeHead(nn.Module):
     """From the coarsest branch upwards; the finest result (N,40,H/4,W/4) is returned."""
 
     def __init__(self) -> None:
-        """Build one separable projection per branch."""
+        """Build one projection per branch."""
         super().__init__()
         widths = WIDTHS[::-1]
-        self.projects = nn.ModuleList(
-            nn.ModuleDict(
-                {
-                    "depthwise_conv": _unit(depthwise(cin, 3)),
-                    "pointwise_conv": _unit(conv(cin, cout, 1), "relu"),
-                }
-            )
-            for cin, cout in zip(widths, (*widths[1:], widths[-1]), strict=True)
-        )
+        pairs = zip(widths, (*widths[1:], widths[-1]), strict=True)
+        self.projects = nn.ModuleList(Projection(cin, cout) for cin, cout in pairs)
 
     def forward(self, features: Features) -> Tensor:
         """Run the head."""
-        last: Tensor | None = None
-        for x, project in zip(features[::-1], self.projects, strict=True):
-            total = x
-            if last is not None:
-                size = x.shape[-2:]
-                total = x + functional.interpolate(last, size, mode="bilinear", align_corners=True)
-            last = project["pointwise_conv"](project["depthwise_conv"](total))
-        if last is None:
-            raise ValueError("the head was given no feature map")
-        return last
+        last = self.projects[0](features[-1])
+        for x, project in zip(features[-2::-1], list(self.projects)[1:], strict=True):
+            wide = functional.interpolate(last, x.shape[-2:], mode="bilinear", align_corners=True)
+            last = project(x + wide)
+        return last  # type: ignore[no-any-return]
 
 
 def _transition(cin: int, branch: int) -> nn.Sequential:
@@ -209,7 +212,7 @@ class TinyPose(nn.Module):
         self.backbone = Backbone()
         self.final_conv = nn.Conv2d(WIDTHS[0], JOINTS, 1)
         nn.init.normal_(self.final_conv.weight, std=OUTPUT_STD)
-        nn.init.zeros_(self.final_conv.bias)
+        nn.init.constant_(self.final_conv.get_parameter("bias"), 0.0)
 
     def unit_count(self) -> int:
         """Number of units that `run_unit` knows."""

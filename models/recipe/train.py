@@ -17,7 +17,7 @@ from recipe.schedule import Schedule
 from recipe.weights import load_npz, save_npz
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 POSE_SIZES: Final = {"128x96": (96, 128), "256x192": (192, 256)}  # name: (width, height)
 DETECTOR_SIZES: Final = {"192": 192, "320": 320}
@@ -40,7 +40,7 @@ def detector_task(args: argparse.Namespace) -> Task:
     return DetectorTask(size, args.data, args.teacher, benchmark)
 
 
-TASKS: Final[dict[str, tuple[Callable[[argparse.Namespace], Task], dict[str, object]]]] = {
+TASKS: Final[dict[str, tuple[Callable[[argparse.Namespace], Task], Iterable[str]]]] = {
     "pose": (pose_task, POSE_SIZES),
     "detector": (detector_task, DETECTOR_SIZES),
 }

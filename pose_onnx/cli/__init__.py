@@ -20,6 +20,7 @@ from pose_onnx import PoseOnnxError, __version__
 # Each is the module of that name here, with `add_arguments(parser)` and `run(args) -> int`.
 VERBS: Final = MappingProxyType(
     {
+        "demo": "find the people in two photos that come along",
         "run": "find people and their keypoints in pictures",
         "models": "list the known models and which are on this machine",
         "info": "show what a model file is",
