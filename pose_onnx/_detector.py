@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,16 +12,13 @@ from pose_onnx._card import ModelCard
 from pose_onnx._detect import decode_boxes, detector_input, select_boxes
 from pose_onnx._errors import InputError
 from pose_onnx._image import load_image
-from pose_onnx._model import INPUT_NAME, CardLike, ModelLike, open_model
+from pose_onnx._model import INPUT_NAME, CardLike, Closing, ModelLike, open_model
 from pose_onnx._presets import Preset, find_preset
 from pose_onnx._types import Detections, Image
 from pose_onnx.runtimes import Runtime
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
-
-class Detector:
+class Detector(Closing):
     """A person detector.
 
     Args:
@@ -89,14 +85,6 @@ class Detector:
     def close(self) -> None:
         """Release the engine."""
         self.runtime.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _checked_threshold(threshold: float) -> float:

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import os
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from numpy.typing import ArrayLike
 
 from pose_onnx._detector import Detector
 from pose_onnx._image import load_image
 from pose_onnx._keypoint_model import BATCH_SIZE, KeypointModel
-from pose_onnx._model import CardLike, ModelLike
+from pose_onnx._model import CardLike, Closing, ModelLike
 from pose_onnx._presets import Preset
 from pose_onnx._types import Image, Poses
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 DEFAULT_DETECTOR: Final = "picodet_s_192_lcnet_pedestrian_distilled"
 DEFAULT_POSE: Final = "tinypose_128x96_distilled"
 
 
-class PoseEstimator:
+class PoseEstimator(Closing):
     """A person detector and a keypoint model, one after the other.
 
     Args:
@@ -98,11 +94,3 @@ class PoseEstimator:
         """Release both engines."""
         self.detector.close()
         self.keypoint_model.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,19 +13,16 @@ from pose_onnx._errors import InputError
 from pose_onnx._geometry import Crops
 from pose_onnx._image import load_image
 from pose_onnx._keypoints import keypoint_input, merge_mirrored, read_keypoints
-from pose_onnx._model import INPUT_NAME, CardLike, ModelLike, open_model
+from pose_onnx._model import INPUT_NAME, CardLike, Closing, ModelLike, open_model
 from pose_onnx._presets import Preset, find_preset
 from pose_onnx._types import BOX, F32, Image, Poses
 from pose_onnx.runtimes import Runtime
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 BATCH_SIZE: Final = 8
 """People in one run of the network, at most: the gain of batching is spent there, memory is not."""
 
 
-class KeypointModel:
+class KeypointModel(Closing):
     """A top-down keypoint model.
 
     Args:
@@ -112,14 +108,6 @@ class KeypointModel:
     def close(self) -> None:
         """Release the engine."""
         self.runtime.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def check_boxes(boxes: ArrayLike) -> F32:

@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
 from pose_onnx._card import ModelCard, Task
 from pose_onnx._errors import ModelFileError
 from pose_onnx._zoo import card_of, resolve_model
 from pose_onnx.runtimes import Runtime, open_runtime
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 INPUT_NAME = "image"
 ModelLike = str | os.PathLike[str]
 CardLike = ModelCard | str | os.PathLike[str]
+
+
+class Closing(ABC):
+    """Something that holds engines, and lets go of them at the end of a `with` block."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release the engines."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
 def open_model(
