@@ -100,7 +100,9 @@ def _alike(source: Source) -> list[str]:
     config = source.config if isinstance(source, Folder) else None
     if config is None:
         return []
-    return [name for name in official_names() if config.is_like(load_card(name))]
+    # What has no download was never released as a Paddle folder: our own built-in models.
+    released = [card for card in map(load_card, official_names()) if card.download]
+    return [card.name for card in released if config.is_like(card)]
 
 
 def digests(files: Sequence[Path]) -> dict[str, str]:

@@ -167,8 +167,10 @@ def _draw_person(
 def _line_width(shape: tuple[int, ...], box: F64) -> float:
     """Return the line width in pixels for one person."""
     of_image = math.sqrt(shape[0] * shape[1]) * _WIDTH_PER_IMAGE
-    of_person = math.sqrt(max(0.0, float(np.prod(box[2:] - box[:2])))) * _WIDTH_PER_PERSON
-    return max(_MIN_WIDTH, min(of_image, of_person) if math.isfinite(of_person) else of_image)
+    # A box may be anywhere, infinite or NaN: only what of it is inside the picture counts.
+    corners = np.nan_to_num(box).reshape(2, 2).clip(0, np.array(shape[1::-1]))
+    of_person = math.sqrt(max(0.0, float(np.prod(corners[1] - corners[0])))) * _WIDTH_PER_PERSON
+    return max(_MIN_WIDTH, min(of_image, of_person))
 
 
 def _opacity(scores: F64, min_score: float) -> F64:

@@ -8,9 +8,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from hypothesis import settings
 from onnx import TensorProto, helper, numpy_helper
 
 from pose_onnx import BoxSpec, ModelCard, load_card
+
+# The same examples in every run of continuous integration; new ones on a developer's machine.
+settings.register_profile("ci", derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 OFFICIAL = (
