@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -44,7 +45,7 @@ class Detector(Closing):
         threads: int | None = None,
         preset: Preset | str = "accurate",
         threshold: float | None = None,
-        classes: tuple[str, ...] | None = None,
+        classes: Sequence[str] | None = None,
         **options: Any,
     ) -> None:
         self.preset = find_preset(preset)
@@ -52,7 +53,19 @@ class Detector(Closing):
         self.card: ModelCard
         self.runtime: Runtime
         self.card, self.runtime = open_model(model, "detect", card, backend, threads, options)
-        self._labels = _class_indices(self.card, classes)
+        self.select(self.card.classes if classes is None else classes)
+
+    def select(self, classes: Sequence[str]) -> None:
+        """Keep the boxes of these classes only, from now on.
+
+        Raises:
+            InputError: The model knows no such class.
+        """
+        if unknown := sorted(set(classes) - set(self.card.classes)):
+            raise InputError(
+                f"model {self.card.name!r} knows no class {unknown}; choose among {list(self.card.classes)}"
+            )
+        self._labels = [self.card.classes.index(name) for name in classes]
 
     def __call__(
         self, image: Image | str | os.PathLike[str], *, color: Literal["bgr", "rgb"] = "bgr"
@@ -91,10 +104,3 @@ def _checked_threshold(threshold: float) -> float:
     if not 0 <= threshold <= 1:
         raise InputError(f"threshold={threshold!r} was given; give a number from 0 to 1")
     return threshold
-
-
-def _class_indices(card: ModelCard, classes: tuple[str, ...] | None) -> list[int]:
-    wanted = card.classes if classes is None else classes
-    if unknown := sorted(set(wanted) - set(card.classes)):
-        raise InputError(f"model {card.name!r} knows no class {unknown}; choose among {list(card.classes)}")
-    return [card.classes.index(name) for name in wanted]

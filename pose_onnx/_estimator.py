@@ -14,6 +14,7 @@ from pose_onnx._model import CardLike, Closing, ModelLike
 from pose_onnx._presets import Preset
 from pose_onnx._types import Image, Poses
 
+PERSON: Final = "person"
 DEFAULT_DETECTOR: Final = "picodet_s_192_lcnet_pedestrian_distilled"
 DEFAULT_POSE: Final = "tinypose_128x96_distilled"
 
@@ -22,7 +23,8 @@ class PoseEstimator(Closing):
     """A person detector and a keypoint model, one after the other.
 
     Args:
-        detector: Official name or path of a detector; the built-in one by default.
+        detector: Official name or path of a detector; the built-in one by default. Of one that knows more
+            than people, only people are taken.
         pose: The same for the keypoint model.
         backend: Which engine runs both.
         threads: Threads inside one model run; every core when `None`.
@@ -61,6 +63,8 @@ class PoseEstimator(Closing):
     ) -> None:
         shared: dict[str, Any] = {"backend": backend, "threads": threads, "preset": preset, **options}
         self.detector = Detector(detector, card=detector_card, threshold=box_threshold, **shared)
+        if PERSON in self.detector.card.classes:  # of 80 classes, say; others find what they were trained to
+            self.detector.select((PERSON,))
         self.keypoint_model = KeypointModel(pose, card=pose_card, flip=flip, batch_size=batch_size, **shared)
 
     def __call__(

@@ -72,6 +72,27 @@ def test_estimator_is_detector_then_keypoints(
         np.testing.assert_array_equal(again.box_scores, 1)
 
 
+def test_of_many_classes_only_people_are_taken(
+    tiny_detector: Path, tiny_pose: Path, photo: np.ndarray, tmp_path: Path
+) -> None:
+    """Every cell that is white is a cat, too, and surer so."""
+    model = onnx.load(tiny_detector)
+    graph = model.graph
+    graph.node[1].output[0], graph.node[2].input[0] = "person", "person"
+    graph.node.append(onnx.helper.make_node("Concat", ["person", "cat"], ["scores"], axis=2))
+    graph.node.insert(2, onnx.helper.make_node("Add", ["person", "sure"], ["cat"]))
+    graph.initializer.append(onnx.numpy_helper.from_array(np.full((1, 1, 1), 0.1, np.float32), "sure"))
+    graph.output[[output.name for output in graph.output].index("scores")].type.tensor_type.shape.dim[
+        2
+    ].dim_value = 2
+    card = replace(read_card(tiny_detector), classes=("person", "cat"))
+    model.metadata_props[0].value = card.to_json()
+    onnx.save(model, tmp_path / "two.onnx")
+    assert len(Detector(tmp_path / "two.onnx", threads=1)(photo)) == 4
+    assert Detector(tmp_path / "two.onnx", threads=1, classes=["cat"])(photo).labels.tolist() == [1, 1]
+    assert len(PoseEstimator(tmp_path / "two.onnx", tiny_pose, threads=1)(photo)) == 2
+
+
 def test_nobody_is_empty_arrays(tiny_detector: Path, tiny_pose: Path) -> None:
     poses = PoseEstimator(tiny_detector, tiny_pose, threads=1)(np.zeros((50, 60, 3), np.uint8))
     assert len(poses) == 0
