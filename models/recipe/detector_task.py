@@ -46,7 +46,7 @@ class DetectorTask:
     def _photo(self, rng: np.random.Generator) -> NDArray[np.uint8]:
         """A random photo; every folder is drawn from equally often."""
         folder = self._by_folder[rng.integers(len(self._by_folder))]
-        return self.photos[rng.choice(folder)]  # type: ignore[no-any-return]
+        return self.photos[rng.choice(folder)]
 
     def batch(self, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
         """Random views of random photos."""

@@ -42,7 +42,7 @@ def decode(heatmaps: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[
     rows = np.arange(n * k)
 
     def at(dy: int, dx: int) -> NDArray[np.float32]:
-        return log[rows, y + 1 + dy, x + 1 + dx]  # type: ignore[no-any-return]
+        return log[rows, y + 1 + dy, x + 1 + dx]
 
     gx, gy = (at(0, 1) - at(0, -1)) / 2, (at(1, 0) - at(-1, 0)) / 2
     xx = at(0, 1) - 2 * at(0, 0) + at(0, -1)

@@ -27,7 +27,7 @@ class BatchNorm(nn.BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         """Normalise and activate: (N,C,H,W) to the same shape."""
         if self.training and kernels.usable(x):
-            return kernels.norm_act(x, self, self.weight, self.bias)  # type: ignore[no-any-return, no-untyped-call]
+            return kernels.norm_act(x, self, self.weight, self.bias)
         x = super().forward(x)
         if self.act == "none":
             return x
@@ -40,7 +40,7 @@ class DepthwiseConv(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """Convolve: (N,C,H,W) to the same shape."""
         if self.training and self.bias is None and kernels.usable(x):
-            return kernels.depthwise(x, self.weight)  # type: ignore[no-any-return, no-untyped-call]
+            return kernels.depthwise(x, self.weight)
         return super().forward(x)
 
 
@@ -51,6 +51,6 @@ def interleave(first: Tensor, second: Tensor) -> Tensor:
     usual view-and-transpose over (N,C,H,W) would silently leave (4x slower on a CPU).
     """
     if kernels.usable(first) and kernels.pixel_rows(first) and kernels.pixel_rows(second):
-        return kernels.interleave(first, second)  # type: ignore[no-any-return, no-untyped-call]
+        return kernels.interleave(first, second)
     pairs = torch.stack([first.permute(0, 2, 3, 1), second.permute(0, 2, 3, 1)], -1)
     return pairs.flatten(3).permute(0, 3, 1, 2)

@@ -88,7 +88,7 @@ class DepthPoint(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Run the block."""
         x = self.bn1(self.dwconv(x))
-        return self.bn2(self.pwconv(x))  # type: ignore[no-any-return]
+        return self.bn2(self.pwconv(x))
 
 
 class LCNet(nn.Module):
@@ -141,11 +141,11 @@ class LCPAN(nn.Module):
 
     def _up(self, index: int, coarse: Tensor, fine: Tensor) -> Tensor:
         wide = functional.interpolate(coarse, scale_factor=2.0)
-        return self.top_down_blocks[index](torch.cat([wide, fine], 1))  # type: ignore[no-any-return]
+        return self.top_down_blocks[index](torch.cat([wide, fine], 1))
 
     def _down(self, index: int, fine: Tensor, coarse: Tensor) -> Tensor:
         small = self.downsamples[index](fine)
-        return self.bottom_up_blocks[index](torch.cat([small, coarse], 1))  # type: ignore[no-any-return]
+        return self.bottom_up_blocks[index](torch.cat([small, coarse], 1))
 
     def first_up(self, features: Features) -> Features:
         """Strides 8, 16, 32 of the backbone to: backbone 8, top-down 16, lateral 32."""
@@ -182,7 +182,7 @@ class PicoSE(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Gate `x` by its own mean."""
-        return self.conv(x * torch.sigmoid(self.fc(x.mean((2, 3), keepdim=True))))  # type: ignore[no-any-return]
+        return self.conv(x * torch.sigmoid(self.fc(x.mean((2, 3), keepdim=True))))
 
 
 class PicoHead(nn.Module):

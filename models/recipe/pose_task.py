@@ -73,7 +73,7 @@ class PoseTask:
 
     def output_loss(self, student: Features, teacher: Features, scales: list[float]) -> Tensor:
         """Squared error of the heatmaps over their variance."""
-        return squared_error(student[0], teacher[0]) / scales[0]  # type: ignore[no-any-return]
+        return squared_error(student[0], teacher[0]) / scales[0]
 
     def evaluate(self, network: nn.Module) -> float:
         """Keypoint AP, or 0 without a benchmark."""

@@ -42,7 +42,7 @@ def folded(network: nn.Module) -> nn.Module:
                 setattr(module, name, child.activation())
             last = name
     network.requires_grad_(requires_grad=False)
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return network.to(memory_format=torch.channels_last)
 
 
 def suppress(found: NDArray[np.float32], iou: float = NMS_IOU) -> NDArray[np.float32]:

@@ -142,7 +142,7 @@ class Projection(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Project."""
-        return self.pointwise_conv(self.depthwise_conv(x))  # type: ignore[no-any-return]
+        return self.pointwise_conv(self.depthwise_conv(x))
 
 
 class IterativeHead(nn.Module):
@@ -161,7 +161,7 @@ class IterativeHead(nn.Module):
         for x, project in zip(features[-2::-1], list(self.projects)[1:], strict=True):
             wide = functional.interpolate(last, x.shape[-2:], mode="bilinear", align_corners=True)
             last = project(x + wide)
-        return last  # type: ignore[no-any-return]
+        return last
 
 
 def _transition(cin: int, branch: int) -> nn.Sequential:
