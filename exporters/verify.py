@@ -9,11 +9,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pose_onnx._card import ModelCard
+from pose_onnx._cv import cv2
 from pose_onnx._errors import ExportError
 from pose_onnx._image import load_image
 from pose_onnx._normalize import normalize

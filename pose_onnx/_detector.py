@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from pose_onnx._model import INPUT_NAME, CardLike, Closing, ModelLike, open_mode
 from pose_onnx._presets import Preset, find_preset
 from pose_onnx._types import Detections, Image
 from pose_onnx.runtimes import Runtime
+
+PERSON: Final = "person"
 
 
 class Detector(Closing):
@@ -66,6 +68,11 @@ class Detector(Closing):
                 f"model {self.card.name!r} knows no class {unknown}; choose among {list(self.card.classes)}"
             )
         self._labels = [self.card.classes.index(name) for name in classes]
+
+    def select_people(self) -> None:
+        """Keep people only; a model that has no class of that name finds what it was trained to."""
+        if PERSON in self.card.classes:
+            self.select((PERSON,))
 
     def __call__(
         self, image: Image | str | os.PathLike[str], *, color: Literal["bgr", "rgb"] = "bgr"

@@ -14,7 +14,6 @@ from pose_onnx._model import CardLike, Closing, ModelLike
 from pose_onnx._presets import Preset
 from pose_onnx._types import Image, Poses
 
-PERSON: Final = "person"
 DEFAULT_DETECTOR: Final = "picodet_s_192_lcnet_pedestrian_distilled"
 DEFAULT_POSE: Final = "tinypose_128x96_distilled"
 
@@ -63,8 +62,7 @@ class PoseEstimator(Closing):
     ) -> None:
         shared: dict[str, Any] = {"backend": backend, "threads": threads, "preset": preset, **options}
         self.detector = Detector(detector, card=detector_card, threshold=box_threshold, **shared)
-        if PERSON in self.detector.card.classes:  # of 80 classes, say; others find what they were trained to
-            self.detector.select((PERSON,))
+        self.detector.select_people()
         self.keypoint_model = KeypointModel(pose, card=pose_card, flip=flip, batch_size=batch_size, **shared)
 
     def __call__(

@@ -14,7 +14,7 @@ from pose_onnx.runtimes._protocol import Tensor, TensorSpec
 
 _NUMPY_NAMES: Final = {"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(int64)": "int64"}
 _LOG_ERRORS_ONLY: Final = 3
-# What onnxruntime raises has no public base class; its own exceptions all derive from these builtins.
+# What onnxruntime raises has no public base class: these builtins, or classes of its own modules.
 _ORT_ERRORS: Final = (RuntimeError, ValueError)
 
 

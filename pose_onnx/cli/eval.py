@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 from tqdm import tqdm
 
 from pose_onnx import PRESETS, Detector, KeypointModel, __version__, resolve_model
-from pose_onnx._estimator import DEFAULT_POSE, PERSON
+from pose_onnx._estimator import DEFAULT_POSE
 from pose_onnx._files import atomic_write_bytes, make_folder
 from pose_onnx._oks import sigmas_of
 from pose_onnx.cli._options import add_model_option, add_threads_option, cards_by_task
@@ -94,8 +94,7 @@ def _box_source(args: argparse.Namespace, dataset: Dataset, card: Any, shared: d
     if args.detector:
         file = resolve_model(args.detector, args.backend, args.precision)
         detector = Detector(file, card=card, threshold=BOX_FLOOR, **shared)
-        if PERSON in detector.card.classes:
-            detector.select((PERSON,))
+        detector.select_people()
         return DetectedBoxes(detector)
     return TruthBoxes(dataset) if args.boxes == TRUTH else FileBoxes(Path(args.boxes))
 
