@@ -65,6 +65,7 @@ class Poses:
         boxes: (N, 4) float32, xyxy, image pixels: what the person was cropped by.
         box_scores: (N,) float32, the detector's score, 1 for boxes that the caller gave.
         names: The K keypoints' names.
+        ids: (N,) int64, who is who from frame to frame of a video; `None` where nobody follows them.
     """
 
     keypoints: F32
@@ -72,6 +73,7 @@ class Poses:
     boxes: F32
     box_scores: F32
     names: tuple[str, ...]
+    ids: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         people, joints = len(self.boxes), len(self.names)
@@ -79,6 +81,8 @@ class Poses:
         _expect("scores", self.scores, (people, joints))
         _expect("boxes", self.boxes, (people, BOX))
         _expect("box_scores", self.box_scores, (people,))
+        if self.ids is not None:
+            _expect("ids", self.ids, (people,))
 
     def visible(self, threshold: float = JOINT_THRESHOLD) -> NDArray[np.bool_]:
         """Return (N, K): which keypoints are surely there. The others are not moved, only not vouched for."""
@@ -118,6 +122,7 @@ class Poses:
             scores=self.scores[index],
             boxes=self.boxes[index],
             box_scores=self.box_scores[index],
+            ids=None if self.ids is None else self.ids[index],
         )
 
 

@@ -1,5 +1,7 @@
 """The result records."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -27,6 +29,18 @@ def test_people_can_be_selected() -> None:
     chosen = poses[poses.box_scores > 0.6]
     np.testing.assert_array_equal(chosen.boxes, poses.boxes[[0, 2]])
     np.testing.assert_array_equal(poses[1:].scores, poses.scores[1:])
+
+
+def test_ids_go_with_their_people() -> None:
+    poses = three_people()
+    assert poses.ids is None
+    assert poses[:2].ids is None
+    followed = replace(poses, ids=np.array([7, 3, 9]))
+    assert [person.ids for person in followed] == [7, 3, 9]
+    chosen = followed[np.array([2, 0])].ids
+    np.testing.assert_array_equal(chosen, [9, 7])
+    with pytest.raises(InputError, match="ids"):
+        replace(poses, ids=np.array([1, 2]))
 
 
 def test_shapes_that_disagree_are_refused() -> None:
