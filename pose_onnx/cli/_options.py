@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import Any
 
-from pose_onnx import InputError, ModelCard, load_card
+from pose_onnx import PRESETS, InputError, ModelCard, PoseEstimator, __version__, load_card
 from pose_onnx._card import Task
+from pose_onnx._estimator import DEFAULT_DETECTOR, DEFAULT_POSE
 
 
 def add_model_option(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +28,85 @@ def add_threads_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads", type=int, metavar="N", help="threads of a model run (default: every core)"
     )
+
+
+def add_estimator_options(parser: argparse.ArgumentParser) -> None:
+    """Add what the verbs share that find people: models, engine and how to run them."""
+    add = parser.add_argument
+    add(
+        "--detector",
+        default=DEFAULT_DETECTOR,
+        metavar="NAME|FILE",
+        help="person detector (default: %(default)s)",
+    )
+    add("--pose", default=DEFAULT_POSE, metavar="NAME|FILE", help="keypoint model (default: %(default)s)")
+    add(
+        "--backend",
+        default="ort",
+        metavar="NAME",
+        help="inference engine: ort, tflite, ... (default: %(default)s)",
+    )
+    add("--preset", default="accurate", choices=list(PRESETS), help="how to run them (default: %(default)s)")
+    add(
+        "--box-threshold",
+        type=float,
+        metavar="SCORE",
+        help="boxes above this are people (default: the preset's)",
+    )
+    add(
+        "--flip",
+        action="store_true",
+        help="run each person mirrored too, and average: better, twice the time",
+    )
+    add_threads_option(parser)
+    add("--providers", metavar="A,B", help="execution providers of ONNX Runtime, strictly, in this order")
+    add_model_option(parser)
+
+
+def add_min_score_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--min-score`: what is drawn."""
+    parser.add_argument(
+        "--min-score",
+        type=float,
+        default=0.2,
+        metavar="SCORE",
+        help="draw joints from this on (default: %(default)s)",
+    )
+
+
+def estimator_of(args: argparse.Namespace) -> PoseEstimator:
+    """Load the estimator that the options of `add_estimator_options` ask for.
+
+    Raises:
+        PoseOnnxError: A name, model or option that cannot be used.
+    """
+    cards = cards_by_task(args.model)
+    options = {"providers": args.providers.split(",")} if args.providers else {}
+    return PoseEstimator(
+        args.detector,
+        args.pose,
+        backend=args.backend,
+        threads=args.threads,
+        preset=args.preset,
+        flip=args.flip,
+        box_threshold=args.box_threshold,
+        detector_card=cards.get("detect"),
+        pose_card=cards.get("keypoints"),
+        **options,
+    )
+
+
+def estimator_settings(args: argparse.Namespace, estimator: PoseEstimator) -> dict[str, Any]:
+    """Return what a file of results says of how they were made."""
+    return {
+        "pose_onnx": __version__,
+        "detector": estimator.detector.card.name,
+        "pose": estimator.keypoint_model.card.name,
+        "backend": args.backend,
+        "preset": args.preset,
+        "flip": args.flip,
+        "box_threshold": estimator.detector.threshold,
+    }
 
 
 def cards_by_task(names: Sequence[str]) -> dict[Task, ModelCard]:

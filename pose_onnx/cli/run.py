@@ -10,13 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from pose_onnx import PRESETS, InputError, PoseEstimator, __version__, draw_poses, load_image
+from pose_onnx import InputError, PoseEstimator, draw_poses, load_image
 from pose_onnx._cv import cv2
-from pose_onnx._estimator import DEFAULT_DETECTOR, DEFAULT_POSE
 from pose_onnx._files import atomic_write_bytes, make_folder
 from pose_onnx._image import write_image
 from pose_onnx._results import Failure, ImageResult, results_json
-from pose_onnx.cli._options import add_model_option, add_threads_option, cards_by_task
+from pose_onnx.cli._options import (
+    add_estimator_options,
+    add_min_score_option,
+    estimator_of,
+    estimator_settings,
+)
 from pose_onnx.cli._pictures import annotated_paths, find_pictures
 
 DEFAULT_OUT: Final = "pose-onnx-out"
@@ -28,41 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `pose-onnx run`."""
     add = parser.add_argument
     add("pictures", nargs="+", metavar="PHOTO|FOLDER|GLOB", help="what to look at")
-    add(
-        "--detector",
-        default=DEFAULT_DETECTOR,
-        metavar="NAME|FILE",
-        help="person detector (default: %(default)s)",
-    )
-    add("--pose", default=DEFAULT_POSE, metavar="NAME|FILE", help="keypoint model (default: %(default)s)")
-    add(
-        "--backend",
-        default="ort",
-        metavar="NAME",
-        help="inference engine: ort, tflite, ... (default: %(default)s)",
-    )
-    add("--preset", default="accurate", choices=list(PRESETS), help="how to run them (default: %(default)s)")
-    add(
-        "--box-threshold",
-        type=float,
-        metavar="SCORE",
-        help="boxes above this are people (default: the preset's)",
-    )
-    add(
-        "--min-score",
-        type=float,
-        default=0.2,
-        metavar="SCORE",
-        help="draw joints from this on (default: %(default)s)",
-    )
-    add(
-        "--flip",
-        action="store_true",
-        help="run each person mirrored too, and average: better, twice the time",
-    )
-    add_threads_option(parser)
-    add("--providers", metavar="A,B", help="execution providers of ONNX Runtime, strictly, in this order")
-    add_model_option(parser)
+    add_estimator_options(parser)
+    add_min_score_option(parser)
     add("--out", default=DEFAULT_OUT, metavar="DIR", help="folder for the results (default: %(default)s)")
     add("--json", metavar="FILE", help=f"where to write the JSON (default: {RESULTS_NAME} in the folder)")
 
@@ -73,8 +44,8 @@ def run(args: argparse.Namespace) -> int:
     pictures = find_pictures(args.pictures)
     out = make_folder(args.out)
     targets = annotated_paths(pictures, out)
-    with _estimator(args) as estimator:
-        results = _Results(_settings(args, estimator))
+    with estimator_of(args) as estimator:
+        results = _Results(estimator_settings(args, estimator))
         with results.saved_to(Path(args.json) if args.json else out / RESULTS_NAME):
             for picture, target in _with_progress(list(zip(pictures, targets, strict=True)), results):
                 try:
@@ -110,35 +81,6 @@ class _Results:
         text = results_json(self.settings, self.images, self.failures)
         # A file name that is no UTF-8 holds lone surrogates, which JSON writes as a backslash and their code.
         atomic_write_bytes(path, text.encode(errors="backslashreplace"))
-
-
-def _estimator(args: argparse.Namespace) -> PoseEstimator:
-    cards = cards_by_task(args.model)
-    options = {"providers": args.providers.split(",")} if args.providers else {}
-    return PoseEstimator(
-        args.detector,
-        args.pose,
-        backend=args.backend,
-        threads=args.threads,
-        preset=args.preset,
-        flip=args.flip,
-        box_threshold=args.box_threshold,
-        detector_card=cards.get("detect"),
-        pose_card=cards.get("keypoints"),
-        **options,
-    )
-
-
-def _settings(args: argparse.Namespace, estimator: PoseEstimator) -> dict[str, Any]:
-    return {
-        "pose_onnx": __version__,
-        "detector": estimator.detector.card.name,
-        "pose": estimator.keypoint_model.card.name,
-        "backend": args.backend,
-        "preset": args.preset,
-        "flip": args.flip,
-        "box_threshold": estimator.detector.threshold,
-    }
 
 
 def _process(estimator: PoseEstimator, picture: Path, target: Path, min_score: float) -> ImageResult:
