@@ -53,7 +53,7 @@ def load_image(source: ImageSource, *, color: Color = "bgr") -> Image:
     if color not in COLORS:
         raise InputError(f"color={color!r} was given; it must be 'bgr' or 'rgb'")
     if isinstance(source, str | os.PathLike):
-        return _decode(_read(Path(source)), Path(source))
+        return decode_image(_read(Path(source)), str(Path(source)))
     if problem := _array_problem(source):
         raise InputError(problem)
     return source if color == "bgr" else np.ascontiguousarray(source[:, :, ::-1])
@@ -101,22 +101,27 @@ def _read(path: Path) -> bytes:
         raise InputError(f"{str(path)!r} does not exist; give the path of a picture") from error
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         raise InputError(f"{str(path)!r} cannot be read ({error}); give a readable picture") from error
-    if not data:
-        raise InputError(f"{str(path)!r} is empty; give a picture")
     return data
 
 
-def _decode(data: bytes, path: Path) -> Image:
+def decode_image(data: bytes, name: str) -> Image:
+    """Return the pixels of a picture's file content, as `load_image` does; `name` is for the error.
+
+    Raises:
+        InputError: The content is empty, cut off or no picture.
+    """
+    if not data:
+        raise InputError(f"{name!r} is empty; give a picture")
     if data.startswith(_JPEG_START) and not _jpeg_ends(data):
         # OpenCV 4 fills the missing rows with grey and reports success.
-        raise InputError(f"{str(path)!r} is a JPEG that ends early; get an intact copy of it")
+        raise InputError(f"{name!r} is a JPEG that ends early; get an intact copy of it")
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
-        raise InputError(f"{str(path)!r} cannot be decoded ({error.err}); give another picture") from error
+        raise InputError(f"{name!r} cannot be decoded ({error.err}); give another picture") from error
     if image is None:
         raise InputError(
-            f"{str(path)!r} is no picture that OpenCV can decode, or is damaged; give an intact JPEG or PNG"
+            f"{name!r} is no picture that OpenCV can decode, or is damaged; give an intact JPEG or PNG"
         )
     return cast("Image", image)
 

@@ -23,14 +23,13 @@ def add_model_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_threads_option(parser: argparse.ArgumentParser) -> None:
+def add_threads_option(parser: argparse.ArgumentParser, default: int | None = None) -> None:
     """Add `--threads`."""
-    parser.add_argument(
-        "--threads", type=int, metavar="N", help="threads of a model run (default: every core)"
-    )
+    text = f"threads of a model run (default: {default or 'every core'})"
+    parser.add_argument("--threads", type=int, default=default, metavar="N", help=text)
 
 
-def add_estimator_options(parser: argparse.ArgumentParser) -> None:
+def add_estimator_options(parser: argparse.ArgumentParser, *, threads: int | None = None) -> None:
     """Add what the verbs share that find people: models, engine and how to run them."""
     add = parser.add_argument
     add(
@@ -58,7 +57,7 @@ def add_estimator_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="run each person mirrored too, and average: better, twice the time",
     )
-    add_threads_option(parser)
+    add_threads_option(parser, threads)
     add("--providers", metavar="A,B", help="execution providers of ONNX Runtime, strictly, in this order")
     add_model_option(parser)
 
@@ -80,20 +79,29 @@ def estimator_of(args: argparse.Namespace) -> PoseEstimator:
     Raises:
         PoseOnnxError: A name, model or option that cannot be used.
     """
+    return PoseEstimator(**estimator_arguments(args))
+
+
+def estimator_arguments(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what those options mean for `PoseEstimator`, for one that is made elsewhere.
+
+    Raises:
+        PoseOnnxError: A card that nobody knows, or two for one task.
+    """
     cards = cards_by_task(args.model)
     options = {"providers": args.providers.split(",")} if args.providers else {}
-    return PoseEstimator(
-        args.detector,
-        args.pose,
-        backend=args.backend,
-        threads=args.threads,
-        preset=args.preset,
-        flip=args.flip,
-        box_threshold=args.box_threshold,
-        detector_card=cards.get("detect"),
-        pose_card=cards.get("keypoints"),
+    return {
+        "detector": args.detector,
+        "pose": args.pose,
+        "backend": args.backend,
+        "threads": args.threads,
+        "preset": args.preset,
+        "flip": args.flip,
+        "box_threshold": args.box_threshold,
+        "detector_card": cards.get("detect"),
+        "pose_card": cards.get("keypoints"),
         **options,
-    )
+    }
 
 
 def estimator_settings(args: argparse.Namespace, estimator: PoseEstimator) -> dict[str, Any]:
