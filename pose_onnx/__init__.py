@@ -18,6 +18,7 @@ from pose_onnx._errors import (
     OutputError,
     PoseOnnxError,
     RuntimeFeedError,
+    SourceError,
     UnknownNameError,
 )
 from pose_onnx._estimator import PoseEstimator
@@ -55,6 +56,7 @@ __all__ = [
     "Poses",
     "Preset",
     "RuntimeFeedError",
+    "SourceError",
     "UnknownNameError",
     "__version__",
     "card_names",

@@ -10,6 +10,7 @@ PoseOnnxError
  |- RuntimeFeedError (ValueError)        a tensor handed to a runtime has the wrong name, shape or dtype
  |- EngineError (RuntimeError)           an engine refused to load or to run a model
  |- OutputError (OSError)                a result cannot be written
+ |- SourceError (OSError)                a camera or stream cannot be opened, or broke and did not come back
  |- DownloadError (OSError)              a file cannot be fetched, or may not be
  `- ExportError (RuntimeError)           a stage of an export failed
 
@@ -59,6 +60,10 @@ class EngineError(PoseOnnxError, RuntimeError):
 
 class OutputError(PoseOnnxError, OSError):
     """A result cannot be written: a read-only folder, a full disk, an unknown file suffix."""
+
+
+class SourceError(PoseOnnxError, OSError):
+    """A camera or stream cannot be opened, or broke and did not come back."""
 
 
 class DownloadError(PoseOnnxError, OSError):

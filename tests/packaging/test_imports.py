@@ -25,6 +25,7 @@ HEAVY = {
     "torch",
     "tensorflow",
     "pycocotools",
+    "scipy",
     *set().union(*ENGINES.values()),
 }
 
@@ -33,6 +34,7 @@ TYPES_ONLY = {"typing_extensions"}  # comes with the type checker
 EXTRAS = {
     "pose_onnx/cli/": {"tqdm"},
     "pose_onnx/evaluation/": {"pycocotools", "tqdm"},
+    "pose_onnx/video/": {"scipy"},
     "pose_onnx/zoo/": {"filelock", "tqdm"},
 }
 MAY_EXPORT = ("pose_onnx/cli/", "pose_onnx/__main__.py", "pose_onnx/zoo/")
@@ -98,7 +100,14 @@ def test_nobody_imports_the_adapters_directly() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["pose_onnx", "pose_onnx.runtimes", "pose_onnx.cli", "pose_onnx.exporters", "pose_onnx.zoo"],
+    [
+        "pose_onnx",
+        "pose_onnx.runtimes",
+        "pose_onnx.cli",
+        "pose_onnx.exporters",
+        "pose_onnx.zoo",
+        "pose_onnx.video",
+    ],
 )
 def test_importing_loads_nothing_heavy(module: str) -> None:
     code = f"import json, sys, {module}; print(json.dumps(sorted(sys.modules)))"

@@ -1,0 +1,21 @@
+"""People in motion: videos, cameras and streams, with an id for everyone and steady keypoints."""
+
+from pose_onnx.video._estimator import VideoPoseEstimator
+from pose_onnx.video._frame import Frame
+from pose_onnx.video._history import PoseHistory, PoseWindow
+from pose_onnx.video._open import VideoSource, open_source
+from pose_onnx.video._smooth import OneEuro, Smoother, Smoothing
+from pose_onnx.video._source import FrameSource
+
+__all__ = [
+    "Frame",
+    "FrameSource",
+    "OneEuro",
+    "PoseHistory",
+    "PoseWindow",
+    "Smoother",
+    "Smoothing",
+    "VideoPoseEstimator",
+    "VideoSource",
+    "open_source",
+]

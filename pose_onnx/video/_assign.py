@@ -1,0 +1,55 @@
+"""Who is who: how alike people are, and the best one-to-one assignment."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_onnx._errors import DependencyError
+from pose_onnx._types import F64
+
+
+def box_iou(boxes: F64, others: F64) -> F64:
+    """Return (N, M): intersection over union of (N, 4) and (M, 4) boxes, xyxy."""
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    common = np.prod(np.maximum(high - low, 0), axis=-1)
+    areas, other_areas = (np.prod(sides[:, 2:] - sides[:, :2], axis=-1) for sides in (boxes, others))
+    union = areas[:, None] + other_areas[None] - common
+    result: F64 = common / np.maximum(union, np.finfo(np.float64).tiny)
+    return result
+
+
+def assign(similarity: F64, least: float) -> list[tuple[int, int]]:
+    """Return the pairs (row, column) with the largest sum of similarities, by the Hungarian method.
+
+    Args:
+        similarity: (N, M).
+        least: Pairs below are not made.
+
+    Raises:
+        DependencyError: SciPy is not installed.
+    """
+    if 0 in similarity.shape:
+        return []
+    if similarity.size == 1:
+        return [(0, 0)] if similarity[0, 0] >= least else []
+    allowed = np.where(similarity >= least, similarity, 0)
+    rows, columns = _hungarian(allowed)
+    return [
+        (row, column)
+        for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
+        if similarity[row, column] >= least
+    ]
+
+
+def _hungarian(similarity: F64) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    try:
+        from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 (an extra, and slow to import)
+    except ImportError as error:
+        raise DependencyError(
+            "following several people needs SciPy, which is not installed; install it with: "
+            "pip install 'pose-onnx[video]'"
+        ) from error
+    rows, columns = linear_sum_assignment(similarity, maximize=True)
+    return rows, columns

@@ -1,0 +1,26 @@
+"""One frame of a video and the people in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pose_onnx._types import Image, Poses
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """What was found in one frame.
+
+    Attributes:
+        index: Number of the frame in its source, from 0; dropped and broken frames leave gaps.
+        time: Seconds: the frame's own time stamp; of a live source the time since its first frame.
+        image: (H, W, 3) uint8, BGR.
+        poses: The people, with `ids`, in the order of their ids.
+        detected: Whether the detector ran on this frame; if not, people were followed.
+    """
+
+    index: int
+    time: float
+    image: Image
+    poses: Poses
+    detected: bool

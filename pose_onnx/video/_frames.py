@@ -1,0 +1,55 @@
+"""Frames that the caller makes: any iterable of (timestamp, array)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pose_onnx._errors import InputError
+from pose_onnx._image import load_image
+from pose_onnx.video._source import FrameSource, TimedImage
+
+
+class IterableSource(FrameSource):
+    """Pairs of a time in seconds and an (H, W, 3) uint8 array, BGR; times must increase.
+
+    Args:
+        frames: The pairs.
+        fps: Frames per second, if known.
+        start: Frames before this time (seconds) are passed over.
+    """
+
+    def __init__(self, frames: Iterable[Any], *, fps: float | None = None, start: float = 0.0) -> None:
+        self.live = False
+        self.fps = fps
+        self.frame_count = len(frames) if isinstance(frames, list | tuple) else None
+        self.size = None
+        self.skipped = self.reconnects = 0
+        self._frames = frames
+        self._start = start
+
+    def __iter__(self) -> Iterator[TimedImage]:
+        previous = -math.inf
+        for index, item in enumerate(self._frames):
+            time, pixels = _pair(item, index)
+            if not previous < time < math.inf:
+                raise InputError(
+                    f"frame {index} has the time {time!r} after {previous!r}; give seconds that increase"
+                )
+            previous = time
+            if time >= self._start:
+                yield index, time, load_image(pixels)
+
+    def close(self) -> None:
+        """Nothing is held: the iterable is the caller's."""
+
+
+def _pair(item: Any, index: int) -> tuple[float, Any]:
+    try:
+        time, pixels = item
+        return float(time), pixels
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"frame {index} is a {type(item).__name__}; give pairs of (seconds, (H, W, 3) uint8 array)"
+        ) from error

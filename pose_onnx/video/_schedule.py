@@ -1,0 +1,66 @@
+"""When to run the detector: every k frames, and sooner when the tracker asks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Literal, TypeAlias
+
+import numpy as np
+
+from pose_onnx._errors import InputError
+from pose_onnx.video._assign import box_iou
+from pose_onnx.video._track import Track
+
+Every: TypeAlias = int | Literal["auto"]
+"""Frames from one detection to the next."""
+
+LONGEST_S: Final = 0.5
+"""Automatic: someone who comes in is found after so long at the latest."""
+MOST_FRAMES: Final = 15
+"""Automatic: at most so many frames from one detection to the next."""
+TRAVEL: Final = 1.0
+"""Automatic: nobody goes further than this from one detection to the next, in widths of the person's box."""
+CROWDED_IOU: Final = 0.1
+"""Automatic: where boxes overlap by more, the detector looks at every `CROWDED_FRAMES`-th frame at least."""
+CROWDED_FRAMES: Final = 3
+LOOKING_FRAMES: Final = 3
+"""While someone is lost, the detector looks at every third frame at least."""
+
+
+def check_every(every: Every) -> Every:
+    """Return `every`.
+
+    Raises:
+        InputError: Neither "auto" nor a whole number from 1.
+    """
+    if every == "auto" or (isinstance(every, int) and every >= 1):
+        return every
+    raise InputError(f'every={every!r} was given; give a whole number of 1 or more, or "auto"')
+
+
+def frames_between(every: Every, tracks: Sequence[Track], step: float, time: float) -> int:
+    """Return how many frames on from one detection the next is due.
+
+    Args:
+        every: What the caller wants.
+        tracks: Who is followed.
+        step: Seconds from frame to frame.
+        time: Now, seconds.
+    """
+    frames = _by_motion(tracks, step, time) if every == "auto" else every
+    return min(frames, LOOKING_FRAMES) if any(track.lost for track in tracks) else frames
+
+
+def _by_motion(tracks: Sequence[Track], step: float, time: float) -> int:
+    frames = min(MOST_FRAMES, int(LONGEST_S / step))
+    seen = [track for track in tracks if not track.lost]
+    if not seen:
+        return max(1, frames)
+    boxes = np.stack([track.expected_box(time) for track in seen])
+    speeds = np.hypot(*np.stack([track.velocity for track in seen]).T) / np.maximum(
+        boxes[:, 2] - boxes[:, 0], 1
+    )
+    frames = min(frames, int(TRAVEL / max(float(speeds.max()) * step, TRAVEL / MOST_FRAMES)))
+    if (np.triu(box_iou(boxes, boxes), 1) > CROWDED_IOU).any():
+        frames = min(frames, CROWDED_FRAMES)
+    return max(1, frames)

@@ -1,0 +1,153 @@
+"""Less jitter, little lag: the One-Euro filter for each person and joint, in real time.
+
+G. Casiez, N. Roussel, D. Vogel, "1 Euro Filter: A Simple Speed-based Low-pass Filter for Noisy Input in
+Interactive Systems", CHI 2012: a low-pass filter whose cutoff frequency grows with the speed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+import numpy as np
+
+from pose_onnx._errors import InputError
+from pose_onnx._types import F32, F64, Poses
+
+SURE_SCORE: Final = 0.4
+"""A joint with this score or more is followed at full rate; below, in proportion to its score."""
+_LEAST_SIZE: Final = 1.0  # pixels
+
+
+class Smoothing(Protocol):
+    """Smooths one video."""
+
+    def __call__(self, poses: Poses, time: float, image_size: tuple[int, int]) -> Poses:
+        """Return the poses of the next frame, smoothed.
+
+        Args:
+            poses: With ids.
+            time: Seconds, later than the last.
+            image_size: Height and width, pixels.
+        """
+
+
+class Smoother(Protocol):
+    """How to smooth; makes a new `Smoothing` for each video."""
+
+    def start(self) -> Smoothing:
+        """Begin a video."""
+
+
+@dataclass(frozen=True, slots=True)
+class OneEuro:
+    """Settings of the One-Euro filter.
+
+    The unit of length is the person's size, the square root of the area of the box, so that people near and
+    far are smoothed alike; time is real time, so that a video is smoothed alike at any frame rate.
+
+    Attributes:
+        min_cutoff: Cutoff frequency at rest, Hz: lower is steadier.
+        beta: What the cutoff gains with speed, Hz for a person's size per second: higher lags less. A joint
+            trails by 1 / (2 pi beta) of the person's size at most.
+        d_cutoff: Cutoff frequency of the speed itself, Hz.
+    """
+
+    min_cutoff: float = 0.2
+    beta: float = 8.0
+    d_cutoff: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not (self.min_cutoff > 0 and self.beta >= 0 and self.d_cutoff > 0):
+            raise InputError(f"{self} was given; cutoffs must be above 0 Hz and beta 0 or more")
+
+    def start(self) -> OneEuroSmoothing:
+        """Begin a video."""
+        return OneEuroSmoothing(self)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FilterState:
+    """What the filter knows of one person.
+
+    Attributes:
+        time: Of the last frame, seconds.
+        raw: (K, 2), measured then, pixels.
+        smooth: (K, 2), what the filter made of it, pixels.
+        speed: (K, 2), filtered, pixels per second.
+    """
+
+    time: float
+    raw: F64
+    smooth: F64
+    speed: F64
+
+
+def one_euro_step(
+    settings: OneEuro, state: FilterState | None, points: F64, scores: F64, *, time: float, size: float
+) -> FilterState:
+    """Take one step of the filter for one person.
+
+    Args:
+        settings: Cutoffs.
+        state: After the last frame; `None` begins.
+        points: (K, 2), measured now, pixels.
+        scores: (K,), how sure each is.
+        time: Of this frame, seconds, later than the last.
+        size: The person's size, pixels.
+    """
+    if state is None:
+        return FilterState(time, points, points, np.zeros_like(points))
+    passed = time - state.time
+    trust = np.minimum(scores / SURE_SCORE, 1.0)[:, None]
+    measured = (points - state.raw) / passed
+    speed = state.speed + trust * low_pass(settings.d_cutoff, passed) * (measured - state.speed)
+    cutoffs = settings.min_cutoff + settings.beta / size * np.hypot(speed[:, :1], speed[:, 1:])
+    smooth = state.smooth + trust * low_pass(cutoffs, passed) * (points - state.smooth)
+    return FilterState(time, points, smooth, speed)
+
+
+def low_pass(cutoff: F64 | float, passed: float) -> F64:
+    """Return the weight of the newest value in a first-order low-pass filter.
+
+    Args:
+        cutoff: Hz.
+        passed: Seconds since the last value.
+    """
+    # alpha = 1 / (1 + tau / T) with tau = 1 / (2 pi cutoff), equation 6 of the paper.
+    return np.asarray(1 / (1 + 1 / (2 * math.pi * cutoff * passed)))
+
+
+class OneEuroSmoothing:
+    """Filters everyone in one video; whoever is lost begins anew."""
+
+    def __init__(self, settings: OneEuro) -> None:
+        self._settings = settings
+        self._people: dict[int, FilterState] = {}
+
+    def __call__(self, poses: Poses, time: float, image_size: tuple[int, int]) -> Poses:
+        del image_size
+        if poses.ids is None:
+            raise InputError("the poses have no ids; smooth those of a VideoPoseEstimator")
+        keypoints: F32 = poses.keypoints.copy()
+        people: dict[int, FilterState] = {}
+        for index, person in enumerate(poses.ids.tolist()):
+            points, scores = (array[index].astype(np.float64) for array in (poses.keypoints, poses.scores))
+            people[person] = one_euro_step(
+                self._settings,
+                self._people.get(person),
+                points,
+                scores,
+                time=time,
+                size=person_size(poses.boxes[index]),
+            )
+            keypoints[index] = people[person].smooth
+        self._people = people
+        return replace(poses, keypoints=keypoints)
+
+
+def person_size(box: F32) -> float:
+    """Return the square root of a box's area, pixels."""
+    width, height = (box[2:] - box[:2]).tolist()
+    return max(math.sqrt(width * height), _LEAST_SIZE)
