@@ -5,9 +5,34 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pose_onnx._errors import OutputError
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary name in the same folder; what the block writes there becomes `path` when it ends.
+
+    Raises:
+        OutputError: The folder is missing or read-only, the disk is full, ...; nothing is left behind.
+    """
+    target = Path(path)
+    # Not tempfile: its files are readable by their owner only, whatever the umask says. The suffix stays, as
+    # writers and players go by it.
+    part = target.with_name(f".{target.stem[:100]}.{secrets.token_hex(4)}.part{target.suffix}")
+    try:
+        yield part
+        part.replace(target)
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(cannot_write(target, error)) from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
 
 
 def atomic_write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
@@ -16,18 +41,8 @@ def atomic_write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     Raises:
         OutputError: The folder is missing or read-only, the disk is full, ...; nothing is left behind.
     """
-    target = Path(path)
-    # Not tempfile: its files are readable by their owner only, whatever the umask says.
-    part = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
-    try:
-        with part.open("xb") as file:
-            file.write(data)
-        part.replace(target)
-    except OSError as error:
-        raise OutputError(_cannot_write(target, error)) from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
+    with atomic_path(path) as part, part.open("xb") as file:
+        file.write(data)
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:
@@ -40,10 +55,11 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(_cannot_write(folder, error)) from error
+        raise OutputError(cannot_write(folder, error)) from error
     return folder
 
 
-def _cannot_write(path: Path, error: OSError) -> str:
+def cannot_write(path: Path, error: OSError) -> str:
+    """Say in one sentence that a file cannot be written, why, and what to do."""
     reason = error.strerror or str(error)
     return f"{str(path)!r} cannot be written ({reason}); choose a writable folder with free space"

@@ -7,15 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pose_onnx._types import Poses
+from pose_onnx.formats._people import people_to_json
 
 SCHEMA: Final = "pose_onnx.results/1"
 """Raised when a field changes its meaning or goes; new fields may come without."""
-
-_DECIMALS: Final = 4  # 1e-4 pixel, 1e-4 of a score: far below what any model resolves
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,29 +75,11 @@ def _text(value: Any) -> str:
 
 def _image(result: ImageResult) -> dict[str, Any]:
     height, width = result.size
-    poses = result.poses
-    people = zip(
-        _numbers(poses.boxes),
-        _numbers(poses.box_scores),
-        _numbers(poses.keypoints),
-        _numbers(poses.scores),
-        strict=True,
-    )
-    names = ("box", "box_score", "keypoints", "scores")
     return {
         "path": result.path,
         "width": width,
         "height": height,
         "picture": result.picture or None,
-        "keypoint_names": list(poses.names),
-        "people": [dict(zip(names, person, strict=True)) for person in people],
+        "keypoint_names": list(result.poses.names),
+        "people": people_to_json(result.poses),
     }
-
-
-def _numbers(array: NDArray[np.float32]) -> list[Any]:
-    # In float64, or the rounded float32 would print with all its digits again.
-    rounded = array.astype(np.float64).round(_DECIMALS)
-    numbers = rounded.astype(object)
-    numbers[~np.isfinite(rounded)] = None
-    nested: list[Any] = numbers.tolist()
-    return nested

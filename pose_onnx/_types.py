@@ -8,14 +8,17 @@ frame an integer coordinate is the centre of a pixel.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pose_onnx._errors import InputError
+
+if TYPE_CHECKING:
+    from supervision import KeyPoints
 
 Image: TypeAlias = NDArray[np.uint8]
 """(H, W, 3) uint8, 0 to 255; the colour order is stated where it is used."""
@@ -106,6 +109,27 @@ class Poses:
         sums = np.where(seen, self.scores, 0).sum(axis=1, dtype=np.float32)
         scores: F32 = self.box_scores * sums / np.maximum(seen.sum(axis=1), 1).astype(np.float32)
         return scores
+
+    def to_supervision(self) -> KeyPoints:
+        """Return the people as `supervision.KeyPoints`; pose_onnx.formats.supervision says what goes where.
+
+        Raises:
+            DependencyError: The `supervision` extra is not installed.
+        """
+        from pose_onnx.formats import to_key_points  # noqa: PLC0415 (it is built on this module)
+
+        return to_key_points(self)
+
+    @classmethod
+    def from_supervision(cls, key_points: KeyPoints, names: Sequence[str]) -> Poses:
+        """Return the people of `supervision.KeyPoints`; `names` are those of their K keypoints.
+
+        Raises:
+            InputError: The people have other than K keypoints.
+        """
+        from pose_onnx.formats import from_key_points  # noqa: PLC0415 (it is built on this module)
+
+        return from_key_points(key_points, names)
 
     def __len__(self) -> int:
         return len(self.boxes)

@@ -10,7 +10,8 @@ import numpy as np
 from pose_onnx._detector import Detector
 from pose_onnx._errors import InputError
 from pose_onnx._types import F32, Image
-from pose_onnx.evaluation._dataset import PERSON_CATEGORY, Dataset, read_json, xywh_to_xyxy
+from pose_onnx.evaluation._dataset import Dataset, read_json, xywh_to_xyxy
+from pose_onnx.formats import PERSON_CATEGORY
 
 BOX_FLOOR: Final = 0.025
 """Boxes below this are not looked at: the threshold in PicoDet's own graph (ppdet, pico_head.py)."""

@@ -6,14 +6,12 @@ import contextlib
 import io
 import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from pose_onnx._errors import DependencyError, InputError
 from pose_onnx._types import BOX, F32
-
-PERSON_CATEGORY: Final = 1
 
 
 class Dataset:

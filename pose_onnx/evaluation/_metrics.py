@@ -8,7 +8,8 @@ import numpy as np
 
 from pose_onnx._oks import COCO_SIGMAS
 from pose_onnx._types import F64
-from pose_onnx.evaluation._dataset import PERSON_CATEGORY, Dataset, quiet
+from pose_onnx.evaluation._dataset import Dataset, quiet
+from pose_onnx.formats import PERSON_CATEGORY
 
 KEYPOINT_FIGURES: Final = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
 BOX_FIGURES: Final = ("AP", "AP50", "AP75", "APS", "APM", "APL")

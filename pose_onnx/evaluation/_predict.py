@@ -11,9 +11,10 @@ from pose_onnx._errors import InputError
 from pose_onnx._image import load_image
 from pose_onnx._keypoint_model import KeypointModel
 from pose_onnx._oks import sigmas_of, suppress_duplicates
-from pose_onnx._types import F32, Poses
+from pose_onnx._types import F32
 from pose_onnx.evaluation._boxes import BoxSource
-from pose_onnx.evaluation._dataset import PERSON_CATEGORY, Dataset
+from pose_onnx.evaluation._dataset import Dataset
+from pose_onnx.formats import PERSON_CATEGORY, coco_results
 
 LINES_NAME: Final = "pictures.jsonl"
 
@@ -97,28 +98,9 @@ def _one(
         poses = poses[suppress_duplicates(poses, poses.instance_scores(), oks_nms, sigmas_of(model.card))]
     return {
         "image_id": image_id,
-        "people": _people(image_id, poses),
+        "people": coco_results(poses, image_id),
         "boxes": _boxes(image_id, found, scores),
     }
-
-
-def _people(image_id: int, poses: Poses) -> list[dict[str, Any]]:
-    """Return COCO's keypoint results: x, y, score of each joint, and the instance score."""
-    return [
-        {
-            "image_id": image_id,
-            "category_id": PERSON_CATEGORY,
-            "keypoints": [
-                round(float(value), 3)
-                for point, score in zip(points, scores, strict=True)
-                for value in (*point, score)
-            ],
-            "score": float(instance),
-        }
-        for points, scores, instance in zip(
-            poses.keypoints, poses.scores, poses.instance_scores(), strict=True
-        )
-    ]
 
 
 def _boxes(image_id: int, boxes: F32, scores: F32) -> list[dict[str, Any]]:

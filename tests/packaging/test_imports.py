@@ -26,6 +26,8 @@ HEAVY = {
     "tensorflow",
     "pycocotools",
     "scipy",
+    "av",
+    "supervision",
     *set().union(*ENGINES.values()),
 }
 
@@ -33,8 +35,10 @@ TYPES_ONLY = {"typing_extensions"}  # comes with the type checker
 # What parts of the core may use besides NumPy and OpenCV; `test_importing_loads_nothing_heavy` sees when.
 EXTRAS = {
     "pose_onnx/cli/": {"tqdm"},
+    "pose_onnx/_types.py": {"supervision"},
     "pose_onnx/evaluation/": {"pycocotools", "tqdm"},
-    "pose_onnx/video/": {"scipy"},
+    "pose_onnx/formats/": {"supervision"},
+    "pose_onnx/video/": {"av", "scipy"},
     "pose_onnx/zoo/": {"filelock", "tqdm"},
 }
 MAY_EXPORT = ("pose_onnx/cli/", "pose_onnx/__main__.py", "pose_onnx/zoo/")

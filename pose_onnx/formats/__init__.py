@@ -1,0 +1,34 @@
+"""Results of videos and pictures in the formats of other tools: JSON Lines, CSV, COCO, supervision."""
+
+from pose_onnx.formats._coco import (
+    PERSON_CATEGORY,
+    coco_annotations,
+    coco_results,
+    write_coco_dataset,
+    write_coco_results,
+)
+from pose_onnx.formats._csv import write_csv, write_csv_rows
+from pose_onnx.formats._frames import FrameRecord, FramesHeader
+from pose_onnx.formats._jsonl import SCHEMA, FrameWriter, last_time, read_frames, read_header
+from pose_onnx.formats.supervision import from_detections, from_key_points, to_detections, to_key_points
+
+__all__ = [
+    "PERSON_CATEGORY",
+    "SCHEMA",
+    "FrameRecord",
+    "FrameWriter",
+    "FramesHeader",
+    "coco_annotations",
+    "coco_results",
+    "from_detections",
+    "from_key_points",
+    "last_time",
+    "read_frames",
+    "read_header",
+    "to_detections",
+    "to_key_points",
+    "write_coco_dataset",
+    "write_coco_results",
+    "write_csv",
+    "write_csv_rows",
+]

@@ -1,0 +1,160 @@
+"""COCO's two files: results, which an evaluation compares with annotations, and annotations themselves.
+
+Formats: https://cocodataset.org/#format-data and https://cocodataset.org/#format-results.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+import numpy as np
+
+from pose_onnx._draw import skeleton_of
+from pose_onnx._files import atomic_path
+from pose_onnx._types import F32, Poses
+from pose_onnx.formats._frames import FrameRecord
+
+PERSON_CATEGORY: Final = 1
+_DECIMALS: Final = 3
+_VISIBLE: Final = 2  # labelled and visible
+_ABSENT: Final = 0  # not labelled
+
+
+def coco_results(poses: Poses, image_id: int) -> list[dict[str, Any]]:
+    """Return COCO's keypoint results of one image: `keypoints` are x, y and score of each joint.
+
+    `score` is the instance score. A number that is not finite is 0, as COCO marks what is not there.
+    """
+    return [
+        {
+            "image_id": image_id,
+            "category_id": PERSON_CATEGORY,
+            "keypoints": _triples(points, scores),
+            "score": float(instance),
+        }
+        for points, scores, instance in zip(
+            poses.keypoints, poses.scores, poses.instance_scores(), strict=True
+        )
+    ]
+
+
+def coco_annotations(poses: Poses, image_id: int, first_id: int) -> list[dict[str, Any]]:
+    """Return people of one image as COCO annotations, for annotation tools to start from.
+
+    A joint whose score is above 0.2 is visible (v = 2), any other not labelled (0, 0, 0). `score` and
+    `track_id` (where somebody follows the people) are beyond COCO's own fields.
+
+    Args:
+        poses: The people.
+        image_id: Id of the image.
+        first_id: Id of the first annotation; they count on from there.
+    """
+    visible = poses.visible() & np.isfinite(poses.keypoints).all(axis=2)
+    marks = np.where(visible, _VISIBLE, _ABSENT).astype(np.float32)
+    points = np.where(visible[:, :, None], poses.keypoints, np.float32(0))
+    annotations: list[dict[str, Any]] = []
+    for index, box in enumerate(_xywh(poses.boxes)):
+        annotation = {
+            "id": first_id + index,
+            "image_id": image_id,
+            "category_id": PERSON_CATEGORY,
+            "keypoints": _triples(points[index], marks[index]),
+            "num_keypoints": int(visible[index].sum()),
+            "bbox": box,
+            "area": round(box[2] * box[3], _DECIMALS),
+            "iscrowd": 0,
+            "score": float(poses.box_scores[index]),
+        }
+        track = {} if poses.ids is None else {"track_id": int(poses.ids[index])}
+        annotations.append(annotation | track)
+    return annotations
+
+
+def write_coco_results(path: str | os.PathLike[str], people: Iterable[tuple[int, Poses]]) -> None:
+    """Write COCO keypoint results; the file appears whole or not at all.
+
+    Args:
+        path: The file; one that is there is replaced.
+        people: Image ids and the people there. Of a video take the frames' indices:
+            `((frame.index, frame.poses) for frame in read_frames(...))`.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    results = (result for image_id, poses in people for result in coco_results(poses, image_id))
+    with atomic_path(path) as part, part.open("x", encoding="utf-8") as file:
+        _write_list(file.write, results)
+
+
+def write_coco_dataset(
+    path: str | os.PathLike[str],
+    frames: Callable[[], Iterable[FrameRecord]],
+    keypoint_names: tuple[str, ...],
+    file_name: str = "{index:06d}.jpg",
+) -> None:
+    """Write the frames of a video as a COCO data set of annotations; the file appears whole or not at all.
+
+    Args:
+        path: The file; one that is there is replaced.
+        frames: Gives the frames, whenever it is called: `lambda: read_frames(...)`. They are gone through
+            twice, so that the memory does not grow with the video.
+        keypoint_names: As `read_header` gives them.
+        file_name: What the picture of a frame is called, a format of `index`.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    category = {
+        "id": PERSON_CATEGORY,
+        "name": "person",
+        "supercategory": "person",
+        "keypoints": list(keypoint_names),
+        # COCO counts keypoints from 1.
+        "skeleton": [[start + 1, end + 1] for start, end in skeleton_of(keypoint_names)],
+    }
+    with atomic_path(path) as part, part.open("x", encoding="utf-8") as file:
+        file.write('{"categories": ')
+        _write_list(file.write, [category])
+        file.write(', "images": ')
+        _write_list(file.write, (_image(frame, file_name) for frame in frames()))
+        file.write(', "annotations": ')
+        _write_list(file.write, _all_annotations(frames()))
+        file.write("}\n")
+
+
+def _image(frame: FrameRecord, file_name: str) -> dict[str, Any]:
+    height, width = frame.size
+    name = file_name.format(index=frame.index)
+    return {"id": frame.index, "file_name": name, "width": width, "height": height, "time": frame.time}
+
+
+def _all_annotations(frames: Iterable[FrameRecord]) -> Iterator[dict[str, Any]]:
+    first_id = 1
+    for frame in frames:
+        yield from coco_annotations(frame.poses, frame.index, first_id)
+        first_id += len(frame.poses)
+
+
+def _write_list(write: Callable[[str], object], items: Iterable[dict[str, Any]]) -> None:
+    """Write a JSON list item by item, one a line."""
+    separator = "[\n"
+    for item in items:
+        write(separator + json.dumps(item, allow_nan=False))
+        separator = ",\n"
+    write("[]" if separator == "[\n" else "\n]")
+
+
+def _triples(points: F32, marks: F32) -> list[float]:
+    values = np.concatenate([points, marks[:, None]], axis=1).astype(np.float64)
+    triples: list[float] = np.nan_to_num(values, nan=0, posinf=0, neginf=0).round(_DECIMALS).ravel().tolist()
+    return triples
+
+
+def _xywh(boxes: F32) -> list[list[float]]:
+    corners = np.nan_to_num(boxes.astype(np.float64), nan=0, posinf=0, neginf=0)
+    boxes_xywh = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+    rounded: list[list[float]] = boxes_xywh.round(_DECIMALS).tolist()
+    return rounded

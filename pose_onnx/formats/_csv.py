@@ -1,0 +1,72 @@
+"""CSV: one row for each person in each frame, as tables and spreadsheets want it.
+
+The columns: what says where the row is from (`frame`, `time` for a video), `id` (empty where nobody follows
+the people), `box_x1`, `box_y1`, `box_x2`, `box_y2`, `box_score`, and for each keypoint `NAME_x`, `NAME_y` and
+`NAME_score`. Coordinates are image pixels. A number that is not finite is left empty. A frame without people
+has no row.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from pose_onnx._files import atomic_path
+from pose_onnx._types import Poses
+from pose_onnx.formats._frames import FrameRecord
+from pose_onnx.formats._people import people_to_json
+
+FRAME_COLUMNS: Final = ("frame", "time")
+_BOX_COLUMNS: Final = ("box_x1", "box_y1", "box_x2", "box_y2", "box_score")
+
+
+def write_csv(
+    path: str | os.PathLike[str], frames: Iterable[FrameRecord], keypoint_names: Iterable[str]
+) -> None:
+    """Write the people of a video; the file appears whole or not at all.
+
+    Args:
+        path: The file; one that is there is replaced.
+        frames: As `read_frames` gives them.
+        keypoint_names: As `read_header` gives them.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    places = (({"frame": frame.index, "time": frame.time}, frame.poses) for frame in frames)
+    write_csv_rows(path, FRAME_COLUMNS, places, keypoint_names)
+
+
+def write_csv_rows(
+    path: str | os.PathLike[str],
+    place_columns: Iterable[str],
+    people: Iterable[tuple[Mapping[str, Any], Poses]],
+    keypoint_names: Iterable[str],
+) -> None:
+    """Write people found anywhere: each `Poses` with what says where it is from.
+
+    Args:
+        path: The file; one that is there is replaced.
+        place_columns: Names of the columns that say where a row is from.
+        people: Their values, and the people there.
+        keypoint_names: The K keypoints' names.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    joints = [f"{name}_{field}" for name in keypoint_names for field in ("x", "y", "score")]
+    escaped = "backslashreplace"  # a file name that is no UTF-8 holds lone surrogates
+    with atomic_path(path) as part, part.open("x", encoding="utf-8", errors=escaped, newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*place_columns, "id", *_BOX_COLUMNS, *joints])
+        for place, poses in people:
+            writer.writerows([*place.values(), *row] for row in _rows(poses))
+
+
+def _rows(poses: Poses) -> Iterator[list[Any]]:
+    for person in people_to_json(poses):
+        joints = zip(person["keypoints"], person["scores"], strict=True)
+        values = [value for point, score in joints for value in (*point, score)]
+        yield [person.get("id"), *person["box"], person["box_score"], *values]

@@ -1,0 +1,52 @@
+"""What is kept of a frame of a video, and what is kept once for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pose_onnx._types import Poses
+
+if TYPE_CHECKING:
+    from pose_onnx.video import Frame
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameRecord:
+    """What was found in one frame.
+
+    Attributes:
+        index: Its number in the source, from 0.
+        time: Its place in the source, seconds.
+        size: Height and width, pixels.
+        poses: The people in it.
+        detected: Whether the detector looked at it; if not, people were followed from the frame before.
+    """
+
+    index: int
+    time: float
+    size: tuple[int, int]
+    poses: Poses
+    detected: bool = True
+
+    @classmethod
+    def of(cls, frame: Frame) -> FrameRecord:
+        """Return a frame without its picture."""
+        size = (frame.image.shape[0], frame.image.shape[1])
+        return cls(frame.index, frame.time, size, frame.poses, frame.detected)
+
+
+@dataclass(frozen=True, slots=True)
+class FramesHeader:
+    """What holds for all frames of a file.
+
+    Attributes:
+        source: Where the frames come from, as it was given.
+        keypoint_names: The K keypoints' names.
+        settings: How the results were made: models, backend, preset, ...
+    """
+
+    source: str
+    keypoint_names: tuple[str, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,200 @@
+"""JSON Lines, one line a frame, written as the frames come.
+
+The first line is the header: `schema`, `source`, `keypoint_names` (K names) and `settings`. Every other line
+is a frame: `index`, `time` (seconds), `width`, `height` (pixels), `detected` and `people`, each with `id`,
+`box` (x1, y1, x2, y2), `box_score`, `keypoints` (K pairs x, y) and `scores` (K). Coordinates are pixels of
+the whole frame. Every number is finite; one that is not, is null.
+
+A line is handed to the system as soon as its frame is done. A run that is killed leaves whole lines and at
+most one cut one at the end, which readers pass by.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from pose_onnx._errors import InputError, OutputError
+from pose_onnx._files import cannot_write
+from pose_onnx._model import Closing
+from pose_onnx.formats._frames import FrameRecord, FramesHeader
+from pose_onnx.formats._people import people_from_json, people_to_json
+
+SCHEMA: Final = "pose_onnx.frames/1"
+"""Raised when a field changes its meaning or goes; new fields may come without."""
+
+_TIME_DECIMALS: Final = 6  # microseconds
+
+
+class FrameWriter(Closing):
+    """Writes a JSON Lines file frame by frame, in a `with` block.
+
+    Args:
+        path: The file. One that is there is replaced, unless it is continued.
+        header: What holds for all frames.
+        resume_at: Continue the file that an earlier run left: its frames before this time (seconds) stay, a
+            cut last line and later frames go. A file that is not there, or without a header, is begun.
+
+    Raises:
+        OutputError: The file cannot be written.
+        InputError: The file to continue is none of ours, or of another source or other settings.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], header: FramesHeader, *, resume_at: float | None = None
+    ) -> None:
+        self._path = Path(path)
+        kept = 0 if resume_at is None else _kept_bytes(self._path, header, resume_at)
+        try:
+            self._stream: BinaryIO = self._path.open("ab")
+            self._stream.truncate(kept)
+        except OSError as error:
+            raise OutputError(cannot_write(self._path, error)) from error
+        if not kept:
+            self._line(_header_to_json(header))
+
+    def write(self, frame: FrameRecord) -> None:
+        """Append a frame; it can be read when this returns.
+
+        Raises:
+            OutputError: The disk is full, ...
+        """
+        height, width = frame.size
+        self._line(
+            {
+                "index": frame.index,
+                "time": round(frame.time, _TIME_DECIMALS),
+                "width": width,
+                "height": height,
+                "detected": frame.detected,
+                "people": people_to_json(frame.poses),
+            }
+        )
+
+    def close(self) -> None:
+        """Close the file."""
+        try:
+            self._stream.close()
+        except OSError as error:
+            raise OutputError(cannot_write(self._path, error)) from error
+
+    def _line(self, value: dict[str, Any]) -> None:
+        # A file name that is no UTF-8 holds lone surrogates, which JSON writes as a backslash and their code.
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n"
+        try:
+            self._stream.write(text.encode(errors="backslashreplace"))
+            self._stream.flush()
+        except OSError as error:
+            raise OutputError(cannot_write(self._path, error)) from error
+
+
+def read_header(path: str | os.PathLike[str]) -> FramesHeader:
+    """Return what holds for all frames of a file.
+
+    Raises:
+        InputError: The file is missing or none of ours.
+    """
+    for _, value in _values(Path(path)):
+        return _header_from_json(value, Path(path))
+    raise InputError(f"{str(path)!r} holds no whole line; give a file that `pose-onnx video --jsonl` wrote")
+
+
+def read_frames(path: str | os.PathLike[str]) -> Iterator[FrameRecord]:
+    """Give the frames of a file one by one; a last line that was cut off is passed by.
+
+    Numbers have 4 decimals, as they were written, and NaN where there was none.
+
+    Raises:
+        InputError: The file is missing, none of ours, or broken in the middle.
+    """
+    return (frame for _, frame in _frames(Path(path)))
+
+
+def last_time(path: str | os.PathLike[str]) -> float | None:
+    """Return the time of the last whole frame of a file, seconds; `None` if there is none.
+
+    Raises:
+        InputError: As `read_frames`.
+    """
+    last = None
+    for frame in read_frames(path):
+        last = frame.time
+    return last
+
+
+def _frames(path: Path) -> Iterator[tuple[int, FrameRecord]]:
+    """Give every whole frame of a file, and where its line ends, in bytes from the start."""
+    names = read_header(path).keypoint_names
+    for number, (end, value) in enumerate(islice(_values(path), 1, None), 2):
+        try:
+            poses = people_from_json(value["people"], names)
+            size = (value["height"], value["width"])
+            frame = FrameRecord(value["index"], value["time"], size, poses, value["detected"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{str(path)!r}, line {number}, is no frame ({error!r}); remove that line"
+            ) from error
+        yield end, frame
+
+
+def _values(path: Path) -> Iterator[tuple[int, Any]]:
+    """Give every whole line: where it ends, in bytes from the start, and its value."""
+    end = number = 0
+    try:
+        with path.open("rb") as stream:
+            for number, line in enumerate(stream, 1):  # noqa: B007 (the message names it)
+                if not line.endswith(b"\n"):
+                    return
+                end += len(line)
+                yield end, json.loads(line)
+    except OSError as error:
+        raise InputError(f"{str(path)!r} cannot be read ({error.strerror}); give a readable file") from error
+    except ValueError as error:  # of json, of the decoding
+        raise InputError(f"{str(path)!r}, line {number}, is no JSON ({error}); remove that line") from error
+
+
+def _kept_bytes(path: Path, header: FramesHeader, resume_at: float) -> int:
+    """Return how much of a file stays when it is continued."""
+    begun = list(islice(_values(path), 1)) if path.exists() else []
+    if not begun:
+        return 0
+    ((kept, value),) = begun
+    _expect_same(_header_from_json(value, path), header, path)
+    for end, frame in _frames(path):
+        if frame.time >= resume_at:
+            break
+        kept = end
+    return kept
+
+
+def _expect_same(found: FramesHeader, given: FramesHeader, path: Path) -> None:
+    before, now = _header_to_json(found), json.loads(json.dumps(_header_to_json(given)))
+    different = [name for name in before if before[name] != now[name]]
+    if different:
+        raise InputError(
+            f"{str(path)!r} cannot be continued: its {' and '.join(different)} differ from this "
+            "run's; run with the same, or give another file"
+        )
+
+
+def _header_to_json(header: FramesHeader) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "source": header.source,
+        "keypoint_names": list(header.keypoint_names),
+        "settings": dict(header.settings),
+    }
+
+
+def _header_from_json(value: Any, path: Path) -> FramesHeader:
+    fields = {"source", "keypoint_names", "settings"}
+    if isinstance(value, dict) and value.get("schema") == SCHEMA and fields <= value.keys():
+        return FramesHeader(value["source"], tuple(value["keypoint_names"]), value["settings"])
+    raise InputError(
+        f"{str(path)!r} does not begin with a line of schema {SCHEMA!r}; give a file that "
+        "`pose-onnx video --jsonl` wrote"
+    )

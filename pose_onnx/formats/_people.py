@@ -1,0 +1,61 @@
+"""The people of one picture as JSON values, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_onnx._types import BOX, POINT, Poses
+
+DECIMALS: Final = 4  # 1e-4 pixel, 1e-4 of a score: far below what any model resolves
+
+
+def people_to_json(poses: Poses) -> list[dict[str, Any]]:
+    """Return a dict for each person: `id`, `box`, `box_score`, `keypoints`, `scores`.
+
+    No `id` where nobody follows the people. Coordinates are image pixels. Every number is finite; one that is
+    not, is `None`.
+    """
+    columns = {
+        "box": numbers(poses.boxes),
+        "box_score": numbers(poses.box_scores),
+        "keypoints": numbers(poses.keypoints),
+        "scores": numbers(poses.scores),
+    }
+    if poses.ids is not None:
+        columns = {"id": poses.ids.tolist(), **columns}
+    return [dict(zip(columns, person, strict=True)) for person in zip(*columns.values(), strict=True)]
+
+
+def people_from_json(people: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Poses:
+    """Return what `people_to_json` was given, to 4 decimals; `None` becomes NaN.
+
+    Nobody has ids if one person has none; of no people, the ids are known.
+    """
+    count, joints = len(people), len(names)
+    tracked = all("id" in person for person in people)
+    return Poses(
+        keypoints=_floats(people, "keypoints").reshape(count, joints, POINT),
+        scores=_floats(people, "scores").reshape(count, joints),
+        boxes=_floats(people, "box").reshape(count, BOX),
+        box_scores=_floats(people, "box_score"),
+        names=tuple(names),
+        ids=np.array([person["id"] for person in people], np.int64) if tracked else None,
+    )
+
+
+def numbers(array: NDArray[np.float32]) -> list[Any]:
+    """Return an array as nested lists, rounded; `None` for NaN and infinities."""
+    # In float64, or the rounded float32 would print with all its digits again.
+    rounded = array.astype(np.float64).round(DECIMALS)
+    values = rounded.astype(object)
+    values[~np.isfinite(rounded)] = None
+    nested: list[Any] = values.tolist()
+    return nested
+
+
+def _floats(people: Sequence[Mapping[str, Any]], field: str) -> NDArray[np.float32]:
+    return np.array([person[field] for person in people], np.float32)  # None becomes NaN
