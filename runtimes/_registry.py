@@ -32,22 +32,28 @@ class Backend:
         engines: Import names of which at least one must be installed, the preferred one first.
         install: What to give to `pip install` when none is.
         suffix: File suffix of the models it runs, `FOLDER` where a model is a folder.
+        is_parallel: Whether several threads can run one loaded model at the same time. Where not, they wait
+            for each other, and only threads inside a run make use of several cores.
     """
 
     adapter: str
     engines: tuple[str, ...]
     install: str
     suffix: str
+    is_parallel: bool = False
 
 
 BACKENDS: Final = MappingProxyType(
     {
-        "ort": Backend("pose_onnx.runtimes.ort:OrtRuntime", ("onnxruntime",), "onnxruntime", ".onnx"),
+        "ort": Backend(
+            "pose_onnx.runtimes.ort:OrtRuntime", ("onnxruntime",), "onnxruntime", ".onnx", is_parallel=True
+        ),
         "tflite": Backend(
             "pose_onnx.runtimes.tflite:TfliteRuntime",
             ("ai_edge_litert", "tflite_runtime"),
             "'pose-onnx[tflite]'",
             ".tflite",
+            is_parallel=True,
         ),
         "openvino": Backend(
             "pose_onnx.runtimes.openvino:OpenVinoRuntime", ("openvino",), "'pose-onnx[openvino]'", ".onnx"

@@ -14,6 +14,9 @@ from pose_onnx.runtimes._protocol import Tensor, TensorSpec
 
 _NUMPY_NAMES: Final = {"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(int64)": "int64"}
 _LOG_ERRORS_ONLY: Final = 3
+# Its threads would go on burning their cores for a while after every operator: a detector's took them from
+# the keypoint model that comes next, and where anything else runs on the machine, runs took twice as long.
+_NO_SPINNING: Final = ("session.intra_op.allow_spinning", "0")
 # What onnxruntime raises has no public base class: these builtins, or classes of its own modules.
 _ORT_ERRORS: Final = (RuntimeError, ValueError)
 
@@ -36,6 +39,7 @@ class OrtRuntime:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = _LOG_ERRORS_ONLY
+        options.add_session_config_entry(*_NO_SPINNING)
         try:
             session = ort.InferenceSession(str(path), options, providers=list(providers))
         except Exception as error:  # its exception classes are not importable; see _is_ort_error

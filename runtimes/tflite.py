@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from threading import Lock
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -30,7 +30,6 @@ _SIGNATURE: Final = "serving_default"
 _IDENTIFIER: Final = b"TFL3"
 _IDENTIFIER_AT: Final = slice(4, 8)
 _IMAGE_RANK: Final = 4
-_TO_NHWC: Final = (0, 2, 3, 1)
 _TO_NCHW: Final = (0, 3, 1, 2)
 # The interpreter reports every failure as one of these.
 _TFLITE_ERRORS: Final = (RuntimeError, ValueError)
@@ -40,6 +39,10 @@ class TfliteRuntime:
     """A TFLite file, run by the TFLite interpreter with its default delegate (XNNPACK).
 
     Rank-4 tensors are NHWC in the file and NCHW outside; this class is the one place that knows.
+
+    A batch is run one item at a time: for another batch size an interpreter would plan its memory anew (1 to
+    3 ms each time), and the items of a batch gain next to nothing from each other. As many threads as call
+    `run` at the same moment have an interpreter each, opened when they first do.
 
     Args:
         path: The `.tflite` file, with a signature `serving_default`.
@@ -55,9 +58,10 @@ class TfliteRuntime:
             )
         try:
             check_whole(content)
-            self._interpreter: Any = _interpreter_class()(model_content=content, num_threads=threads)
-            self._runner: Any = self._interpreter.get_signature_runner(_SIGNATURE)
-            inputs, outputs = self._runner.get_input_details(), self._runner.get_output_details()
+            self._open = partial(_open_interpreter, content, threads)
+            interpreter = self._open()
+            runner = interpreter.get_signature_runner(_SIGNATURE)
+            inputs, outputs = runner.get_input_details(), runner.get_output_details()
         except _TFLITE_ERRORS as error:
             raise ModelFileError(
                 f"{str(path)!r} cannot be loaded by TFLite ({error}); give an intact file with a signature "
@@ -65,7 +69,10 @@ class TfliteRuntime:
             ) from error
         self._inputs = tuple(_spec(name, details) for name, details in inputs.items())
         self._outputs = tuple(_spec(name, details) for name, details in outputs.items())
-        self._lock = Lock()  # an interpreter is one set of tensors: a second thread has to wait
+        self._places = {name: details["index"] for name, details in (inputs | outputs).items()}
+        self._is_free = all(spec.shape[0] is None for spec in (*self._inputs, *self._outputs))
+        # An interpreter is one set of tensors: a thread takes one out and puts it back when it is done.
+        self._idle: list[Any] | None = [interpreter]
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
@@ -79,22 +86,42 @@ class TfliteRuntime:
 
     def run(self, feeds: Mapping[str, Tensor], /) -> dict[str, Tensor]:
         """Run the model once; see `Runtime.run`."""
+        idle = self._idle  # held, so that another thread's `close` cannot take it away in between
+        if idle is None:
+            raise EngineError("this runtime is closed; open the model again")
         check_feeds(feeds, self._inputs)
-        arranged = {name: _permuted(array, _TO_NHWC) for name, array in feeds.items()}
-        with self._lock:
-            if self._runner is None:
-                raise EngineError("this runtime is closed; open the model again")
-            try:
-                results = self._runner(**arranged)
-            except _TFLITE_ERRORS as error:
-                raise EngineError(f"TFLite could not run the model: {error}") from error
-        return {spec.name: _permuted(results[spec.name], _TO_NCHW) for spec in self._outputs}
+        count = len(next(iter(feeds.values()))) if self._is_free else 1
+        items = [slice(item, item + 1) for item in range(count)] if self._is_free else [slice(None)]
+        try:
+            interpreter = _take(idle) or self._open()
+            parts = [self._run_item(interpreter, feeds, item) for item in items]
+        except _TFLITE_ERRORS as error:
+            raise EngineError(f"TFLite could not run the model: {error}") from error
+        idle.append(interpreter)
+        return {spec.name: _joined([part[spec.name] for part in parts]) for spec in self._outputs}
+
+    def _run_item(self, interpreter: Any, feeds: Mapping[str, Tensor], item: slice) -> dict[str, Tensor]:
+        for name, array in feeds.items():
+            _write(interpreter.tensor(self._places[name])(), array[item])
+        interpreter.invoke()
+        return {spec.name: interpreter.get_tensor(self._places[spec.name]) for spec in self._outputs}
 
     def close(self) -> None:
-        """Release the interpreter."""
-        with self._lock:
-            self._runner = None
-            self._interpreter = None
+        """Release the interpreters."""
+        self._idle = None
+
+
+def _open_interpreter(content: bytes, threads: int) -> Any:
+    interpreter = _interpreter_class()(model_content=content, num_threads=threads)
+    interpreter.allocate_tensors()
+    return interpreter
+
+
+def _take(idle: list[Any]) -> Any:
+    try:
+        return idle.pop()
+    except IndexError:
+        return None
 
 
 def _interpreter_class() -> Any:
@@ -112,8 +139,18 @@ def _interpreter_class() -> Any:
         ) from error
 
 
-def _permuted(array: Tensor, order: tuple[int, ...]) -> Tensor:
-    return np.ascontiguousarray(array.transpose(order)) if array.ndim == _IMAGE_RANK else array
+def _write(target: Tensor, array: Tensor) -> None:
+    """Copy into an interpreter's input, channel by channel: four times as fast as one transposed copy."""
+    if array.ndim != _IMAGE_RANK:
+        target[...] = array
+        return
+    for channel in range(array.shape[1]):
+        target[..., channel] = array[:, channel]
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    joined = np.concatenate(parts) if len(parts) > 1 else parts[0]
+    return np.ascontiguousarray(joined.transpose(_TO_NCHW)) if joined.ndim == _IMAGE_RANK else joined
 
 
 def _spec(name: str, details: Mapping[str, Any]) -> TensorSpec:
