@@ -12,6 +12,12 @@ from pathlib import Path
 from pose_onnx._errors import OutputError
 
 
+def temporary_name(target: Path) -> Path:
+    """Return a free name beside `target`, with its suffix, by which writers and players go."""
+    # Not tempfile: its files are readable by their owner only, whatever the umask says.
+    return target.with_name(f".{target.stem[:100]}.{secrets.token_hex(4)}.part{target.suffix}")
+
+
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary name in the same folder; what the block writes there becomes `path` when it ends.
@@ -20,9 +26,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         OutputError: The folder is missing or read-only, the disk is full, ...; nothing is left behind.
     """
     target = Path(path)
-    # Not tempfile: its files are readable by their owner only, whatever the umask says. The suffix stays, as
-    # writers and players go by it.
-    part = target.with_name(f".{target.stem[:100]}.{secrets.token_hex(4)}.part{target.suffix}")
+    part = temporary_name(target)
     try:
         yield part
         part.replace(target)
@@ -59,7 +63,7 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     return folder
 
 
-def cannot_write(path: Path, error: OSError) -> str:
+def cannot_write(path: Path, error: Exception) -> str:
     """Say in one sentence that a file cannot be written, why, and what to do."""
-    reason = error.strerror or str(error)
+    reason = getattr(error, "strerror", None) or str(error)
     return f"{str(path)!r} cannot be written ({reason}); choose a writable folder with free space"

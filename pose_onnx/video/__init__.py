@@ -6,6 +6,7 @@ from pose_onnx.video._history import PoseHistory, PoseWindow
 from pose_onnx.video._open import VideoSource, open_source
 from pose_onnx.video._smooth import OneEuro, Smoother, Smoothing
 from pose_onnx.video._source import FrameSource
+from pose_onnx.video._writer import VideoWriter
 
 __all__ = [
     "Frame",
@@ -17,5 +18,6 @@ __all__ = [
     "Smoothing",
     "VideoPoseEstimator",
     "VideoSource",
+    "VideoWriter",
     "open_source",
 ]

@@ -1,0 +1,92 @@
+"""The sound of a video file, copied packet by packet beside new pictures; nothing is decoded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from pose_onnx._model import Closing
+
+if TYPE_CHECKING:
+    from av import AudioStream, Packet
+    from av.container import InputContainer, OutputContainer
+
+
+class AudioCopy(Closing):
+    """The first sound track of a file, on its way into another.
+
+    Args:
+        av: PyAV.
+        source: The file that has the sound.
+        target: Where to; no packet may have been written there yet.
+
+    Attributes:
+        silent_because: Why there is no sound, or it ends early; empty if all is well or the source has none.
+    """
+
+    def __init__(self, av: Any, source: str | os.PathLike[str], target: OutputContainer) -> None:
+        self.silent_because = ""
+        self._target = target
+        self._error: type[Exception] = av.FFmpegError
+        self._source: InputContainer | None = None
+        self._packets: Iterator[tuple[float, Packet]] | None = None
+        self._next: tuple[float, Packet] | None = None
+        try:
+            self._source = av.open(os.fspath(source))
+        except av.FFmpegError as error:
+            self.silent_because = f"the sound of {str(source)!r} cannot be read ({error.strerror})"
+            return
+        self._name = str(source)
+        self._track = self._copy_of_track(self._source)
+
+    def _copy_of_track(self, source: InputContainer) -> AudioStream | None:
+        if not source.streams.audio:
+            return None
+        codec = source.streams.audio[0].codec_context.codec.canonical_name
+        if codec not in self._target.supported_codecs:
+            self.silent_because = f"this format holds no sound as {codec}; .mkv and .mov hold most"
+            return None
+        return self._target.add_stream_from_template(source.streams.audio[0])
+
+    def copy(self, start: float, stop: float) -> None:
+        """Write the packets that follow the last written, and begin before `stop`.
+
+        Args:
+            start: Time in the source, seconds, that is the beginning of the target; the same in each call.
+            stop: Time in the source, seconds.
+        """
+        if self._source is None or self._track is None:
+            return
+        if self._packets is None:
+            self._packets = self._shifted(self._source, self._track, start)
+            self._next = next(self._packets, None)
+        while self._next is not None and self._next[0] < stop - start:
+            self._target.mux(self._next[1])
+            self._next = next(self._packets, None)
+
+    def _shifted(
+        self, source: InputContainer, track: AudioStream, start: float
+    ) -> Iterator[tuple[float, Packet]]:
+        """Give each packet that ends after `start`: its time in the target, and it, moved there."""
+        sound, pictures = source.streams.audio[0], source.streams.video[0]
+        # Times of frames count from the first of the pictures, those of packets from the container's zero.
+        begin = start + float((pictures.start_time or 0) * pictures.time_base)
+        step = float(sound.time_base)
+        shift = round(begin / step)
+        try:
+            if start > 0:
+                source.seek(round(begin / step), stream=sound)
+            for packet in source.demux(sound):
+                if packet.pts is None or packet.dts is None or packet.pts + (packet.duration or 0) < shift:
+                    continue
+                packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+                packet.stream = track
+                yield packet.dts * step, packet
+        except self._error as error:
+            self.silent_because = f"the sound of {self._name!r} breaks off ({error})"
+
+    def close(self) -> None:
+        """Close the source."""
+        if self._source is not None:
+            self._source.close()

@@ -1,0 +1,215 @@
+"""Write frames to a video file that any player shows, each at its own time, with their source's sound."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from pose_onnx._cv import cv2
+from pose_onnx._errors import DependencyError, InputError, OutputError
+from pose_onnx._files import cannot_write, temporary_name
+from pose_onnx._model import Closing
+from pose_onnx._types import Image
+from pose_onnx.video._audio import AudioCopy
+
+if TYPE_CHECKING:
+    from av import VideoStream
+    from av.container import OutputContainer
+
+FORMATS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        ".mp4": ("mp4", "libx264"),
+        ".mov": ("mov", "libx264"),
+        ".mkv": ("matroska", "libx264"),
+        ".webm": ("webm", "libvpx-vp9"),
+    }
+)
+"""Container and encoder by the file's suffix; all of them hold a time stamp for each frame."""
+
+_ENCODER_OPTIONS: Final = MappingProxyType(
+    {
+        "libx264": {"preset": "veryfast", "crf": "20"},
+        "libvpx-vp9": {"deadline": "realtime", "cpu-used": "6", "crf": "30", "b": "0"},
+    }
+)
+_PIXELS: Final = "yuv420p"  # what every player decodes: one colour for 2 x 2 pixels
+_BLOCK: Final = 2
+_BT709: Final = 1  # ITU-T H.273: colour space, primaries and transfer function all have this number
+_TICKS: Final = 60_000  # a second: whole ticks for a frame at 24, 25, 30, 50 and 60 a second, and at 29.97
+_ASSUMED_FPS: Final = 25.0
+_FPS_DENOMINATOR: Final = 1001  # of NTSC rates, such as 30000 / 1001
+
+
+class VideoWriter(Closing):
+    """A video file that grows frame by frame and appears, whole, when it is closed.
+
+    Frames keep their times: where the source varies its rate, so does the file. A frame with an odd number of
+    rows or columns gets one more, a copy of its last.
+
+    Args:
+        path: The file; its suffix chooses the format, one of `FORMATS`. One that is there is replaced.
+        fps: Frames per second as the source states it; `None` if it does not. A hint for encoder and players.
+        audio_from: A video file whose first sound track is copied, from the first frame's time to the last's.
+
+    Raises:
+        DependencyError: The `video` extra is not installed.
+        OutputError: No such format, its encoder is missing, or the file cannot be written.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        fps: float | None = None,
+        audio_from: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self._path = Path(path)
+        self._av = _pyav()
+        container, self._encoder = find_format(self._path, self._has_encoder)
+        self._fps = fps or _ASSUMED_FPS
+        self._part = temporary_name(self._path)
+        self._size: tuple[int, int] | None = None
+        self._start = self._last = 0.0
+        self._ticks = -1
+        with self._reported():
+            self._part.open("xb").close()  # FFmpeg opens it with the first frame, which is late to fail
+            self._container: OutputContainer | None = self._av.open(self._part, "w", format=container)
+            self._stream = self._add_stream(self._container)
+            self._audio = None if audio_from is None else AudioCopy(self._av, audio_from, self._container)
+
+    @property
+    def silent_because(self) -> str:
+        """Why the sound of `audio_from` is not there, or ends early; empty if it is there, or never was."""
+        return "" if self._audio is None else self._audio.silent_because
+
+    def write(self, image: Image, time: float) -> None:
+        """Append a frame.
+
+        Args:
+            image: (H, W, 3) uint8, BGR; H and W as in the first.
+            time: Seconds, more than before.
+
+        Raises:
+            InputError: The frame has another size than the first, or the file is closed.
+            OutputError: The disk is full, or the encoder refuses frames of this size.
+        """
+        if self._container is None:
+            raise InputError(f"{str(self._path)!r} is closed; write frames before")
+        size = (image.shape[0], image.shape[1])
+        with self._reported():
+            if self._size is None:
+                self._size, self._start = size, time
+                self._stream.height, self._stream.width = (side + side % _BLOCK for side in size)
+            _expect_size(size, self._size, time)
+            self._copy_audio(time)
+            frame = self._av.VideoFrame.from_ndarray(_padded(image), format="bgr24")
+            frame = frame.reformat(format=_PIXELS, dst_colorspace=_BT709)
+            self._ticks = max(self._ticks + 1, round((time - self._start) * _TICKS))
+            frame.pts, frame.time_base = self._ticks, Fraction(1, _TICKS)
+            self._container.mux(self._stream.encode(frame))
+        self._last = time
+
+    def close(self) -> None:
+        """Finish the file and give it its name; of no frames there is no file.
+
+        Raises:
+            OutputError: The disk is full, ...
+        """
+        container, self._container = self._container, None
+        if container is None:
+            return
+        try:
+            with self._reported():
+                if self._size is not None:
+                    self._copy_audio(self._last + 1 / self._fps)
+                    container.mux(self._stream.encode(None))
+                container.close()
+                if self._size is not None:
+                    self._part.replace(self._path)
+        finally:
+            self._discard()
+
+    def _add_stream(self, container: OutputContainer) -> VideoStream:
+        rate = Fraction(self._fps).limit_denominator(_FPS_DENOMINATOR)
+        stream: VideoStream = container.add_stream(
+            self._encoder, rate=rate, options=dict(_ENCODER_OPTIONS[self._encoder])
+        )
+        stream.pix_fmt = _PIXELS
+        context = stream.codec_context
+        context.time_base = Fraction(1, _TICKS)
+        context.colorspace = context.color_primaries = context.color_trc = _BT709
+        return stream
+
+    def _copy_audio(self, stop: float) -> None:
+        if self._audio is not None:
+            self._audio.copy(self._start, stop)
+
+    def _has_encoder(self, name: str) -> bool:
+        try:
+            self._av.Codec(name, "w")
+        except ValueError:  # PyAV's UnknownCodecError
+            return False
+        return True
+
+    @contextlib.contextmanager
+    def _reported(self) -> Iterator[None]:
+        """Turn what PyAV and the system raise into `OutputError`."""
+        try:
+            yield
+        except InputError:
+            raise
+        except (OSError, ValueError, self._av.FFmpegError) as error:
+            raise OutputError(cannot_write(self._path, error)) from error
+
+    def _discard(self) -> None:
+        if self._audio is not None:
+            self._audio.close()
+        with contextlib.suppress(OSError):
+            self._part.unlink()
+
+
+def find_format(path: Path, has_encoder: Callable[[str], bool]) -> tuple[str, str]:
+    """Return container and encoder for a file.
+
+    Raises:
+        OutputError: The suffix is unknown, or the encoder is missing; the message lists what works.
+    """
+    working = [suffix for suffix, (_, encoder) in FORMATS.items() if has_encoder(encoder)]
+    if path.suffix.lower() in working:
+        return FORMATS[path.suffix.lower()]
+    raise OutputError(
+        f"{str(path)!r} has the suffix {path.suffix!r}, which names no video format that can be written "
+        f"here; use one of {working}"
+    )
+
+
+def _expect_size(size: tuple[int, int], first: tuple[int, int], time: float) -> None:
+    if size != first:
+        raise InputError(
+            f"the frame at {time:.3f} s has {size[1]} x {size[0]} pixels and the first has {first[1]} x "
+            f"{first[0]}; a video file holds frames of one size"
+        )
+
+
+def _padded(image: Image) -> Image:
+    """Return the image with even height and width."""
+    height, width = image.shape[:2]
+    if height % _BLOCK == width % _BLOCK == 0:
+        return image
+    padded: Image = cv2.copyMakeBorder(image, 0, height % _BLOCK, 0, width % _BLOCK, cv2.BORDER_REPLICATE)
+    return padded
+
+
+def _pyav() -> Any:
+    try:
+        import av  # noqa: PLC0415 (an extra; after cv2 has opened its windows, which hang otherwise)
+    except ImportError as error:
+        raise DependencyError(
+            f"writing video needs PyAV ({error}); run: pip install 'pose-onnx[video]'"
+        ) from error
+    return av
