@@ -32,6 +32,20 @@ def add_threads_option(parser: argparse.ArgumentParser, default: int | None = No
 def add_estimator_options(parser: argparse.ArgumentParser, *, threads: int | None = None) -> None:
     """Add what the verbs share that find people: models, engine and how to run them."""
     add = parser.add_argument
+    add_people_options(parser)
+    add(
+        "--backend",
+        default="ort",
+        metavar="NAME",
+        help="inference engine: ort, tflite, ... (default: %(default)s)",
+    )
+    add_threads_option(parser, threads)
+    add("--providers", metavar="A,B", help="execution providers of ONNX Runtime, strictly, in this order")
+
+
+def add_people_options(parser: argparse.ArgumentParser) -> None:
+    """Add which models find people and how, whatever runs them."""
+    add = parser.add_argument
     add(
         "--detector",
         default=DEFAULT_DETECTOR,
@@ -39,12 +53,6 @@ def add_estimator_options(parser: argparse.ArgumentParser, *, threads: int | Non
         help="person detector (default: %(default)s)",
     )
     add("--pose", default=DEFAULT_POSE, metavar="NAME|FILE", help="keypoint model (default: %(default)s)")
-    add(
-        "--backend",
-        default="ort",
-        metavar="NAME",
-        help="inference engine: ort, tflite, ... (default: %(default)s)",
-    )
     add("--preset", default="accurate", choices=list(PRESETS), help="how to run them (default: %(default)s)")
     add(
         "--box-threshold",
@@ -57,8 +65,6 @@ def add_estimator_options(parser: argparse.ArgumentParser, *, threads: int | Non
         action="store_true",
         help="run each person mirrored too, and average: better, twice the time",
     )
-    add_threads_option(parser, threads)
-    add("--providers", metavar="A,B", help="execution providers of ONNX Runtime, strictly, in this order")
     add_model_option(parser)
 
 

@@ -1,0 +1,98 @@
+"""A picture with as many people as one likes, made of one with a few."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from pose_onnx._cv import cv2
+from pose_onnx._errors import InputError
+from pose_onnx._estimator import PoseEstimator
+from pose_onnx._image import decode_image
+from pose_onnx._types import F32, Image
+
+LOWEST_SCORE: Final = 0.1
+"""Boxes with less are noise, of which a detector has hundreds."""
+LONGEST_SIDE: Final = 1280
+"""Of a crowd's picture, pixels: its tiles are made smaller rather than it larger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """A picture in which just so many people are found.
+
+    Attributes:
+        jpeg: The picture, as the content of a file.
+        box_threshold: The box threshold that this needs.
+    """
+
+    jpeg: bytes
+    box_threshold: float
+
+
+def gather(image: Image, people: int, arguments: Mapping[str, Any]) -> Crowd:
+    """Repeat a picture until it holds so many people, and choose a threshold that finds just these.
+
+    Args:
+        image: (H, W, 3) uint8, BGR, with one person or more.
+        people: How many are wanted.
+        arguments: Of `PoseEstimator`: what finds them.
+
+    Raises:
+        InputError: Nobody is in the picture, or not enough people are found even so.
+    """
+    if people < 1:
+        raise InputError(f"people={people!r} was given; give a whole number of 1 or more")
+    with PoseEstimator(**arguments) as estimator:
+        here = len(estimator.detector(image))
+    if not here:
+        raise InputError("nobody is found in the picture; give one with people, the larger the better")
+    _, encoded = cv2.imencode(".jpg", repeat_picture(image, -(-people // here)))
+    jpeg: bytes = encoded.tobytes()
+    with PoseEstimator(**{**arguments, "box_threshold": LOWEST_SCORE}) as estimator:
+        scores = estimator.detector(decode_image(jpeg, "the repeated picture")).scores
+    return Crowd(jpeg, threshold_for(scores, people))
+
+
+def repeat_picture(image: Image, copies: int) -> Image:
+    """Return a picture that shows another at least so many times, in rows as long as there are columns.
+
+    Args:
+        image: (H, W, 3) uint8.
+        copies: 1 or more.
+
+    Returns:
+        (h, w, 3) uint8, no side longer than `LONGEST_SIDE` unless that of `image` is.
+    """
+    columns = math.ceil(math.sqrt(copies))
+    rows = math.ceil(copies / columns)
+    height, width = image.shape[:2]
+    factor = min(1, max(LONGEST_SIDE, height, width) / max(rows * height, columns * width))
+    size = max(1, int(width * factor)), max(1, int(height * factor))
+    tile = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return np.tile(tile, (rows, columns, 1))
+
+
+def threshold_for(scores: F32, people: int) -> float:
+    """Return a threshold that so many scores are above.
+
+    Non-maximum suppression goes from the best box to the worst: what it keeps above a threshold does not
+    depend on what is below.
+
+    Args:
+        scores: (N,) float32, best first, above `LOWEST_SCORE`.
+        people: How many are wanted, 1 or more.
+
+    Raises:
+        InputError: There are fewer.
+    """
+    if len(scores) < people:
+        raise InputError(
+            f"only {len(scores)} of {people} people are found where the picture is repeated; "
+            "give one with larger or more people, or another detector"
+        )
+    return float(np.mean([*scores, LOWEST_SCORE][people - 1 : people + 1]))

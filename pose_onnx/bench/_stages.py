@@ -1,0 +1,148 @@
+"""Which stage of the pipeline is at work when.
+
+Nothing of the pipeline is written again here: while `watched` is open, the package's own functions that make
+up the stages note when they are entered and left, wherever they are called from and in whatever thread.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, TypeVar
+
+from pose_onnx.runtimes import Runtime
+
+Result = TypeVar("Result")
+
+_LOAD: Final = "load image"
+_DETECTOR_IN: Final = "detector pre-processing"
+_DETECTOR: Final = "detector network"
+_DETECTOR_OUT: Final = "detector post-processing"
+_KEYPOINTS_IN: Final = "keypoint pre-processing"
+_KEYPOINTS: Final = "keypoint network"
+_DECODE: Final = "decode"
+REST: Final = "rest"
+"""What no stage accounts for: where to crop, checks of arguments, records of results."""
+
+STAGES: Final = (_LOAD, _DETECTOR_IN, _DETECTOR, _DETECTOR_OUT, _KEYPOINTS_IN, _KEYPOINTS, _DECODE, REST)
+"""In the order of the work on one picture."""
+
+FUNCTIONS: Final = MappingProxyType(
+    {
+        "pose_onnx._image:load_image": _LOAD,
+        "pose_onnx._detect:detector_input": _DETECTOR_IN,
+        "pose_onnx._detect:decode_boxes": _DETECTOR_OUT,
+        "pose_onnx._detect:select_boxes": _DETECTOR_OUT,
+        "pose_onnx._keypoints:keypoint_input": _KEYPOINTS_IN,
+        "pose_onnx._keypoints:merge_mirrored": _DECODE,
+        "pose_onnx._keypoints:read_keypoints": _DECODE,
+    }
+)
+"""Which function belongs to which stage; the networks are `run` of the engines."""
+
+_PACKAGE: Final = "pose_onnx"
+
+
+class Event(NamedTuple):
+    """A thread enters or leaves a stage."""
+
+    time: float
+    thread: int
+    stage: str
+    enters: bool
+
+
+class StageClock:
+    """Notes when stages begin and end.
+
+    Args:
+        clock: Seconds, never backwards.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        self._events: list[Event] = []
+
+    def timed(self, function: Callable[..., Any], stage_of: Callable[..., str]) -> Callable[..., Any]:
+        """Return `function` made to note itself as the stage that `stage_of` says of its arguments."""
+
+        @wraps(function)
+        def noted(*args: Any, **options: Any) -> Any:
+            stage, thread = stage_of(*args), threading.get_ident()
+            self._events.append(Event(self._clock(), thread, stage, enters=True))
+            try:
+                return function(*args, **options)
+            finally:
+                self._events.append(Event(self._clock(), thread, stage, enters=False))
+
+        return noted
+
+    def split(self, action: Callable[[], Result]) -> tuple[dict[str, float], Result]:
+        """Do something; return the seconds of each stage, which add up to the whole, and the result."""
+        self._events.clear()
+        start = self._clock()
+        result = action()
+        return shares(self._events, start, self._clock()), result
+
+
+def shares(events: Iterable[Event], start: float, end: float) -> dict[str, float]:
+    """Return the seconds of each stage between two times.
+
+    Several threads that are at work at once share that time equally, so that the stages add up to the
+    whole. Of stages within each other the inner counts.
+    """
+    seconds = dict.fromkeys(STAGES, 0.0)
+    stacks: dict[int, list[str]] = {}
+    before = start
+    for event in sorted(events, key=lambda event: event.time):
+        _share_out(event.time - before, stacks, seconds)
+        before = event.time
+        stack = stacks.setdefault(event.thread, [])
+        if event.enters:
+            stack.append(event.stage)
+        else:
+            stack.pop()
+    _share_out(end - before, stacks, seconds)
+    return seconds
+
+
+def _share_out(duration: float, stacks: dict[int, list[str]], seconds: dict[str, float]) -> None:
+    at_work = [stack[-1] for stack in stacks.values() if stack] or [REST]
+    for stage in at_work:
+        seconds[stage] += duration / len(at_work)
+
+
+@contextmanager
+def watched(clock: StageClock, runtimes: Iterable[Runtime]) -> Iterator[None]:
+    """While the block runs, let the functions of the stages and these engines' kinds report to a clock."""
+    with ExitStack() as undo:
+        for place, stage in FUNCTIONS.items():
+            module, _, name = place.partition(":")
+            function = getattr(import_module(module), name)
+            noted = clock.timed(function, lambda *_, stage=stage: stage)
+            for owner, attribute in _users(function):
+                _replace(owner, attribute, noted, undo)
+        for kind in {type(runtime) for runtime in runtimes}:
+            _replace(kind, "run", clock.timed(kind.run, _network_stage), undo)
+        yield
+
+
+def _users(function: Callable[..., Any]) -> list[tuple[Any, str]]:
+    """Return where in the package a function can be reached: each module, and by which name."""
+    ours = [module for name, module in sys.modules.items() if name.partition(".")[0] == _PACKAGE]
+    return [(module, name) for module in ours for name, value in vars(module).items() if value is function]
+
+
+def _replace(owner: Any, name: str, new: Any, undo: ExitStack) -> None:
+    undo.callback(setattr, owner, name, getattr(owner, name))
+    setattr(owner, name, new)
+
+
+def _network_stage(runtime: Runtime, *_: object) -> str:
+    return _KEYPOINTS if "heatmaps" in {spec.name for spec in runtime.outputs} else _DETECTOR
