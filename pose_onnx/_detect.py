@@ -18,7 +18,7 @@ CELL_OFFSET: Final = 0.5
 """A cell's centre, in cells (PaddleDetection, ppdet/modeling/heads/pico_head.py)."""
 
 
-def detector_input(image_bgr: Image, card: ModelCard) -> F32:
+def detector_input(image_bgr: Image, card: ModelCard, *, out: F32 | None = None) -> F32:
     """Resize an image to the network's input, aspect ignored, and normalise it.
 
     INTER_CUBIC, as PaddleDetection trains and deploys PicoDet (deploy/python/preprocess.py, Resize).
@@ -26,13 +26,14 @@ def detector_input(image_bgr: Image, card: ModelCard) -> F32:
     Args:
         image_bgr: (H, W, 3) uint8, BGR.
         card: The detector's card.
+        out: (1, 3, h, w) float32, C-contiguous: where to write it, instead of to a new array.
 
     Returns:
         (1, 3, h, w) float32.
     """
     height, width = card.input_size
     resized: Image = cv2.resize(image_bgr, (width, height), interpolation=cv2.INTER_CUBIC)
-    tensor = np.empty((1, 3, height, width), np.float32)
+    tensor = np.empty((1, 3, height, width), np.float32) if out is None else out
     normalize(resized, card, out=tensor[0])
     return tensor
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
+from threading import Lock
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -13,10 +15,10 @@ from pose_onnx._card import ModelCard
 from pose_onnx._detect import decode_boxes, detector_input, select_boxes
 from pose_onnx._errors import InputError
 from pose_onnx._image import load_image
-from pose_onnx._model import INPUT_NAME, CardLike, Closing, ModelLike, open_model
+from pose_onnx._model import INPUT_NAME, Buffers, CardLike, Closing, ModelLike, open_model
 from pose_onnx._presets import Preset, find_preset
 from pose_onnx._types import Detections, Image
-from pose_onnx.runtimes import Runtime
+from pose_onnx.runtimes import Runtime, is_parallel
 
 PERSON: Final = "person"
 
@@ -28,7 +30,7 @@ class Detector(Closing):
         model: Official name, or path of an exported file.
         card: For a file without a card: a card, its name, or the path of a card file.
         backend: Which engine runs it.
-        threads: Threads inside one model run; every core when `None`.
+        threads: Threads at work in one call; every core when `None`.
         preset: `"accurate"`, or `"paddle"` to be equal to PaddleDetection's deployed pipeline.
         threshold: Boxes with a score above this are kept; the preset's when `None`.
         classes: Names of the classes to keep; every class of the card when `None`.
@@ -55,6 +57,11 @@ class Detector(Closing):
         self.card: ModelCard
         self.runtime: Runtime
         self.card, self.runtime = open_model(model, "detect", card, backend, threads, options)
+        self._open_single = partial(open_model, model, "detect", self.card, backend, 1, options)
+        self._has_single = threads != 1 and is_parallel(backend)
+        self._single: Runtime | None = None
+        self._opening = Lock()
+        self._buffers = Buffers()
         self.select(self.card.classes if classes is None else classes)
 
     def select(self, classes: Sequence[str]) -> None:
@@ -67,7 +74,7 @@ class Detector(Closing):
             raise InputError(
                 f"model {self.card.name!r} knows no class {unknown}; choose among {list(self.card.classes)}"
             )
-        self._labels = [self.card.classes.index(name) for name in classes]
+        self._labels = np.array(sorted(set(map(self.card.classes.index, classes))), np.int64)
 
     def select_people(self) -> None:
         """Keep people only; a model that has no class of that name finds what it was trained to."""
@@ -86,24 +93,41 @@ class Detector(Closing):
         Returns:
             Boxes in image pixels, best first; of length 0 if there is nobody.
         """
-        pixels = load_image(image, color=color)
-        outputs = self.runtime.run({INPUT_NAME: detector_input(pixels, self.card)})
+        return self.find(load_image(image, color=color), self.runtime)
+
+    def find(self, image_bgr: Image, runtime: Runtime) -> Detections:
+        """Find the people in one image with a given engine of this detector's model."""
+        tensor = self._buffers.get(1, 3, *self.card.input_size)
+        outputs = runtime.run({INPUT_NAME: detector_input(image_bgr, self.card, out=tensor)})
         boxes, scores = decode_boxes(outputs, self.card)
-        wanted = np.zeros_like(scores[0])
-        wanted[:, self._labels] = scores[0][:, self._labels]
+        wanted = scores[0] if len(self._labels) == len(self.card.classes) else scores[0][:, self._labels]
         found = select_boxes(boxes[0], wanted, self.card.box, self.threshold)
-        return self._in_image(found, pixels.shape[:2])
+        return self._in_image(found, image_bgr.shape[:2])
 
     def _in_image(self, found: Detections, image_size: tuple[int, ...]) -> Detections:
-        """Take boxes from input pixels to image pixels."""
+        """Take boxes from input pixels to image pixels, and labels to those of the card."""
         ratio = np.array(image_size[::-1], np.float32) / np.array(self.card.input_size[::-1], np.float32)
         boxes = found.boxes * np.tile(ratio, 2)
         if self.preset.clip_boxes:
             boxes = boxes.clip(0, np.tile(np.array(image_size[::-1], np.float32), 2))
-        return replace(found, boxes=boxes.astype(np.float32))
+        return replace(found, boxes=boxes.astype(np.float32), labels=self._labels[found.labels])
+
+    def single(self) -> Runtime:
+        """Return an engine with one thread inside a run, for several threads that detect at once.
+
+        It is opened when it is first asked for. Where a backend's runs wait for each other, it is `runtime`.
+        """
+        with self._opening:
+            if self._has_single and self._single is None:
+                _, self._single = self._open_single()
+            return self._single or self.runtime
 
     def close(self) -> None:
-        """Release the engine."""
+        """Release the engines."""
+        with self._opening:
+            self._has_single = False  # whoever asks from now on is told by `runtime` that it is closed
+            if self._single:
+                self._single.close()
         self.runtime.close()
 
 

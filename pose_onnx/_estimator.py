@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Final, Literal
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from functools import partial
+from typing import Any, Final, Literal, overload
 
 from numpy.typing import ArrayLike
 
 from pose_onnx._detector import Detector
-from pose_onnx._image import load_image
-from pose_onnx._keypoint_model import BATCH_SIZE, KeypointModel
+from pose_onnx._errors import InputError, PoseOnnxError
+from pose_onnx._image import Color, ImageSource, load_image
+from pose_onnx._keypoint_model import KeypointModel, Scene
+from pose_onnx._lanes import Lanes
 from pose_onnx._model import CardLike, Closing, ModelLike
 from pose_onnx._presets import Preset
+from pose_onnx._stream import Stream
 from pose_onnx._types import Image, Poses
 
 DEFAULT_DETECTOR: Final = "picodet_s_192_lcnet_pedestrian_distilled"
 DEFAULT_POSE: Final = "tinypose_128x96_distilled"
+
+GROUP_SIZE: Final = 4
+"""Images of `PoseEstimator.map` whose people are batched together, at most."""
+
+_ON_ERROR: Final = ("raise", "return")
 
 
 class PoseEstimator(Closing):
@@ -26,13 +37,13 @@ class PoseEstimator(Closing):
             than people, only people are taken.
         pose: The same for the keypoint model.
         backend: Which engine runs both.
-        threads: Threads inside one model run; every core when `None`.
+        threads: Threads that are busy at once, at most, whatever runs; every core when `None`.
         preset: `"accurate"`, or `"paddle"` to be equal to PaddleDetection's deployed pipeline.
         box_threshold: Boxes with a score above this are people; the preset's when `None`.
         detector_card: For a detector's file without a card.
         pose_card: For a keypoint model's file without a card.
         flip: Run each person mirrored too and average: better points for twice the time.
-        batch_size: People in one run of the keypoint model, at most.
+        batch_size: People in one run of the keypoint model, at most; by the size of its input when `None`.
         options: Handed to the backend, for example `providers=[...]`.
 
     Raises:
@@ -57,7 +68,7 @@ class PoseEstimator(Closing):
         detector_card: CardLike | None = None,
         pose_card: CardLike | None = None,
         flip: bool = False,
-        batch_size: int = BATCH_SIZE,
+        batch_size: int | None = None,
         **options: Any,
     ) -> None:
         shared: dict[str, Any] = {"backend": backend, "threads": threads, "preset": preset, **options}
@@ -92,7 +103,92 @@ class PoseEstimator(Closing):
         found = self.detector(pixels)
         return self.keypoint_model(pixels, found.boxes, box_scores=found.scores)
 
+    @overload
+    def map(
+        self,
+        images: Iterable[ImageSource],
+        *,
+        color: Color = "bgr",
+        on_error: Literal["raise"] = "raise",
+    ) -> Iterator[Poses]: ...
+
+    @overload
+    def map(
+        self, images: Iterable[ImageSource], *, color: Color = "bgr", on_error: Literal["return"]
+    ) -> Iterator[Poses | PoseOnnxError]: ...
+
+    def map(
+        self,
+        images: Iterable[ImageSource],
+        *,
+        color: Color = "bgr",
+        on_error: Literal["raise", "return"] = "raise",
+    ) -> Iterator[Poses | PoseOnnxError]:
+        """Find the people of many images, several images at once.
+
+        Each of `threads` threads takes images through loading, detection and keypoints, so that these overlap
+        between images. One more thread takes the next images from `images`, which may block (a camera) and
+        holds up no result. At most 8 images for each thread are taken before their result is asked for; an
+        array must not be written to until its result is there. It begins with the first result that is asked
+        for. Dropping or closing the iterator ends it, once the images at work are done.
+
+        Args:
+            images: Paths or (H, W, 3) uint8 arrays.
+            color: Channel order of arrays.
+            on_error: `"raise"` raises what is wrong with an image in that image's turn, and ends there;
+                `"return"` gives the error, a `PoseOnnxError`, in place of the poses and goes on.
+
+        Returns:
+            The poses of each image, in the order of `images`; equal to those of a call for each.
+
+        Raises:
+            InputError: An image cannot be used; or `images` is a single path.
+            Exception: What `images` itself raises, after the results of the images before.
+
+        Example:
+            >>> for poses in estimator.map(sorted(Path("photos").glob("*.jpg"))):  # doctest: +SKIP
+            ...     print(len(poses))
+        """
+        if isinstance(images, str | os.PathLike):
+            raise InputError(f"images={str(images)!r} was given; give an iterable of images, such as [image]")
+        if on_error not in _ON_ERROR:
+            raise InputError(f"on_error={on_error!r} was given; it must be 'raise' or 'return'")
+        stream = Stream(
+            images,
+            partial(self._find_group, color=color),
+            workers=self.keypoint_model.lanes.count,
+            group=GROUP_SIZE,
+        )
+        return _in_turn(stream.results(), PoseOnnxError if on_error == "return" else ())
+
+    def _find_group(self, sources: Sequence[ImageSource], *, color: Color) -> list[Poses | Exception]:
+        """Find the people of some images on the calling thread alone; errors take the place of poses."""
+        looked = [self._look(source, color) for source in sources]
+        scenes = [each for each in looked if not isinstance(each, Exception)]
+        poses = iter(self.keypoint_model.find_all(scenes, Lanes(1)))
+        return [each if isinstance(each, Exception) else next(poses) for each in looked]
+
+    def _look(self, source: ImageSource, color: Color) -> Scene | Exception:
+        """Load an image and detect the people."""
+        try:
+            pixels = load_image(source, color=color)
+            found = self.detector.find(pixels, self.detector.single())
+        except Exception as error:  # noqa: BLE001 (raised or returned when it is this image's turn)
+            return error
+        return Scene(pixels, found.boxes, found.scores)
+
     def close(self) -> None:
-        """Release both engines."""
+        """Release engines and threads."""
         self.detector.close()
         self.keypoint_model.close()
+
+
+def _in_turn(
+    results: Generator[Poses | Exception], returned: type[PoseOnnxError] | tuple[()]
+) -> Iterator[Poses | PoseOnnxError]:
+    """Give results, and errors of the kind to be returned; raise other errors."""
+    with closing(results):
+        for result in results:
+            if isinstance(result, Exception) and not isinstance(result, returned):
+                raise result
+            yield result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,6 +35,16 @@ class Crops:
     image_to_input: F64
     heatmap_to_image: F64
     valid: NDArray[np.bool_]
+
+    @staticmethod
+    def join(parts: Sequence[Crops]) -> Crops:
+        """Put the crops of one or more images behind each other."""
+        return Crops(
+            np.concatenate([part.regions for part in parts]),
+            np.concatenate([part.image_to_input for part in parts]),
+            np.concatenate([part.heatmap_to_image for part in parts]),
+            np.concatenate([part.valid for part in parts]),
+        )
 
     def __getitem__(self, people: slice) -> Crops:
         """Select people."""

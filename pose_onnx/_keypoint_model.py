@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Final, Literal
+from collections.abc import Sequence
+from itertools import groupby, pairwise
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,13 +15,30 @@ from pose_onnx._errors import InputError
 from pose_onnx._geometry import Crops
 from pose_onnx._image import load_image
 from pose_onnx._keypoints import keypoint_input, merge_mirrored, read_keypoints
-from pose_onnx._model import INPUT_NAME, CardLike, Closing, ModelLike, open_model
+from pose_onnx._lanes import Lanes
+from pose_onnx._model import INPUT_NAME, Buffers, CardLike, Closing, ModelLike, open_model
 from pose_onnx._presets import Preset, find_preset
 from pose_onnx._types import BOX, F32, Image, Poses
-from pose_onnx.runtimes import Runtime
+from pose_onnx.runtimes import Runtime, default_threads, is_parallel
+from pose_onnx.runtimes._checks import check_threads
 
-BATCH_SIZE: Final = 8
-"""People in one run of the network, at most: the gain of batching is spent there, memory is not."""
+RUN_PIXELS: Final = 2 * 256 * 192
+"""Pixels of all crops in one run of the network: more of them leave the cache between two operators
+(docs/runtimes.md)."""
+
+
+class Scene(NamedTuple):
+    """An image, and where people are in it.
+
+    Attributes:
+        image: (H, W, 3) uint8, BGR.
+        boxes: (N, 4) float32, xyxy, image pixels.
+        box_scores: (N,) float32.
+    """
+
+    image: Image
+    boxes: F32
+    box_scores: F32
 
 
 class KeypointModel(Closing):
@@ -29,10 +48,11 @@ class KeypointModel(Closing):
         model: Official name, or path of an exported file.
         card: For a file without a card: a card, its name, or the path of a card file.
         backend: Which engine runs it.
-        threads: Threads inside one model run; every core when `None`.
+        threads: Threads at work in one call; every core when `None`. Each takes some of the people.
         preset: `"accurate"`, or `"paddle"` to be equal to PaddleDetection's deployed pipeline.
         flip: Run each crop mirrored too and average: better points for twice the time.
-        batch_size: People in one run of the network, at most (half as many with `flip`).
+        batch_size: People in one run of the network, at most (half as many with `flip`); by the size of the
+            network's input when `None`.
         options: Handed to the backend, for example `providers=[...]`.
 
     Raises:
@@ -48,17 +68,24 @@ class KeypointModel(Closing):
         threads: int | None = None,
         preset: Preset | str = "accurate",
         flip: bool = False,
-        batch_size: int = BATCH_SIZE,
+        batch_size: int | None = None,
         **options: Any,
     ) -> None:
-        if batch_size < 1:
+        if batch_size is not None and batch_size < 1:
             raise InputError(f"batch_size={batch_size!r} was given; give a whole number of 1 or more")
+        threads = default_threads() if threads is None else threads
+        check_threads(threads)
         self.preset = find_preset(preset)
         self.flip = flip
-        self.batch_size = max(1, batch_size // 2) if flip else batch_size
+        # People on threads of their own, rather than threads inside a run, wherever the engine can do that.
+        inside, beside = (1, threads) if is_parallel(backend) else (threads, 1)
         self.card: ModelCard
         self.runtime: Runtime
-        self.card, self.runtime = open_model(model, "keypoints", card, backend, threads, options)
+        self.card, self.runtime = open_model(model, "keypoints", card, backend, inside, options)
+        batch_size = batch_size or RUN_PIXELS // int(np.prod(self.card.input_size))
+        self.batch_size = max(1, batch_size // 2 if flip else batch_size)
+        self.lanes = Lanes(beside)
+        self._buffers = Buffers()
 
     def __call__(
         self,
@@ -86,28 +113,78 @@ class KeypointModel(Closing):
         pixels = load_image(image, color=color)
         people = check_boxes(boxes)
         scores = check_box_scores(box_scores, len(people))
-        crops = self.preset.crops(
-            people, (pixels.shape[0], pixels.shape[1]), self.card.input_size, self.card.heatmap.stride
-        )
-        keypoints = np.empty((len(people), len(self.card.keypoints), 2), np.float32)
-        joint_scores = np.empty(keypoints.shape[:2], np.float32)
-        for start in range(0, len(people), self.batch_size):
-            chunk = slice(start, start + self.batch_size)
-            keypoints[chunk], joint_scores[chunk] = self._run(pixels, crops[chunk])
-        return Poses(keypoints, joint_scores, people, scores, self.card.keypoints)
+        return self.find_all([Scene(pixels, people, scores)], self.lanes)[0]
 
-    def _run(self, pixels: Image, crops: Crops) -> tuple[F32, F32]:
-        tensor = keypoint_input(pixels, crops, self.card)
+    def find_all(self, scenes: Sequence[Scene], lanes: Lanes) -> list[Poses]:
+        """Find the keypoints of the people in several images, batched across them.
+
+        Args:
+            scenes: The images, and where people are in each.
+            lanes: The threads that the batches are shared out to.
+
+        Returns:
+            The poses of each image.
+        """
+        if not scenes:
+            return []
+        crops = Crops.join([self._crops(scene) for scene in scenes])
+        counts = [len(scene.boxes) for scene in scenes]
+        owners = np.repeat(np.arange(len(scenes)), counts).tolist()
+        keypoints = np.empty((len(owners), len(self.card.keypoints), 2), np.float32)
+        scores = np.empty(keypoints.shape[:2], np.float32)
+
+        def run(batch: slice) -> None:
+            images = [scenes[owner].image for owner in owners[batch]]
+            keypoints[batch], scores[batch] = self._run(images, crops[batch])
+
+        lanes.run(run, share_out(len(owners), self.batch_size, lanes.count))
+        ends = np.cumsum(counts)[:-1]
+        found = zip(scenes, np.split(keypoints, ends), np.split(scores, ends), strict=True)
+        return [
+            Poses(points, heights, scene.boxes, scene.box_scores, self.card.keypoints)
+            for scene, points, heights in found
+        ]
+
+    def _crops(self, scene: Scene) -> Crops:
+        height, width, _ = scene.image.shape
+        return self.preset.crops(scene.boxes, (height, width), self.card.input_size, self.card.heatmap.stride)
+
+    def _run(self, images: Sequence[Image], crops: Crops) -> tuple[F32, F32]:
+        """Run one batch; `images` are those that the people are in, one each."""
+        people = len(images)
+        tensor = self._buffers.get(people * (1 + self.flip), 3, *self.card.input_size)
+        start = 0
+        for _, same in groupby(images, id):
+            members = slice(start, start := start + len(list(same)))
+            keypoint_input(images[members.start], crops[members], self.card, out=tensor[members])
         if self.flip:
-            tensor = np.concatenate([tensor, tensor[..., ::-1]])
+            tensor[people:] = tensor[:people, ..., ::-1]
         heatmaps = self.runtime.run({INPUT_NAME: tensor})["heatmaps"]
         if self.flip:
-            heatmaps = merge_mirrored(heatmaps[: len(crops.valid)], heatmaps[len(crops.valid) :], self.card)
+            heatmaps = merge_mirrored(heatmaps[:people], heatmaps[people:], self.card)
         return read_keypoints(heatmaps, crops, self.card, self.preset)
 
     def close(self) -> None:
-        """Release the engine."""
+        """Release the engine and the threads."""
+        self.lanes.close()
         self.runtime.close()
+
+
+def share_out(count: int, most: int, lanes: int) -> list[slice]:
+    """Cut people into batches of nearly one size, as many as keep all lanes busy to the end.
+
+    Args:
+        count: People.
+        most: In one batch.
+        lanes: Threads that will work off the batches.
+
+    Returns:
+        The batches, in order, none empty.
+    """
+    rounds = -(-count // (most * lanes))
+    batches = min(count, rounds * lanes)
+    edges = [count * place // batches for place in range(batches + 1)] if batches else [0]
+    return [slice(*edge) for edge in pairwise(edges)]
 
 
 def check_boxes(boxes: ArrayLike) -> F32:

@@ -13,19 +13,20 @@ from pose_onnx._types import F32, Image
 from pose_onnx._warp import warp
 
 
-def keypoint_input(image_bgr: Image, crops: Crops, card: ModelCard) -> F32:
+def keypoint_input(image_bgr: Image, crops: Crops, card: ModelCard, *, out: F32 | None = None) -> F32:
     """Cut N people out of an image and normalise them.
 
     Args:
         image_bgr: (H, W, 3) uint8, BGR.
         crops: Where they are.
         card: The keypoint model's card.
+        out: (N, 3, h, w) float32, C-contiguous: where to write them, instead of to a new array.
 
     Returns:
         (N, 3, h, w) float32.
     """
     height, width = card.input_size
-    tensor = np.empty((len(crops.valid), 3, height, width), np.float32)
+    tensor = np.empty((len(crops.valid), 3, height, width), np.float32) if out is None else out
     for index in range(len(tensor)):
         pixels = warp(image_bgr, crops.image_to_input[index], crops.regions[index], (height, width))
         normalize(pixels, card, out=tensor[index])

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import threading
 from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pose_onnx._card import ModelCard, Task
 from pose_onnx._errors import ModelFileError
+from pose_onnx._types import F32
 from pose_onnx._zoo import card_of, resolve_model
 from pose_onnx.runtimes import Runtime, open_runtime
 
@@ -34,6 +38,20 @@ class Closing(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class Buffers(threading.local):
+    """One array a thread, used again in each of its calls: a new one of this size costs its page faults."""
+
+    def __init__(self) -> None:
+        self._buffer = np.empty((0,), np.float32)
+
+    def get(self, *shape: int) -> F32:
+        """Return an array of this shape with any content; this thread's next call may return the same one."""
+        size = int(np.prod(shape))
+        if self._buffer.size < size:
+            self._buffer = np.empty(size, np.float32)
+        return self._buffer[:size].reshape(shape)
 
 
 def open_model(

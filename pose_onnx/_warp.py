@@ -3,7 +3,8 @@
 `cv2.warpAffine` changed its arithmetic between OpenCV 4 and 5 (up to 5 grey levels on a photo). What it did
 until 4 is to compute source coordinates in fixed point and to hand them to `cv2.remap`, which still does
 what it always did. So the coordinates are computed here: equal to the last bit to OpenCV 4, with which the
-networks were trained and PaddleDetection is deployed, at the price of three small integer arrays.
+networks were trained and PaddleDetection is deployed. A crop is never turned, so columns and rows have
+their coordinates apart from each other.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def warp(image: Image, image_to_input: F64, region: NDArray[np.int64], size: tup
 
     Args:
         image: (H, W, 3) uint8.
-        image_to_input: (2, 3) float64, image pixels to pixels of the result.
+        image_to_input: (2, 3) float64, image pixels to pixels of the result: scale and shift only.
         region: x0, y0, x1, y1, image pixels, x1 and y1 excluded.
         size: Height and width of the result, pixels.
 
@@ -54,19 +55,30 @@ def _source_coordinates(
     to_source: F64, size: tuple[int, int]
 ) -> tuple[NDArray[np.int16], NDArray[np.uint16]]:
     """Return the maps that `cv2.remap` takes: (h, w, 2) whole pixels and (h, w) indices of weights."""
-    height, width = size
     unit = 1 << _COORDINATE_BITS
-    half = 1 << (_COORDINATE_BITS - _WEIGHT_BITS - 1)
     limit = _MAX_COORDINATE * unit
-    fine = 1 << _WEIGHT_BITS
-    cells = np.empty((height, width, 2), np.int16)
-    weights = np.zeros((height, width), np.int32)
-    for axis in range(2):
-        along_x = np.rint(to_source[axis, 0] * np.arange(width) * unit).clip(-limit, limit)
-        along_y = np.rint((to_source[axis, 1] * np.arange(height) + to_source[axis, 2]) * unit)
-        start = along_y.clip(-limit // 2, limit // 2).astype(np.int32) + half
-        place = (start[:, None] + along_x.astype(np.int32)) >> (_COORDINATE_BITS - _WEIGHT_BITS)
-        # remap's coordinates are 16 bits wide; what saturates there is outside of the image anyway.
-        cells[:, :, axis] = (place >> _WEIGHT_BITS).clip(np.iinfo(np.int16).min, np.iinfo(np.int16).max)
-        weights += (place & (fine - 1)) * fine**axis
-    return cells, weights.astype(np.uint16)
+    (scale_x, _, shift_x), (_, scale_y, shift_y) = to_source
+    rows, columns = (np.arange(side) for side in size)
+    along_x = np.rint(scale_x * columns * unit).clip(-limit, limit)
+    x_cells, x_weights = _split(along_x + np.rint(shift_x * unit).clip(-limit // 2, limit // 2))
+    y_cells, y_weights = _split(np.rint((scale_y * rows + shift_y) * unit).clip(-limit // 2, limit // 2))
+    # x and y of a pixel are written as one number of twice the width: half the writes.
+    pairs = _pairs(x_cells, axis=0)[None, :] | _pairs(y_cells, axis=1)[:, None]
+    weights = x_weights[None, :] + (y_weights << _WEIGHT_BITS)[:, None]
+    return pairs.view(np.int16).reshape(*size, 2), weights
+
+
+def _split(coordinates: F64) -> tuple[NDArray[np.int16], NDArray[np.uint16]]:
+    """Round coordinates, in units of `_COORDINATE_BITS`, to whole pixels and the steps between two."""
+    half = 1 << (_COORDINATE_BITS - _WEIGHT_BITS - 1)
+    places = (coordinates.astype(np.int32) + half) >> (_COORDINATE_BITS - _WEIGHT_BITS)
+    # remap's coordinates are 16 bits wide; what saturates there is outside of the image anyway.
+    cells = (places >> _WEIGHT_BITS).clip(np.iinfo(np.int16).min, np.iinfo(np.int16).max)
+    return cells.astype(np.int16), (places & ((1 << _WEIGHT_BITS) - 1)).astype(np.uint16)
+
+
+def _pairs(cells: NDArray[np.int16], axis: int) -> NDArray[np.int32]:
+    """Return pairs of int16, `cells` as x (axis 0) or y and 0 as the other, as int32 of the same bytes."""
+    pairs = np.zeros((len(cells), 2), np.int16)
+    pairs[:, axis] = cells
+    return pairs.view(np.int32).ravel()

@@ -9,6 +9,7 @@ from pose_onnx.runtimes._registry import (
     backend_names,
     default_threads,
     installed_backends,
+    is_parallel,
     model_suffix,
     open_runtime,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "check_feeds",
     "default_threads",
     "installed_backends",
+    "is_parallel",
     "model_suffix",
     "open_runtime",
 ]

@@ -98,6 +98,11 @@ def model_suffix(backend: str) -> str:
     raise _unknown(backend)
 
 
+def is_parallel(backend: str) -> bool:
+    """Say whether several threads can run one loaded model at the same time; third parties' may not."""
+    return backend in BACKENDS and BACKENDS[backend].is_parallel
+
+
 def backend_for(path: str | os.PathLike[str]) -> str:
     """Return the name of our first backend that runs a file with this suffix, or a folder.
 

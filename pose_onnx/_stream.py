@@ -1,0 +1,133 @@
+"""Many items through several threads: results in order, bounded memory, and an end at any time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from threading import Condition, Thread
+from typing import Final, Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_GROUPS_A_WORKER: Final = 2
+"""The group that a worker is at, and the next one."""
+
+
+class Stream(Generic[Item, Result]):
+    """Items on their way from an iterable, through workers, to a consumer.
+
+    One thread takes items from the iterable, so that one that blocks (a camera) holds up no result that is
+    ready. Workers take their share of the items that wait, up to a group. All threads are daemons: nothing
+    can end one whose iterable blocks for ever, and it must not hold up the end of the program.
+
+    Args:
+        items: Where they come from; iterated in a thread of its own.
+        work: Makes of a group of items as many results.
+        workers: Threads that work.
+        group: Items that one worker takes at a time, at most.
+    """
+
+    def __init__(
+        self,
+        items: Iterable[Item],
+        work: Callable[[Sequence[Item]], Sequence[Result]],
+        *,
+        workers: int,
+        group: int,
+    ) -> None:
+        self._items = items
+        self._work = work
+        self._workers = workers
+        self._group = group
+        self._changed = Condition()  # guards all that follows
+        self._waiting: deque[tuple[int, Item]] = deque()
+        self._done: dict[int, Result] = {}
+        self._room = workers * group * _GROUPS_A_WORKER
+        self._count: int | None = None  # of the items, once there come no more
+        self._failure: BaseException | None = None
+        self._is_closed = False
+
+    def results(self) -> Generator[Result]:
+        """Start the threads and give the results in the order of the items.
+
+        Raises:
+            BaseException: What the iterable raised, after the results of the items before; what the work
+                raised, as soon as the results before it are given.
+        """
+        workers = [Thread(target=self._serve, daemon=True) for _ in range(self._workers)]
+        try:
+            for thread in (Thread(target=self._feed, daemon=True), *workers):
+                thread.start()
+            turn = 0
+            while self._await(turn):
+                yield self._take(turn)
+                turn += 1
+        finally:
+            with self._changed:
+                self._is_closed = True
+                self._changed.notify_all()
+            for worker in workers:
+                if worker.is_alive():  # not where the system had no thread for it
+                    worker.join()
+
+    def _await(self, turn: int) -> bool:
+        """Wait for a result; false where there is none because the items have ended."""
+        with self._changed:
+            self._changed.wait_for(lambda: turn in self._done or turn == self._count)
+            if turn not in self._done and self._failure is not None:
+                raise self._failure
+            return turn in self._done
+
+    def _take(self, turn: int) -> Result:
+        with self._changed:
+            self._room += 1
+            self._changed.notify_all()
+            return self._done.pop(turn)
+
+    def _feed(self) -> None:
+        count = 0
+        try:
+            for item in self._items:
+                if not self._offer(count, item):
+                    return
+                count += 1
+        except BaseException as error:  # noqa: BLE001 (raised to the consumer, in its turn)
+            self._end(count, error)
+        else:
+            self._end(count)
+
+    def _offer(self, index: int, item: Item) -> bool:
+        """Hand an item to the workers and wait for room for the next one; false once nobody wants it."""
+        with self._changed:
+            self._waiting.append((index, item))
+            self._room -= 1
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._room > 0 or self._is_closed)
+            return not self._is_closed
+
+    def _serve(self) -> None:
+        while group := self._next_group():
+            try:
+                results = self._work([item for _, item in group])
+            except BaseException as error:  # noqa: BLE001 (raised to the consumer, in its turn)
+                self._end(group[0][0], error)
+                return
+            with self._changed:
+                self._done.update(zip((index for index, _ in group), results, strict=True))
+                self._changed.notify_all()
+
+    def _next_group(self) -> list[tuple[int, Item]]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._count is not None or self._is_closed)
+            if self._is_closed:
+                return []
+            share = -(-len(self._waiting) // self._workers)
+            return [self._waiting.popleft() for _ in range(min(share, self._group))]
+
+    def _end(self, count: int, failure: BaseException | None = None) -> None:
+        """Note that no result comes from this item on."""
+        with self._changed:
+            if self._count is None or count < self._count:
+                self._count, self._failure = count, failure
+            self._changed.notify_all()
