@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python benchmarks/decode.py
 
-One thread, interleaved, medians after a warm-up. The loop is written here after the reference's description.
+One thread, interleaved, medians after a warm-up. The loop is that of `reference_loop.py`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Final
 
 import cv2
 import numpy as np
+from reference_loop import decode as loop
 
 from pose_onnx import decode_heatmaps
 
@@ -21,7 +22,6 @@ REPEATS: Final = 30
 PEOPLE: Final = (1, 8, 32)
 SIZE: Final = (64, 48)
 SIGMA: Final = 2.0
-KERNEL: Final = 3
 
 
 def make_heatmaps(people: int) -> np.ndarray:
@@ -33,26 +33,6 @@ def make_heatmaps(people: int) -> np.ndarray:
     maps = np.exp(-squared / (2 * SIGMA**2)) + rng.normal(0, 0.02, squared.shape)
     heatmaps: np.ndarray = maps.astype(np.float32)
     return heatmaps
-
-
-def loop(heatmaps: np.ndarray) -> np.ndarray:
-    """Decode joint by joint."""
-    points = np.zeros((*heatmaps.shape[:2], 2))
-    for person, joint in np.ndindex(*heatmaps.shape[:2]):
-        heatmap = heatmaps[person, joint]
-        y, x = np.unravel_index(heatmap.argmax(), heatmap.shape)
-        blurred = cv2.GaussianBlur(np.pad(heatmap, 1).astype(np.float64), (KERNEL, KERNEL), 0)[1:-1, 1:-1]
-        log = np.log(np.maximum(blurred * (heatmap.max() / blurred.max()), 1e-10))
-        points[person, joint] = x, y
-        if 1 < x < heatmap.shape[1] - 2 and 1 < y < heatmap.shape[0] - 2:
-            gradient = np.array([log[y, x + 1] - log[y, x - 1], log[y + 1, x] - log[y - 1, x]]) / 2
-            dxx = (log[y, x + 2] - 2 * log[y, x] + log[y, x - 2]) / 4
-            dyy = (log[y + 2, x] - 2 * log[y, x] + log[y - 2, x]) / 4
-            dxy = (log[y + 1, x + 1] - log[y - 1, x + 1] - log[y + 1, x - 1] + log[y - 1, x - 1]) / 4
-            hessian = np.array([[dxx, dxy], [dxy, dyy]])
-            if np.linalg.det(hessian) != 0:
-                points[person, joint] -= np.linalg.inv(hessian) @ gradient
-    return points
 
 
 def measure(functions: list[Callable[[], object]]) -> list[float]:
