@@ -4,9 +4,9 @@
 
 Pictures of other sizes and with other numbers of people in each turn, from nobody to 9, are read from files
 in a seeded order. Each run is a process of its own. Engines and allocators grow to the largest picture that
-they have seen, so the first third does not count. Memory is flat if from then to the end it grows by less than
-`BAR`: one heatmap of 32 x 24 cells, the smallest array that a person costs, kept for each of 2,000 pictures
-would be more. Exits with 1 if memory is not flat. Linux only.
+they have seen, so the first third does not count. Memory is flat if from then to the end it grows by less
+than `BAR`: one heatmap of 32 x 24 cells, the smallest array that a person costs, kept for each of 2,000
+pictures would be more. Exits with 1 if memory is not flat. Linux only.
 """
 
 from __future__ import annotations
