@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -38,6 +39,15 @@ _JOINT_RADIUS: Final = 1.0  # in line widths
 _FRAME_WIDTH: Final = 0.35  # in line widths
 _FRAME_ALPHA: Final = 0.8
 
+_HUE_STEP: Final = (math.sqrt(5) - 1) / 2  # golden ratio: hues of ids that follow each other are far apart
+_GREENS_FROM: Final = 0.2  # a quarter of the hues from here, and one from the next: neither orange nor blue
+_PINKS_FROM: Final = 0.7
+_SATURATION: Final = 0.6
+_LETTER_HEIGHT: Final = 6.0  # in line widths
+_MIN_LETTER_HEIGHT: Final = 9.0  # pixels
+_LETTER_THICKNESS: Final = 1 / 8  # of a letter's height
+_FONT_HEIGHT: Final = 21.0  # pixels of a capital of OpenCV's Hershey font at scale 1
+
 _SURE_SCORE: Final = 0.6  # from this score on a joint is drawn opaque
 _FAINTEST: Final = 0.35  # opacity of a joint that just reaches `min_score`
 
@@ -58,9 +68,10 @@ def draw_poses(
 ) -> Image:
     """Draw people into a copy of their picture.
 
-    The person's left is orange, the right is blue (by the keypoints' names), what joins both is white. Lines
-    are as wide as fits image and person. The surer a joint, the more opaque; one below `min_score`, and the
-    lines that end there, are left out.
+    The person's left is orange, the right is blue (by the keypoints' names), what joins both is white. Where
+    people have ids, what joins both and the box have a colour of the id, the same in every picture, and the
+    id stands at the box. Lines are as wide as fits image and person. The surer a joint, the more opaque; one
+    below `min_score`, and the lines that end there, are left out.
 
     Args:
         image: Path, or (H, W, 3) uint8 array; never written to.
@@ -68,7 +79,7 @@ def draw_poses(
         skeleton: Index pairs of keypoints to join; `None`: those of the model card with the same keypoint
             names, or none where there is no such card.
         min_score: Joints below this score are not drawn.
-        boxes: Whether to draw the people's boxes too.
+        boxes: Whether to draw the people's boxes and ids too.
         color: Channel order of an array, and of the result.
 
     Returns:
@@ -83,11 +94,15 @@ def draw_poses(
     for index in range(len(poses)):
         box = poses.boxes[index].astype(np.float64)
         painter.width = _line_width(canvas.shape, box)
+        if poses.ids is not None:
+            painter.middle = _id_color(int(poses.ids[index]))
         if boxes:
             painter.frame(box)
         points = poses.keypoints[index].astype(np.float64)
         scores = np.where(_is_drawable(points), poses.scores[index], -np.inf)
         _draw_person(painter, points, _opacity(scores, min_score), limbs, poses.names)
+        if boxes and poses.ids is not None:
+            painter.label(box, str(poses.ids[index]))
     return canvas
 
 
@@ -105,6 +120,7 @@ class _Painter:
     canvas: Image
     reverse: bool
     width: float = _MIN_WIDTH
+    middle: _Color = _SIDE_COLORS_RGB["middle"]
 
     def line(self, points: F64, color_rgb: _Color, *, width: float, alpha: float) -> None:
         with self._layer(points, width, alpha) as (layer, origin):
@@ -124,8 +140,23 @@ class _Painter:
         width = max(1.0, self.width * _FRAME_WIDTH)
         with self._layer(corners, width, _FRAME_ALPHA) as (layer, origin):
             start, end = _fixed(corners - origin)
-            color = self._color(_SIDE_COLORS_RGB["middle"])
-            cv2.rectangle(layer, start, end, color, round(width), cv2.LINE_AA, _SHIFT)
+            cv2.rectangle(layer, start, end, self._color(self.middle), round(width), cv2.LINE_AA, _SHIFT)
+
+    def label(self, box: F64, text: str) -> None:
+        """Write at the upper left corner of a box, inside the picture; dark around, as the lines are."""
+        if not _is_drawable(box.reshape(2, 2)).all():
+            return
+        height = max(_MIN_LETTER_HEIGHT, self.width * _LETTER_HEIGHT)
+        thick = max(1, round(height * _LETTER_THICKNESS))
+        font, scale = cv2.FONT_HERSHEY_SIMPLEX, height / _FONT_HEIGHT
+        (length, _), _ = cv2.getTextSize(text, font, scale, thick)
+        highest = np.maximum(0, np.array(self.canvas.shape[1::-1]) - (length, 0))
+        start = np.clip(box[:2] - (0, 2 * thick), (0, height + 2 * thick), highest)
+        area = np.array([[start[0], start[1] - height], [start[0] + length, start[1]]])
+        with self._layer(area, 2 * thick, 1) as (layer, origin):
+            place = tuple((start - origin).round().astype(int).tolist())
+            for color, width in ((_OUTLINE_RGB, 3 * thick), (self._color(self.middle), thick)):
+                cv2.putText(layer, text, place, font, scale, color, width, cv2.LINE_AA)
 
     def _color(self, color_rgb: _Color) -> _Color:
         return color_rgb[::-1] if self.reverse else color_rgb
@@ -149,19 +180,28 @@ def _draw_person(
 ) -> None:
     """Draw lines, then joints; each first as a dark outline, so that it shows on any ground."""
     width, outline = painter.width, 2 * painter.width * _OUTLINE
+    colors = {**_SIDE_COLORS_RGB, "middle": painter.middle}
     drawn = [limb for limb in limbs if alphas[list(limb)].all()]
     for limb in drawn:
         alpha = float(alphas[list(limb)].min())
         painter.line(points[list(limb)], _OUTLINE_RGB, width=width + outline, alpha=alpha)
     for limb in drawn:
         sides = {_side(names[index]) for index in limb} - {"middle"}
-        color = _SIDE_COLORS_RGB[sides.pop() if len(sides) == 1 else "middle"]
+        color = colors[sides.pop() if len(sides) == 1 else "middle"]
         painter.line(points[list(limb)], color, width=width, alpha=float(alphas[list(limb)].min()))
     radius = width * _JOINT_RADIUS
     for index in np.flatnonzero(alphas):
-        color, alpha = _SIDE_COLORS_RGB[_side(names[index])], float(alphas[index])
+        color, alpha = colors[_side(names[index])], float(alphas[index])
         painter.disc(points[index], _OUTLINE_RGB, radius=radius + outline / 2, alpha=alpha)
         painter.disc(points[index], color, radius=radius, alpha=alpha)
+
+
+def _id_color(number: int) -> _Color:
+    """Return a bright colour (RGB), the same for the same id in every picture."""
+    place = number * _HUE_STEP % 1
+    hue = place / 2 + (_GREENS_FROM if place < 1 / 2 else _PINKS_FROM - 1 / 4)
+    red, green, blue = colorsys.hsv_to_rgb(hue, _SATURATION, 1)
+    return round(red * 255), round(green * 255), round(blue * 255)
 
 
 def _line_width(shape: tuple[int, ...], box: F64) -> float:

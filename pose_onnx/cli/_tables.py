@@ -1,4 +1,4 @@
-"""Text in columns."""
+"""Text to be read: columns, and numbers with their nouns."""
 
 from __future__ import annotations
 
@@ -10,3 +10,8 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """Return a number with its noun; the plural is the noun with an s unless `many` is given."""
+    return f"{number} {one if number == 1 else many or one + 's'}"

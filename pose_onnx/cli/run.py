@@ -22,6 +22,7 @@ from pose_onnx.cli._options import (
     estimator_settings,
 )
 from pose_onnx.cli._pictures import annotated_paths, find_pictures
+from pose_onnx.cli._tables import count
 
 DEFAULT_OUT: Final = "pose-onnx-out"
 RESULTS_NAME: Final = "poses.json"
@@ -53,9 +54,9 @@ def run(args: argparse.Namespace) -> int:
                 except InputError as error:  # noqa: PERF203 (one bad picture must not end the run)
                     results.failures.append(Failure(str(picture), str(error)))
     people = sum(len(image.poses) for image in results.images)
-    print(f"{_count(len(results.images), 'picture')}, {_count(people, 'person', 'people')}: {out}")
+    print(f"{count(len(results.images), 'picture')}, {count(people, 'person', 'people')}: {out}")
     if results.failures:
-        total = _count(len(pictures), "picture")
+        total = count(len(pictures), "picture")
         print(f"pose-onnx: {len(results.failures)} of {total} could not be used", file=sys.stderr)
         return EXIT_SOME_FAILED
     return 0
@@ -101,9 +102,5 @@ def _with_progress(jobs: list[tuple[Path, Path]], results: _Results) -> Iterator
             if len(results.failures) > failures:
                 bar.write(f"pose-onnx: skipped: {results.failures[-1].error}", file=sys.stderr)
             elif bar.disable:
-                found = _count(len(results.images[-1].poses), "person", "people")
+                found = count(len(results.images[-1].poses), "person", "people")
                 print(f"{job[0]}: {found} -> {job[1]}")
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -39,6 +39,10 @@ class FrameWriter(Closing):
         resume_at: Continue the file that an earlier run left: its frames before this time (seconds) stay, a
             cut last line and later frames go. A file that is not there, or without a header, is begun.
 
+    Attributes:
+        highest_id: Of the people in the frames that stayed; 0 if there are none. Whoever continues counts on
+            from it, as nobody can say who was who before.
+
     Raises:
         OutputError: The file cannot be written.
         InputError: The file to continue is none of ours, or of another source or other settings.
@@ -48,7 +52,7 @@ class FrameWriter(Closing):
         self, path: str | os.PathLike[str], header: FramesHeader, *, resume_at: float | None = None
     ) -> None:
         self._path = Path(path)
-        kept = 0 if resume_at is None else _kept_bytes(self._path, header, resume_at)
+        kept, self.highest_id = (0, 0) if resume_at is None else _kept(self._path, header, resume_at)
         try:
             self._stream: BinaryIO = self._path.open("ab")
             self._stream.truncate(kept)
@@ -157,18 +161,21 @@ def _values(path: Path) -> Iterator[tuple[int, Any]]:
         raise InputError(f"{str(path)!r}, line {number}, is no JSON ({error}); remove that line") from error
 
 
-def _kept_bytes(path: Path, header: FramesHeader, resume_at: float) -> int:
-    """Return how much of a file stays when it is continued."""
+def _kept(path: Path, header: FramesHeader, resume_at: float) -> tuple[int, int]:
+    """Return how many bytes of a file stay when it is continued, and the highest id in them."""
+    highest = 0
     begun = list(islice(_values(path), 1)) if path.exists() else []
     if not begun:
-        return 0
+        return 0, highest
     ((kept, value),) = begun
     _expect_same(_header_from_json(value, path), header, path)
     for end, frame in _frames(path):
         if frame.time >= resume_at:
             break
         kept = end
-    return kept
+        if frame.poses.ids is not None:
+            highest = max(highest, *frame.poses.ids.tolist(), 0)
+    return kept, highest
 
 
 def _expect_same(found: FramesHeader, given: FramesHeader, path: Path) -> None:

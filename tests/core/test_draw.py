@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pose_onnx import InputError, Poses, draw_poses, load_card
-from pose_onnx._draw import skeleton_of
+from pose_onnx._draw import _SIDE_COLORS_RGB, _id_color, skeleton_of
 
 NAMES = load_card("tinypose_128x96").keypoints
 SIZE = (240, 320)
@@ -115,3 +117,45 @@ def test_any_place_at_all_can_be_drawn(points: np.ndarray, scores: np.ndarray, b
     poses = Poses(points[None], scores[None], box[None], np.ones(1, np.float32), NAMES)
     assert draw_poses(image, poses).shape == image.shape
     assert not image.any()
+
+
+def with_ids(poses: Poses, *ids: int) -> Poses:
+    return replace(poses, ids=np.array(ids, np.int64))
+
+
+def test_what_joins_both_sides_and_the_box_show_who_it_is(grey: np.ndarray) -> None:
+    poses = one_person(("left_hip", "right_hip"), [(60, 120), (200, 120)], [1.0, 1.0])
+    one, again, two = (draw_poses(grey, with_ids(poses, number), skeleton=[(0, 1)]) for number in (1, 1, 2))
+    without = draw_poses(grey, poses, skeleton=[(0, 1)])
+    assert np.array_equal(one, again)
+    for y, x in ((120, 130), (220, 100)):  # the middle of the line, the lower side of the box
+        colours = [picture[y, x].astype(int) for picture in (one, two, without)]
+        assert min(np.abs(colours[i] - colours[j]).max() for i, j in ((0, 1), (0, 2), (1, 2))) > 60
+    assert np.array_equal(one[120, 60], without[120, 60])  # the left joint is orange, whoever it is
+
+
+@pytest.mark.parametrize("box", [[20, 40, 300, 220], [-50, -50, 30, 30], [310, 230, 500, 500], [400] * 4])
+def test_the_id_is_written_inside_the_picture(grey: np.ndarray, box: list[float]) -> None:
+    poses = replace(one_person(("nose",), [(1000, 1000)], [1.0]), boxes=np.array([box], np.float32))
+    written = [draw_poses(grey, with_ids(poses, number)) for number in (11111, 77777)]
+    # The same place, other digits: what differs is the writing, whatever its colour.
+    rows, columns = np.nonzero((written[0] != written[1]).any(axis=2))
+    assert rows.max() - rows.min() >= 8
+    assert columns.max() - columns.min() >= 20
+    assert np.array_equal(
+        draw_poses(grey, with_ids(poses, 1), boxes=False), draw_poses(grey, poses, boxes=False)
+    )
+
+
+@given(st.integers(0, 10_000))
+def test_ids_never_look_like_a_side(number: int) -> None:
+    colour = np.array(_id_color(number))
+    assert colour.max() == 255
+    for side in ("left", "right"):
+        assert np.abs(colour - _SIDE_COLORS_RGB[side]).max() > 60
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e9])
+def test_a_box_that_is_nowhere_has_no_id(grey: np.ndarray, value: float) -> None:
+    poses = replace(one_person(("nose",), [(1e7, 0)], [1.0]), boxes=np.full((1, 4), value, np.float32))
+    assert np.array_equal(draw_poses(grey, with_ids(poses, 3)), grey)

@@ -1,0 +1,263 @@
+"""`pose-onnx video`: a video in, results in every format out, whatever stops it on the way."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from pose_onnx import load_image
+from pose_onnx._cv import cv2
+from pose_onnx._estimator import DEFAULT_POSE
+from pose_onnx._image import write_image
+from pose_onnx.cli._interrupt import uninterrupted
+from pose_onnx.formats import FrameRecord, last_time, read_frames, read_header
+from tests.video.clips import beeps, frame_times, make_clip
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Outcome
+
+ROOT = Path(__file__).parents[2]
+PHOTO = ROOT / "models" / "photos" / "camera.jpg"
+posix_only = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+
+
+def walk(count: int, side: int = 160) -> list[np.ndarray]:
+    """Return frames of the man with the camera, moving to the right by a pixel a frame."""
+    image = cv2.resize(load_image(PHOTO), (side, side), interpolation=cv2.INTER_AREA)
+    return [np.roll(image, index, axis=1) for index in range(count)]
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a video of one person, 2 s with sound."""
+    return make_clip(tmp_path_factory.mktemp("clip") / "in.mp4", walk(50), fps=25, audio="aac", seconds=2)
+
+
+def ids(frame: FrameRecord) -> set[int]:
+    assert frame.poses.ids is not None
+    return set(frame.poses.ids.tolist())
+
+
+def start(*words: object) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "pose_onnx", *map(str, words)]
+    # A shell starts what it puts in the background with Ctrl-C ignored, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    return subprocess.Popen(
+        command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def wait_for_frames(path: Path, count: int, process: subprocess.Popen[str]) -> None:
+    """Wait until a file of JSON Lines holds a header and so many frames."""
+    for _ in range(2000):
+        if path.exists() and path.read_bytes().count(b"\n") > count:
+            return
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    pytest.fail("no frame came")
+
+
+def test_everything_at_once(cli: Callable[..., Outcome], clip: Path, tmp_path: Path) -> None:
+    out, lines, table, coco = (tmp_path / f"o{suffix}" for suffix in (".mp4", ".jsonl", ".csv", ".json"))
+    files = ("--out", out, "--jsonl", lines, "--csv", table, "--coco", coco)
+    done = cli("video", clip, *files, "--threads", 1, "--every", 2)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("50 frames, 1 person: ")
+    header, frames = read_header(lines), list(read_frames(lines))
+    assert header.source == str(clip)
+    assert header.settings["pose"] == DEFAULT_POSE
+    assert (header.settings["every"], header.settings["smooth"]) == (2, True)
+    assert [frame.index for frame in frames] == list(range(50))
+    assert [frame.time for frame in frames] == pytest.approx([index / 25 for index in range(50)], abs=1e-3)
+    assert {frame.size for frame in frames} == {(160, 160)}
+    assert all(ids(frame) == {1} for frame in frames)
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 50
+    assert float(rows[7]["nose_x"]) == pytest.approx(frames[7].poses.keypoints[0, 0, 0], abs=1e-4)
+    results = json.loads(coco.read_text(encoding="utf-8"))
+    assert [result["image_id"] for result in results] == list(range(50))
+    assert frame_times(out) == pytest.approx([frame.time for frame in frames], abs=1e-3)
+    assert len(beeps(out)) == len(beeps(clip)) == 4
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["o.csv", "o.json", "o.jsonl", "o.mp4"]
+
+
+def test_a_part_of_a_folder_of_frames(cli: Callable[..., Outcome], tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for index, image in enumerate(walk(8)):
+        write_image(tmp_path / "in" / f"{index}.png", image)
+    words = ("--fps", 4, "--start", 0.5, "--stop", 1.75, "--no-smooth", "--max-people", 1, "--every", 1)
+    done = cli("video", tmp_path / "in", *words, "--jsonl", tmp_path / "o.jsonl")
+    assert (done.code, done.err) == (0, "")
+    assert [frame.time for frame in read_frames(tmp_path / "o.jsonl")] == [0.5, 0.75, 1.0, 1.25, 1.5]
+    assert read_header(tmp_path / "o.jsonl").settings["smooth"] is False
+
+
+def test_nobody_in_view(cli: Callable[..., Outcome], tmp_path: Path) -> None:
+    dark = make_clip(tmp_path / "dark.mp4", [np.zeros((48, 64, 3), np.uint8)] * 5)
+    files = ("--out", tmp_path / "o.mkv", "--csv", tmp_path / "o.csv", "--coco", tmp_path / "o.json")
+    done = cli("video", dark, *files, "--box-threshold", 0.99)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("5 frames, 0 people: ")
+    assert len(frame_times(tmp_path / "o.mkv")) == 5
+    assert len((tmp_path / "o.csv").read_text(encoding="utf-8").splitlines()) == 1
+    assert json.loads((tmp_path / "o.json").read_text(encoding="utf-8")) == []
+
+
+def test_sound_that_the_format_cannot_hold_is_reported(
+    cli: Callable[..., Outcome], clip: Path, tmp_path: Path
+) -> None:
+    done = cli("video", clip, "--out", tmp_path / "o.webm", "--stop", 0.2)
+    assert done.code == 0
+    assert "has no sound: this format holds no sound as aac" in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["{clip}"], "no place for the results was given"),
+        (["{clip}", "--out", "{tmp}/o.xyz"], "names no video format"),
+        (["{clip}", "--out", "{tmp}/absent/o.mp4"], "cannot be written"),
+        (["{clip}", "--jsonl", "{tmp}/absent/o.jsonl"], "cannot be written"),
+        (["{clip}", "--jsonl", "{tmp}/o", "--csv", "{tmp}/o"], "the same name"),
+        (["{clip}", "--jsonl", "{clip}"], "is no JSON"),
+        (["{clip}", "--out", "{clip}"], "is there already"),
+        (["{clip}", "--jsonl", "{tmp}/o.jsonl", "--start", "99"], "has no frame there"),
+        (["{clip}", "--jsonl", "{tmp}/o.jsonl", "--start", "-1"], "start=-1.0"),
+        (["{clip}", "--jsonl", "{tmp}/o.jsonl", "--every", "0"], "every=0"),
+        (["{clip}", "--jsonl", "{tmp}/o.jsonl", "--max-people", "0"], "max_people=0"),
+        (["{tmp}/absent.mp4", "--jsonl", "{tmp}/o.jsonl"], "does not exist"),
+        (["{tmp}/empty.mp4", "--jsonl", "{tmp}/o.jsonl"], "no video that OpenCV can read"),
+        (["{tmp}/broken.mp4", "--jsonl", "{tmp}/o.jsonl"], "no video that OpenCV can read"),
+        (["{tmp}", "--jsonl", "{tmp}/o.jsonl"], "has no picture"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    cli: Callable[..., Outcome], clip: Path, tmp_path: Path, words: list[str], reason: str
+) -> None:
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "broken.mp4").write_bytes(clip.read_bytes()[:300])
+    before = clip.read_bytes()
+    done = cli("video", *(word.format(clip=clip, tmp=tmp_path) for word in words))
+    assert done.code == 2
+    assert done.out == ""
+    assert done.err.startswith("pose-onnx: error: ")
+    assert len(done.err.strip().splitlines()) == 1
+    assert reason in done.err
+    assert clip.read_bytes() == before
+
+
+def test_nothing_is_written_over_by_accident(cli: Callable[..., Outcome], clip: Path, tmp_path: Path) -> None:
+    lines, table = tmp_path / "o.jsonl", tmp_path / "o.csv"
+    words = ("video", clip, "--jsonl", lines, "--csv", table, "--stop", 0.4)
+    assert cli(*words).code == 0
+    before = lines.read_bytes()
+    again = cli(*words)
+    assert again.code == 2
+    assert "holds frames up to 0.360 s already; continue with --start 0.361" in again.err
+    assert lines.read_bytes() == before
+    assert cli(*words, "--overwrite").code == 0
+    assert lines.read_bytes() == before
+    more = cli("video", clip, "--jsonl", lines, "--csv", table, "--start", "0.361")
+    assert (more.code, more.err) == (0, "")
+    frames = list(read_frames(lines))
+    assert [frame.index for frame in frames] == list(range(50))
+    # Nobody can say who was who before: ids count on.
+    assert set().union(*map(ids, frames[:10])) == {1}
+    assert set().union(*map(ids, frames[10:])) == {2}
+    with table.open(encoding="utf-8", newline="") as file:
+        assert sum(1 for _ in csv.DictReader(file)) == 50
+    other = cli("video", clip, "--jsonl", lines, "--start", 1, "--no-smooth")
+    assert other.code == 2
+    assert "its settings differ" in other.err
+
+
+@posix_only
+def test_after_kill_9_every_line_parses_and_start_continues(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "in.mp4", walk(120), fps=25)
+    lines, out = tmp_path / "o.jsonl", tmp_path / "o.mp4"
+    with start("video", clip, "--jsonl", lines, "--out", out, "--threads", 1) as process:
+        wait_for_frames(lines, 10, process)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert not out.exists()
+    whole = lines.read_bytes().rpartition(b"\n")[0].splitlines()
+    assert 10 < len(whole) < 120
+    assert all(json.loads(line) for line in whole)
+    frames = list(read_frames(lines))
+    assert [frame.index for frame in frames] == list(range(len(whole) - 1))
+    # What the next run says when it is started just the same is what goes on.
+    with start("video", clip, "--jsonl", lines, "--threads", 1) as process:
+        _, errors = process.communicate()
+    assert process.returncode == 2
+    continue_at = errors.partition("--start ")[2].partition(",")[0]
+    with start("video", clip, "--jsonl", lines, "--threads", 1, "--start", continue_at) as process:
+        out_text, errors = process.communicate()
+    assert (process.returncode, errors) == (0, "")
+    assert out_text.startswith(f"{120 - len(frames)} frames")
+    continued = list(read_frames(lines))
+    assert [frame.index for frame in continued] == list(range(120))
+    assert any(len(frame.poses) for frame in continued)
+
+
+@posix_only
+def test_ctrl_c_finishes_every_file_and_says_where_to_go_on(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "in.mp4", walk(400), fps=25, audio="aac", seconds=16)
+    lines, out, table = tmp_path / "o.jsonl", tmp_path / "o.mp4", tmp_path / "o.csv"
+    words = ("--jsonl", lines, "--out", out, "--csv", table, "--threads", 1)
+    with start("video", clip, *words) as process:
+        wait_for_frames(lines, 20, process)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate()
+    assert process.returncode == 130
+    count = len(list(read_frames(lines)))
+    last = last_time(lines)
+    assert last is not None
+    assert 20 <= count < 400
+    assert f"stopped after {count} frames; continue with --start {last + 0.001:.3f}" in errors
+    assert "Traceback" not in errors
+    assert len(frame_times(out)) == count
+    assert abs(beeps(out)[-1] - last) < 0.6
+    assert table.exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4", "o.csv", "o.jsonl", "o.mp4"]
+
+
+@posix_only
+def test_ctrl_c_waits_for_what_must_not_be_cut() -> None:
+    done = []
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def interrupted() -> None:
+        with uninterrupted():
+            os.kill(os.getpid(), signal.SIGINT)
+            done.append("whole")
+        done.append("never")
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert done == ["whole"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there always is a screen")
+def test_show_without_a_screen(
+    cli: Callable[..., Outcome], clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    done = cli("video", clip, "--show")
+    assert done.code == 2
+    assert "--show needs a screen" in done.err
+    assert len(done.err.strip().splitlines()) == 1
