@@ -99,7 +99,9 @@ class VideoPoseEstimator(Closing):
                 if stop is not None and time >= stop:
                     return
                 step = max(time - last_time, _LEAST_STEP_S)
-                between = frames_between(self.every, tracker.tracks, step, time)
+                between = frames_between(
+                    self.every, tracker.tracks, step, someone_is_lost=tracker.someone_is_lost
+                )
                 detect = since is None or tracker.unsure or since >= between
                 since = 1 if detect else (since or 0) + 1
                 last_time = time
@@ -118,7 +120,7 @@ class VideoPoseEstimator(Closing):
             scores = np.concatenate([found.scores, scores[missed]])
             detected = np.arange(len(boxes)) < len(found)
         poses = self.estimator.keypoint_model(image, boxes, box_scores=scores)
-        return tracker.update(poses, detected, time, looked=detect)
+        return tracker.update(image, poses, detected, time, looked=detect)
 
     def close(self) -> None:
         """Release the models, unless they were given."""

@@ -6,18 +6,19 @@ import math
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pose_onnx._types import F64
 
-VELOCITY_MEMORY_S: Final = 0.15
-"""Time constant with which the velocity follows what is measured."""
 COASTING_S: Final = 1.0
 """Time constant with which the velocity of someone who is not seen dies away."""
-MARGIN: Final = np.array([0.12, 0.12, 0.12, 0.08])
-"""A box beyond the keypoints on the left, above, right and below, in sizes of the keypoints' extent: where no
-detection said."""
-MOST_MARGIN: Final = 0.35
-_LEAST_SIDE: Final = 4.0  # pixels
+MARGIN: Final = 0.03
+"""How far a box reaches beyond sure joints at least, in its own size."""
+MIN_JOINTS: Final = 3
+"""With fewer joints in common, a box is not moved with them."""
+SCALING_JOINTS: Final = 5
+MOST_SCALING: Final = 1.25
+"""A box grows or shrinks with its joints by this factor at most, from one detection to the next."""
 
 
 def coasting(passed: float) -> float:
@@ -25,38 +26,54 @@ def coasting(passed: float) -> float:
     return COASTING_S * (1 - math.exp(-passed / COASTING_S))
 
 
-def follow_velocity(velocity: F64, shift: F64, passed: float) -> F64:
-    """Return the new velocity of a person.
+def follow(usual: F64 | float, now: F64 | float, passed: float, memory: float) -> F64:
+    """Return a mean over time that forgets: the step of a first-order low-pass filter.
 
     Args:
-        velocity: (2,), pixels per second.
-        shift: (2,), pixels, how far the person went.
-        passed: Seconds meanwhile.
+        usual: The mean so far.
+        now: The value that is new.
+        passed: Seconds since the value before.
+        memory: Time constant, seconds.
     """
-    weight = 1 - math.exp(-passed / VELOCITY_MEMORY_S)
-    new: F64 = velocity + weight * (shift / passed - velocity)
-    return new
+    return np.asarray(usual + (1 - math.exp(-passed / memory)) * (now - usual))
 
 
-def joints_box(points: F64) -> F64:
-    """Return (4,): the smallest box around (K, 2) points, K at least 1, not thinner than 4 pixels."""
-    low, high = points.min(axis=0), points.max(axis=0)
-    pad = np.maximum(_LEAST_SIDE - (high - low), 0) / 2
-    return np.concatenate([low - pad, high + pad])
+def carry_box(box: F64, points: F64, now: F64, sure: NDArray[np.bool_]) -> F64:
+    """Return where a box went with the joints in it.
+
+    It moves with the median of the joints and scales with how far they spread, so that a few wrong joints,
+    or joints that are not sure for a while, do not change its shape.
+
+    Args:
+        box: (4,), xyxy, pixels.
+        points: (K, 2), the joints when the box was taken.
+        now: (K, 2), the joints now.
+        sure: (K,), which joints are sure both then and now.
+    """
+    if sure.sum() < MIN_JOINTS:
+        return box
+    before, after = np.median(points[sure], axis=0), np.median(now[sure], axis=0)
+    shift = np.median(now[sure] - points[sure], axis=0)
+    scale = 1.0
+    if sure.sum() >= SCALING_JOINTS:
+        spreads = (np.abs(p[sure] - m).mean() for p, m in ((points, before), (now, after)))
+        scale = _ratio(*spreads)
+    center = (box[:2] + box[2:]) / 2
+    half = (box[2:] - box[:2]) / 2 * scale
+    moved = before + shift + (center - before) * scale
+    return np.concatenate([moved - half, moved + half])
 
 
-def margins_of(box: F64, joints: F64) -> F64:
-    """Return (4,): how far a box reaches beyond its joints' box, in sizes of the latter, within limits."""
-    sides = np.tile(joints[2:] - joints[:2], 2)
-    margins: F64 = ((joints - box) * _OUTWARD / sides).clip(0, MOST_MARGIN)
-    return margins
+def include(box: F64, points: F64) -> F64:
+    """Return a box that is large enough for (M, 2) points, with a small margin."""
+    margin = MARGIN * (box[2:] - box[:2])
+    low = np.minimum(box[:2], (points - margin).min(axis=0, initial=np.inf))
+    high = np.maximum(box[2:], (points + margin).max(axis=0, initial=-np.inf))
+    return np.concatenate([low, high])
 
 
-def with_margins(joints: F64, margins: F64) -> F64:
-    """Return (4,): the joints' box, larger by the margins; the inverse of `margins_of`."""
-    sides = np.tile(joints[2:] - joints[:2], 2)
-    box: F64 = joints - margins * _OUTWARD * sides
-    return box
+def _ratio(before: float, now: float) -> float:
+    return float(np.clip(now / max(before, _LEAST_SPREAD), 1 / MOST_SCALING, MOST_SCALING))
 
 
-_OUTWARD: Final = np.array([1.0, 1.0, -1.0, -1.0])
+_LEAST_SPREAD: Final = 1.0  # pixels

@@ -19,7 +19,7 @@ LONGEST_S: Final = 0.5
 MOST_FRAMES: Final = 15
 """Automatic: at most so many frames from one detection to the next."""
 TRAVEL: Final = 1.0
-"""Automatic: nobody goes further than this from one detection to the next, in widths of the person's box."""
+"""Automatic: nobody goes further than this from one detection to the next, in person sizes."""
 CROWDED_IOU: Final = 0.1
 """Automatic: where boxes overlap by more, the detector looks at every `CROWDED_FRAMES`-th frame at least."""
 CROWDED_FRAMES: Final = 3
@@ -38,29 +38,25 @@ def check_every(every: Every) -> Every:
     raise InputError(f'every={every!r} was given; give a whole number of 1 or more, or "auto"')
 
 
-def frames_between(every: Every, tracks: Sequence[Track], step: float, time: float) -> int:
+def frames_between(every: Every, tracks: Sequence[Track], step: float, *, someone_is_lost: bool) -> int:
     """Return how many frames on from one detection the next is due.
 
     Args:
         every: What the caller wants.
-        tracks: Who is followed.
+        tracks: Who is in view.
         step: Seconds from frame to frame.
-        time: Now, seconds.
+        someone_is_lost: Whether somebody may come back.
     """
-    frames = _by_motion(tracks, step, time) if every == "auto" else every
-    return min(frames, LOOKING_FRAMES) if any(track.lost for track in tracks) else frames
+    frames = _by_motion(tracks, step) if every == "auto" else every
+    return min(frames, LOOKING_FRAMES) if someone_is_lost else frames
 
 
-def _by_motion(tracks: Sequence[Track], step: float, time: float) -> int:
+def _by_motion(tracks: Sequence[Track], step: float) -> int:
     frames = min(MOST_FRAMES, int(LONGEST_S / step))
-    seen = [track for track in tracks if not track.lost]
-    if not seen:
-        return max(1, frames)
-    boxes = np.stack([track.expected_box(time) for track in seen])
-    speeds = np.hypot(*np.stack([track.velocity for track in seen]).T) / np.maximum(
-        boxes[:, 2] - boxes[:, 0], 1
-    )
-    frames = min(frames, int(TRAVEL / max(float(speeds.max()) * step, TRAVEL / MOST_FRAMES)))
-    if (np.triu(box_iou(boxes, boxes), 1) > CROWDED_IOU).any():
-        frames = min(frames, CROWDED_FRAMES)
+    if tracks:
+        speed = max(float(np.hypot(*track.velocity)) / track.identity.size for track in tracks)
+        frames = min(frames, int(TRAVEL / max(speed * step, TRAVEL / MOST_FRAMES)))
+        boxes = np.stack([track.sight.box for track in tracks])
+        if (np.triu(box_iou(boxes, boxes), 1) > CROWDED_IOU).any():
+            frames = min(frames, CROWDED_FRAMES)
     return max(1, frames)

@@ -1,8 +1,7 @@
-"""What is known of one person who is followed, and how it changes when the person is seen."""
+"""One person who is followed: where the body is, and what makes out who it is."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -10,18 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_onnx._types import F64, JOINT_THRESHOLD
-from pose_onnx.video._motion import (
-    MARGIN,
-    coasting,
-    follow_velocity,
-    joints_box,
-    margins_of,
-    with_margins,
-)
+from pose_onnx.video._motion import MIN_JOINTS, carry_box, coasting, follow, include
 
-MIN_JOINTS: Final = 3
-"""With fewer sure joints there is nothing to follow a person by."""
-_QUALITY_MEMORY_S: Final = 1.0
+VELOCITY_S: Final = 0.15
+"""Time constant with which the velocity follows what is measured."""
+USUAL_S: Final = 1.0
+"""Time constant with which what is usual for a person follows what is seen."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,68 +26,112 @@ class Sight:
         scores: (K,).
         box: (4,), that the person was cropped by, image pixels.
         box_score: The detector's.
+        look: (D,), colours.
         detected: Whether the box is the detector's; if not, it was expected from earlier frames.
+        free: Whether nobody else's box overlaps, so that the look is this person's alone.
     """
 
     points: F64
     scores: F64
     box: F64
     box_score: float
+    look: F64
     detected: bool
+    free: bool
 
     def sure(self) -> NDArray[np.bool_]:
         """Return (K,): which joints are surely there."""
         return self.scores > JOINT_THRESHOLD
 
+    def quality(self) -> float:
+        """Return the mean score of the joints."""
+        return float(self.scores.mean())
+
+    def place(self) -> F64:
+        """Return (2,): the middle of the box."""
+        middle: F64 = (self.box[:2] + self.box[2:]) / 2
+        return middle
+
+    def size(self) -> float:
+        """Return the square root of the box's area, pixels."""
+        return float(np.sqrt(np.prod(self.box[2:] - self.box[:2])))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Identity:
+    """Who somebody is, as far as it shows: what was usual while nobody else was in the way.
+
+    Attributes:
+        number: The id; 0 for somebody who is not confirmed.
+        time: When last seen and free, seconds.
+        place: (2,), where, image pixels.
+        drift: (2,), usual velocity, pixels per second.
+        size: Usual square root of the box's area, pixels.
+        quality: Usual mean score of the joints.
+        look: (D,), usual colours.
+    """
+
+    number: int
+    time: float
+    place: F64
+    drift: F64
+    size: float
+    quality: float
+    look: F64
+
+    def expected_place(self, time: float) -> F64:
+        """Return (2,): where the person may be by now."""
+        return self.place + self.drift * coasting(time - self.time)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Track:
-    """One person.
+    """Somebody in view.
 
     Attributes:
-        sight: When last seen.
-        time: Of that, seconds.
+        sight: In the last frame.
+        anchor: When the detector last found the person: its box is carried along with the joints.
+        identity: Who it is.
+        born_at: When first seen, seconds.
+        time: Of the last frame, seconds.
         detected_at: When the detector last found the person, seconds.
+        mixed_at: When somebody else was last in the way, seconds; minus infinity if identity is settled.
         velocity: (2,), pixels per second.
-        margins: (4,), of the detector's box around the sure joints.
-        quality: Usual mean score of the joints.
-        number: The id; 0 until the person is confirmed.
         hits: Frames in which the person was seen.
         misses: Runs of the detector since it last found the person.
-        lost: Whether the person was not seen in the last frame.
     """
 
     sight: Sight
+    anchor: Sight
+    identity: Identity
+    born_at: float
     time: float
     detected_at: float
+    mixed_at: float
     velocity: F64
-    margins: F64
-    quality: float
-    number: int = 0
     hits: int = 1
     misses: int = 0
-    lost: bool = False
-
-    def shift(self, time: float) -> F64:
-        """Return (2,): how far the person is expected to have gone since last seen, pixels."""
-        return self.velocity * coasting(time - self.time)
 
     def expected_points(self, time: float) -> F64:
         """Return (K, 2): where the joints are expected, image pixels."""
-        return self.sight.points + self.shift(time)
+        return self.sight.points + self._shift(time)
 
     def expected_box(self, time: float) -> F64:
         """Return (4,): where the person is expected, image pixels."""
-        sure = self.sight.sure()
-        if sure.sum() < MIN_JOINTS:
-            return self.sight.box + np.tile(self.shift(time), 2)
-        box = with_margins(joints_box(self.sight.points[sure]), self.margins)
-        return box + np.tile(self.shift(time), 2)
+        sure, points = self.sight.sure(), self.sight.points
+        box = carry_box(self.anchor.box, self.anchor.points, points, sure & self.anchor.sure())
+        return include(box, points[sure]) + np.tile(self._shift(time), 2)
+
+    def _shift(self, time: float) -> F64:
+        return self.velocity * coasting(time - self.time)
 
 
 def begin(sight: Sight, time: float) -> Track:
     """Return the track of someone seen for the first time."""
-    return Track(sight, time, time, np.zeros(2), _margins(sight, MARGIN), float(sight.scores.mean()))
+    still = np.zeros(2)
+    identity = Identity(0, time, sight.place(), still, sight.size(), sight.quality(), sight.look)
+    mixed_at = -np.inf if sight.free else time
+    return Track(sight, sight, identity, time, time, time, mixed_at, still)
 
 
 def see(track: Track, sight: Sight, time: float, *, looked: bool) -> Track:
@@ -103,31 +140,31 @@ def see(track: Track, sight: Sight, time: float, *, looked: bool) -> Track:
     both = track.sight.sure() & sight.sure()
     velocity = track.velocity
     if both.sum() >= MIN_JOINTS:
-        shift = np.median(sight.points[both] - track.sight.points[both], axis=0)
-        velocity = follow_velocity(velocity, shift, passed)
-    weight = 1 - math.exp(-passed / _QUALITY_MEMORY_S)
-    now = float(sight.scores.mean())
+        moved = np.median(sight.points[both] - track.sight.points[both], axis=0) / passed
+        velocity = follow(velocity, moved, passed, VELOCITY_S)
+    settled = sight.free and track.mixed_at == -np.inf
     return replace(
         track,
         sight=sight if sight.detected else replace(sight, box_score=track.sight.box_score),
+        anchor=sight if sight.detected else track.anchor,
+        identity=_learn(track.identity, sight, velocity, time) if settled else track.identity,
         time=time,
         detected_at=time if sight.detected else track.detected_at,
+        mixed_at=track.mixed_at if sight.free else time,
         velocity=velocity,
-        margins=_margins(sight, track.margins) if sight.detected else track.margins,
-        quality=now if sight.detected else track.quality + weight * (now - track.quality),
         hits=track.hits + 1,
         misses=0 if sight.detected else track.misses + looked,
-        lost=False,
     )
 
 
-def miss(track: Track) -> Track | None:
-    """Return the track of someone not seen in this frame; `None` for one who was never confirmed."""
-    return replace(track, lost=True) if track.number else None
-
-
-def _margins(sight: Sight, otherwise: F64) -> F64:
-    sure = sight.sure()
-    if sure.sum() < MIN_JOINTS:
-        return otherwise
-    return margins_of(sight.box, joints_box(sight.points[sure]))
+def _learn(identity: Identity, sight: Sight, velocity: F64, time: float) -> Identity:
+    passed = time - identity.time
+    return Identity(
+        identity.number,
+        time,
+        sight.place(),
+        follow(identity.drift, velocity, passed, USUAL_S),
+        float(follow(identity.size, sight.size(), passed, USUAL_S)),
+        float(follow(identity.quality, sight.quality(), passed, USUAL_S)),
+        follow(identity.look, sight.look, passed, USUAL_S),
+    )

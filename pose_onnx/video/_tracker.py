@@ -9,26 +9,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_onnx._oks import oks, suppress_duplicates
-from pose_onnx._types import BOX, F32, F64, Poses
+from pose_onnx._types import BOX, F32, F64, Image, Poses
 from pose_onnx.video._assign import assign, box_iou
-from pose_onnx.video._track import Sight, Track, begin, miss, see
+from pose_onnx.video._identify import Lost, identify, is_within_reach
+from pose_onnx.video._look import alike, looks_of
+from pose_onnx.video._track import Sight, Track, begin, see
 
-KEPT_S: Final = 1.0
+KEPT_S: Final = 3.0
 """Someone not seen for longer than this is forgotten, and would come back as somebody new."""
 CONFIRMING_HITS: Final = 2
 """Frames in which somebody must be seen to get an id; in the first frame of a video one is enough."""
+WAITING_S: Final = 0.5
+WAITING_MIXED_S: Final = 1.5
+"""Where someone was lost, somebody new waits so long for an id of their own; in a crowd so long."""
 SAME_PERSON: Final = 0.5
 """Two poses of one frame with a larger OKS are one person, seen twice."""
-LEAST_SIMILAR: Final = 0.15
+LEAST_SIMILAR: Final = 0.25
 """Of a track and a pose, to be of one person."""
-LEAST_QUALITY: Final = 0.15
-"""A pose with a lower mean score is nobody, unless the detector says so."""
+LEAST_QUALITY: Final = 0.4
+"""At an expected box, a pose with a mean score below this part of the usual is nobody."""
 UNSURE_QUALITY: Final = 0.7
 """A mean score below this part of the usual asks for a detection."""
 MOST_MISSES: Final = 3
-"""Someone whom the detector missed in more runs than this, for `KEPT_S`, is lost."""
-TOLERANCE_GROWTH: Final = 2.0
-"""By how much of itself the tolerance of the OKS grows in a second in which someone is not seen."""
+UNSUPPORTED_S: Final = 1.0
+"""Someone whom the detector missed in more runs than `MOST_MISSES`, and for so long, is lost."""
+FREE_IOU: Final = 0.05
+"""With a larger overlap, the look of a person is mixed with somebody else's."""
 
 
 class Tracker:
@@ -43,6 +49,7 @@ class Tracker:
         self._sigmas = sigmas
         self._max_people = max_people
         self._tracks: list[Track] = []
+        self._lost: list[Lost] = []
         self._last_number = 0
         self._started = False
         self.unsure = False
@@ -50,19 +57,26 @@ class Tracker:
 
     @property
     def tracks(self) -> tuple[Track, ...]:
-        """Who is followed, those who are lost for the moment too."""
+        """Who is in view, confirmed or not."""
         return tuple(self._tracks)
+
+    @property
+    def someone_is_lost(self) -> bool:
+        """Whether somebody may come back."""
+        return bool(self._lost)
 
     def expected_boxes(self, time: float) -> tuple[F32, F32]:
         """Return boxes (N, 4) of the people in view, where they are expected, and their scores (N,)."""
-        seen = [track for track in self._tracks if not track.lost]
-        boxes = np.array([track.expected_box(time) for track in seen], np.float32)
-        return boxes.reshape(-1, BOX), np.array([track.sight.box_score for track in seen], np.float32)
+        boxes = np.array([track.expected_box(time) for track in self._tracks], np.float32)
+        return boxes.reshape(-1, BOX), np.array([track.sight.box_score for track in self._tracks], np.float32)
 
-    def update(self, poses: Poses, detected: NDArray[np.bool_], time: float, *, looked: bool) -> Poses:
+    def update(
+        self, image: Image, poses: Poses, detected: NDArray[np.bool_], time: float, *, looked: bool
+    ) -> Poses:
         """Give the people of the next frame their ids.
 
         Args:
+            image: The frame, BGR.
             poses: Found at detected and at expected boxes.
             detected: (N,), which of them are at the detector's boxes.
             time: Of the frame, seconds, later than the last.
@@ -71,75 +85,90 @@ class Tracker:
         Returns:
             Those of the poses that are somebody, with `ids`, in the order of their ids.
         """
-        indices = self._somebody(poses, detected)
-        sights = [_sight(poses, index, detected=bool(detected[index])) for index in indices]
-        pairs = dict(assign(self._similarity(sights, time), LEAST_SIMILAR))
-        unsure = False
-        followed: list[tuple[Track, int | None]] = []
-        for row, track in enumerate(self._tracks):
-            if (column := pairs.get(row)) is not None:
-                sight = sights[column]
-                unsure |= float(sight.scores.mean()) < UNSURE_QUALITY * track.quality
-                followed.append((see(track, sight, time, looked=looked), indices[column]))
-            elif (missed := miss(track)) is not None:
-                unsure |= not track.lost
-                followed.append((missed, None))
-        born = (column for column in range(len(sights)) if column not in pairs.values())
-        followed += [
-            (begin(sights[column], time), indices[column]) for column in born if sights[column].detected
-        ]
-        followed = [self._numbered(track, index) for track, index in followed if not _is_gone(track, time)]
-        followed = followed[: self._max_people]
-        self._tracks = [track for track, _ in followed]
+        indices = self._somebody(poses)
+        sights = _sights(image, poses[indices], detected[indices])
+        tracks, columns = self._follow(sights, time, looked=looked)
+        room = None if self._max_people is None else max(0, self._max_people - len(tracks))
+        new = [c for c in range(len(sights)) if sights[c].detected and c not in columns][:room]
+        tracks, columns = tracks + [begin(sights[column], time) for column in new], columns + new
+        tracks, self._lost = identify(tracks, self._lost, time)
+        self._lost = [one for one in self._lost if time - one.since <= KEPT_S]
+        self._tracks = [self._numbered(track, time) for track in tracks]
         self._started = self._started or looked
-        self.unsure = unsure
-        return _with_ids(poses, followed)
+        return _with_ids(poses[indices[columns]], [track.identity.number for track in self._tracks])
 
-    def _somebody(self, poses: Poses, detected: NDArray[np.bool_]) -> list[int]:
-        """Return which poses are people, each once."""
-        scores = poses.mean_scores()
-        good = np.flatnonzero(detected | (scores >= LEAST_QUALITY))
-        kept = suppress_duplicates(poses[good], scores[good], SAME_PERSON, self._sigmas)
-        return sorted(good[kept].tolist())
+    def _follow(self, sights: list[Sight], time: float, *, looked: bool) -> tuple[list[Track], list[int]]:
+        """Find who was in view among what is in sight: return those found, and where."""
+        pairs = dict(assign(self._similarity(self._tracks, sights, time), LEAST_SIMILAR))
+        tracks: list[Track] = []
+        columns: list[int] = []
+        self.unsure = False
+        for row, track in enumerate(self._tracks):
+            column = pairs.get(row)
+            if column is not None and _is_somebody(track, sights[column], time):
+                self.unsure |= sights[column].quality() < UNSURE_QUALITY * track.identity.quality
+                tracks.append(see(track, sights[column], time, looked=looked))
+                columns.append(column)
+            elif track.identity.number:
+                self.unsure = True
+                self._lost.append(Lost(track.identity, time))
+        return tracks, columns
 
-    def _similarity(self, sights: list[Sight], time: float) -> F64:
-        """Return (tracks, sights): the mean of OKS and IoU with where each track is expected."""
-        if not (self._tracks and sights):
-            return np.zeros((len(self._tracks), len(sights)))
-        points = np.stack([track.expected_points(time) for track in self._tracks])
-        boxes = np.stack([track.expected_box(time) for track in self._tracks])
-        unseen = np.array([time - track.time for track in self._tracks])
-        tolerance = np.square(1 + TOLERANCE_GROWTH * unseen) * np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-        alike = oks(
+    def _somebody(self, poses: Poses) -> NDArray[np.int64]:
+        """Return which poses to look at: of several of one person, one."""
+        return np.sort(suppress_duplicates(poses, poses.mean_scores(), SAME_PERSON, self._sigmas))
+
+    def _similarity(self, tracks: list[Track], sights: list[Sight], time: float) -> F64:
+        """Return (tracks, sights): mean of OKS, IoU and look with where and how each track is expected."""
+        if not (tracks and sights):
+            return np.zeros((len(tracks), len(sights)))
+        points = np.stack([track.expected_points(time) for track in tracks])
+        boxes = np.stack([track.expected_box(time) for track in tracks])
+        same_pose = oks(
             points.astype(np.float32),
             np.stack([sight.points for sight in sights]).astype(np.float32),
-            tolerance.astype(np.float32),
+            np.prod(boxes[:, 2:] - boxes[:, :2], axis=1).astype(np.float32),
             self._sigmas,
         )
-        mean: F64 = (alike + box_iou(boxes, np.stack([sight.box for sight in sights]))) / 2
-        return mean
+        same_place = box_iou(boxes, np.stack([sight.box for sight in sights]))
+        same_look = alike(
+            np.stack([track.identity.look for track in tracks]), np.stack([sight.look for sight in sights])
+        )
+        near: F64 = (same_pose + same_place) / 2
+        return near * same_look
 
-    def _numbered(self, track: Track, index: int | None) -> tuple[Track, int | None]:
-        """Give a track an id once it was seen often enough."""
-        if track.number or (track.hits < CONFIRMING_HITS and self._started):
-            return track, index
+    def _numbered(self, track: Track, time: float) -> Track:
+        """Give somebody an id once they were seen often enough, and are nobody who was lost nearby."""
+        if track.identity.number or (track.hits < CONFIRMING_HITS and self._started):
+            return track
+        near = any(is_within_reach(track, one.identity, time) for one in self._lost)
+        waiting = WAITING_S if track.mixed_at == -np.inf else WAITING_MIXED_S
+        if near and time - track.born_at < waiting:
+            return track
         self._last_number += 1
-        return replace(track, number=self._last_number), index
+        return replace(track, identity=replace(track.identity, number=self._last_number))
 
 
-def _is_gone(track: Track, time: float) -> bool:
-    never_detected = track.misses > MOST_MISSES and time - track.detected_at > KEPT_S
-    return never_detected or time - track.time > KEPT_S
+def _is_somebody(track: Track, sight: Sight, time: float) -> bool:
+    """Say whether what was found at an expected box is still the person."""
+    if sight.detected:
+        return True
+    unsupported = track.misses > MOST_MISSES and time - track.detected_at > UNSUPPORTED_S
+    return not unsupported and sight.quality() > LEAST_QUALITY * track.identity.quality
 
 
-def _sight(poses: Poses, index: int, *, detected: bool) -> Sight:
-    points, scores, box = (
-        array[index].astype(np.float64) for array in (poses.keypoints, poses.scores, poses.boxes)
-    )
-    return Sight(points, scores, box, float(poses.box_scores[index]), detected)
+def _sights(image: Image, poses: Poses, detected: NDArray[np.bool_]) -> list[Sight]:
+    boxes = poses.boxes.astype(np.float64)
+    looks = looks_of(image, poses.boxes)
+    free = (box_iou(boxes, boxes) > FREE_IOU).sum(axis=1) <= 1
+    points, scores = poses.keypoints.astype(np.float64), poses.scores.astype(np.float64)
+    columns = (points, scores, boxes, poses.box_scores.tolist(), looks, detected.tolist(), free.tolist())
+    return [Sight(*values) for values in zip(*columns, strict=True)]
 
 
-def _with_ids(poses: Poses, followed: list[tuple[Track, int | None]]) -> Poses:
-    pairs = sorted((track.number, index) for track, index in followed if track.number and index is not None)
-    numbers, indices = np.array(pairs, np.int64).reshape(-1, 2).T
-    return replace(poses[indices], ids=numbers)
+def _with_ids(poses: Poses, numbers: list[int]) -> Poses:
+    """Return the confirmed people, with ids, in their order."""
+    ids = np.array(numbers, np.int64)
+    order = np.argsort(ids, kind="stable")
+    order = order[ids[order] > 0]
+    return replace(poses[order], ids=ids[order])
