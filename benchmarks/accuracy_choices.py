@@ -45,13 +45,14 @@ def antialiased() -> Iterator[None]:
     """Smooth a picture before it is made more than 1.5 times smaller."""
 
     def smooth_warp(
-        image: Image, image_to_input: F64, region: NDArray[np.int64], size: tuple[int, int]
-    ) -> Image:
-        shrink = 1 / image_to_input[0, 0]
-        smooth = cv2.GaussianBlur(image, (0, 0), 0.4 * shrink) if shrink > 1.5 else image  # noqa: PLR2004
-        return warp(np.asarray(smooth, np.uint8), image_to_input, region, size)
+        image: Image, image_to_input: F64, regions: NDArray[np.int64], size: tuple[int, int]
+    ) -> Iterator[Image]:
+        for person, region in zip(image_to_input, regions, strict=True):
+            shrink = 1 / person[0, 0]
+            smooth = cv2.GaussianBlur(image, (0, 0), 0.4 * shrink) if shrink > 1.5 else image  # noqa: PLR2004
+            yield warp(np.asarray(smooth, np.uint8), person, region, size)
 
-    with patch("pose_onnx._keypoints.warp", smooth_warp):
+    with patch("pose_onnx._keypoints.warp_all", smooth_warp):
         yield
 
 

@@ -93,7 +93,7 @@ def select_boxes(boxes: F32, scores: F32, spec: BoxSpec, threshold: float) -> De
     Returns:
         The survivors, best first, in the frame of `boxes`.
     """
-    anchors, labels = np.nonzero(scores > threshold)
+    anchors, labels = np.divmod(np.flatnonzero(scores > threshold), scores.shape[1])
     order = np.argsort(-scores[anchors, labels], kind="stable")
     anchors, labels = anchors[order], labels[order]
     kept = _suppress(boxes[anchors], labels, spec)

@@ -155,13 +155,20 @@ def invert(maps: F64) -> F64:
 
 def box_iou(boxes: F32, others: F32) -> F32:
     """Return the (N, M) intersection over union of (N, 4) and (M, 4) xyxy boxes; 0 where both are empty."""
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    shared = np.prod(np.maximum(high - low, 0), axis=2)
-    areas = [np.prod(np.maximum(item[:, 2:] - item[:, :2], 0), axis=1) for item in (boxes, others)]
+    shared = _area(
+        np.maximum(boxes[:, None, :2], others[None, :, :2]),
+        np.minimum(boxes[:, None, 2:], others[None, :, 2:]),
+    )
+    areas = [_area(item[:, :2], item[:, 2:]) for item in (boxes, others)]
     union = areas[0][:, None] + areas[1][None, :] - shared
     result: F32 = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
     return result
+
+
+def _area(low: F32, high: F32) -> F32:
+    sides = np.maximum(high - low, 0)
+    area: F32 = sides[..., 0] * sides[..., 1]
+    return area
 
 
 def _centers(boxes: F64) -> F64:

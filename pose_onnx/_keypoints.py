@@ -10,7 +10,7 @@ from pose_onnx._heatmap import decode_heatmaps
 from pose_onnx._normalize import normalize
 from pose_onnx._presets import Preset
 from pose_onnx._types import F32, Image
-from pose_onnx._warp import warp
+from pose_onnx._warp import warp_all
 
 
 def keypoint_input(image_bgr: Image, crops: Crops, card: ModelCard, *, out: F32 | None = None) -> F32:
@@ -27,9 +27,9 @@ def keypoint_input(image_bgr: Image, crops: Crops, card: ModelCard, *, out: F32 
     """
     height, width = card.input_size
     tensor = np.empty((len(crops.valid), 3, height, width), np.float32) if out is None else out
-    for index in range(len(tensor)):
-        pixels = warp(image_bgr, crops.image_to_input[index], crops.regions[index], (height, width))
-        normalize(pixels, card, out=tensor[index])
+    crop_pixels = warp_all(image_bgr, crops.image_to_input, crops.regions, (height, width))
+    for pixels, target in zip(crop_pixels, tensor, strict=True):
+        normalize(pixels, card, out=target)
     return tensor
 
 
