@@ -10,7 +10,7 @@ time on a busy machine, and as good for one thread.
 The picture is a photo repeated until it holds so many people; both sides detect them, with one threshold.
 Images are in memory: both sides would decode files with the same function. Before any time is taken the
 keypoints must be equal: `preset="paddle"` against the loop, on the same resampled pixels. "bare networks" are
-our networks alone, on the very inputs that the pipeline feeds them.
+the runs of our networks alone: what would be left if all else took no time.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
-from unittest.mock import patch
 
 import cv2
 import numpy as np
 from graph import ours, session
+from overhead import networks
 from plain_export import BUILT_IN, plain_export
 from reference_loop import BATCH, F64, Image, ReferencePipeline
 
@@ -74,21 +74,6 @@ def check_equal(estimator: PoseEstimator, loop: ReferencePipeline, image: Image)
     if not largest <= TOLERANCE:
         raise SystemExit(f"keypoints differ by {largest:.3f} px, the tolerance is {TOLERANCE}")
     return largest
-
-
-def bare_networks(estimator: PoseEstimator, image: Image) -> Contender:
-    """Return the network runs of one call of the estimator, to be repeated without the rest of it."""
-    calls: list[tuple[Any, dict[str, np.ndarray]]] = []
-    kind = type(estimator.detector.runtime)
-    run = kind.run
-
-    def note(runtime: Any, feeds: Mapping[str, np.ndarray]) -> Any:
-        calls.append((runtime, {name: array.copy() for name, array in feeds.items()}))
-        return run(runtime, feeds)
-
-    with patch.object(kind, "run", note):
-        estimator(image)
-    return lambda: [runtime.run(feeds) for runtime, feeds in calls]
 
 
 def measure(contenders: Mapping[str, Contender], repeats: int) -> dict[str, list[tuple[float, float]]]:
@@ -144,7 +129,7 @@ def compare(
             LOOP: lambda: loop(image),
             "ours, accurate": lambda: accurate(image),
             "ours, paddle": lambda: paddle(image),
-            BARE: bare_networks(accurate, image),
+            BARE: networks(accurate, people),
         },
         args.repeats,
     )

@@ -83,11 +83,3 @@ def test_the_loop_over_joints_decodes_as_we_do(loop_module: ModuleType) -> None:
     heatmaps = np.abs(rng.normal(0, 0.1, (3, 17, 32, 24))).astype(np.float32)
     ours, _ = decode_heatmaps(heatmaps)
     np.testing.assert_allclose(loop_module.decode(heatmaps), ours, rtol=0, atol=1e-3)
-
-
-def test_bare_networks_are_the_runs_of_one_call(pipeline: ModuleType, estimator: PoseEstimator) -> None:
-    image = load_image(ROOT / "models" / "photos" / "camera.jpg")
-    bare = pipeline.bare_networks(estimator, image)
-    detector, pose = bare()
-    assert {"boxes", "scores"} == set(detector)
-    np.testing.assert_array_equal(pose["heatmaps"].max(axis=(2, 3)), estimator(image).scores)
