@@ -23,6 +23,7 @@ VERBS: Final = MappingProxyType(
         "demo": "find the people in two photos that come along",
         "run": "find people and their keypoints in pictures",
         "video": "follow people through a video, a camera or a stream",
+        "batch": "find people in many pictures and videos, on many workers",
         "bench": "measure where the time of a picture goes, engines in turns",
         "models": "list the known models and which are on this machine",
         "info": "show what a model file is",

@@ -1,0 +1,81 @@
+"""Find people in many pictures and videos, on many workers; write the results as Parquet files."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Final
+
+from pose_onnx._cv import cv2
+from pose_onnx.cli._options import add_estimator_options, estimator_arguments
+
+if TYPE_CHECKING:
+    from pose_onnx.ray import Report
+
+EXIT_SOME_FAILED: Final = 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `pose-onnx batch`."""
+    add = parser.add_argument
+    add(
+        "inputs",
+        nargs="+",
+        metavar="INPUT",
+        help="pictures, videos, or folders of them: paths, or addresses such as s3://bucket/photos",
+    )
+    add(
+        "--out",
+        required=True,
+        metavar="DIR",
+        help="folder for the Parquet files, path or address; items that it has rows of are not done again",
+    )
+    add("--workers", type=int, metavar="N", help="processes (default: the CPUs that there are, by --threads)")
+    add(
+        "--address",
+        metavar="ADDR",
+        help="of a Ray cluster (default: RAY_ADDRESS, or else a Ray of this machine for this job)",
+    )
+    add("--retry-failed", action="store_true", help="do those items again that have an error in the table")
+    add_estimator_options(parser, threads=1)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run `pose-onnx batch`."""
+    from tqdm import tqdm  # noqa: PLC0415 (only some verbs show a bar)
+
+    from pose_onnx.ray import run_batch  # noqa: PLC0415 (an extra)
+
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # damaged pictures are named by us
+    options = estimator_arguments(args)
+    with tqdm(unit="item", disable=None) as bar:
+
+        def show(report: Report) -> None:
+            bar.total = report.total
+            bar.update(report.done - bar.n)
+            bar.set_postfix(people=report.people, failed=report.failed)
+
+        report = run_batch(
+            args.inputs,
+            args.out,
+            workers=args.workers,
+            address=args.address,
+            retry_failed=args.retry_failed,
+            progress=show,
+            **options,
+        )
+    return _close(report, args.out)
+
+
+def _close(report: Report, out: str) -> int:
+    """Say how it went, of this job and of what was there before."""
+    before = f" ({report.before} were done before)" if report.before else ""
+    print(f"{report.done} items{before}, {report.people} people: {out}")
+    if failed := report.failed + report.failed_before:
+        print(
+            f"pose-onnx: {failed} of {report.done + report.before} items failed; the column 'error' says "
+            "why, and --retry-failed does them again",
+            file=sys.stderr,
+        )
+        return EXIT_SOME_FAILED
+    return 0

@@ -1,0 +1,103 @@
+"""The actor of a batch job: it loads the models once and turns items into rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, Final
+
+from pose_onnx._cv import cv2
+from pose_onnx._errors import InputError
+from pose_onnx._estimator import PoseEstimator
+from pose_onnx._image import decode_image
+from pose_onnx._types import Image
+from pose_onnx.ray._engine import pa
+from pose_onnx.ray._places import is_video, local_copy, read_bytes
+from pose_onnx.ray._table import Row, failed, table_of
+from pose_onnx.video import VideoPoseEstimator
+
+FRAMES_PER_TABLE: Final = 256
+"""Rows of a video that are in memory at once; each table becomes a row group of the Parquet file."""
+
+
+class PoseBatch:
+    """Finds people in batches of pictures and videos: the class for `ray.data.Dataset.map_batches`.
+
+    The batches need a column `path`, an address of a picture or video, and may have a column `bytes` with
+    the pictures' content. The rows that come out are those of `SCHEMA`; an item that cannot be used
+    becomes a row with its error, and the others go on.
+
+    Args:
+        threads: Threads inside one model run; give the actor as many CPUs (`num_cpus`).
+        options: What `PoseEstimator` takes, by keyword.
+
+    Raises:
+        PoseOnnxError: Of `PoseEstimator`: a name, model or option that cannot be used.
+
+    Example:
+        >>> files = ray.data.read_binary_files("s3://bucket/photos", include_paths=True)  # doctest: +SKIP
+        >>> rows = files.map_batches(
+        ...     PoseBatch, batch_size=64, batch_format="pyarrow", concurrency=2,
+        ...     fn_constructor_kwargs={"pose": "tinypose_256x192"},
+        ... )  # doctest: +SKIP
+    """
+
+    def __init__(self, *, threads: int = 1, **options: Any) -> None:
+        cv2.setNumThreads(threads)  # of this process, which is the actor's own
+        self._estimator = PoseEstimator(threads=threads, **options)
+        self._names = (self._estimator.detector.card.name, self._estimator.keypoint_model.card.name)
+
+    def __call__(self, batch: Any) -> Iterator[Any]:
+        """Give the rows of a batch, as one Arrow table for its pictures and others for its videos.
+
+        Args:
+            batch: Arrow table, or a mapping of column names to arrays.
+
+        Raises:
+            InputError: It has no column `path`.
+        """
+        paths, contents = _columns(batch)
+        pictures = [
+            self._picture(path, content)
+            for path, content in zip(paths, contents, strict=True)
+            if not is_video(path)
+        ]
+        if pictures:
+            yield table_of(pictures, *self._names)
+        for path in filter(is_video, paths):
+            rows = self._video(path)
+            while some := list(islice(rows, FRAMES_PER_TABLE)):
+                yield table_of(some, *self._names)
+
+    def _picture(self, path: str, content: bytes | None) -> Row:
+        try:
+            image = decode_image(read_bytes(path) if content is None else content, path)
+            return Row(path, self._estimator(image), _size(image))
+        except Exception as error:  # noqa: BLE001 (whatever is wrong with one, the others go on)
+            return failed(path, error)
+
+    def _video(self, path: str) -> Iterator[Row]:
+        try:
+            frame = None
+            with local_copy(path) as file:
+                for frame in VideoPoseEstimator(self._estimator).run(file):
+                    yield Row(path, frame.poses, _size(frame.image), frame.index, frame.time)
+            if frame is None:  # without a row nobody would know that it was looked at
+                raise InputError(f"{path!r} holds no frame; give a whole video")  # noqa: TRY301 (recorded)
+        except Exception as error:  # noqa: BLE001 (as above; the frames before it stay)
+            yield failed(path, error)
+
+
+def _size(image: Image) -> tuple[int, int]:
+    return image.shape[0], image.shape[1]
+
+
+def _columns(batch: Any) -> tuple[Sequence[str], Sequence[bytes | None]]:
+    table = pa.table(dict(batch)) if isinstance(batch, Mapping) else batch
+    if "path" not in table.column_names:
+        raise InputError(
+            f"the batch has the columns {table.column_names}; it needs 'path', for example from "
+            "ray.data.read_binary_files(..., include_paths=True)"
+        )
+    paths = table["path"].to_pylist()
+    return paths, table["bytes"].to_pylist() if "bytes" in table.column_names else [None] * len(paths)

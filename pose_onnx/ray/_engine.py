@@ -1,0 +1,19 @@
+"""The one place that imports Ray and Arrow, so that a missing one is one sentence."""
+
+from __future__ import annotations
+
+from pose_onnx._errors import DependencyError
+
+try:
+    import fsspec.core
+    import pyarrow as pa
+    import pyarrow.fs as pafs
+    import pyarrow.parquet as pq
+    import ray
+    import ray.data
+except ImportError as error:
+    raise DependencyError(
+        f"pose_onnx.ray needs Ray Data and PyArrow ({error}); run: pip install 'pose-onnx[ray]'"
+    ) from error
+
+__all__ = ["fsspec", "pa", "pafs", "pq", "ray"]

@@ -1,0 +1,183 @@
+"""Files and folders by address: local paths, and whatever Arrow (s3, gs, ...) or fsspec (http, ...) reaches.
+
+Credentials and endpoints come from the environment of each machine, never from an address: addresses are
+written into the results.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from pose_onnx._errors import DependencyError, InputError
+from pose_onnx._image import IMAGE_SUFFIXES
+from pose_onnx.ray._engine import fsspec, pafs
+
+VIDEO_SUFFIXES: Final = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
+"""What is taken for a video; anything else is a picture."""
+
+_ARROW_SCHEMES: Final = frozenset({"abfs", "abfss", "gcs", "gs", "hdfs", "s3", "viewfs"})
+"""Arrow has its own clients for these; every other scheme is left to fsspec."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A file or folder, there or not.
+
+    Attributes:
+        files: The Arrow file system that it is on.
+        path: Its path in there.
+        prefix: What stands before the path in the address; empty for local ones.
+    """
+
+    files: Any
+    path: str
+    prefix: str
+
+    @property
+    def address(self) -> str:
+        """What finds it again, on every machine that reaches it."""
+        return self.prefix + self.path
+
+    @property
+    def local(self) -> Path | None:
+        """The same place for Python, if it is on this machine."""
+        return Path(self.path) if isinstance(self.files, pafs.LocalFileSystem) else None
+
+    def child(self, name: str) -> Place:
+        """Return a place in this folder."""
+        return replace(self, path=f"{self.path.rstrip('/')}/{name}")
+
+
+def find_place(address: str) -> Place:
+    """Return where an address leads. Nothing is opened yet, and it need not exist.
+
+    Raises:
+        InputError: The address holds a password, or nobody knows its scheme.
+        DependencyError: fsspec needs a package for its scheme.
+    """
+    scheme, mark, rest = address.partition("://")
+    if not mark:
+        # Not Path.resolve: a link has the same name on every machine, what it leads to may not.
+        return Place(_local_files(), os.path.abspath(address), "")  # noqa: PTH100
+    if urlsplit(address).password is not None:
+        raise InputError(
+            f"the address of {urlsplit(address).hostname!r} holds a password, which would end up in the "
+            "results; give the credentials in the environment of every worker instead"
+        )
+    try:
+        if scheme == "file":
+            return Place(_local_files(), pafs.FileSystem.from_uri(address)[1], "")
+        if scheme in _ARROW_SCHEMES:
+            host, _, inside = rest.partition("/")
+            root = _arrow_root(f"{scheme}://{host}")
+            return root.child(inside.rstrip("/")) if inside else root
+        files, path = fsspec.core.url_to_fs(address)
+    except ImportError as error:
+        raise DependencyError(
+            f"{address!r} needs a package that is not installed ({error}); install it on every worker"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{address!r} cannot be used ({error}); give a path or an address") from error
+    prefix = files.unstrip_protocol(path).removesuffix(path)
+    return Place(pafs.PyFileSystem(pafs.FSSpecHandler(files)), path, prefix)
+
+
+@lru_cache
+def _local_files() -> Any:
+    return pafs.LocalFileSystem()
+
+
+@lru_cache  # connecting to a bucket asks where it is, which takes a while
+def _arrow_root(root: str) -> Place:
+    files, base = pafs.FileSystem.from_uri(root + "/")
+    return Place(files, base, root.removesuffix(base.rstrip("/")))
+
+
+def find_items(addresses: Iterable[str]) -> list[str]:
+    """Return the addresses of the pictures and videos that files and folders mean, each once, in order.
+
+    A file is taken as it is. A folder means the pictures and videos in it and below it, sorted, without those
+    whose name begins with a dot.
+
+    Raises:
+        InputError: No such file or folder, or a folder without pictures and videos.
+    """
+    return list(dict.fromkeys(item for address in addresses for item in _expand(address)))
+
+
+def _expand(address: str) -> list[str]:
+    place = find_place(address)
+    try:
+        kind = place.files.get_file_info(place.path).type
+        if kind == pafs.FileType.Directory:
+            below = place.files.get_file_info(pafs.FileSelector(place.path, recursive=True))
+            paths = [info.path for info in below if info.type != pafs.FileType.Directory]
+    except (OSError, ValueError) as error:  # ValueError: a file name that is no UTF-8
+        raise InputError(f"{address!r} cannot be listed ({error}); give a readable folder") from error
+    if kind == pafs.FileType.NotFound:
+        raise InputError(f"{address!r} does not exist; give pictures, videos or folders of them")
+    if kind != pafs.FileType.Directory:
+        return [place.address]
+    suffixes = (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)
+    found = [
+        replace(place, path=path).address
+        for path in sorted(paths)
+        if path.lower().endswith(suffixes) and not PurePosixPath(path).name.startswith(".")
+    ]
+    if not found:
+        raise InputError(
+            f"the folder {address!r} holds no picture and no video ({', '.join(suffixes)}); give another"
+        )
+    return found
+
+
+def is_video(address: str) -> bool:
+    """Say whether an item is a video, by its suffix."""
+    return address.lower().endswith(VIDEO_SUFFIXES)
+
+
+def read_bytes(address: str) -> bytes:
+    """Return a file's content.
+
+    Raises:
+        InputError: It is missing or cannot be read.
+    """
+    place = find_place(address)
+    try:
+        if place.local:
+            return place.local.read_bytes()
+        with place.files.open_input_stream(place.path, compression=None) as stream:
+            data: bytes = stream.read()
+    except OSError as error:
+        raise InputError(f"{address!r} cannot be read ({error}); give a readable file") from error
+    return data
+
+
+@contextmanager
+def local_copy(address: str) -> Iterator[Path]:
+    """Give a path of this machine with a file's content: its own, or a copy that is deleted afterwards.
+
+    Raises:
+        InputError: It is missing or cannot be read.
+    """
+    place = find_place(address)
+    if place.local:
+        yield place.local
+        return
+    with tempfile.TemporaryDirectory(prefix="pose-onnx-") as folder:
+        copy = Path(folder) / f"copy{PurePosixPath(place.path).suffix}"
+        try:
+            with place.files.open_input_stream(place.path, compression=None) as source, copy.open("wb") as to:
+                shutil.copyfileobj(source, to)
+        except OSError as error:
+            raise InputError(f"{address!r} cannot be fetched ({error}); give a readable file") from error
+        yield copy

@@ -1,0 +1,64 @@
+"""A connection to Ray: the caller's own, a cluster, or a local Ray that ends with the job."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from pose_onnx._errors import EngineError
+from pose_onnx.ray._engine import ray
+
+_STORE_BYTES: Final = 100 * 2**20
+"""Of shared memory: only addresses and counts pass through Ray, and containers have little."""
+
+# Read by Ray when it starts. What the caller has set stays.
+_ENVIRONMENT: Final = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent anywhere
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # a worker that dies is no news: it is replaced, and counted
+}
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # of Linux
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+@contextmanager
+def ray_session(address: str | None, cpus: int | None) -> Iterator[None]:
+    """Connect to Ray, and let go of it at the end.
+
+    Args:
+        address: Of a cluster; RAY_ADDRESS names one too. Without either a Ray of this machine is started.
+        cpus: How many CPUs a Ray of this machine may use; every core when `None`.
+
+    Raises:
+        EngineError: No Ray can be reached or started.
+    """
+    if ray.is_initialized():
+        yield
+        return
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    cluster = address or os.environ.get("RAY_ADDRESS") or "local"
+    local = {"num_cpus": cpus or cores(), "object_store_memory": _STORE_BYTES, "include_dashboard": False}
+    try:
+        ray.init(
+            cluster,
+            **(local if cluster == "local" else {}),
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise EngineError(
+            f"Ray at {cluster!r} cannot be used ({reason}); check the address, or leave it out to use this "
+            "machine"
+        ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()

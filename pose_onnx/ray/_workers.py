@@ -1,0 +1,147 @@
+"""Workers of Ray Data that write parts, and what becomes of items whose worker died."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from math import ceil
+from typing import Any, Final
+
+from pose_onnx._errors import EngineError, PoseOnnxError
+from pose_onnx.ray._batch import PoseBatch
+from pose_onnx.ray._engine import pa, ray
+from pose_onnx.ray._parts import Counts, Part, ResultFolder, make_parts
+from pose_onnx.ray._table import Row, table_of
+
+LARGEST_PART: Final = 256
+"""Pictures in one file, at most: what a worker that dies loses."""
+
+_PARTS_PER_WORKER: Final = 16  # so that the workers finish at about the same time
+
+WORKER_DIED: Final = "WorkerDied"
+"""The `error_kind` of an item that no worker survived."""
+
+ATTEMPTS: Final = 3
+"""So many workers may die of a part: it may be chance, or something in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """How many, and what they are made with.
+
+    Attributes:
+        count: Of processes, each with its own models.
+        cpus: CPUs of each.
+        folder: Where they write.
+        options: What each gives to `PoseBatch`.
+    """
+
+    count: int
+    cpus: int
+    folder: ResultFolder
+    options: Mapping[str, Any]
+
+    def process(self, items: Sequence[str]) -> Iterator[Counts]:
+        """Write the rows of all items, and tell what is in each part as it is finished.
+
+        A part that ended its workers is done again with one item a part, so that an item that does that takes
+        no other with it; such an item gets a row that says so.
+
+        Raises:
+            EngineError: The workers cannot start or cannot write, or Ray gave up.
+        """
+        fatal: list[str] = []
+        most = min(LARGEST_PART, ceil(len(items) / (self.count * _PARTS_PER_WORKER)))
+        for part, counts in self._run(make_parts(items, most)):
+            if counts is None:
+                fatal += part.paths
+            else:
+                yield counts
+        for part, counts in self._run(make_parts(fatal, 1)):
+            yield counts or self._give_up(part)
+
+    def _give_up(self, part: Part) -> Counts:
+        (path,) = part.paths
+        row = Row(path, error=f"{path!r} ended {ATTEMPTS} workers that tried it", error_kind=WORKER_DIED)
+        return self.folder.write(part.name, [table_of([row])])
+
+    def _run(self, parts: Sequence[Part]) -> Iterator[tuple[Part, Counts | None]]:
+        """Give each part and what was written of it: nothing if it ended its workers."""
+        if not parts:
+            return
+        # One block a part, so that what Ray does again is the same part.
+        work = ray.data.from_arrow([pa.table({"name": [p.name], "paths": [list(p.paths)]}) for p in parts])
+        done = work.map_batches(
+            _PartWriter,
+            fn_constructor_args=(self.folder, dict(self.options)),
+            batch_size=1,
+            batch_format="pyarrow",
+            compute=ray.data.ActorPoolStrategy(
+                size=min(self.count, len(parts))
+            ),  # Ray replaces actors that die
+            num_cpus=self.cpus,
+        )
+        done.context.enable_progress_bars = False
+        by_name = {part.name: part for part in parts}
+        try:
+            with _quiet_log():
+                for batch in done.iter_batches(batch_size=None, batch_format="pyarrow"):
+                    for row in batch.to_pylist():
+                        if row["trouble"]:
+                            raise EngineError(row["trouble"])
+                        yield by_name[row["name"]], row["counts"] and Counts(**row["counts"])
+        except ray.exceptions.RayError as error:
+            reason = str(error).strip().rpartition("\n")[2]
+            raise EngineError(f"Ray gave up ({reason}); start again to go on with what is left") from error
+
+
+class _PartWriter:
+    """The actor: writes the rows of a part, and reports what is in it.
+
+    What no retry would mend (a model that is not there, a folder that cannot be written) is reported, not
+    raised: Ray would log it, forget it and go on.
+    """
+
+    def __init__(self, folder: ResultFolder, options: Mapping[str, Any]) -> None:
+        self._folder = folder
+        self._trouble: str | None = None
+        try:
+            self._batch = PoseBatch(**options)
+        except PoseOnnxError as error:
+            self._trouble = f"a worker cannot start: {error}"
+
+    def __call__(self, batch: Any) -> Any:
+        name, paths = batch["name"][0].as_py(), batch["paths"][0].as_py()
+        counts, trouble = None, self._trouble
+        if trouble is None:
+            try:
+                with self._folder.attempt(name, ATTEMPTS) as may_start:
+                    if may_start:
+                        counts = self._folder.write(name, self._batch(pa.table({"path": paths})))
+            except PoseOnnxError as error:
+                trouble = str(error)
+        fields = {"name": name, "trouble": trouble, "counts": counts and asdict(counts)}
+        return pa.Table.from_pylist([fields], schema=_REPORT)
+
+
+_REPORT: Final = pa.schema(
+    [
+        ("name", pa.string()),
+        ("trouble", pa.string()),
+        ("counts", pa.struct([("items", pa.int64()), ("people", pa.int64()), ("failed", pa.int64())])),
+    ]
+)
+
+
+@contextmanager
+def _quiet_log() -> Iterator[None]:
+    """Keep Ray Data from telling the terminal what the progress and the table tell."""
+    logger = logging.getLogger("ray.data")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

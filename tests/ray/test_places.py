@@ -1,0 +1,130 @@
+"""Addresses: local, of a server, and of a file system in memory; and one sentence for each that is wrong."""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from pose_onnx import DependencyError, InputError
+
+pytest.importorskip("ray", reason="needs pose-onnx[ray]")
+
+import fsspec
+
+from pose_onnx.ray._places import find_items, find_place, local_copy, read_bytes
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class's name)
+        pass
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(QuietHandler, directory=folder)) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_folder_means_what_is_in_and_below_it(tmp_path: Path, photo: Callable[..., Path]) -> None:
+    names = ["b.png", "a.JPG", "sub folder/100%.jpeg", "walk.mp4"]
+    for name in [*names[:3], ".hidden.png"]:
+        photo(tmp_path / name)
+    (tmp_path / "walk.mp4").touch()
+    (tmp_path / "notes.txt").touch()
+    expected = sorted(str(tmp_path / name) for name in names)
+    assert find_items([str(tmp_path)]) == expected
+    assert find_items([expected[1], tmp_path.as_uri()]) == [expected[1], expected[0], *expected[2:]]
+
+
+def test_a_path_is_the_same_from_everywhere(
+    tmp_path: Path, photo: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo(tmp_path / "a.png")
+    monkeypatch.chdir(tmp_path)
+    assert find_items(["a.png", "./a.png", "."]) == [str(tmp_path / "a.png")]
+
+
+def test_a_file_is_taken_whatever_its_suffix(tmp_path: Path) -> None:
+    (tmp_path / "picture.ppm").write_bytes(b"P6")
+    assert find_items([str(tmp_path / "picture.ppm")]) == [str(tmp_path / "picture.ppm")]
+
+
+def test_a_server(tmp_path: Path) -> None:
+    pytest.importorskip("aiohttp", reason="needs pose-onnx[ray]")
+    (tmp_path / "a.jpg").write_bytes(b"content")
+    with served(tmp_path) as root:
+        assert find_items([f"{root}/a.jpg?size=large"]) == [f"{root}/a.jpg?size=large"]
+        assert read_bytes(f"{root}/a.jpg?size=large") == b"content"
+        with pytest.raises(InputError, match=r"missing\.jpg"):
+            find_items([f"{root}/missing.jpg"])
+
+
+def test_another_file_system() -> None:
+    files = fsspec.filesystem("memory")
+    files.pipe({"/photos/a.jpg": b"a", "/photos/below/b.mp4": b"b", "/photos/c.txt": b"c"})
+    items = find_items(["memory://photos"])
+    assert items == ["memory:///photos/a.jpg", "memory:///photos/below/b.mp4"]
+    assert read_bytes(items[0]) == b"a"
+    with local_copy(items[1]) as copy:
+        assert (copy.suffix, copy.read_bytes()) == (".mp4", b"b")
+    assert not copy.exists()
+
+
+def test_a_local_file_is_not_copied(tmp_path: Path) -> None:
+    with local_copy(str(tmp_path / "a.mp4")) as path:
+        assert path == tmp_path / "a.mp4"
+
+
+def test_addresses_of_arrow_stay_themselves() -> None:
+    place = find_place("gs://bucket/a folder/100%.jpg")
+    assert (place.path, place.address) == ("bucket/a folder/100%.jpg", "gs://bucket/a folder/100%.jpg")
+    assert place.child("b").address == "gs://bucket/a folder/100%.jpg/b"
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("/no/such/folder", "does not exist"),
+        ("s3://key:secret@bucket/photos", "holds a password"),
+        ("nosuch://bucket/photos", "nosuch"),
+        ("memory://nothing-here", "does not exist"),
+    ],
+)
+def test_a_wrong_address_is_one_sentence(address: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        find_items([address])
+    assert "secret" not in str(caught.value)
+
+
+def test_a_package_that_is_missing_is_named() -> None:
+    fsspec.register_implementation("far", "no_such_package.Files", clobber=True)
+    with pytest.raises(DependencyError, match="no_such_package"):
+        find_place("far://bucket/photos")
+
+
+def test_a_folder_without_pictures(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no picture and no video"):
+        find_items([str(tmp_path)])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file names are text there")
+def test_a_name_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "a\udcff.jpg").touch()
+    with pytest.raises(InputError, match="cannot be listed"):
+        find_items([str(tmp_path)])
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        read_bytes(str(tmp_path / "a.jpg"))
