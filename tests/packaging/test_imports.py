@@ -25,6 +25,8 @@ HEAVY = {
     "torch",
     "tensorflow",
     "pycocotools",
+    "pyarrow",
+    "ray",
     "scipy",
     "av",
     "supervision",
