@@ -23,6 +23,7 @@ from pose_onnx.cli._options import (
 )
 from pose_onnx.cli._pictures import annotated_paths, find_pictures
 from pose_onnx.cli._tables import count
+from pose_onnx.formats import write_csv_rows
 
 DEFAULT_OUT: Final = "pose-onnx-out"
 RESULTS_NAME: Final = "poses.json"
@@ -37,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_min_score_option(parser)
     add("--out", default=DEFAULT_OUT, metavar="DIR", help="folder for the results (default: %(default)s)")
     add("--json", metavar="FILE", help=f"where to write the JSON (default: {RESULTS_NAME} in the folder)")
+    add("--csv", metavar="FILE", help="write a table too: a row for each person")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -46,8 +48,13 @@ def run(args: argparse.Namespace) -> int:
     out = make_folder(args.out)
     targets = annotated_paths(pictures, out)
     with estimator_of(args) as estimator:
-        results = _Results(estimator_settings(args, estimator))
-        with results.saved_to(Path(args.json) if args.json else out / RESULTS_NAME):
+        results = _Results(
+            estimator_settings(args, estimator),
+            estimator.keypoint_model.card.keypoints,
+            Path(args.json) if args.json else out / RESULTS_NAME,
+            Path(args.csv) if args.csv else None,
+        )
+        with results.saved():
             for picture, target in _with_progress(list(zip(pictures, targets, strict=True)), results):
                 try:
                     results.images.append(_process(estimator, picture, target, args.min_score))
@@ -65,23 +72,30 @@ def run(args: argparse.Namespace) -> int:
 @dataclass(slots=True)
 class _Results:
     settings: dict[str, Any]
+    keypoint_names: tuple[str, ...]
+    document: Path
+    table: Path | None
     images: list[ImageResult] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
 
     @contextmanager
-    def saved_to(self, path: Path) -> Iterator[None]:
+    def saved(self) -> Iterator[None]:
         """Write what there is, however the work inside ends; and at once, to fail before it if need be."""
-        make_folder(path.parent)
-        self._save(path)
+        self._save()
         try:
             yield
         finally:
-            self._save(path)
+            self._save()
 
-    def _save(self, path: Path) -> None:
+    def _save(self) -> None:
+        make_folder(self.document.parent)
         text = results_json(self.settings, self.images, self.failures)
         # A file name that is no UTF-8 holds lone surrogates, which JSON writes as a backslash and their code.
-        atomic_write_bytes(path, text.encode(errors="backslashreplace"))
+        atomic_write_bytes(self.document, text.encode(errors="backslashreplace"))
+        if self.table:
+            make_folder(self.table.parent)
+            people = (({"picture": image.path}, image.poses) for image in self.images)
+            write_csv_rows(self.table, ["picture"], people, self.keypoint_names)
 
 
 def _process(estimator: PoseEstimator, picture: Path, target: Path, min_score: float) -> ImageResult:

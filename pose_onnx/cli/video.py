@@ -120,8 +120,9 @@ def _close(seen: _Seen, source: FrameSource, outputs: Outputs, args: argparse.Na
     """Say how it went."""
     if not seen.frames:
         raise InputError(f"{args.source!r} has no frame there; check --start and --stop")
-    places = [path for path in (args.out, args.jsonl, args.csv, args.coco) if path]
-    print(f"{count(seen.frames, 'frame')}, {count(len(seen.ids), 'person', 'people')}: {', '.join(places)}")
+    places = ", ".join(path for path in (args.out, args.jsonl, args.csv, args.coco) if path)
+    people = count(len(seen.ids), "person", "people")
+    print(f"{count(seen.frames, 'frame')}, {people}{': ' * bool(places)}{places}")
     if outputs.silent_because:
         print(f"pose-onnx: {args.out} has no sound: {outputs.silent_because}", file=sys.stderr)
     if source.reconnects:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import json
 import os
 import signal
@@ -118,6 +119,20 @@ def test_patterns_and_a_json_elsewhere(
     assert cli("run", bracketed, *models.options, "--out", tmp_path / "out").code == 0
 
 
+def test_a_table_too(
+    cli: Callable[..., Outcome], models: Models, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    photo(tmp_path / "in" / "a.png")
+    photo(tmp_path / "in" / "b.png", level=0)
+    table = tmp_path / "tables" / "people.csv"
+    done = cli("run", tmp_path / "in", *models.options, "--out", tmp_path / "out", "--csv", table)
+    assert (done.code, done.err) == (0, "")
+    with table.open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["picture"] == str(tmp_path / "in" / "a.png")
+    assert float(row["box_x2"]) == pytest.approx(56)
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
@@ -142,6 +157,7 @@ def test_patterns_and_a_json_elsewhere(
         (["{tmp}/p.jpg", "--out", "{tmp}/file"], "cannot be written"),
         (["{tmp}/p.jpg", "--json", "{tmp}/file/x.json"], "cannot be written"),
         (["{tmp}/p.jpg", "--json", "{tmp}/empty"], "cannot be written"),
+        (["{tmp}/p.jpg", "--csv", "{tmp}/file/x.csv"], "cannot be written"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(
