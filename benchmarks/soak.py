@@ -39,7 +39,7 @@ COPIES: Final = (0, 1, 1, 1, 2, 3, 4, 6, 9)
 """How often a photo is repeated in a picture; 0 is a picture of nobody."""
 EVERY: Final = 10
 """Pictures between two looks at the memory."""
-BAR: Final = 3.0
+BAR: Final = 2.5
 """MB."""
 _KB: Final = 1024
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,14 +16,6 @@ from pose_onnx import PoseEstimator, decode_heatmaps, load_image
 
 ROOT = Path(__file__).parents[2]
 MODELS = ("picodet_s_192_lcnet_pedestrian_distilled", "tinypose_128x96_distilled")
-
-
-@pytest.fixture(scope="module")
-def script() -> Iterator[Callable[[str], ModuleType]]:
-    """Let the scripts import each other, as they do when they are run."""
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    yield import_module
-    sys.path.remove(str(ROOT / "benchmarks"))
 
 
 @pytest.fixture(scope="module")
