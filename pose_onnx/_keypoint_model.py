@@ -128,22 +128,20 @@ class KeypointModel(Closing):
         if not scenes:
             return []
         crops = Crops.join([self._crops(scene) for scene in scenes])
-        counts = [len(scene.boxes) for scene in scenes]
-        owners = np.repeat(np.arange(len(scenes)), counts).tolist()
-        keypoints = np.empty((len(owners), len(self.card.keypoints), 2), np.float32)
+        images = [scene.image for scene in scenes for _ in range(len(scene.boxes))]
+        keypoints = np.empty((len(images), len(self.card.keypoints), 2), np.float32)
         scores = np.empty(keypoints.shape[:2], np.float32)
 
         def run(batch: slice) -> None:
-            images = [scenes[owner].image for owner in owners[batch]]
-            keypoints[batch], scores[batch] = self._run(images, crops[batch])
+            keypoints[batch], scores[batch] = self._run(images[batch], crops[batch])
 
-        lanes.run(run, share_out(len(owners), self.batch_size, lanes.count))
-        ends = np.cumsum(counts)[:-1]
-        found = zip(scenes, np.split(keypoints, ends), np.split(scores, ends), strict=True)
-        return [
-            Poses(points, heights, scene.boxes, scene.box_scores, self.card.keypoints)
-            for scene, points, heights in found
-        ]
+        lanes.run(run, share_out(len(images), self.batch_size, lanes.count))
+        poses = []
+        start = 0
+        for _, boxes, box_scores in scenes:
+            own = slice(start, start := start + len(boxes))
+            poses.append(Poses(keypoints[own], scores[own], boxes, box_scores, self.card.keypoints))
+        return poses
 
     def _crops(self, scene: Scene) -> Crops:
         height, width, _ = scene.image.shape
