@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import onnx
 import pytest
 from hypothesis import settings
 from onnx import TensorProto, helper, numpy_helper
 
-from pose_onnx import BoxSpec, ModelCard, load_card
+from pose_onnx import BoxSpec, ModelCard, PoseEstimator, load_card
 
 # The same examples in every run of continuous integration; new ones on a developer's machine.
 settings.register_profile("ci", derandomize=True)
@@ -89,6 +92,31 @@ def tiny_pose(tmp_path_factory: pytest.TempPathFactory) -> Path:
     nodes = [helper.make_node("Conv", ["image", "filters"], ["heatmaps"], strides=[4, 4])]
     outputs: dict[str, list[int | str]] = {"heatmaps": ["N", 17, 16, 12]}
     return _save(tmp_path_factory.mktemp("tiny") / "pose.onnx", card, nodes, {"filters": filters}, outputs)
+
+
+@pytest.fixture
+def dataset(tmp_path: Path, tiny_detector: Path, tiny_pose: Path) -> Path:
+    """Write pictures with white squares whose annotations are what the small models answer: AP 100."""
+    rng = np.random.default_rng(0)
+    content: dict[str, Any] = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "person"}]}
+    estimator = PoseEstimator(tiny_detector, tiny_pose, threads=1)
+    for index in range(4):
+        image = rng.integers(0, 90, (128, 128, 3), np.uint8)
+        image[16:32, 16 + 16 * index : 32 + 16 * index] = 255
+        cv2.imwrite(str(tmp_path / f"{index}.png"), image)
+        content["images"].append({"id": index, "file_name": f"{index}.png", "height": 128, "width": 128})
+        for pose in estimator(image):
+            x1, y1, x2, y2 = pose.boxes[0].tolist()
+            points = np.concatenate([pose.keypoints[0], np.full((17, 1), 2)], axis=1)
+            content["annotations"].append(
+                {
+                    "id": len(content["annotations"]) + 1, "image_id": index, "category_id": 1, "iscrowd": 0,
+                    "bbox": [x1, y1, x2 - x1, y2 - y1], "area": 60.0 * 60, "num_keypoints": 17,
+                    "keypoints": points.ravel().tolist(),
+                }
+            )  # fmt: skip
+    (tmp_path / "truth.json").write_text(json.dumps(content))
+    return tmp_path
 
 
 def _save(

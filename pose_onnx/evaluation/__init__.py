@@ -8,7 +8,7 @@ from pose_onnx.evaluation._metrics import (
     box_metrics,
     keypoint_metrics,
 )
-from pose_onnx.evaluation._predict import predict
+from pose_onnx.evaluation._predict import box_results, predict
 
 __all__ = [
     "BOX_FLOOR",
@@ -20,6 +20,7 @@ __all__ = [
     "bootstrap",
     "bootstrap_difference",
     "box_metrics",
+    "box_results",
     "keypoint_metrics",
     "predict",
 ]

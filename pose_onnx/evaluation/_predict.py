@@ -99,11 +99,11 @@ def _one(
     return {
         "image_id": image_id,
         "people": coco_results(poses, image_id),
-        "boxes": _boxes(image_id, found, scores),
+        "boxes": box_results(image_id, found, scores),
     }
 
 
-def _boxes(image_id: int, boxes: F32, scores: F32) -> list[dict[str, Any]]:
+def box_results(image_id: int, boxes: F32, scores: F32) -> list[dict[str, Any]]:
     """Return COCO's box results, xywh."""
     return [
         {

@@ -1,0 +1,131 @@
+"""The gate: of a precision's candidates the first that keeps its average precision is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pose_onnx._errors import ExportError
+from pose_onnx.exporters.quantize.candidates import Candidate, Material
+from pose_onnx.exporters.quantize.exceptions import SHARES, UNJUDGED_SHARES
+from pose_onnx.exporters.quantize.measure import Dev
+from pose_onnx.exporters.quantize.request import INT8
+
+LARGEST_DROP: Final = 1.0
+"""AP, in percent, that a precision may lose against float32."""
+UNMEASURED: Final = "AP not measured (forced)"
+TOO_LOW: Final = "AP too low (forced)"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One candidate, measured.
+
+    Attributes:
+        float_layers: how many layers stay in float32.
+        ap: average precision in percent.
+    """
+
+    float_layers: int
+    ap: float
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """What a file costs, for the receipt.
+
+    Attributes:
+        file: its name.
+        ap: average precision in percent; None if it was not measured.
+        drop: how much less than float32's; None likewise.
+        note: `UNMEASURED`, `TOO_LOW`, or empty.
+        layers: how many convolutions the network has.
+        float_layers: names of those that stay in float32; None for a precision that is not about layers.
+        trials: all candidates that were measured, in turn.
+    """
+
+    file: str
+    ap: float | None
+    drop: float | None
+    note: str
+    layers: int
+    float_layers: tuple[str, ...] | None
+    trials: tuple[Trial, ...]
+
+
+class Gate:
+    """Chooses among candidates, and refuses a precision that costs too much.
+
+    Args:
+        dev: pictures to measure on; None measures nothing.
+        force: write what is too inaccurate too.
+
+    Attributes:
+        shares: of a network's layers, to keep in float32: what a static precision offers candidates for.
+    """
+
+    def __init__(self, dev: Dev | None, *, force: bool) -> None:
+        self.shares = SHARES if dev else UNJUDGED_SHARES
+        self._dev = dev
+        self._force = force
+        self._reference: float | None = None
+
+    def judges(self, precision: str) -> bool:
+        """Say whether files of a precision are judged: int8 always, float16 where there are pictures."""
+        return precision in INT8 or (self._dev is not None and precision != "fp32")
+
+    def choose(
+        self, candidates: Iterable[Candidate], file: Path, reference: Path, material: Material
+    ) -> Accuracy:
+        """Write the first candidate that is accurate enough; if forced, at least the best one.
+
+        Args:
+            candidates: in the order to try.
+            file: to write.
+            reference: the float32 file.
+            material: what the candidates are made from.
+
+        Raises:
+            ExportError: none is accurate enough.
+        """
+        task, layers = material.card.task, len(material.layers)
+        if self._dev is None:
+            chosen = next(iter(candidates))
+            file.write_bytes(chosen.content)
+            return Accuracy(file.name, None, None, UNMEASURED, layers, _names(chosen), ())
+        if self._reference is None:
+            self._reference = self._dev.measure(reference, task)
+        lowest = self._reference - LARGEST_DROP
+        tried = []
+        for candidate in candidates:
+            file.write_bytes(candidate.content)
+            tried.append((self._dev.measure(file, task), candidate))
+            if tried[-1][0] >= lowest:
+                break
+        ap, chosen = max(tried, key=lambda pair: pair[0])
+        if ap < lowest and not self._force:
+            raise ExportError(self._refusal(file, ap, chosen, layers))
+        file.write_bytes(chosen.content)
+        trials = tuple(Trial(len(candidate.kept or ()), each) for each, candidate in tried)
+        note = TOO_LOW if ap < lowest else ""
+        return Accuracy(file.name, ap, self._reference - ap, note, layers, _names(chosen), trials)
+
+    def facts(self) -> dict[str, str | int | float]:
+        """Describe what was measured on, and float32's AP, for a receipt; empty if nothing was."""
+        if self._dev is None or self._reference is None:
+            return {}
+        return {**self._dev.facts(), "largest_drop": LARGEST_DROP, "fp32_ap": self._reference}
+
+    def _refusal(self, file: Path, ap: float, chosen: Candidate, layers: int) -> str:
+        kept = f", even with {len(chosen.kept)} of {layers} layers in float32" if chosen.kept else ""
+        return (
+            f"{file.name} has {ap:.1f} AP instead of float32's {self._reference:.1f}{kept}, and more than"
+            f" {LARGEST_DROP} less is refused, nothing was written; choose another precision, calibrate with"
+            " other photos, or force it (--force)"
+        )
+
+
+def _names(candidate: Candidate) -> tuple[str, ...] | None:
+    return None if candidate.kept is None else tuple(layer.name for layer in candidate.kept)
