@@ -95,7 +95,7 @@ def _source_coordinates(
     y_cells, y_weights = _split(along_y)
     return (
         (_pairs(x_cells, 0)[:, None, :], x_weights[:, None, :]),
-        (_pairs(y_cells, 1)[:, :, None], (y_weights << WEIGHT_BITS)[:, :, None]),
+        (_pairs(y_cells, 1)[:, :, None], (y_weights << np.uint16(WEIGHT_BITS))[:, :, None]),
     )
 
 

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from pose_onnx import EngineError, InputError, KeypointModel, PoseEstimator, PoseOnnxError, Poses
+from pose_onnx._keypoint_model import RUN_PIXELS
+from pose_onnx._model import Buffers
 from pose_onnx.runtimes import Tensor
 
 
@@ -158,3 +160,19 @@ def test_people_run_on_threads_of_their_own(tiny_pose: Path, monkeypatch: pytest
 
         monkeypatch.setattr(model.runtime, "run", meet)
         assert len(model(PHOTOS[0], boxes)) == 4
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_a_run_is_as_large_as_the_cache_likes(tiny_pose: Path, flip: bool) -> None:
+    with KeypointModel(tiny_pose, threads=1, flip=flip) as model:
+        assert model.batch_size == RUN_PIXELS // (64 * 48) // (1 + flip)
+
+
+def test_a_buffer_is_the_threads_own() -> None:
+    buffers = Buffers()
+    first = buffers.get(2, 3)
+    assert first.shape == (2, 3)
+    assert np.shares_memory(first, buffers.get(6))
+    with ThreadPoolExecutor(1) as pool:
+        assert not np.shares_memory(first, pool.submit(buffers.get, 2, 3).result())
+    assert buffers.get(50).size == 50

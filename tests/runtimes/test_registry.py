@@ -15,6 +15,7 @@ from pose_onnx.runtimes import (
     backend_for,
     backend_names,
     installed_backends,
+    is_parallel,
     model_suffix,
     open_runtime,
 )
@@ -43,6 +44,11 @@ def test_suffixes(tmp_path: Path) -> None:
     for name in ("a", "a.pt"):
         with pytest.raises(ModelFileError, match=r"no model file.* \.onnx or \.tflite, or a Paddle"):
             backend_for(name)
+
+
+def test_only_engines_known_to_run_in_parallel_are_trusted_to() -> None:
+    assert [name for name in BACKENDS if is_parallel(name)] == ["ort", "tflite"]
+    assert not is_parallel("of somebody else")
 
 
 @pytest.mark.parametrize(
