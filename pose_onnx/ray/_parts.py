@@ -160,6 +160,20 @@ class ResultFolder:
                 with contextlib.suppress(OSError):
                     folder.files.delete_file(path)
 
+    def tidy(self) -> None:
+        """Delete what killed workers left half-written.
+
+        Raises:
+            OutputError: It cannot be deleted.
+        """
+        folder = find_place(self.address)
+        try:
+            for info in folder.files.get_file_info(pafs.FileSelector(folder.path)):
+                if info.base_name.startswith(f".{_PREFIX}") and info.base_name.endswith(_UNFINISHED):
+                    folder.files.delete_file(info.path)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
     def _try_to_write(self) -> None:
         folder = find_place(self.address)
         probe = folder.child(f".{_PREFIX}{secrets.token_hex(4)}{_UNFINISHED}")
@@ -167,11 +181,9 @@ class ResultFolder:
             folder.files.create_dir(folder.path, recursive=True)
             with folder.files.open_output_stream(probe.path):
                 pass
-            for info in folder.files.get_file_info(pafs.FileSelector(folder.path)):
-                if info.base_name.startswith(f".{_PREFIX}") and info.base_name.endswith(_UNFINISHED):
-                    folder.files.delete_file(info.path)
         except (OSError, NotImplementedError) as error:  # the latter: of file systems that only read
             raise self._unwritable(error) from error
+        self.tidy()
 
     def _names(self) -> list[str]:
         folder = find_place(self.address)

@@ -52,15 +52,16 @@ class Workers:
         Raises:
             EngineError: The workers cannot start or cannot write, or Ray gave up.
         """
-        fatal: list[str] = []
         most = min(LARGEST_PART, ceil(len(items) / (self.count * _PARTS_PER_WORKER)))
+        suspects: list[str] = []
         for part, counts in self._run(make_parts(items, most)):
-            if counts is None:
-                fatal += part.paths
+            if counts is None and len(part.paths) > 1:
+                suspects += part.paths
             else:
-                yield counts
-        for part, counts in self._run(make_parts(fatal, 1)):
+                yield counts or self._give_up(part)
+        for part, counts in self._run(make_parts(suspects, 1)):
             yield counts or self._give_up(part)
+        self.folder.tidy()
 
     def _give_up(self, part: Part) -> Counts:
         (path,) = part.paths
