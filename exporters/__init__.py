@@ -29,6 +29,7 @@ def export(
     precision: Sequence[str] = ("fp32",),
     out: str | os.PathLike[str] = ".",
     photo: str | os.PathLike[str] | None = None,
+    end_to_end: bool = False,
 ) -> ExportResult:
     """Export a Paddle model, verify the result, and write a receipt.
 
@@ -40,6 +41,8 @@ def export(
         precision: of the stored weights, of "fp32" and "fp16".
         out: folder for the files.
         photo: for the comparison; the demo photo if None.
+        end_to_end: also write, of each ONNX file, one with all that comes before and after the network inside
+            (docs/end-to-end.md).
 
     Returns:
         The files, the receipt, and what was measured.
@@ -61,4 +64,5 @@ def export(
         precision=precision,
         out=Path(out),
         photo=None if photo is None else Path(photo),
+        end_to_end=end_to_end,
     )

@@ -16,6 +16,7 @@ from typing import Final
 from pose_onnx._card import CARD_KEY, ModelCard
 from pose_onnx._errors import ExportError, InputError
 from pose_onnx._files import make_folder
+from pose_onnx.exporters.end_to_end import write_end_to_end
 from pose_onnx.exporters.graph import Graph
 from pose_onnx.exporters.paddle_to_onnx import Outputs, to_onnx
 from pose_onnx.exporters.passes import SIMPLIFY, rewrite
@@ -94,9 +95,11 @@ def run_export(
     precision: Sequence[str],
     out: Path,
     photo: Path | None,
+    end_to_end: bool = False,
 ) -> ExportResult:
     """Export one model; see `pose_onnx.exporters.export`."""
     targets = _targets(to, precision)
+    to_wrap = _targets_to_wrap(targets) if end_to_end else []
     stages = _Stages()
     with stages("read"):
         origin = read_source(source)
@@ -114,8 +117,14 @@ def run_export(
         with stages("verify"):
             measured = _verify(files, paddle, inputs)
             demand(measured)
+        wanted = [files[target] for target in targets]
+        with stages("end_to_end"):
+            for target in to_wrap:
+                file, found = write_end_to_end(files[target], known, photo)
+                wanted.append(file)
+                measured += found
+            demand(measured)
         with stages("receipt"):
-            wanted = [files[target] for target in targets]
             receipt = work / f"{known.name}{SUFFIX}"
             text = make_receipt(known, origin, wanted, measured, photo=photo).to_json()
             receipt.write_text(text, encoding="utf-8")
@@ -131,6 +140,16 @@ def _targets(to: Sequence[str], precision: Sequence[str]) -> list[Target]:
             f"choose formats of {list(FORMATS)} and precisions of {list(PRECISIONS)}"
         )
     return list(dict.fromkeys((kind, p) for kind in to for p in precision))
+
+
+def _targets_to_wrap(targets: Sequence[Target]) -> list[Target]:
+    """Return those of which there is an end-to-end file."""
+    if found := [target for target in targets if target[0] == REFERENCE[0]]:
+        return found
+    raise InputError(
+        f"end-to-end files are made of ONNX files, but the formats are {[kind for kind, _ in targets]};"
+        " add 'onnx'"
+    )
 
 
 class _Stages:

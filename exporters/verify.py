@@ -17,6 +17,7 @@ from pose_onnx._cv import cv2
 from pose_onnx._errors import ExportError
 from pose_onnx._image import load_image
 from pose_onnx._normalize import normalize
+from pose_onnx._types import Image
 from pose_onnx.runtimes import backend_for, open_runtime
 
 Arrays = Mapping[str, NDArray[np.float32]]
@@ -87,11 +88,16 @@ def make_inputs(card: ModelCard, photo: Path | None = None) -> dict[str, NDArray
     height, width = card.input_size
     rng = np.random.default_rng(SEED)
     random = rng.standard_normal((RANDOM_BATCH, 3, height, width)).astype(np.float32)
-    with as_file(files("pose_onnx.models") / "photos" / DEMO_PHOTO) as demo:
-        picture = load_image(demo if photo is None else photo)
+    picture = comparison_photo(photo)
     tensor = np.empty((1, 3, height, width), np.float32)
     normalize(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), card, out=tensor[0])
     return {"random": random, "photo": tensor}
+
+
+def comparison_photo(photo: Path | None) -> Image:
+    """Load the picture to compare on, `DEMO_PHOTO` if None: (H, W, 3) uint8, BGR."""
+    with as_file(files("pose_onnx.models") / "photos" / DEMO_PHOTO) as demo:
+        return load_image(demo if photo is None else photo)
 
 
 def run_file(path: Path, inputs: Arrays) -> dict[str, Arrays]:

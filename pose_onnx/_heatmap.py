@@ -77,7 +77,7 @@ def find_peaks(maps: F32) -> tuple[NDArray[np.int64], F32]:
 
 def _log_patches(maps: F32, cells: NDArray[np.int64], chosen: NDArray[np.int64], kernel: int) -> F64:
     """Smooth and take the logarithm of the (M, 5, 5) cells around the chosen peaks."""
-    weights = _gaussian(kernel)
+    weights = gaussian(kernel)
     reach = REACH + kernel // 2
     offsets = np.arange(-reach, reach + 1)
     rows = cells[chosen, 1, None] + offsets
@@ -111,7 +111,8 @@ def _restored_height(maps: F32, weights: F64) -> F64:
     return factors
 
 
-def _gaussian(kernel: int) -> F64:
+def gaussian(kernel: int) -> F64:
+    """Return the (kernel,) weights of the Gaussian of a side, as OpenCV makes them."""
     if kernel < 1 or kernel % 2 == 0:
         raise InputError(f"blur_kernel={kernel!r} was given; give an odd whole number of 1 or more")
     weights: F64 = cv2.getGaussianKernel(kernel, 0).ravel()  # 0: the sigma that OpenCV derives from the side

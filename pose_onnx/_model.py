@@ -84,6 +84,11 @@ def check_fit(card: ModelCard, runtime: Runtime, task: Task, where: str) -> None
     """
     if card.task != task:
         raise ModelFileError(f"{where!r} is a model for {card.task!r} ({card.name}); give one for {task!r}")
+    if is_end_to_end(runtime):
+        raise ModelFileError(
+            f"{where!r} is an end-to-end file, for programs without pose-onnx; give the file of the network"
+            " alone, the one without 'end_to_end' in its name"
+        )
     inputs = {spec.name: spec.shape[1:] for spec in runtime.inputs}
     expected = {INPUT_NAME: (3, *card.input_size)}
     if inputs != expected:
@@ -94,3 +99,8 @@ def check_fit(card: ModelCard, runtime: Runtime, task: Task, where: str) -> None
             f"{where!r} has the outputs {sorted(names)}, but {card.name!r} needs {missing}; export it with"
             " pose-onnx export, or give a card that fits"
         )
+
+
+def is_end_to_end(runtime: Runtime) -> bool:
+    """Say whether a model takes whole pictures: `pose-onnx export --end-to-end` made it, see its docs."""
+    return any(spec.name == INPUT_NAME and spec.dtype == "uint8" for spec in runtime.inputs)

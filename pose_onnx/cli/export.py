@@ -32,6 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"out of {','.join(PRECISIONS)} (default: %(default)s)",
     )
     add("--image", metavar="PHOTO", help="a photo for the comparison (default: the demo photo)")
+    add(
+        "--end-to-end",
+        action="store_true",
+        help="also write NAME_end_to_end.onnx for other languages: image in, boxes or keypoints out",
+    )
     add("--out", default=".", metavar="DIR", help="folder for the files (default: here)")
 
 
@@ -50,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
         precision=precision,
         out=args.out,
         photo=args.image,
+        end_to_end=args.end_to_end,
     )
     print(table([("COMPARED", "INPUT", "OUTPUT", "LARGEST DIFFERENCE", "BAR"), *map(_row, done.measured)]))
     print()

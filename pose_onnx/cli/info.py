@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from pose_onnx import DependencyError, InputError, ModelCard, card_names, load_card, read_card
+from pose_onnx._model import is_end_to_end
 from pose_onnx.cli._options import add_model_option
 from pose_onnx.cli._tables import table
 from pose_onnx.runtimes import TensorSpec, backend_for, open_runtime
@@ -50,6 +51,8 @@ def _tensor_rows(path: Path) -> Iterator[tuple[str, str]]:
         return
     yield from (("input", _text(spec)) for spec in runtime.inputs)
     yield from (("output", _text(spec)) for spec in runtime.outputs)
+    if is_end_to_end(runtime):
+        yield "form", "end to end: RGB picture in, results in its pixels out; for programs without pose-onnx"
     runtime.close()
 
 

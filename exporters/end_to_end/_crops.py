@@ -1,0 +1,54 @@
+"""Where each person's crop lies, inside the graph: `full_image_crops` of the core in float64."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pose_onnx._card import ModelCard
+from pose_onnx._geometry import BOX_PADDING
+from pose_onnx.exporters.end_to_end._values import Value
+
+
+@dataclass(frozen=True, slots=True)
+class CropValues:
+    """As `pose_onnx._geometry.Crops`; the maps scale and shift without turning, so two numbers an axis do.
+
+    Attributes:
+        scale: (N, 1) float64, input pixels per image pixel.
+        shift: (N, 2) float64, xy: `points_input = scale * points_image + shift`.
+        center: (N, 2) float64, xy, image pixels, of the box as it was given.
+        valid: (N, 1) bool, false where a box has no area.
+    """
+
+    scale: Value
+    shift: Value
+    center: Value
+    valid: Value
+
+
+def crop_geometry(boxes_image: Value, card: ModelCard) -> CropValues:
+    """Crop each box from the full image.
+
+    Args:
+        boxes_image: (N, 4) float32, xyxy, image pixels.
+        card: The keypoint model's card.
+    """
+    height, width = card.input_size
+    low, high = boxes_image.cast(np.float64).split(2, axis=1)
+    valid = (high - low).apply("ReduceMin", axes=[1], keepdims=1) > 0.0
+    low_round, high_round = low.apply("Round"), high.apply("Round")
+    size_x, size_y = (high_round - low_round).apply("Max", 1.0).split(2, axis=1)
+    scale = width / (size_x.apply("Max", size_y * width / height) * BOX_PADDING)
+    middle_input = scale.constant([[(width - 1) / 2, (height - 1) / 2]])
+    shift = middle_input - scale * ((low_round + high_round) / 2)
+    return CropValues(scale, shift, (low + high) / 2, valid)
+
+
+def to_image(points_heatmap: Value, crops: CropValues, card: ModelCard) -> Value:
+    """Take (N, K, 2) float32 points from heatmap cells to image pixels; the box's centre where not valid."""
+    points_input = points_heatmap.cast(np.float64) * card.heatmap.stride
+    points_image = (points_input - crops.shift.unsqueeze(1)) / crops.scale.unsqueeze(1)
+    everywhere = points_image * 0.0 + crops.center.unsqueeze(1)
+    return crops.valid.unsqueeze(1).where(points_image, everywhere).cast(np.float32)

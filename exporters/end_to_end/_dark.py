@@ -1,0 +1,95 @@
+"""DARK decoding inside the graph: `decode_heatmaps` of the core, its linear parts as two matrices."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from pose_onnx._card import ModelCard
+from pose_onnx._heatmap import LOG_FLOOR, REACH, gaussian
+from pose_onnx._presets import Preset
+from pose_onnx._types import F64
+from pose_onnx.exporters.end_to_end._values import Value
+
+_SIDE: Final = 2 * REACH + 1
+
+
+def decode(heatmaps: Value, card: ModelCard, preset: Preset) -> tuple[Value, Value]:
+    """Find the peaks and move them to sub-pixel accuracy.
+
+    Args:
+        heatmaps: (N, K, h, w) float32.
+        card: The keypoint model's card.
+        preset: Length of a step, and the smoothing if the card's is not meant.
+
+    Returns:
+        points_heatmap: (N, K, 2) float32, xy, cells.
+        scores: (N, K) float32.
+    """
+    height, width = (side // card.heatmap.stride for side in card.input_size)
+    joints = len(card.keypoints)
+    flat = heatmaps.reshape(-1, height * width)
+    best = flat.apply("ArgMax", dtype=np.int64, axis=1, keepdims=1)
+    scores = flat.apply("GatherElements", best, axis=1)
+    rows = best / width
+    cells = (best - rows * width).join(rows, axis=1)
+    last_middle = np.array([[width, height]]) - 1 - REACH
+    middles = cells.clip(REACH, last_middle)  # a patch around these lies inside of the map
+    kernel = preset.blur_kernel or card.heatmap.blur_kernel
+    smooth = _smooth(heatmaps, joints, kernel).reshape(-1, height * width)
+    logs = _log_patches(smooth, middles, width)
+    steps = _newton_steps(logs)
+    if preset.max_step is not None:
+        steps = steps.clip(-preset.max_step, preset.max_step)
+    moved = (cells - middles).cast(np.float64).apply("Abs").apply("ReduceMax", axes=[1], keepdims=1)
+    points = cells.cast(np.float64) + (moved > 0.0).where(0.0, steps)
+    points = (scores > 0.0).where(points, points * 0.0)
+    return points.cast(np.float32).reshape(-1, joints, 2), scores.reshape(-1, joints)
+
+
+def _smooth(heatmaps: Value, joints: int, kernel: int) -> Value:
+    """Smooth (N, K, h, w) heatmaps by a Gaussian and make each as high as it was.
+
+    The core restores the height only of maps with a cell at `LOG_FLOOR`; in the others a factor falls out of
+    every derivative of the logarithm.
+    """
+    weights = gaussian(kernel)
+    square = np.broadcast_to(np.outer(weights, weights), (joints, 1, kernel, kernel))
+    smooth = heatmaps.apply("Conv", square, pads=[kernel // 2] * 4, group=joints)
+    peaks = (tensor.apply("ReduceMax", axes=[2, 3], keepdims=1) for tensor in (heatmaps, smooth))
+    return smooth * (next(peaks) / next(peaks))
+
+
+def _log_patches(smooth: Value, middles: Value, width: int) -> Value:
+    """Return the logarithm of the (M, 25) cells around (M, 2) xy middles of (M, h * w) maps, float64."""
+    rows, columns = np.divmod(np.arange(_SIDE * _SIDE), _SIDE) - np.array(REACH)
+    middle_x, middle_y = middles.split(2, axis=1)
+    places = middle_y * width + middle_x + (rows * width + columns)[None]
+    return (
+        smooth.apply("GatherElements", places, axis=1).cast(np.float64).apply("Max", LOG_FLOOR).apply("Log")
+    )
+
+
+def _newton_steps(logs: Value) -> Value:
+    """Return the (M, 2) xy step from the middle of each patch of 25 cells to its paraboloid's vertex."""
+    dx, dy, dxx, dyy, dxy = (logs @ _DERIVATIVES).split(5, axis=1)
+    determinant = dxx * dyy - dxy * dxy
+    is_singular = determinant.apply("Abs") <= 0.0
+    steps = (dxy * dy - dyy * dx).join(dxy * dx - dxx * dy, axis=1) / is_singular.where(1.0, determinant)
+    return is_singular.where(0.0, steps)
+
+
+def _derivatives() -> F64:
+    """Return the (25, 5) matrix that takes a patch to its dx, dy, dxx, dyy and dxy in the middle."""
+    stencils = np.zeros((5, _SIDE, _SIDE))
+    stencils[0, 2, [3, 1]] = 1 / 2, -1 / 2
+    stencils[1, [3, 1], 2] = 1 / 2, -1 / 2
+    stencils[2, 2, [4, 2, 0]] = 1 / 4, -2 / 4, 1 / 4
+    stencils[3, [4, 2, 0], 2] = 1 / 4, -2 / 4, 1 / 4
+    stencils[4, [3, 1, 1, 3], [3, 3, 1, 1]] = 1 / 4, -1 / 4, 1 / 4, -1 / 4
+    matrix: F64 = stencils.reshape(5, -1).T
+    return matrix
+
+
+_DERIVATIVES: Final = _derivatives()

@@ -1,0 +1,31 @@
+"""From an exported ONNX file to the end-to-end file beside it, compared with the core."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+
+from pose_onnx._card import ModelCard
+from pose_onnx.exporters.end_to_end._assemble import assemble
+from pose_onnx.exporters.end_to_end._compare import compare_with_core
+from pose_onnx.exporters.verify import Measured, comparison_photo
+
+
+def write_end_to_end(network: Path, card: ModelCard, photo: Path | None) -> tuple[Path, list[Measured]]:
+    """Write the end-to-end file of an exported network, and measure how far it is from the core.
+
+    Args:
+        network: `NAME.onnx`, or of another precision `NAME_fp16.onnx`.
+        card: Its card.
+        photo: What to compare on; the demo photo if None.
+
+    Returns:
+        The file, `NAME_end_to_end.onnx` or `NAME_end_to_end_fp16.onnx`, and what was measured.
+
+    Raises:
+        ExportError: A detector that does not find people.
+    """
+    file = network.with_name(network.name.replace(card.name, f"{card.name}_end_to_end", 1))
+    onnx.save(assemble(onnx.load(network), card), file)
+    return file, compare_with_core(file, network, card, comparison_photo(photo))

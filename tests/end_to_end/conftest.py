@@ -1,0 +1,83 @@
+"""The built-in models as end-to-end files, and ways to run one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from numpy.typing import NDArray
+
+from pose_onnx import ModelCard, read_card
+from pose_onnx._estimator import DEFAULT_DETECTOR, DEFAULT_POSE
+from pose_onnx._types import Image
+from pose_onnx.exporters.end_to_end import assemble
+from pose_onnx.exporters.end_to_end._values import Value
+from pose_onnx.exporters.graph import Graph, TensorInfo
+
+MODELS = Path(__file__).parents[2] / "models"
+PHOTOS = sorted((MODELS / "photos").glob("*.jpg"))
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Files:
+    """Both end-to-end files, and the networks' own."""
+
+    detector: Path
+    pose: Path
+    detector_network: Path
+    pose_network: Path
+
+
+def wrap(network: Path, folder: Path) -> Path:
+    """Write the end-to-end file of an exported network."""
+    file = folder / f"{network.stem}_end_to_end.onnx"
+    onnx.save(assemble(onnx.load(network), read_card(network)), file)
+    return file
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    folder = tmp_path_factory.mktemp("end_to_end")
+    detector, pose = (MODELS / f"{name}.onnx" for name in (DEFAULT_DETECTOR, DEFAULT_POSE))
+    return Files(wrap(detector, folder), wrap(pose, folder), detector, pose)
+
+
+@cache
+def open_session(model: Path | bytes) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    source = str(model) if isinstance(model, Path) else model
+    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+
+
+def run(model: Path | bytes, image_bgr: Image | None = None, **feeds: NDArray[Any]) -> Arrays:
+    """Run a file as a stranger would: with onnxruntime alone, on RGB."""
+    session = open_session(model)
+    if image_bgr is not None:
+        feeds["image"] = np.ascontiguousarray(image_bgr[:, :, ::-1])
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, feeds), strict=True))
+
+
+def part(build: Callable[..., Value], card: ModelCard, *inputs: TensorInfo) -> bytes:
+    """Return a model of one step alone: `build(*values, card)` as the output `result`."""
+    graph = Graph([], {}, list(inputs), [])
+    dtypes = [onnx.helper.tensor_dtype_to_np_dtype(item.dtype) for item in inputs]
+    result = build(*(Value(graph, item.name, kind) for item, kind in zip(inputs, dtypes, strict=True)), card)
+    result.rename("result")
+    kind = onnx.helper.np_dtype_to_tensor_dtype(result.dtype)
+    graph.outputs = [TensorInfo("result", kind, graph_shape(graph, result))]
+    return bytes(graph.to_model().SerializeToString())
+
+
+def graph_shape(graph: Graph, value: Value) -> tuple[int | str, ...]:
+    """Return what is known of a tensor's shape."""
+    return graph.shapes().get(value.name, ())

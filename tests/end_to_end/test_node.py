@@ -1,0 +1,86 @@
+"""examples/node finds the same people with onnxruntime-web as Python does with the same files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pose_onnx import load_image
+from pose_onnx._types import Image
+from tests.end_to_end.conftest import PHOTOS, Arrays, Files, run
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "node"
+BAR = 0.05
+"""Image pixels, for boxes and joints with a score of 0.2 or more. Measured: 0.003, from other kernels."""
+OTHER_DECODER_BAR = 2.0
+"""The same where JavaScript decoded the JPEG: some pixels differ by a few grey levels. Measured: 0.5."""
+SURE = 0.2
+
+
+@pytest.fixture(scope="session")
+def node_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the example and what it imports."""
+    if not (shutil.which("node") and shutil.which("npm")):
+        pytest.skip("Node and npm are not installed")
+    folder = tmp_path_factory.mktemp("node")
+    for file in (*EXAMPLE.glob("*.*"), Path(__file__).with_name("poses_of_pixels.mjs")):
+        shutil.copy(file, folder)
+    npm = ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"]
+    done = subprocess.run(npm, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"npm cannot install onnxruntime-web here: {done.stderr.strip().splitlines()[-1]}")
+    return folder
+
+
+def node(folder: Path, script: str, *arguments: Path) -> Any:
+    done = subprocess.run(
+        ["node", script, *map(str, arguments)], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def in_python(files: Files, image: Image) -> tuple[Arrays, Arrays]:
+    found = run(files.detector, image)
+    return found, run(files.pose, image, boxes=found["boxes"])
+
+
+def check(people: list[dict[str, Any]], found: Arrays, poses: Arrays, bar: float) -> None:
+    assert len(people) == len(found["boxes"])
+    for index, person in enumerate(people):
+        joints: NDArray[np.float32] = np.array(person["keypoints"], np.float32)
+        sure = poses["scores"][index] >= SURE
+        np.testing.assert_allclose(person["box"], found["boxes"][index], atol=bar)
+        np.testing.assert_allclose(person["score"], found["scores"][index], atol=bar / 10)
+        np.testing.assert_allclose(joints[sure, :2], poses["keypoints"][index][sure], atol=bar)
+        np.testing.assert_allclose(joints[:, 2], poses["scores"][index], atol=bar / 10)
+
+
+def test_the_same_pixels_give_the_same_people(files: Files, node_folder: Path, tmp_path: Path) -> None:
+    astronaut, camera = map(load_image, PHOTOS)
+    both = np.concatenate([astronaut, camera], axis=1)
+    nobody = np.full((40, 60, 3), 255, np.uint8)
+    images = [astronaut, camera, both, nobody]
+    requests = []
+    for index, image in enumerate(images):
+        file = tmp_path / f"{index}.rgb"
+        file.write_bytes(image[:, :, ::-1].tobytes())
+        requests.append({"file": str(file), "width": image.shape[1], "height": image.shape[0]})
+    (tmp_path / "requests.json").write_text(json.dumps(requests))
+    answers = node(node_folder, "poses_of_pixels.mjs", files.detector, files.pose, tmp_path / "requests.json")
+    assert [len(people) for people in answers] == [1, 1, 2, 0]
+    for image, people in zip(images, answers, strict=True):
+        check(people, *in_python(files, image), BAR)
+
+
+def test_the_example_runs_as_it_says(files: Files, node_folder: Path) -> None:
+    for photo in PHOTOS:
+        people = node(node_folder, "pose.mjs", files.detector, files.pose, photo)
+        check(people, *in_python(files, load_image(photo)), OTHER_DECODER_BAR)
