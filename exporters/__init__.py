@@ -30,6 +30,10 @@ def export(
     out: str | os.PathLike[str] = ".",
     photo: str | os.PathLike[str] | None = None,
     end_to_end: bool = False,
+    calibration: str | os.PathLike[str] | None = None,
+    annotations: str | os.PathLike[str] | None = None,
+    images: str | os.PathLike[str] | None = None,
+    force: bool = False,
 ) -> ExportResult:
     """Export a Paddle model, verify the result, and write a receipt.
 
@@ -38,11 +42,16 @@ def export(
         model: name of the model that it is, or that it is like.
         card: a model card or card file, instead of a name.
         to: formats to write, of "onnx" and "tflite".
-        precision: of the stored weights, of "fp32" and "fp16".
+        precision: number formats, of "fp32", "fp16", "int8-dynamic" and "int8" (docs/precision.md).
         out: folder for the files.
         photo: for the comparison; the demo photo if None.
         end_to_end: also write, of each ONNX file, one with all that comes before and after the network inside
             (docs/end-to-end.md).
+        calibration: folder of photos of people, for "int8".
+        annotations: COCO person keypoint annotations: every precision but "fp32" is measured on them, and
+            refused if it has more than 1.0 AP less.
+        images: folder of their pictures.
+        force: write what is too inaccurate, or int8 without annotations, too; the receipt says so.
 
     Returns:
         The files, the receipt, and what was measured.
@@ -55,6 +64,7 @@ def export(
     """
     demand_tools()
     from pose_onnx.exporters.pipeline import run_export  # noqa: PLC0415 (needs the tools)
+    from pose_onnx.exporters.quantize.request import Quantization  # noqa: PLC0415 (likewise)
 
     return run_export(
         Path(source),
@@ -65,4 +75,10 @@ def export(
         out=Path(out),
         photo=None if photo is None else Path(photo),
         end_to_end=end_to_end,
+        quantization=Quantization(
+            calibration=None if calibration is None else Path(calibration),
+            annotations=None if annotations is None else Path(annotations),
+            images=None if images is None else Path(images),
+            force=force,
+        ),
     )

@@ -8,7 +8,15 @@ from typing import Final
 
 from pose_onnx._errors import DependencyError
 
-REQUIRED: Final = ("onnx", "paddle", "paddle2onnx", "yaml", "flatbuffers", "ai_edge_litert")
+REQUIRED: Final = (
+    "onnx",
+    "paddle",
+    "paddle2onnx",
+    "yaml",
+    "flatbuffers",
+    "ai_edge_litert",
+    "ai_edge_quantizer",
+)
 
 
 def demand_tools() -> None:

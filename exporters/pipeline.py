@@ -13,7 +13,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from pose_onnx._card import CARD_KEY, ModelCard
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_onnx._card import ModelCard
 from pose_onnx._errors import ExportError, InputError
 from pose_onnx._files import make_folder
 from pose_onnx.exporters.end_to_end import write_end_to_end
@@ -21,10 +24,21 @@ from pose_onnx.exporters.graph import Graph
 from pose_onnx.exporters.paddle_to_onnx import Outputs, to_onnx
 from pose_onnx.exporters.passes import SIMPLIFY, rewrite
 from pose_onnx.exporters.passes.halve_weights import HALVE_WEIGHTS
+from pose_onnx.exporters.quantize.calibration import calibration_samples
+from pose_onnx.exporters.quantize.candidates import (
+    Candidate,
+    Material,
+    onnx_file,
+    onnx_static,
+    onnx_weights,
+    tflite_file,
+    tflite_static,
+    tflite_weights,
+)
+from pose_onnx.exporters.quantize.gate import Accuracy, Gate
+from pose_onnx.exporters.quantize.request import STATIC, WEIGHTS, Quantization
 from pose_onnx.exporters.receipt import SUFFIX, make_receipt
 from pose_onnx.exporters.source import read_source, resolve_card
-from pose_onnx.exporters.stamp import stamp
-from pose_onnx.exporters.tflite import convert
 from pose_onnx.exporters.trim import trim
 from pose_onnx.exporters.verify import Arrays, Measured, compare, demand, make_inputs, rounding_of, run_file
 
@@ -34,29 +48,36 @@ Target = tuple[str, str]
 """Format and precision."""
 
 
-def _onnx_fp32(graph: Graph, card: ModelCard) -> bytes:
-    return bytes(stamp(graph, card).SerializeToString())
+Writer = Callable[[Material], Iterator[Candidate]]
+"""Gives the files that may be written, in the order to try."""
 
 
-def _onnx_fp16(graph: Graph, card: ModelCard) -> bytes:
-    return _onnx_fp32(rewrite(graph, [HALVE_WEIGHTS]), card)
+def _onnx_fp32(material: Material) -> Iterator[Candidate]:
+    yield Candidate(onnx_file(material.graph, material.card))
 
 
-def _tflite_fp32(graph: Graph, card: ModelCard) -> bytes:
-    return convert(stamp(graph, card), metadata={CARD_KEY: card.to_json().encode()})
+def _onnx_fp16(material: Material) -> Iterator[Candidate]:
+    yield Candidate(onnx_file(rewrite(material.graph, [HALVE_WEIGHTS]), material.card))
 
 
-def _tflite_fp16(graph: Graph, card: ModelCard) -> bytes:
-    metadata = {CARD_KEY: card.to_json().encode()}
-    return convert(stamp(graph, card), weights="float16", metadata=metadata)
+def _tflite_fp32(material: Material) -> Iterator[Candidate]:
+    yield Candidate(tflite_file(material.graph, material.card))
 
 
-WRITERS: Final[Mapping[Target, Callable[[Graph, ModelCard], bytes]]] = MappingProxyType(
+def _tflite_fp16(material: Material) -> Iterator[Candidate]:
+    yield Candidate(tflite_file(material.graph, material.card, weights="float16"))
+
+
+WRITERS: Final[Mapping[Target, Writer]] = MappingProxyType(
     {
         ("onnx", "fp32"): _onnx_fp32,
         ("onnx", "fp16"): _onnx_fp16,
         ("tflite", "fp32"): _tflite_fp32,
         ("tflite", "fp16"): _tflite_fp16,
+        ("onnx", WEIGHTS): onnx_weights,
+        ("tflite", WEIGHTS): tflite_weights,
+        ("onnx", STATIC): onnx_static,
+        ("tflite", STATIC): tflite_static,
     }
 )
 """How each kind of file is made. The first is what all others are compared with."""
@@ -73,11 +94,13 @@ class ExportResult:
         files: model files, in the order of the formats and precisions asked for.
         receipt: the receipt's path.
         measured: every difference that was measured.
+        accuracy: average precision of files in smaller number formats.
     """
 
     files: tuple[Path, ...]
     receipt: Path
     measured: tuple[Measured, ...]
+    accuracy: tuple[Accuracy, ...] = ()
 
 
 def file_name(model: str, target: Target) -> str:
@@ -95,11 +118,14 @@ def run_export(
     precision: Sequence[str],
     out: Path,
     photo: Path | None,
+    quantization: Quantization,
     end_to_end: bool = False,
 ) -> ExportResult:
     """Export one model; see `pose_onnx.exporters.export`."""
     targets = _targets(to, precision)
     to_wrap = _targets_to_wrap(targets) if end_to_end else []
+    quantization.check(precision)
+    gate = Gate(quantization.dev, force=quantization.force)
     stages = _Stages()
     with stages("read"):
         origin = read_source(source)
@@ -112,8 +138,11 @@ def run_export(
             graph = trim(Graph.from_model(converted), known)
         with stages("simplify"):
             graph = rewrite(graph, SIMPLIFY)
+        with stages("calibrate"):
+            samples = _samples(quantization.calibration if STATIC in precision else None, known)
         with stages("write"):
-            files = {t: _write(graph, known, t, work) for t in dict.fromkeys([REFERENCE, *targets])}
+            material = Material(graph, known, samples, gate.shares)
+            files, accuracy = _write(material, targets, gate, work)
         with stages("verify"):
             measured = _verify(files, paddle, inputs)
             demand(measured)
@@ -126,10 +155,12 @@ def run_export(
             demand(measured)
         with stages("receipt"):
             receipt = work / f"{known.name}{SUFFIX}"
-            text = make_receipt(known, origin, wanted, measured, photo=photo).to_json()
+            text = make_receipt(
+                known, origin, wanted, measured, photo=photo, accuracy=accuracy, measured_on=gate.facts()
+            ).to_json()
             receipt.write_text(text, encoding="utf-8")
         *published, published_receipt = _publish([*wanted, receipt], out)
-    return ExportResult(tuple(published), published_receipt, tuple(measured))
+    return ExportResult(tuple(published), published_receipt, tuple(measured), tuple(accuracy))
 
 
 def _targets(to: Sequence[str], precision: Sequence[str]) -> list[Target]:
@@ -193,10 +224,28 @@ def _cannot_write(out: Path, error: OSError) -> ExportError:
     return ExportError(f"cannot write to {str(out)!r} ({reason}); choose a writable folder with free space")
 
 
-def _write(graph: Graph, card: ModelCard, target: Target, work: Path) -> Path:
-    path = work / file_name(card.name, target)
-    path.write_bytes(WRITERS[target](graph, card))
-    return path
+def _samples(folder: Path | None, card: ModelCard) -> NDArray[np.float32]:
+    """Return calibration inputs; none where nothing is to be calibrated."""
+    return (
+        np.empty((0, 3, *card.input_size), np.float32)
+        if folder is None
+        else calibration_samples(folder, card)
+    )
+
+
+def _write(
+    material: Material, targets: Sequence[Target], gate: Gate, work: Path
+) -> tuple[dict[Target, Path], list[Accuracy]]:
+    """Write the reference and every target; return their files, and what the smaller formats cost."""
+    files, accuracy = {}, []
+    for target in dict.fromkeys([REFERENCE, *targets]):
+        files[target] = file = work / file_name(material.card.name, target)
+        candidates = WRITERS[target](material)
+        if gate.judges(target[1]):
+            accuracy.append(gate.choose(candidates, file, files[REFERENCE], material))
+        else:
+            file.write_bytes(next(candidates).content)
+    return files, accuracy
 
 
 def _verify(files: Mapping[Target, Path], paddle: Outputs, inputs: Arrays) -> list[Measured]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from pose_onnx._card import ModelCard
+from pose_onnx.exporters.quantize.gate import Accuracy
 from pose_onnx.exporters.source import Source, digests
 from pose_onnx.exporters.verify import DEMO_PHOTO, SEED, Measured
 
@@ -22,6 +23,8 @@ TOOLS: Final = (
     "onnx",
     "onnxruntime",
     "ai-edge-litert",
+    "ai-edge-quantizer",
+    "pycocotools",
     "tflite-runtime",
     "numpy",
 )
@@ -38,6 +41,8 @@ class Receipt:
         versions: of the tools that took part.
         inputs: what was fed for the comparison.
         errors: every difference that was measured, with its bar.
+        accuracy: `on` what average precision was measured, and what each file of a smaller number format
+            has: `Accuracy` by file.
     """
 
     model: str
@@ -46,6 +51,7 @@ class Receipt:
     versions: Mapping[str, str]
     inputs: Mapping[str, str]
     errors: tuple[Measured, ...]
+    accuracy: Mapping[str, object]
 
     def to_json(self) -> str:
         """Return it as text."""
@@ -59,6 +65,8 @@ def make_receipt(
     measured: Sequence[Measured],
     *,
     photo: Path | None,
+    accuracy: Sequence[Accuracy],
+    measured_on: Mapping[str, str | int | float],
 ) -> Receipt:
     """Gather a receipt."""
     return Receipt(
@@ -71,6 +79,7 @@ def make_receipt(
             "photo": photo.name if photo else DEMO_PHOTO,
         },
         errors=tuple(measured),
+        accuracy={"on": dict(measured_on), "files": [asdict(each) for each in accuracy]} if accuracy else {},
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import as_file, files
@@ -35,7 +36,10 @@ BARS: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
         "fp16": {"heatmaps": 3e-3, "boxes": 1.0, "scores": 1e-2},
     }
 )
-"""Largest difference allowed, by precision and output: heatmap units, network pixels, probability."""
+"""Largest difference allowed, by precision and output: heatmap units, network pixels, probability.
+
+A precision without bars is measured all the same; `pose_onnx.exporters.quantize.gate` judges it by AP.
+"""
 
 LAST_BIT: Final = 2.0**-23  # relative spacing of float32
 ROUNDING: Final[Mapping[str, float]] = MappingProxyType({"fp32": 32, "fp16": 8 * 2.0**12})
@@ -58,7 +62,7 @@ class Measured:
         inputs: which inputs both were fed.
         output: name of the output.
         error: largest absolute difference.
-        bar: what it should not exceed.
+        bar: what it should not exceed; None where nothing follows from a difference of tensors.
         rounding: what it may be even so, because float32 lets no engine be more exact here; see ROUNDING.
     """
 
@@ -66,13 +70,13 @@ class Measured:
     inputs: str
     output: str
     error: float
-    bar: float
+    bar: float | None
     rounding: float = 0.0
 
     @property
     def passes(self) -> bool:
         """Whether the bar holds. NaN is never below it."""
-        return self.error <= max(self.bar, self.rounding)
+        return self.error <= max(math.inf if self.bar is None else self.bar, self.rounding)
 
 
 def make_inputs(card: ModelCard, photo: Path | None = None) -> dict[str, NDArray[np.float32]]:
@@ -155,8 +159,9 @@ def compare(
             if array.shape != found[name].shape:
                 raise ExportError(f"{stage}: {name!r} is {found[name].shape} instead of {array.shape}")
             error = float(np.abs(array - found[name]).max())
-            allowed = ROUNDING[precision] * float(rounding[inputs][name].max())
-            measured.append(Measured(stage, inputs, name, error, BARS[precision][name], allowed))
+            allowed = ROUNDING.get(precision, 0) * float(rounding[inputs][name].max())
+            bar = BARS.get(precision, {}).get(name)
+            measured.append(Measured(stage, inputs, name, error, bar, allowed))
     return measured
 
 
@@ -168,7 +173,7 @@ def demand(measured: Sequence[Measured]) -> None:
     """
     failed = [
         f"{m.stage}: {m.output} of the {m.inputs} input differ by {m.error:.3g} "
-        f"(bar {m.bar:g}, rounding explains {m.rounding:.2g})"
+        f"(bar {'none' if m.bar is None else format(m.bar, 'g')}, rounding explains {m.rounding:.2g})"
         for m in measured
         if not m.passes
     ]

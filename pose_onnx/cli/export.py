@@ -10,10 +10,11 @@ from pose_onnx import InputError, load_card
 from pose_onnx.cli._tables import table
 
 if TYPE_CHECKING:
+    from pose_onnx.exporters.quantize.gate import Accuracy
     from pose_onnx.exporters.verify import Measured
 
 FORMATS: Final = ("onnx", "tflite")
-PRECISIONS: Final = ("fp32", "fp16")
+PRECISIONS: Final = ("fp32", "fp16", "int8-dynamic", "int8")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also write NAME_end_to_end.onnx for other languages: image in, boxes or keypoints out",
     )
+    add("--calibration", metavar="DIR", help="photos of people, needed by int8")
+    add("--annotations", metavar="JSON", help="COCO person keypoints: measure AP, refuse 1.0 less than fp32")
+    add("--images", metavar="DIR", help="folder of the annotated pictures")
+    add("--force", action="store_true", help="write a precision that is refused, or int8 unmeasured")
     add("--out", default=".", metavar="DIR", help="folder for the files (default: here)")
 
 
@@ -56,17 +61,36 @@ def run(args: argparse.Namespace) -> int:
         out=args.out,
         photo=args.image,
         end_to_end=args.end_to_end,
+        calibration=args.calibration,
+        annotations=args.annotations,
+        images=args.images,
+        force=args.force,
     )
     print(table([("COMPARED", "INPUT", "OUTPUT", "LARGEST DIFFERENCE", "BAR"), *map(_row, done.measured)]))
     print()
+    if done.accuracy:
+        heads = ("FILE", "AP", "BELOW FP32", "LAYERS IN FLOAT32", "")
+        print(table([heads, *map(_accuracy, done.accuracy)]))
+        print()
     for path in (*done.files, done.receipt):
         print(path)
     return 0
 
 
 def _row(item: Measured) -> tuple[str, ...]:
-    bar = f"{item.bar:.3g}" if item.error <= item.bar else f"{item.rounding:.3g} (float32's rounding)"
-    return item.stage, item.inputs, item.output, f"{item.error:.3g}", bar
+    return item.stage, item.inputs, item.output, f"{item.error:.3g}", _bar(item)
+
+
+def _bar(item: Measured) -> str:
+    if item.bar is None:
+        return "none: AP decides"
+    return f"{item.bar:.3g}" if item.error <= item.bar else f"{item.rounding:.3g} (float32's rounding)"
+
+
+def _accuracy(item: Accuracy) -> tuple[str, ...]:
+    kept = "-" if item.float_layers is None else f"{len(item.float_layers)} of {item.layers}"
+    figures = ("-", "-") if item.ap is None or item.drop is None else (f"{item.ap:.2f}", f"{item.drop:.2f}")
+    return item.file, *figures, kept, item.note
 
 
 def _chosen(text: str, known: Sequence[str], option: str) -> tuple[str, ...]:

@@ -26,7 +26,8 @@ def graph() -> Graph:
     rng = np.random.default_rng(0)
 
     def kernel(*shape: int) -> np.ndarray:
-        return (rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
+        values: np.ndarray = rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))
+        return values.astype(np.float32)
 
     shapes = {"first": (16, 3, 4, 4), "point": (32, 16, 1, 1), "depth": (32, 1, 3, 3), "last": (17, 32, 1, 1)}
     constants = {name: kernel(*shape) for name, shape in shapes.items()}
