@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,18 @@ _CHUNK = 1024
 
 
 def make_clip(
-    path: Path, images: Iterable[np.ndarray], *, fps: int = 25, audio: str = "", seconds: float = 0
+    path: Path,
+    images: Iterable[np.ndarray],
+    *,
+    fps: int = 25,
+    audio: str = "",
+    seconds: float = 0,
+    late: int = 0,
 ) -> Path:
-    """Write a video of BGR pictures, with a beep every half second if an audio codec is named."""
+    """Write a video of BGR pictures, with a beep every half second if an audio codec is named.
+
+    The pictures begin `late` frames after the sound.
+    """
     with av.open(str(path), "w") as container:
         video: Any = container.add_stream("mpeg4", rate=fps, options={"qscale": "2"})
         video.bit_rate = 4_000_000
@@ -27,7 +37,9 @@ def make_clip(
         for index, image in enumerate(images):
             if not index:
                 video.height, video.width = image.shape[:2]
-            container.mux(video.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+            frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+            frame.pts, frame.time_base = index + late, Fraction(1, fps)
+            container.mux(video.encode(frame))
         container.mux(video.encode(None))
         for packets in sound:
             container.mux(packets)
