@@ -99,10 +99,8 @@ class VideoPoseEstimator(Closing):
                 if stop is not None and time >= stop:
                     return
                 step = max(time - last_time, _LEAST_STEP_S)
-                between = frames_between(
-                    self.every, tracker.tracks, step, someone_is_lost=tracker.someone_is_lost
-                )
-                detect = since is None or tracker.unsure or since >= between
+                between = frames_between(self.every, tracker.tracks, step, unsure=tracker.unsure)
+                detect = since is None or tracker.alarmed or since >= between
                 since = 1 if detect else (since or 0) + 1
                 last_time = time
                 poses = self._follow(tracker, image, time, detect=detect)
@@ -110,7 +108,7 @@ class VideoPoseEstimator(Closing):
 
     def _follow(self, tracker: Tracker, image: Image, time: float, *, detect: bool) -> Poses:
         """Find the people at detected and expected boxes, and tell who they are."""
-        boxes, scores = tracker.expected_boxes(time)
+        boxes, scores = tracker.expect(time)
         detected = np.zeros(len(boxes), np.bool_)
         if detect:
             found = self.estimator.detector(image)

@@ -24,7 +24,7 @@ CROWDED_IOU: Final = 0.1
 """Automatic: where boxes overlap by more, the detector looks at every `CROWDED_FRAMES`-th frame at least."""
 CROWDED_FRAMES: Final = 3
 LOOKING_FRAMES: Final = 3
-"""While someone is lost, the detector looks at every third frame at least."""
+"""While someone is lost or hard to see, the detector looks at every third frame at least."""
 
 
 def check_every(every: Every) -> Every:
@@ -38,17 +38,17 @@ def check_every(every: Every) -> Every:
     raise InputError(f'every={every!r} was given; give a whole number of 1 or more, or "auto"')
 
 
-def frames_between(every: Every, tracks: Sequence[Track], step: float, *, someone_is_lost: bool) -> int:
+def frames_between(every: Every, tracks: Sequence[Track], step: float, *, unsure: bool) -> int:
     """Return how many frames on from one detection the next is due.
 
     Args:
         every: What the caller wants.
         tracks: Who is in view.
         step: Seconds from frame to frame.
-        someone_is_lost: Whether somebody may come back.
+        unsure: Whether somebody is hard to see, or may come back.
     """
     frames = _by_motion(tracks, step) if every == "auto" else every
-    return min(frames, LOOKING_FRAMES) if someone_is_lost else frames
+    return min(frames, LOOKING_FRAMES) if unsure else frames
 
 
 def _by_motion(tracks: Sequence[Track], step: float) -> int:

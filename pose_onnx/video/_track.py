@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_onnx._types import F64, JOINT_THRESHOLD
-from pose_onnx.video._motion import MIN_JOINTS, carry_box, coasting, follow, include
+from pose_onnx.video._motion import MIN_JOINTS, carry_box, coasting, follow, include, median
 
 VELOCITY_S: Final = 0.15
 """Time constant with which the velocity follows what is measured."""
@@ -140,7 +140,7 @@ def see(track: Track, sight: Sight, time: float, *, looked: bool) -> Track:
     both = track.sight.sure() & sight.sure()
     velocity = track.velocity
     if both.sum() >= MIN_JOINTS:
-        moved = np.median(sight.points[both] - track.sight.points[both], axis=0) / passed
+        moved = median(sight.points[both] - track.sight.points[both]) / passed
         velocity = follow(velocity, moved, passed, VELOCITY_S)
     settled = sight.free and track.mixed_at == -np.inf
     return replace(

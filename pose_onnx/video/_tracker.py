@@ -52,34 +52,40 @@ class Tracker:
         self._lost: list[Lost] = []
         self._last_number = 0
         self._started = False
+        self._expected = np.zeros((0, BOX))
+        self.alarmed = False
+        """Whether the detector should look at the next frame: someone was just lost."""
         self.unsure = False
-        """Whether the detector should look at the next frame: someone was lost or is hard to see."""
+        """Whether it should look soon: someone is hard to see, or may come back."""
 
     @property
     def tracks(self) -> tuple[Track, ...]:
         """Who is in view, confirmed or not."""
         return tuple(self._tracks)
 
-    @property
-    def someone_is_lost(self) -> bool:
-        """Whether somebody may come back."""
-        return bool(self._lost)
+    def expect(self, time: float) -> tuple[F32, F32]:
+        """Begin a frame.
 
-    def expected_boxes(self, time: float) -> tuple[F32, F32]:
-        """Return boxes (N, 4) of the people in view, where they are expected, and their scores (N,)."""
-        boxes = np.array([track.expected_box(time) for track in self._tracks], np.float32)
-        return boxes.reshape(-1, BOX), np.array([track.sight.box_score for track in self._tracks], np.float32)
+        Args:
+            time: Of the frame, seconds, later than the last.
+
+        Returns:
+            Boxes (N, 4) of the people in view, where they are expected, and the boxes' scores (N,).
+        """
+        self._expected = np.array([track.expected_box(time) for track in self._tracks]).reshape(-1, BOX)
+        scores = np.array([track.sight.box_score for track in self._tracks], np.float32)
+        return self._expected.astype(np.float32), scores
 
     def update(
         self, image: Image, poses: Poses, detected: NDArray[np.bool_], time: float, *, looked: bool
     ) -> Poses:
-        """Give the people of the next frame their ids.
+        """Give the people of the frame their ids; `expect` was called before.
 
         Args:
             image: The frame, BGR.
             poses: Found at detected and at expected boxes.
             detected: (N,), which of them are at the detector's boxes.
-            time: Of the frame, seconds, later than the last.
+            time: Of the frame, seconds.
             looked: Whether the detector ran.
 
         Returns:
@@ -95,6 +101,7 @@ class Tracker:
         self._lost = [one for one in self._lost if time - one.since <= KEPT_S]
         self._tracks = [self._numbered(track, time) for track in tracks]
         self._started = self._started or looked
+        self.unsure = self.unsure or bool(self._lost)
         return _with_ids(poses[indices[columns]], [track.identity.number for track in self._tracks])
 
     def _follow(self, sights: list[Sight], time: float, *, looked: bool) -> tuple[list[Track], list[int]]:
@@ -102,7 +109,7 @@ class Tracker:
         pairs = dict(assign(self._similarity(self._tracks, sights, time), LEAST_SIMILAR))
         tracks: list[Track] = []
         columns: list[int] = []
-        self.unsure = False
+        self.unsure = self.alarmed = False
         for row, track in enumerate(self._tracks):
             column = pairs.get(row)
             if column is not None and _is_somebody(track, sights[column], time):
@@ -110,7 +117,7 @@ class Tracker:
                 tracks.append(see(track, sights[column], time, looked=looked))
                 columns.append(column)
             elif track.identity.number:
-                self.unsure = True
+                self.alarmed = True
                 self._lost.append(Lost(track.identity, time))
         return tracks, columns
 
@@ -123,13 +130,10 @@ class Tracker:
         if not (tracks and sights):
             return np.zeros((len(tracks), len(sights)))
         points = np.stack([track.expected_points(time) for track in tracks])
-        boxes = np.stack([track.expected_box(time) for track in tracks])
-        same_pose = oks(
-            points.astype(np.float32),
-            np.stack([sight.points for sight in sights]).astype(np.float32),
-            np.prod(boxes[:, 2:] - boxes[:, :2], axis=1).astype(np.float32),
-            self._sigmas,
-        )
+        boxes = self._expected
+        seen = np.stack([sight.points for sight in sights])
+        areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1).astype(np.float32)
+        same_pose = oks(points.astype(np.float32), seen.astype(np.float32), areas, self._sigmas)
         same_place = box_iou(boxes, np.stack([sight.box for sight in sights]))
         same_look = alike(
             np.stack([track.identity.look for track in tracks]), np.stack([sight.look for sight in sights])
