@@ -29,6 +29,7 @@ from pose_onnx._card import ModelCard
 from pose_onnx.exporters.graph import Graph
 from pose_onnx.exporters.passes import SIMPLIFY, rewrite
 from pose_onnx.exporters.pipeline import REFERENCE, WRITERS
+from pose_onnx.exporters.quantize.candidates import Material
 from pose_onnx.exporters.source import read_source, resolve_card
 from pose_onnx.exporters.trim import trim
 from pose_onnx.exporters.verify import make_inputs
@@ -67,7 +68,7 @@ def run(opened: Any, images: F32) -> list[F32]:
 def ours(plain: Path, card: ModelCard) -> bytes:
     """The file that `pose-onnx export` writes."""
     graph = rewrite(trim(Graph.from_model(onnx.load(plain)), card), SIMPLIFY)
-    return WRITERS[REFERENCE](graph, card)
+    return next(WRITERS[REFERENCE](Material(graph, card))).content
 
 
 def measure(plain: Any, fast: Any, images: F32, repeats: int) -> tuple[float, float, float]:

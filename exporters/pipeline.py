@@ -13,9 +13,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pose_onnx._card import ModelCard
 from pose_onnx._errors import ExportError, InputError
 from pose_onnx._files import make_folder
@@ -139,9 +136,10 @@ def run_export(
         with stages("simplify"):
             graph = rewrite(graph, SIMPLIFY)
         with stages("calibrate"):
-            samples = _samples(quantization.calibration if STATIC in precision else None, known)
+            material = _material(
+                graph, known, quantization.calibration if STATIC in precision else None, gate
+            )
         with stages("write"):
-            material = Material(graph, known, samples, gate.shares)
             files, accuracy = _write(material, targets, gate, work)
         with stages("verify"):
             measured = _verify(files, paddle, inputs)
@@ -224,13 +222,10 @@ def _cannot_write(out: Path, error: OSError) -> ExportError:
     return ExportError(f"cannot write to {str(out)!r} ({reason}); choose a writable folder with free space")
 
 
-def _samples(folder: Path | None, card: ModelCard) -> NDArray[np.float32]:
-    """Return calibration inputs; none where nothing is to be calibrated."""
-    return (
-        np.empty((0, 3, *card.input_size), np.float32)
-        if folder is None
-        else calibration_samples(folder, card)
-    )
+def _material(graph: Graph, card: ModelCard, calibration: Path | None, gate: Gate) -> Material:
+    if calibration is None:
+        return Material(graph, card)
+    return Material(graph, card, calibration_samples(calibration, card), gate.shares)
 
 
 def _write(

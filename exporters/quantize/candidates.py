@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -37,8 +37,8 @@ class Material:
 
     graph: Graph
     card: ModelCard
-    samples: NDArray[np.float32]
-    shares: Sequence[float]
+    samples: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 3, 0, 0), np.float32))
+    shares: Sequence[float] = ()
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:

@@ -33,9 +33,7 @@ def dev(dataset: Path) -> Dev:
 
 @pytest.fixture
 def material(tiny_pose: Path) -> Material:
-    card = read_card(tiny_pose)
-    graph = Graph.from_model(onnx.load(tiny_pose))
-    return Material(graph, card, np.empty((0, 3, *card.input_size), np.float32), SHARES)
+    return Material(Graph.from_model(onnx.load(tiny_pose)), read_card(tiny_pose))
 
 
 def spoilt(material: Material, kept: int) -> Candidate:
@@ -90,13 +88,13 @@ def test_what_is_too_inaccurate_is_refused_unless_forced(
 
 
 def test_without_pictures_nothing_is_measured_and_the_receipt_says_so(
-    material: Material, tiny_pose: Path, tmp_path: Path
+    dev: Dev, material: Material, tiny_pose: Path, tmp_path: Path
 ) -> None:
     gate = Gate(None, force=True)
     accuracy = gate.choose([spoilt(material, 0)], tmp_path / "chosen.onnx", tiny_pose, material)
     assert (accuracy.ap, accuracy.drop, accuracy.note) == (None, None, UNMEASURED)
     assert gate.facts() == {}
-    assert gate.shares == UNJUDGED_SHARES
+    assert (gate.shares, Gate(dev, force=True).shares) == (UNJUDGED_SHARES, SHARES)
 
 
 def test_int8_is_always_judged_and_float16_where_it_can_be(dev: Dev) -> None:
