@@ -23,8 +23,8 @@ from pose_onnx.runtimes import Runtime, default_threads, is_parallel
 from pose_onnx.runtimes._checks import check_threads
 
 RUN_PIXELS: Final = 2 * 256 * 192
-"""Pixels of all crops in one run of the network: more of them leave the cache between two operators
-(docs/runtimes.md)."""
+"""Pixels of all crops in one run of the network, for each thread inside it: more of them leave the cache
+between two operators (docs/runtimes.md)."""
 
 
 class Scene(NamedTuple):
@@ -82,7 +82,7 @@ class KeypointModel(Closing):
         self.card: ModelCard
         self.runtime: Runtime
         self.card, self.runtime = open_model(model, "keypoints", card, backend, inside, options)
-        batch_size = batch_size or RUN_PIXELS // int(np.prod(self.card.input_size))
+        batch_size = batch_size or inside * RUN_PIXELS // int(np.prod(self.card.input_size))
         self.batch_size = max(1, batch_size // 2 if flip else batch_size)
         self.lanes = Lanes(beside)
         self._buffers = Buffers()
