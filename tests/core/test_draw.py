@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pose_onnx import InputError, Poses, draw_poses, load_card
-from pose_onnx._draw import _SIDE_COLORS_RGB, _id_color, skeleton_of
+from pose_onnx._draw import _SIDE_COLORS_RGB, skeleton_of
+from pose_onnx._paint import id_color
 
 NAMES = load_card("tinypose_128x96").keypoints
 SIZE = (240, 320)
@@ -149,7 +150,7 @@ def test_the_id_is_written_inside_the_picture(grey: np.ndarray, box: list[float]
 
 @given(st.integers(0, 10_000))
 def test_ids_never_look_like_a_side(number: int) -> None:
-    colour = np.array(_id_color(number))
+    colour = np.array(id_color(number))
     assert colour.max() == 255
     for side in ("left", "right"):
         assert np.abs(colour - _SIDE_COLORS_RGB[side]).max() > 60
