@@ -37,7 +37,7 @@ class PoseBatch:
     Example:
         >>> files = ray.data.read_binary_files("s3://bucket/photos", include_paths=True)  # doctest: +SKIP
         >>> rows = files.map_batches(
-        ...     PoseBatch, batch_size=64, batch_format="pyarrow", concurrency=2,
+        ...     PoseBatch, batch_size=64, batch_format="pyarrow", compute=ray.data.ActorPoolStrategy(size=2),
         ...     fn_constructor_kwargs={"pose": "tinypose_256x192"},
         ... )  # doctest: +SKIP
     """

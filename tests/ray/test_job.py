@@ -114,7 +114,8 @@ def test_the_class_by_itself(album: Path, tiny_detector: Path, tiny_pose: Path) 
         PoseBatch,
         batch_size=8,
         batch_format="pyarrow",
-        concurrency=1,
+        compute=ray.data.ActorPoolStrategy(size=1),
+        num_cpus=1,
         fn_constructor_kwargs=options(tiny_detector, tiny_pose),
     )
     found = {Path(row["path"]).name: row for row in rows.take_all()}
