@@ -20,16 +20,17 @@ PERSON_HEIGHT = 220  # pixels
 NOISE = 3.0  # standard deviation of the sensor's noise, of 255
 SMALLEST_PERSON = 200  # pixels of height in the photo, for people of COCO
 MOST_JOINTS_MISSING = 1
+MATCHING_IOU = 0.3  # of a true and a found box
 
 OUTLINES = {
     "astronaut.jpg": [
-        (20, 511), (22, 400), (50, 270), (110, 230), (115, 185), (140, 155), (183, 150), (156, 110), (152, 60),
-        (190, 20), (250, 15), (295, 50), (303, 110), (265, 160), (295, 190), (306, 245), (345, 290), (362, 345),
-        (300, 420), (280, 511),
+        (20, 511), (22, 400), (50, 270), (110, 230), (115, 185), (140, 155), (183, 150), (156, 110),
+        (152, 60), (190, 20), (250, 15), (295, 50), (303, 110), (265, 160), (295, 190), (306, 245),
+        (345, 290), (362, 345), (300, 420), (280, 511),
     ],
     "camera.jpg": [
-        (0, 511), (0, 260), (35, 170), (120, 125), (165, 100), (168, 80), (215, 66), (265, 85), (272, 160),
-        (320, 185), (330, 215), (310, 270), (250, 312), (205, 320), (148, 400), (150, 511),
+        (0, 511), (0, 260), (35, 170), (120, 125), (165, 100), (168, 80), (215, 66), (265, 85),
+        (272, 160), (320, 185), (330, 215), (310, 270), (250, 312), (205, 320), (148, 400), (150, 511),
     ],
 }  # fmt: skip
 
@@ -212,6 +213,6 @@ def ids_of(scene: Scene, index: int, boxes: NDArray[np.float32], ids: NDArray[np
     iou = common / (areas - common)
     for person in range(len(truth)):
         best = int(iou[person].argmax())
-        if iou[person, best] > 0.3 and iou[:, best].argmax() == person:
+        if iou[person, best] > MATCHING_IOU and iou[:, best].argmax() == person:
             found[person] = ids[best]
     return found

@@ -16,6 +16,7 @@ from pose_onnx._types import Image, Poses
 from pose_onnx.video._assign import assign, box_iou
 from pose_onnx.video._frame import Frame
 from pose_onnx.video._open import VideoSource, open_source
+from pose_onnx.video._paddle_filter import PaddleFilter
 from pose_onnx.video._schedule import Every, check_every, frames_between
 from pose_onnx.video._smooth import OneEuro, Smoother, Smoothing
 from pose_onnx.video._tracker import Tracker
@@ -23,7 +24,7 @@ from pose_onnx.video._tracker import Tracker
 MATCHING_IOU: Final = 0.3
 """An expected box that overlaps a detected one so much is of the same person."""
 
-SMOOTHERS: Final[Mapping[str, Smoother]] = MappingProxyType({"accurate": OneEuro()})
+SMOOTHERS: Final[Mapping[str, Smoother]] = MappingProxyType({"accurate": OneEuro(), "paddle": PaddleFilter()})
 """Smoothing by the name of its preset."""
 
 

@@ -53,7 +53,7 @@ class FileSource(FrameSource):
                 self.skipped += 1
                 continue
             yield index, time, image
-        if self.frame_count and index + 1 + self.skipped < self.frame_count:
+        if self.frame_count and index + 1 < self.frame_count:
             _LOG.info(
                 "%s: ended after %d of the %d frames it states", self._name, index + 1, self.frame_count
             )

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from pose_onnx._errors import PoseOnnxError, SourceError
+from pose_onnx._errors import SourceError
 from pose_onnx.video._capture import Capture, open_capture
 from pose_onnx.video._source import FrameSource, TimedImage
 
@@ -20,6 +20,8 @@ _FIRST_BACKOFF_S: Final = 0.5
 _LONGEST_BACKOFF_S: Final = 8.0
 _MOST_BAD_FRAMES: Final = 5
 """So many failures in a row are a stream that broke; fewer are frames that did."""
+_BROKEN_S: Final = 1.0
+"""A read that fails after so long waited for a stream that broke; a frame that did fails at once."""
 _JOIN_S: Final = 10.0
 """Longer than any one read waits."""
 
@@ -61,9 +63,12 @@ class LiveSource(FrameSource):
         self._reopen, self._patience, self._first_backoff = reopen, patience, first_backoff
         self._news = threading.Condition()
         self._latest: TimedImage | None = None
-        self._failure: PoseOnnxError | None = None
+        self._ended = False
+        self._index = -1
+        self._first: float | None = None
+        self._last = time.monotonic()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._read, args=(capture,), name="capture", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(capture,), name="capture", daemon=True)
         self._thread.start()
 
     def __iter__(self) -> Iterator[TimedImage]:
@@ -74,56 +79,54 @@ class LiveSource(FrameSource):
     def _take(self) -> TimedImage | None:
         """Wait for a frame that nobody has taken; `None` after `close`."""
         with self._news:
-            self._news.wait_for(lambda: self._latest or self._failure or self._stopping.is_set())
+            self._news.wait_for(lambda: self._latest or self._ended or self._stopping.is_set())
             frame, self._latest = self._latest, None
-            if frame is None and self._failure:
-                raise self._failure
+            if frame is None and not self._stopping.is_set():
+                raise SourceError(
+                    f"{self._target!r} broke and gave no frame for {self._patience:g} s; check that it is "
+                    "still there, then start again"
+                )
             return frame
 
-    def _read(self, capture: Capture | None) -> None:
-        """Run in the thread: read until `close`, or until the stream is given up."""
-        index, first = -1, 0.0
-        last = time.monotonic()
+    def _run(self, capture: Capture) -> None:
+        """Be the thread: read until `close`, or until the stream is given up."""
+        current: Capture | None = capture
+        try:
+            while current is not None:
+                self._read(current)
+                current.close()
+                current = None if self._stopping.is_set() else self._open_again()
+        finally:  # whatever happened, nobody waits for more
+            with self._news:
+                self._ended = True
+                self._news.notify_all()
+
+    def _read(self, capture: Capture) -> None:
+        """Keep the newest frame, until `close` or until the stream breaks."""
+        while not self._stopping.is_set() and (ahead := _frames_ahead(capture)):
+            self._last = time.monotonic()
+            self._first = self._last if self._first is None else self._first
+            self._index += ahead
+            image = capture.retrieve()
+            self.skipped += ahead - (image is not None)
+            if image is not None:
+                with self._news:
+                    self._latest = (self._index, self._last - self._first, image)
+                    self._news.notify_all()
+
+    def _open_again(self) -> Capture | None:
+        """Open a stream that broke, with growing pauses; `None` if it is given up."""
+        _LOG.warning("%r: the stream broke; opening it again", self._target)
         backoff = self._first_backoff
-        while not self._stopping.is_set():
-            bad = 0 if capture is None else _frames_ahead(capture)
-            if capture is not None and bad:
-                last = time.monotonic()
-                first = first or last
-                index += bad
-                backoff = self._first_backoff
-                image = capture.retrieve()
-                self.skipped += bad - (image is not None)
-                if image is not None:
-                    self._put((index, last - first, image))
-                continue
-            if capture is not None:
-                _LOG.warning("%r: the stream broke; opening it again", self._target)
-                capture.close()
-            if time.monotonic() - last > self._patience:
-                self._give_up()
-                return
-            self._stopping.wait(backoff)
-            backoff = min(2 * backoff, _LONGEST_BACKOFF_S)
-            capture = None if self._stopping.is_set() else self._reopen(self._target)
-            if capture is not None:
+        while time.monotonic() - self._last <= self._patience:
+            if self._stopping.wait(backoff):
+                return None
+            if (capture := self._reopen(self._target)) is not None:
                 self.reconnects += 1
                 _LOG.warning("%r: opened again (%d)", self._target, self.reconnects)
-        if capture is not None:
-            capture.close()
-
-    def _put(self, frame: TimedImage) -> None:
-        with self._news:
-            self._latest = frame
-            self._news.notify_all()
-
-    def _give_up(self) -> None:
-        with self._news:
-            self._failure = SourceError(
-                f"{self._target!r} broke and gave no frame for {self._patience:g} s; check that it is still "
-                "there, then start again"
-            )
-            self._news.notify_all()
+                return capture
+            backoff = min(2 * backoff, _LONGEST_BACKOFF_S)
+        return None
 
     def close(self) -> None:
         """Stop the thread and release the device."""
@@ -135,4 +138,10 @@ class LiveSource(FrameSource):
 
 def _frames_ahead(capture: Capture) -> int:
     """Go to the next frame that can be decoded; return how far it is, 0 if the stream broke."""
-    return next((ahead for ahead in range(1, _MOST_BAD_FRAMES + 1) if capture.grab()), 0)
+    begun = time.monotonic()
+    for ahead in range(1, _MOST_BAD_FRAMES + 1):
+        if capture.grab():
+            return ahead
+        if time.monotonic() - begun > _BROKEN_S:
+            break
+    return 0

@@ -18,6 +18,7 @@ from pose_onnx._types import F32, F64, Poses
 SURE_SCORE: Final = 0.4
 """A joint with this score or more is followed at full rate; below, in proportion to its score."""
 _LEAST_SIZE: Final = 1.0  # pixels
+_LEAST_SPEED: Final = 1e-9  # sizes per second; keeps the division finite
 
 
 class Smoothing(Protocol):
@@ -49,18 +50,21 @@ class OneEuro:
 
     Attributes:
         min_cutoff: Cutoff frequency at rest, Hz: lower is steadier.
-        beta: What the cutoff gains with speed, Hz for a person's size per second: higher lags less. A joint
-            trails by 1 / (2 pi beta) of the person's size at most.
+        beta: What the cutoff gains with speed, Hz for a person's size per second: higher lags less.
+        rest_speed: Person sizes per second. Speeds around and below are counted less, since the noise of a
+            still joint looks like them; 0 is the paper's formula.
         d_cutoff: Cutoff frequency of the speed itself, Hz.
     """
 
-    min_cutoff: float = 0.2
+    min_cutoff: float = 0.15
     beta: float = 8.0
-    d_cutoff: float = 1.0
+    rest_speed: float = 0.15
+    d_cutoff: float = 0.7
 
     def __post_init__(self) -> None:
-        if not (self.min_cutoff > 0 and self.beta >= 0 and self.d_cutoff > 0):
-            raise InputError(f"{self} was given; cutoffs must be above 0 Hz and beta 0 or more")
+        right = (self.min_cutoff > 0, self.beta >= 0, self.rest_speed >= 0, self.d_cutoff > 0)
+        if not all(right):  # NaN is none of it
+            raise InputError(f"{self} was given; cutoffs must be above 0 Hz, beta and rest_speed 0 or more")
 
     def start(self) -> OneEuroSmoothing:
         """Begin a video."""
@@ -103,7 +107,9 @@ def one_euro_step(
     trust = np.minimum(scores / SURE_SCORE, 1.0)[:, None]
     measured = (points - state.raw) / passed
     speed = state.speed + trust * low_pass(settings.d_cutoff, passed) * (measured - state.speed)
-    cutoffs = settings.min_cutoff + settings.beta / size * np.hypot(speed[:, :1], speed[:, 1:])
+    fast = np.hypot(speed[:, :1], speed[:, 1:]) / size
+    fast = fast * fast / np.maximum(fast + settings.rest_speed, _LEAST_SPEED)
+    cutoffs = settings.min_cutoff + settings.beta * fast
     smooth = state.smooth + trust * low_pass(cutoffs, passed) * (points - state.smooth)
     return FilterState(time, points, smooth, speed)
 

@@ -1,0 +1,185 @@
+"""Where frames come from: files, folders and the caller, each with honest numbers and times."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pose_onnx import InputError
+from pose_onnx._types import Image
+from pose_onnx.video import FrameSource, open_source
+from pose_onnx.video._capture import CvCapture, open_capture
+from pose_onnx.video._file import FileSource, next_time
+
+FPS = 25.0
+COUNT = 20
+
+
+def grey(value: int, height: int = 48, width: int = 64) -> Image:
+    return np.full((height, width, 3), value, np.uint8)
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    """Return a video whose n-th frame is 10 n grey."""
+    path = tmp_path / "film.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), FPS, (64, 48))
+    for index in range(COUNT):
+        writer.write(grey(10 * index))
+    writer.release()
+    return path
+
+
+def greys(images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
+    return np.array([image.mean() for image in images])
+
+
+def test_a_file_gives_every_frame_with_its_time(film: Path) -> None:
+    with open_source(film) as source:
+        frames = list(source)
+    assert (source.live, source.fps, source.frame_count, source.size) == (False, FPS, COUNT, (48, 64))
+    assert [index for index, _, _ in frames] == list(range(COUNT))
+    np.testing.assert_allclose([time for _, time, _ in frames], np.arange(COUNT) / FPS, atol=1e-3)
+    np.testing.assert_allclose(greys([image for _, _, image in frames]), 10 * np.arange(COUNT), atol=3)
+    assert (source.skipped, source.reconnects) == (0, 0)
+
+
+def test_a_start_is_exact(film: Path) -> None:
+    with open_source(film, start=0.4) as source:
+        index, time, image = next(iter(source))
+    assert (index, round(time, 3)) == (10, 0.4)
+    np.testing.assert_allclose(image.mean(), 100, atol=3)
+
+
+def test_a_corrupt_frame_is_skipped_and_counted(film: Path) -> None:
+    data = bytearray(film.read_bytes())
+    starts = [place for place in range(len(data)) if data.startswith(b"\xff\xd8\xff", place)]
+    data[starts[7] : starts[8] - 8] = bytes(starts[8] - 8 - starts[7])
+    film.write_bytes(data)
+    with open_source(film) as source:
+        frames = list(source)
+    assert [index for index, _, _ in frames] == [*range(7), *range(8, COUNT)]
+    assert source.skipped == 1
+    np.testing.assert_allclose([time for _, time, _ in frames[6:8]], [6 / FPS, 8 / FPS], atol=1e-3)
+
+
+class Film:
+    """A capture of the given time stamps; a frame of which nothing can be decoded is `None`."""
+
+    def __init__(self, stamps: Sequence[float], images: Sequence[Image | None] | None = None) -> None:
+        self.fps: float | None = FPS
+        self.frame_count: int | None = len(stamps)
+        self.size: tuple[int, int] | None = (48, 64)
+        self.stamps = stamps
+        self.images = images or [grey(0)] * len(stamps)
+        self.at = -1
+
+    def grab(self) -> bool:
+        self.at += 1
+        return self.at < len(self.stamps)
+
+    def retrieve(self) -> Image | None:
+        return self.images[self.at]
+
+    def seconds(self) -> float:
+        return self.stamps[self.at]
+
+    def close(self) -> None:
+        self.at = len(self.stamps)
+
+
+def times(stamps: Sequence[float]) -> list[float]:
+    return [round(time, 6) for _, time, _ in FileSource("film", Film(stamps))]
+
+
+def test_times_of_a_variable_frame_rate_are_kept() -> None:
+    assert times([0, 0.04, 0.3, 0.31]) == [0, 0.04, 0.3, 0.31]
+
+
+def test_times_increase_whatever_the_file_says() -> None:
+    assert times([0, 0, 0, 0]) == [0, 0.04, 0.08, 0.12]
+    assert times([0, 0.04, 0.02, 0.2]) == [0, 0.04, 0.08, 0.2]
+    assert next_time(-1, -0.04, 0.04) == 0
+
+
+def test_pixels_that_cannot_be_decoded_are_counted() -> None:
+    source = FileSource("film", Film([0, 0.04, 0.08], [grey(0), None, grey(0)]))
+    assert [index for index, _, _ in source] == [0, 2]
+    assert source.skipped == 1
+
+
+def test_a_folder_is_read_in_natural_order(tmp_path: Path) -> None:
+    for number in (10, 2, 1):
+        cv2.imwrite(str(tmp_path / f"frame{number}.png"), grey(number))
+    (tmp_path / "frame3.png").write_bytes(b"no picture")
+    (tmp_path / "notes.txt").write_text("no frame")
+    with open_source(tmp_path, fps=10) as source:
+        frames = list(source)
+    assert [(index, time) for index, time, _ in frames] == [(0, 0), (1, 0.1), (3, 0.3)]
+    assert greys([image for _, _, image in frames]).tolist() == [1, 2, 10]
+    assert (source.skipped, source.frame_count) == (1, 4)
+
+
+def test_pairs_of_the_caller() -> None:
+    with open_source([(0.5, grey(1)), (0.7, grey(2)), (1.5, grey(3))], start=0.6) as source:
+        frames = list(source)
+    assert [(index, time, int(image[0, 0, 0])) for index, time, image in frames] == [(1, 0.7, 2), (2, 1.5, 3)]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "words"),
+    [
+        ([(1.0, grey(0)), (1.0, grey(0))], "increase"),
+        ([(float("nan"), grey(0))], "increase"),
+        ([grey(0)], "pairs of"),
+        ([(0.0, np.zeros((4, 4), np.uint8))], "shape"),
+    ],
+)
+def test_pairs_that_cannot_be_used(pairs: list[Any], words: str) -> None:
+    with open_source(pairs) as source, pytest.raises(InputError, match=words):
+        list(source)
+
+
+def test_what_is_no_source_is_said_in_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        open_source(tmp_path / "missing.mp4")
+    with pytest.raises(InputError, match="has no picture"):
+        open_source(tmp_path)
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video" * 100)
+    with pytest.raises(InputError, match="no video that OpenCV can read"):
+        open_source(broken)
+    with pytest.raises(InputError, match="is no source of frames"):
+        open_source(grey(0))
+    with pytest.raises(InputError, match="fps=0"):
+        open_source(tmp_path, fps=0)
+    with pytest.raises(InputError, match="start=-1"):
+        open_source(tmp_path, start=-1)
+
+
+def test_an_open_source_is_taken_as_it_is(film: Path) -> None:
+    with open_source(film) as source:
+        assert isinstance(source, FrameSource)
+        assert open_source(source) is source
+
+
+def test_a_file_that_ends_early_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    film = Film([0, 0.04, 0.08])
+    film.frame_count = 9
+    with caplog.at_level(logging.INFO):
+        assert len(list(FileSource("film", film))) == 3
+    assert "3 of the 9 frames" in caplog.text
+
+
+def test_captures_of_opencv(film: Path) -> None:
+    capture = open_capture(str(film))
+    assert isinstance(capture, CvCapture)
+    capture.close()
+    assert open_capture(str(film.with_name("none.avi"))) is None
