@@ -18,6 +18,10 @@ CELL_OFFSET: Final = 0.5
 """A cell's centre, in cells (PaddleDetection, ppdet/modeling/heads/pico_head.py)."""
 
 
+_BLOCK: Final = 32
+"""Boxes whose overlaps are computed at once: most pictures have no more above the threshold."""
+
+
 def detector_input(image_bgr: Image, card: ModelCard, *, out: F32 | None = None) -> F32:
     """Resize an image to the network's input, aspect ignored, and normalise it.
 
@@ -108,8 +112,12 @@ def _suppress(boxes: F32, labels: NDArray[np.int64], spec: BoxSpec) -> list[int]
     kept: list[int] = []
     left = np.arange(len(boxes))
     while len(left) and len(kept) < spec.max_boxes:
-        best, left = int(left[0]), left[1:]
-        kept.append(best)
-        overlaps = box_iou(boxes[best : best + 1], boxes[left])[0] > spec.nms_iou
-        left = left[~(overlaps & (labels[left] == labels[best]))]
-    return kept
+        best = left[:_BLOCK]
+        covers = (box_iou(boxes[best], boxes[left]) > spec.nms_iou) & (labels[best, None] == labels[left])
+        stays = np.ones(len(left), np.bool_)
+        for place, index in enumerate(best.tolist()):
+            if stays[place]:
+                kept.append(index)
+                stays &= ~covers[place]
+        left = left[_BLOCK:][stays[_BLOCK:]]
+    return kept[: spec.max_boxes]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from threading import Lock
 from typing import Any, Final, Literal
@@ -17,7 +16,7 @@ from pose_onnx._errors import InputError
 from pose_onnx._image import load_image
 from pose_onnx._model import INPUT_NAME, Buffers, CardLike, Closing, ModelLike, open_model
 from pose_onnx._presets import Preset, find_preset
-from pose_onnx._types import Detections, Image
+from pose_onnx._types import F32, Detections, Image
 from pose_onnx.runtimes import Runtime, is_parallel
 
 PERSON: Final = "person"
@@ -106,11 +105,11 @@ class Detector(Closing):
 
     def _in_image(self, found: Detections, image_size: tuple[int, ...]) -> Detections:
         """Take boxes from input pixels to image pixels, and labels to those of the card."""
-        ratio = np.array(image_size[::-1], np.float32) / np.array(self.card.input_size[::-1], np.float32)
-        boxes = found.boxes * np.tile(ratio, 2)
+        limits = np.array(2 * image_size[::-1], np.float32)
+        boxes: F32 = found.boxes * (limits / np.array(2 * self.card.input_size[::-1], np.float32))
         if self.preset.clip_boxes:
-            boxes = boxes.clip(0, np.tile(np.array(image_size[::-1], np.float32), 2))
-        return replace(found, boxes=boxes.astype(np.float32), labels=self._labels[found.labels])
+            boxes = np.minimum(np.maximum(boxes, np.float32(0)), limits)
+        return Detections(boxes, found.scores, self._labels[found.labels])
 
     def single(self) -> Runtime:
         """Return an engine with one thread inside a run, for several threads that detect at once.

@@ -39,6 +39,8 @@ class Crops:
     @staticmethod
     def join(parts: Sequence[Crops]) -> Crops:
         """Put the crops of one or more images behind each other."""
+        if len(parts) == 1:
+            return parts[0]
         return Crops(
             np.concatenate([part.regions for part in parts]),
             np.concatenate([part.image_to_input for part in parts]),
@@ -87,9 +89,11 @@ def full_image_crops(
     size = np.maximum(high - low, 1.0)  # a valid box may round to nothing
     scale = width / (np.maximum(size[:, 0], size[:, 1] * width / height) * padding)
     image_to_input = _scale_about(scale, (low + high) / 2, ((width - 1) / 2, (height - 1) / 2))
-    regions = np.broadcast_to(np.array([0, 0, image_size[1], image_size[0]]), (len(boxes), BOX))
-    back = invert(image_to_input)
-    back[:, :, :2] *= stride
+    regions = np.empty((len(boxes), BOX), np.int64)
+    regions[:] = 0, 0, image_size[1], image_size[0]
+    back = np.zeros_like(image_to_input)
+    back[:, 0, 0] = back[:, 1, 1] = 1 / scale * stride
+    back[:, :, 2] = (-1 / scale)[:, None] * image_to_input[:, :, 2]
     return Crops(regions, image_to_input, _to_center(back, _centers(boxes), valid), valid)
 
 
@@ -143,14 +147,8 @@ def transform(maps: F64, points: F64 | F32) -> F64:
     Returns:
         (N, K, 2) float64.
     """
-    moved: F64 = np.einsum("nij,nkj->nki", maps[:, :, :2], points) + maps[:, None, :, 2]
+    moved: F64 = points @ maps[:, :, :2].transpose(0, 2, 1) + maps[:, None, :, 2]
     return moved
-
-
-def invert(maps: F64) -> F64:
-    """Invert N affine maps, (N, 2, 3)."""
-    linear = np.linalg.inv(maps[:, :, :2])
-    return np.concatenate([linear, -linear @ maps[:, :, 2:]], axis=2)
 
 
 def box_iou(boxes: F32, others: F32) -> F32:
@@ -185,5 +183,7 @@ def _scale_about(scale: F64, source: F64, target: tuple[float, float]) -> F64:
 
 def _to_center(maps: F64, centers: F64, valid: NDArray[np.bool_]) -> F64:
     """Replace the maps of crops that are not valid by one that takes every point to the box's centre."""
+    if valid.all():
+        return maps
     constant = np.concatenate([np.zeros((len(maps), 2, 2)), centers[:, :, None]], axis=2)
     return np.where(valid[:, None, None], maps, constant)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from abc import ABC, abstractmethod
@@ -48,7 +49,7 @@ class Buffers(threading.local):
 
     def get(self, *shape: int) -> F32:
         """Return an array of this shape with any content; this thread's next call may return the same one."""
-        size = int(np.prod(shape))
+        size = math.prod(shape)
         if self._buffer.size < size:
             self._buffer = np.empty(size, np.float32)
         return self._buffer[:size].reshape(shape)
