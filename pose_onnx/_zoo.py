@@ -17,6 +17,8 @@ from pose_onnx.runtimes import model_suffix
 
 HOME_VARIABLE: Final = "POSE_ONNX_HOME"
 """Environment variable that moves the folder of converted models."""
+_PULLED: Final = ("fp32", "fp16")
+"""Precisions that a download can be converted to as it is; others want photos to calibrate or judge with."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 """No dot: so no name is a file's name, and `NAME.json` is a card but `NAME.receipt.json` is not."""
 
@@ -132,6 +134,11 @@ def _how_to_get(card: ModelCard, name: str, precision: str) -> str:
     if not card.download:
         return f"add it with: pose-onnx models add FILE --name {name}"
     options = "" if precision == "fp32" else f" --precision {precision}"
+    if precision not in _PULLED:
+        return (
+            f"make it from {card.download} with: pose-onnx export {name}.pdparams --model {name}{options}"
+            f" --out {models_home()} (docs/precision.md)"
+        )
     return (
         f"fetch and convert it with: pose-onnx models pull {name}{options}; or your copy of "
         f"{card.download} with: pose-onnx export {name}.pdparams --model {name}{options}"

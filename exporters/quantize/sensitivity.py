@@ -42,9 +42,7 @@ def rank_layers(graph: Graph, ranges: Ranges, samples: NDArray[np.float32], task
 
 def _run(graph: Graph, samples: NDArray[np.float32]) -> Arrays:
     names = [output.name for output in graph.outputs]
-    session = session_of(graph)
-    runs = [session.run(names, {graph.inputs[0].name: sample[None]}) for sample in samples]
-    return {name: np.concatenate(arrays) for name, arrays in zip(names, zip(*runs, strict=True), strict=True)}
+    return dict(zip(names, session_of(graph).run(names, {graph.inputs[0].name: samples}), strict=True))
 
 
 def heatmap_damage(expected: Arrays, found: Arrays) -> float:

@@ -10,11 +10,12 @@ from contextlib import contextmanager, redirect_stderr
 from typing import Any, Final
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from pose_onnx._model import INPUT_NAME
 from pose_onnx.exporters.quantize.layers import Layer
-from pose_onnx.exporters.tflite._file import SIGNATURE
+from pose_onnx.exporters.tflite._file import SIGNATURE, Buffer, pack_model
 
 BITS: Final = 8
 CONVOLUTIONS: Final = ("CONV_2D", "DEPTHWISE_CONV_2D")
@@ -89,7 +90,24 @@ def _quantize(quantizer: Any, kept: Iterable[Layer], calibrated: Calibrated) -> 
             quantizer.update_quantization_recipe(_scope(layer), operator, algorithm_key=_NO_QUANTIZE)
     with _quiet():
         result = quantizer.quantize(calibrated, enable_progress_bar=False, enable_progress_report=False)
-    return bytes(result.quantized_model)
+    return _inlined(bytes(result.quantized_model))
+
+
+def _inlined(content: bytes) -> bytes:
+    """Put buffers back into the model's own data.
+
+    The quantiser appends those of 1,024 bytes and more to the file, where readers of before 2024 do not look;
+    weights and model cards are among them.
+    """
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    model.buffers = [Buffer(_data(part, content)) for part in model.buffers]
+    return pack_model(model)
+
+
+def _data(part: schema.BufferT, content: bytes) -> bytes:
+    if part.offset:
+        return content[part.offset : part.offset + part.size]
+    return b"" if part.data is None else bytes(part.data)
 
 
 def _scope(layer: Layer) -> str:

@@ -106,7 +106,7 @@ class TfliteFile:
             metadata: Content of every metadata entry, by name.
         """
         number = self._number_used({*inputs.values(), *outputs.values()})
-        buffers = [_Buffer(b"")]
+        buffers = [Buffer(b"")]
         codes = sorted({(item.operator.code, item.version.number) for item in self.operators})
         subgraph = schema.SubGraphT(
             tensors=[_tensor(self.tensors[index], buffers) for index in number],
@@ -128,9 +128,7 @@ class TfliteFile:
             signatureDefs=[_signature(inputs, outputs, number)],
             buffers=buffers,
         )
-        builder = flatbuffers.Builder(sum(len(buffer.content) for buffer in buffers) + 1024)
-        builder.Finish(model.Pack(builder), file_identifier=_IDENTIFIER)
-        return bytes(builder.Output())
+        return pack_model(model)
 
     def rename(self, tensor: int, name: str) -> None:
         """Give a tensor that name; the tensor that bore it gets the other's."""
@@ -155,8 +153,15 @@ class TfliteFile:
         return newest.encode().ljust(_MIN_RUNTIME_LENGTH, b"\0")
 
 
+def pack_model(model: schema.ModelT) -> bytes:
+    """Return the content of a file whose buffers are `Buffer`s."""
+    builder = flatbuffers.Builder(sum(len(buffer.content) for buffer in model.buffers) + 1024)
+    builder.Finish(model.Pack(builder), file_identifier=_IDENTIFIER)
+    return bytes(builder.Output())
+
+
 @dataclass(frozen=True, slots=True)
-class _Buffer:
+class Buffer:
     """A buffer that packs itself aligned; the schema's own Python class forgets the alignment."""
 
     content: bytes
@@ -173,12 +178,12 @@ class _Buffer:
         return int(schema.BufferEnd(builder))
 
 
-def _add_buffer(buffers: list[_Buffer], content: bytes) -> int:
-    buffers.append(_Buffer(content))
+def _add_buffer(buffers: list[Buffer], content: bytes) -> int:
+    buffers.append(Buffer(content))
     return len(buffers) - 1
 
 
-def _tensor(tensor: FileTensor, buffers: list[_Buffer]) -> Any:
+def _tensor(tensor: FileTensor, buffers: list[Buffer]) -> Any:
     data = tensor.data
     return schema.TensorT(
         name=tensor.name,
@@ -208,7 +213,7 @@ def _operator_code(code: int, version: int) -> Any:
     )
 
 
-def _metadata(name: str, content: bytes, buffers: list[_Buffer]) -> Any:
+def _metadata(name: str, content: bytes, buffers: list[Buffer]) -> Any:
     return schema.MetadataT(name=name, buffer=_add_buffer(buffers, content))
 
 

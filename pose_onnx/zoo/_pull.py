@@ -38,7 +38,7 @@ def pull(
     Args:
         name: of the model.
         dest: folder to keep it in; the models' folder (`models_home`) if None.
-        precision: of the stored weights, "fp32" and others that `pose_onnx.exporters` writes.
+        precision: of the stored weights, "fp32" and "fp16".
         policy: how patient to be with the network.
         progress: draw a bar, if a terminal is there.
 
@@ -156,6 +156,11 @@ def _demand_exports(name: str, precision: Sequence[str]) -> None:
             " machine, copy DIR here and name it in POSE_ONNX_HOME"
         ) from error
     from pose_onnx.exporters.pipeline import PRECISIONS  # noqa: PLC0415 (needs the tools)
+    from pose_onnx.exporters.quantize.request import INT8  # noqa: PLC0415 (likewise)
 
-    if not precision or {*precision} - {*PRECISIONS}:
-        raise InputError(f"precision {[*precision]} was asked for; choose out of {[*PRECISIONS]}")
+    known = [each for each in PRECISIONS if each not in INT8]
+    if not precision or {*precision} - {*known}:
+        raise InputError(
+            f"precision {[*precision]} was asked for; choose out of {known} (int8 is judged on annotated"
+            " pictures: make it with pose-onnx export)"
+        )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from pose_onnx import ModelCard, read_card
@@ -75,6 +77,16 @@ def test_whole_layers_but_those_that_suffer_most(material: Material, tmp_path: P
     assert {name for name, kind in kernels(half.content).items() if kind == "float32"} == names
     assert 0 < error(half.content, material, tmp_path) < error(every.content, material, tmp_path) < 0.05
     assert read_card(tmp_path / "int8.tflite") == material.card
+
+
+@pytest.mark.parametrize("writer", [tflite_weights, tflite_static])
+def test_all_data_is_where_old_readers_look(
+    material: Material, writer: Callable[[Material], Iterator[Candidate]]
+) -> None:
+    for candidate in writer(material):
+        model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(candidate.content, 0))
+        assert {(part.offset, part.size) for part in model.buffers} == {(0, 0)}
+        assert max(len(part.data) for part in model.buffers if part.data is not None) >= 1024
 
 
 def test_both_formats_keep_the_same_layers(material: Material) -> None:
