@@ -15,9 +15,16 @@ SIZE = (64, 48)
 @pytest.fixture(scope="session")
 def card() -> ModelCard:
     return ModelCard(
-        "small", "keypoints", "none", SIZE, keypoints=load_card("tinypose_128x96").keypoints,
-        limits="so long that the quantiser stores it elsewhere: " + 1024 * ".", source="made by the tests", published="-", license="Apache-2.0",
-    )  # fmt: skip
+        "small",
+        "keypoints",
+        "none",
+        SIZE,
+        keypoints=load_card("tinypose_128x96").keypoints,
+        limits="so long that the quantiser stores it elsewhere: " + 1024 * ".",
+        source="made by the tests",
+        published="-",
+        license="Apache-2.0",
+    )
 
 
 @pytest.fixture(scope="session")
