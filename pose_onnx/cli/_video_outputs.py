@@ -45,7 +45,7 @@ def check_outputs(args: argparse.Namespace) -> None:
     """Check that there is something to write, and that nothing is written over by accident.
 
     Raises:
-        InputError: No output is named, one is there already, or two have the same name.
+        InputError: No output is named, one is there already, or has the name of the source or of another.
     """
     named = {option: Path(path) for option in _FILES if (path := getattr(args, option))}
     if not named and not args.show:
@@ -53,6 +53,8 @@ def check_outputs(args: argparse.Namespace) -> None:
         raise InputError(f"no place for the results was given; give some of {options} and --show")
     if len({path.absolute() for path in named.values()}) < len(named):
         raise InputError("two outputs have the same name; give each its own")
+    if any(path.exists() and path.samefile(args.source) for path in named.values()):
+        raise InputError(f"{args.source!r} is the source and an output; give the output another name")
     if args.overwrite:
         return
     continues = args.jsonl is not None and args.start is not None

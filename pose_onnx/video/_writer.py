@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from pose_onnx._cv import cv2
@@ -16,27 +15,12 @@ from pose_onnx._files import cannot_write, temporary_name
 from pose_onnx._model import Closing
 from pose_onnx._types import Image
 from pose_onnx.video._audio import AudioCopy
+from pose_onnx.video._encoders import ENCODER_OPTIONS, find_format
 
 if TYPE_CHECKING:
     from av import VideoStream
     from av.container import OutputContainer
 
-FORMATS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
-    {
-        ".mp4": ("mp4", "libx264"),
-        ".mov": ("mov", "libx264"),
-        ".mkv": ("matroska", "libx264"),
-        ".webm": ("webm", "libvpx-vp9"),
-    }
-)
-"""Container and encoder by the file's suffix; all of them hold a time stamp for each frame."""
-
-_ENCODER_OPTIONS: Final = MappingProxyType(
-    {
-        "libx264": {"preset": "veryfast", "crf": "20"},
-        "libvpx-vp9": {"deadline": "realtime", "cpu-used": "6", "crf": "30", "b": "0"},
-    }
-)
 _PIXELS: Final = "yuv420p"  # what every player decodes: one colour for 2 x 2 pixels
 _BLOCK: Final = 2
 _BT709: Final = 1  # ITU-T H.273: colour space, primaries and transfer function all have this number
@@ -52,7 +36,7 @@ class VideoWriter(Closing):
     rows or columns gets one more, a copy of its last.
 
     Args:
-        path: The file; its suffix chooses the format, one of `FORMATS`. One that is there is replaced.
+        path: The file, .mp4, .mov, .mkv (H.264) or .webm (VP9). One that is there is replaced.
         fps: Frames per second as the source states it; `None` if it does not. A hint for encoder and players.
         audio_from: A video file whose first sound track is copied, from the first frame's time to the last's.
 
@@ -137,7 +121,7 @@ class VideoWriter(Closing):
     def _add_stream(self, container: OutputContainer) -> VideoStream:
         rate = Fraction(self._fps).limit_denominator(_FPS_DENOMINATOR)
         stream: VideoStream = container.add_stream(
-            self._encoder, rate=rate, options=dict(_ENCODER_OPTIONS[self._encoder])
+            self._encoder, rate=rate, options=dict(ENCODER_OPTIONS[self._encoder])
         )
         stream.pix_fmt = _PIXELS
         context = stream.codec_context
@@ -171,21 +155,6 @@ class VideoWriter(Closing):
             self._audio.close()
         with contextlib.suppress(OSError):
             self._part.unlink()
-
-
-def find_format(path: Path, has_encoder: Callable[[str], bool]) -> tuple[str, str]:
-    """Return container and encoder for a file.
-
-    Raises:
-        OutputError: The suffix is unknown, or the encoder is missing; the message lists what works.
-    """
-    working = [suffix for suffix, (_, encoder) in FORMATS.items() if has_encoder(encoder)]
-    if path.suffix.lower() in working:
-        return FORMATS[path.suffix.lower()]
-    raise OutputError(
-        f"{str(path)!r} has the suffix {path.suffix!r}, which names no video format that can be written "
-        f"here; use one of {working}"
-    )
 
 
 def _expect_size(size: tuple[int, int], first: tuple[int, int], time: float) -> None:

@@ -146,8 +146,9 @@ def test_sound_that_the_format_cannot_hold_is_reported(
         (["{clip}", "--out", "{tmp}/absent/o.mp4"], "cannot be written"),
         (["{clip}", "--jsonl", "{tmp}/absent/o.jsonl"], "cannot be written"),
         (["{clip}", "--jsonl", "{tmp}/o", "--csv", "{tmp}/o"], "the same name"),
-        (["{clip}", "--jsonl", "{clip}"], "is no JSON"),
-        (["{clip}", "--out", "{clip}"], "is there already"),
+        (["{clip}", "--jsonl", "{tmp}/notes.txt"], "line 1, is no JSON"),
+        (["{clip}", "--out", "{tmp}/broken.mp4"], "is there already"),
+        (["{clip}", "--out", "{clip}", "--overwrite"], "is the source and an output"),
         (["{clip}", "--jsonl", "{tmp}/o.jsonl", "--start", "99"], "has no frame there"),
         (["{clip}", "--jsonl", "{tmp}/o.jsonl", "--start", "-1"], "start=-1.0"),
         (["{clip}", "--jsonl", "{tmp}/o.jsonl", "--every", "0"], "every=0"),
@@ -162,6 +163,7 @@ def test_what_cannot_be_done_is_one_sentence(
     cli: Callable[..., Outcome], clip: Path, tmp_path: Path, words: list[str], reason: str
 ) -> None:
     (tmp_path / "empty.mp4").touch()
+    (tmp_path / "notes.txt").write_text("mine, and not to be lost\n", encoding="utf-8")
     (tmp_path / "broken.mp4").write_bytes(clip.read_bytes()[:300])
     before = clip.read_bytes()
     done = cli("video", *(word.format(clip=clip, tmp=tmp_path) for word in words))
