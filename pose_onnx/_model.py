@@ -103,5 +103,5 @@ def check_fit(card: ModelCard, runtime: Runtime, task: Task, where: str) -> None
 
 
 def is_end_to_end(runtime: Runtime) -> bool:
-    """Say whether a model takes whole pictures: `pose-onnx export --end-to-end` made it, see its docs."""
+    """Say whether a model takes whole pictures, as those of `pose-onnx export --end-to-end` do."""
     return any(spec.name == INPUT_NAME and spec.dtype == "uint8" for spec in runtime.inputs)

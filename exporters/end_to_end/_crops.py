@@ -50,5 +50,5 @@ def to_image(points_heatmap: Value, crops: CropValues, card: ModelCard) -> Value
     """Take (N, K, 2) float32 points from heatmap cells to image pixels; the box's centre where not valid."""
     points_input = points_heatmap.cast(np.float64) * card.heatmap.stride
     points_image = (points_input - crops.shift.unsqueeze(1)) / crops.scale.unsqueeze(1)
-    everywhere = points_image * 0.0 + crops.center.unsqueeze(1)
-    return crops.valid.unsqueeze(1).where(points_image, everywhere).cast(np.float32)
+    placed = crops.valid.unsqueeze(1).where(points_image, crops.center.unsqueeze(1))
+    return placed.cast(np.float32)

@@ -44,7 +44,7 @@ def decode(heatmaps: Value, card: ModelCard, preset: Preset) -> tuple[Value, Val
         steps = steps.clip(-preset.max_step, preset.max_step)
     moved = (cells - middles).cast(np.float64).apply("Abs").apply("ReduceMax", axes=[1], keepdims=1)
     points = cells.cast(np.float64) + (moved > 0.0).where(0.0, steps)
-    points = (scores > 0.0).where(points, points * 0.0)
+    points = (scores > 0.0).where(points, 0.0)
     return points.cast(np.float32).reshape(-1, joints, 2), scores.reshape(-1, joints)
 
 

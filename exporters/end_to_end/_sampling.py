@@ -46,10 +46,8 @@ def sample(image: Value, crops: CropValues, size: tuple[int, int]) -> Value:
     # coordinate half-way between two fixed-point numbers the other one.
     inverse = crops.scale * (crops.scale * crops.scale).apply("Reciprocal")
     start_x, start_y = (-(crops.shift * inverse)).split(2, axis=1)
-    columns = np.arange(width) * np.ones((1, 1))
-    rows = np.arange(height) * np.ones((1, 1))
-    place_x = (inverse * columns * _UNIT).apply("Round") + (start_x * _UNIT).apply("Round")
-    place_y = ((inverse * rows + start_y) * _UNIT).apply("Round")
+    place_x = (inverse * np.arange(width)[None] * _UNIT).apply("Round") + (start_x * _UNIT).apply("Round")
+    place_y = ((inverse * np.arange(height)[None] + start_y) * _UNIT).apply("Round")
     across = _taps(place_x, image.shape(1))
     down = _taps(place_y, image.shape(0))
 

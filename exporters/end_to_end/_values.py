@@ -54,14 +54,8 @@ class Value:
     def __gt__(self, other: Operand) -> Value:
         return self.apply("Greater", other, dtype=_BOOL)
 
-    def __ge__(self, other: Operand) -> Value:
-        return self.apply("GreaterOrEqual", other, dtype=_BOOL)
-
     def __le__(self, other: Operand) -> Value:
         return self.apply("LessOrEqual", other, dtype=_BOOL)
-
-    def __and__(self, other: Operand) -> Value:
-        return self.apply("And", other)
 
     def __matmul__(self, other: Operand) -> Value:
         return self.apply("MatMul", other)
@@ -91,9 +85,10 @@ class Value:
         """Return `max(low, min(self, high))`."""
         return self.apply("Min", high).apply("Max", low)
 
-    def where(self, then: Operand, otherwise: Value) -> Value:
-        """Choose by this tensor of truth values."""
-        return self.apply("Where", otherwise.constant(then), otherwise, dtype=otherwise.dtype)
+    def where(self, then: Operand, otherwise: Operand) -> Value:
+        """Choose by this tensor of truth values; one of the two must be a tensor."""
+        like = next(value for value in (then, otherwise) if isinstance(value, Value))
+        return self.apply("Where", like.constant(then), like.constant(otherwise), dtype=like.dtype)
 
     def shape(self, axis: int) -> Value:
         """Return the size of one axis, (1,) int64."""
