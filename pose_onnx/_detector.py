@@ -106,7 +106,7 @@ class Detector(Closing):
     def _in_image(self, found: Detections, image_size: tuple[int, ...]) -> Detections:
         """Take boxes from input pixels to image pixels, and labels to those of the card."""
         limits = np.array(2 * image_size[::-1], np.float32)
-        ratio: F32 = limits / np.array(2 * self.card.input_size[::-1], np.float32)
+        ratio: F32 = np.divide(limits, np.array(2 * self.card.input_size[::-1], np.float32))
         boxes = found.boxes * ratio
         if self.preset.clip_boxes:
             boxes = np.minimum(np.maximum(boxes, np.float32(0)), limits)
