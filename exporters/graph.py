@@ -149,6 +149,11 @@ class Graph:
         gone = {id(node) for node in dead}
         self.nodes = [node for node in self.nodes if id(node) not in gone]
 
+    def swap(self, old: Node, new: Sequence[Node]) -> None:
+        """Put nodes in the place of one, which may be among them."""
+        place = next(i for i, node in enumerate(self.nodes) if node is old)
+        self.nodes[place : place + 1] = new
+
     def prune(self) -> None:
         """Remove what no output needs: nodes, constants and inputs but the first."""
         needed = self.output_names()

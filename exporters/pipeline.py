@@ -19,7 +19,7 @@ from pose_onnx._files import make_folder
 from pose_onnx.exporters.end_to_end import write_end_to_end
 from pose_onnx.exporters.graph import Graph
 from pose_onnx.exporters.paddle_to_onnx import Outputs, to_onnx
-from pose_onnx.exporters.passes import SIMPLIFY, rewrite
+from pose_onnx.exporters.passes import FOR_ORT, SIMPLIFY, rewrite
 from pose_onnx.exporters.passes.halve_weights import HALVE_WEIGHTS
 from pose_onnx.exporters.quantize.calibration import calibration_samples
 from pose_onnx.exporters.quantize.candidates import (
@@ -50,11 +50,11 @@ Writer = Callable[[Material], Iterator[Candidate]]
 
 
 def _onnx_fp32(material: Material) -> Iterator[Candidate]:
-    yield Candidate(onnx_file(material.graph, material.card))
+    yield Candidate(onnx_file(rewrite(material.graph, FOR_ORT), material.card))
 
 
 def _onnx_fp16(material: Material) -> Iterator[Candidate]:
-    yield Candidate(onnx_file(rewrite(material.graph, [HALVE_WEIGHTS]), material.card))
+    yield Candidate(onnx_file(rewrite(material.graph, [*FOR_ORT, HALVE_WEIGHTS]), material.card))
 
 
 def _tflite_fp32(material: Material) -> Iterator[Candidate]:

@@ -31,8 +31,7 @@ def run(graph: Graph) -> None:
             Node("Add", [power, one], [total]),
             Node("Div", [one, total], [result]),
         ]
-        place = next(i for i, node in enumerate(graph.nodes) if node is sigmoid)
-        graph.nodes[place : place + 1] = steps
+        graph.swap(sigmoid, steps)
 
 
 def _sensitive(graph: Graph) -> list[Node]:

@@ -64,10 +64,6 @@ class Window:
         """Whether TFLite's VALID padding puts the window at the same places."""
         return self.before == 0 and self.reach <= 0
 
-    def point(self) -> Window:
-        """The window of one tap that goes over the places of this one."""
-        return Window(self.count, 1, 1, 1, 0, 0, self.count)
-
 
 def read_windows(
     node: Node, sizes: Sequence[int], kernel: Sequence[int], counts: Sequence[int]

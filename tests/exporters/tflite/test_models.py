@@ -48,19 +48,19 @@ def photos(folder: Path, height: int, width: int) -> Any:
 
 
 @pytest.mark.parametrize("name", OFFICIAL)
-@pytest.mark.parametrize(("weights", "bars"), [("float32", BARS), ("float16", FLOAT16_BARS)])
+@pytest.mark.parametrize(("suffix", "bars"), [("", BARS), ("_fp16", FLOAT16_BARS)])
 def test_official_model(
     shared: Path,
     official_models: Path,
     onnx_result: Callable[..., Any],
     tflite_result: Callable[..., Any],
     name: str,
-    weights: Any,
+    suffix: str,
     bars: dict[str, float],
 ) -> None:
-    model = onnx.load(next(official_models.rglob(f"{name}*.onnx")))
+    model = onnx.load(next(official_models.rglob(f"{name}.onnx")))
     height, width = (item.dim_value for item in model.graph.input[0].type.tensor_type.shape.dim[2:])
-    content = convert(model, weights=weights)
+    content = next(official_models.rglob(f"{name}{suffix}.tflite")).read_bytes()
     noise = np.random.default_rng(0).standard_normal((PHOTOS, 3, height, width)).astype(np.float32)
     for image in (noise, photos(shared, height, width)):
         expected = onnx_result(model, {"image": image})
@@ -78,7 +78,7 @@ def test_official_model(
 @pytest.mark.parametrize("name", OFFICIAL)
 def test_official_model_is_one_partition(official_models: Path, name: str) -> None:
     """XNNPACK runs all of it: every switch to another kernel would cost time."""
-    interpreter = Interpreter(model_content=convert(onnx.load(next(official_models.rglob(f"{name}*.onnx")))))
+    interpreter = Interpreter(model_path=str(next(official_models.rglob(f"{name}.tflite"))))
     interpreter.allocate_tensors()
     delegated = [item for item in interpreter._get_ops_details() if item["op_name"] == "DELEGATE"]
     assert len(delegated) == 1

@@ -82,12 +82,6 @@ def test_first_convolutions_add_their_bias_last(compare: Callable[..., list[str]
     assert operators == ["CONV_2D", "ADD"] * 4 + ["CONV_2D"] * 2
 
 
-def test_single_filter_is_applied_channel_by_channel(compare: Callable[..., list[str]]) -> None:
-    node = helper.make_node("Conv", ["x", "w", "b"], ["y"], strides=[2, 1], pads=[1, 1, 1, 1])
-    constants = {"w": random_array(1, 7, 3, 3), "b": random_array(1)}
-    assert compare([node], {"x": (7, 9, 9)}, constants=constants)[-2:] == ["DEPTHWISE_CONV_2D", "CONV_2D"]
-
-
 @EXAMPLES
 @given(
     size=SIZES,

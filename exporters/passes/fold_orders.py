@@ -1,0 +1,235 @@
+"""Nodes that bring channels into another order go: the weights of the convolutions around them take it.
+
+A tensor then has a *layout*: stored channel p is true channel layout[p]. Convolutions and what works channel
+by channel take it as it is; an addition makes one of its operands follow the other, back to the convolution
+that computes it; and a Gather picks from where the channels now are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_onnx.exporters.graph import Graph, Node
+from pose_onnx.exporters.passes._runner import Pass
+from pose_onnx.exporters.passes._weights import change_filters
+from pose_onnx.exporters.passes.gather_channels import CHANNELS, channel_counts
+
+Layout = NDArray[np.int64]
+_BY_CHANNEL: Final = frozenset(
+    {"Relu", "HardSwish", "HardSigmoid", "Sigmoid", "Resize", "MaxPool", "AveragePool", "GlobalAveragePool"}
+)
+"""Operators whose first input decides the layout of their result."""
+_TOGETHER: Final = frozenset({"Add", "Mul"})
+
+
+def run(graph: Graph) -> None:
+    """See the module."""
+    reorderings = _reorderings(graph)
+    if reorderings:
+        _Folder(graph, reorderings).run()
+
+
+class _Folder:
+    """Goes through the graph in order and builds its nodes anew.
+
+    `layouts` has the tensors that are not in true order; `aliases` those that are no longer made, and the
+    tensor that is read instead.
+    """
+
+    def __init__(self, graph: Graph, reorderings: Sequence[Node]) -> None:
+        self._graph = graph
+        self._reorderings = {id(node) for node in reorderings}
+        self._sizes = channel_counts(graph)
+        self._consumers = graph.consumers()
+        self._makers: dict[str, Node] = {}
+        self._layouts: dict[str, Layout] = {}
+        self._aliases: dict[str, str] = {}
+
+    def run(self) -> None:
+        nodes, self._graph.nodes = self._graph.nodes, []
+        for node in nodes:
+            if any(name in self._layouts for name in node.inputs) or id(node) in self._reorderings:
+                adapt = _ADAPTERS.get(node.op)
+                if adapt is None or not adapt(self, node):
+                    node.inputs = [self._true(name) for name in node.inputs]
+            if node.outputs[0] not in self._aliases:
+                self._write(node)
+        for name in sorted(self._graph.output_names() & self._layouts.keys()):
+            self._restore(name)
+
+    def _layout(self, name: str) -> Layout:
+        return self._layouts.get(name, np.arange(self._sizes[name]))
+
+    def _write(self, node: Node) -> None:
+        node.inputs = [self._aliases.get(name, name) for name in node.inputs]
+        self._graph.nodes.append(node)
+        self._makers |= dict.fromkeys(node.outputs, node)
+
+    def _true(self, name: str) -> str:
+        """Name of a tensor that has the same channels in true order."""
+        if name not in self._layouts:
+            return name
+        target = f"{name}.in_order"
+        if target not in self._makers:
+            self._write(self._pick(self._aliases.get(name, name), np.argsort(self._layouts[name]), target))
+        return target
+
+    def _restore(self, output: str) -> None:
+        stored = self._aliases.get(output, f"{output}.stored")
+        if output not in self._aliases:
+            maker = self._makers[output]
+            maker.outputs = [stored if name == output else name for name in maker.outputs]
+            self._graph.rename({output: stored})
+        self._graph.nodes.append(self._pick(stored, np.argsort(self._layouts[output]), output))
+
+    def _pick(self, source: str, channels: Layout, name: str) -> Node:
+        indices = self._graph.constant(channels, f"{name}.channels")
+        return Node("Gather", [source, indices], [name], {"axis": CHANNELS})
+
+    def _permute(self, name: str, order: Layout, axis: int) -> str:
+        """Name of a constant whose `axis` is in that order."""
+        return self._graph.constant(np.take(self._graph.constants[name], order, axis), f"{name}.ordered")
+
+    # ---- operators; each returns whether it can live with the layouts of what it reads -------------------
+
+    def gather(self, node: Node) -> bool:
+        """Pick from where the channels are; a node that only reorders them goes."""
+        wanted = _picked(self._graph, node)
+        if wanted is None:
+            return False
+        source = node.inputs[0]
+        stored = self._layout(source)
+        if id(node) not in self._reorderings:
+            node.inputs[1] = self._graph.constant(np.argsort(stored)[wanted], f"{node.outputs[0]}.channels")
+            return True
+        self._layouts[node.outputs[0]] = np.argsort(wanted)[stored]
+        self._aliases[node.outputs[0]] = self._aliases.get(source, source)
+        return True
+
+    def concat(self, node: Node) -> bool:
+        """Put the layouts behind one another."""
+        if node.attributes["axis"] != CHANNELS or not self._sizes.keys() >= set(node.inputs):
+            return False
+        starts = np.cumsum([0, *(self._sizes[name] for name in node.inputs)])
+        layouts = [start + self._layout(n) for start, n in zip(starts, node.inputs, strict=False)]
+        self._layouts[node.outputs[0]] = np.concatenate(layouts)
+        return True
+
+    def conv(self, node: Node) -> bool:
+        """Permute the weights."""
+        layout = self._layouts[node.inputs[0]]
+        if node.attributes.get("group", 1) == 1:
+            node.inputs[1] = self._permute(node.inputs[1], layout, 1)
+            return True
+        if not _is_depthwise(self._graph, node):
+            return False
+        self._permute_filters(node, layout)
+        self._layouts[node.outputs[0]] = layout
+        return True
+
+    def follow(self, node: Node) -> bool:
+        """Hand the layout on."""
+        self._layouts[node.outputs[0]] = self._layouts[node.inputs[0]]
+        return True
+
+    def together(self, node: Node) -> bool:
+        """Make one operand follow the other."""
+        first, second = node.inputs
+        for leader, other, place in ((first, second, 1), (second, first, 0)):
+            layout = self._layouts.get(leader)
+            if layout is not None and self._follows(node, other, place, layout):
+                self._layouts[node.outputs[0]] = layout
+                return True
+        return False
+
+    def _follows(self, node: Node, other: str, place: int, layout: Layout) -> bool:
+        array = self._graph.constants.get(other)
+        if array is not None:
+            if array.ndim > 2 and array.shape[-3] != 1:  # noqa: PLR2004 (it has an axis of channels)
+                node.inputs[place] = self._permute(other, layout, -3)
+            return True
+        if other in self._layouts and np.array_equal(self._layouts[other], layout):
+            return True
+        if not self._can_pull(other):
+            return False
+        self._pull(other, layout)
+        return True
+
+    # ---- going back ------------------------------------------------------------------------------------
+
+    def _can_pull(self, name: str) -> bool:
+        maker = self._makers.get(name)
+        if maker is None or len(self._consumers[name]) > 1 or name in self._graph.output_names():
+            return False
+        if maker.op == "Conv":
+            depthwise = _is_depthwise(self._graph, maker) and self._can_pull(maker.inputs[0])
+            return depthwise or maker.attributes.get("group", 1) == 1
+        if maker.op in _TOGETHER:
+            return len(set(maker.inputs)) > 1 and all(map(self._can_pull, maker.inputs))
+        return maker.op in _BY_CHANNEL and self._can_pull(maker.inputs[0])
+
+    def _pull(self, name: str, layout: Layout) -> None:
+        maker = self._makers[name]
+        if maker.op == "Conv":
+            # Where each channel of the new layout is now.
+            self._permute_filters(maker, np.argsort(self._layout(name))[layout])
+        if maker.op in _TOGETHER:
+            for operand in maker.inputs:
+                self._pull(operand, layout)
+        elif maker.op in _BY_CHANNEL or _is_depthwise(self._graph, maker):
+            self._pull(maker.inputs[0], layout)
+        self._layouts[name] = layout
+
+    def _permute_filters(self, conv: Node, order: Layout) -> None:
+        change_filters(self._graph, conv, lambda array: array[order], "ordered")
+
+
+_ADAPTERS: Final[Mapping[str, Callable[[_Folder, Node], bool]]] = MappingProxyType(
+    {
+        "Gather": _Folder.gather,
+        "Concat": _Folder.concat,
+        "Conv": _Folder.conv,
+        **dict.fromkeys(_BY_CHANNEL, _Folder.follow),
+        **dict.fromkeys(_TOGETHER, _Folder.together),
+    }
+)
+
+
+def _is_depthwise(graph: Graph, conv: Node) -> bool:
+    filters, channels = graph.constants[conv.inputs[1]].shape[:2]
+    group = conv.attributes.get("group", 1)
+    return bool(group == filters and channels == 1 and group > 1)
+
+
+def _reorderings(graph: Graph) -> list[Node]:
+    """Nodes that bring all channels of a tensor into another order."""
+    sizes = channel_counts(graph)
+    return [
+        node
+        for node in graph.of_type("Gather")
+        if (picked := _picked(graph, node)) is not None
+        and np.array_equal(np.sort(picked), np.arange(sizes.get(node.inputs[0], 0)))
+    ]
+
+
+def _picked(graph: Graph, node: Node) -> Layout | None:
+    """The channels that a node picks; None if it does something else."""
+    indices = graph.constants.get(node.inputs[1])
+    on_channels = node.attributes.get("axis", 0) == CHANNELS and indices is not None and indices.ndim == 1
+    return indices if on_channels else None
+
+
+def none_left(graph: Graph) -> str:
+    """Check that no convolution reads channels that were only reordered."""
+    made = {node.outputs[0] for node in _reorderings(graph)}
+    convs = [conv for conv in graph.of_type("Conv") if conv.inputs[0] in made]
+    left = [conv.name for conv in convs if conv.attributes.get("group", 1) == 1 or _is_depthwise(graph, conv)]
+    return f"convolutions of reordered channels: {left}" if left else ""
+
+
+FOLD_ORDERS = Pass("fold_orders", run, ensures=none_left)

@@ -1,0 +1,165 @@
+"""Splitting, concatenating and interleaving channels becomes one gathering of them.
+
+These only move channels (the shuffle is that of ShuffleNet, arXiv 1707.01083), so for every channel that a
+convolution reads it is known which tensor it comes from. It is gathered from there at once. What is gathered
+from one tensor keeps its order there; a last Gather brings the channels of several into the right one, and
+`fold_orders` does away with that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+
+from pose_onnx.exporters.graph import Graph, Node
+from pose_onnx.exporters.passes._runner import Pass
+
+Origin = list[tuple[str, int]]
+"""For every channel of a tensor: the tensor it comes from, and its place there."""
+CHANNELS: Final = 1  # axis of an image (N, C, H, W)
+_IMAGE_RANK: Final = 4
+_INTERLEAVE: Final = [0, 2, 1, 3, 4]  # permutation of (N, groups, channels of each, H, W)
+
+
+def run(graph: Graph) -> None:
+    """See the module."""
+    if any(_shuffles(graph)):
+        _Gatherer(graph).run()
+
+
+class _Gatherer:
+    """Goes through the graph in order and builds its nodes anew."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._shuffles = _shuffles(graph)
+        self._inner = {id(node) for shuffle in self._shuffles.values() for node in shuffle.inner}
+        self._sizes = channel_counts(graph)
+        self._origins: dict[str, Origin] = {}
+
+    def run(self) -> None:
+        nodes, self._graph.nodes = self._graph.nodes, []
+        outputs = self._graph.output_names()
+        for node in nodes:
+            if id(node) in self._inner:
+                continue
+            moves = _MOVES.get(node.op)
+            moved = moves(self, node) if moves else {}
+            self._origins |= moved
+            for name in node.inputs if not moved else outputs.intersection(moved):
+                self._gather(name)
+            if not moved:
+                self._graph.nodes.append(node)
+
+    def _origin(self, name: str) -> Origin:
+        return self._origins.get(name) or [(name, i) for i in range(self._sizes[name])]
+
+    def _gather(self, name: str) -> None:
+        """Write nodes that make a moved tensor, unless they are there already."""
+        origin = self._origins.pop(name, None)
+        if origin is None:
+            return
+        sources = list(dict.fromkeys(source for source, _ in origin))
+        if len(sources) == 1:
+            self._pick(sources[0], [place for _, place in origin], name)
+            return
+        pieces = [(source, sorted(place for s, place in origin if s == source)) for source in sources]
+        names = [self._piece(source, places) for source, places in pieces]
+        joined = [(source, place) for source, places in pieces for place in places]
+        in_order = joined == origin
+        whole = name if in_order else f"{name}.joined"
+        self._graph.nodes.append(Node("Concat", names, [whole], {"axis": CHANNELS}))
+        if not in_order:
+            places = {channel: i for i, channel in enumerate(joined)}
+            self._pick(whole, [places[channel] for channel in origin], name)
+
+    def _piece(self, source: str, places: list[int]) -> str:
+        if len(places) == self._sizes[source]:
+            return source
+        name = f"{source}.{places[0]}"
+        while name in self._sizes:
+            name += "_"
+        self._sizes[name] = len(places)
+        self._pick(source, places, name)
+        return name
+
+    def _pick(self, source: str, places: list[int], name: str) -> None:
+        indices = self._graph.constant(np.array(places, np.int64), f"{name}.channels")
+        self._graph.nodes.append(Node("Gather", [source, indices], [name], {"axis": CHANNELS}))
+
+    # ---- operators that move channels; each returns the origins of its outputs, none if it does not --------
+
+    def shuffle(self, node: Node) -> dict[str, Origin]:
+        """Interleave groups."""
+        if id(node) not in self._shuffles:
+            return {}
+        shuffle = self._shuffles[id(node)]
+        origin = self._origin(shuffle.source)
+        order = np.arange(len(origin)).reshape(shuffle.groups, -1).T.reshape(-1)
+        return {node.outputs[0]: [origin[i] for i in order]}
+
+    def split(self, node: Node) -> dict[str, Origin]:
+        """Cut into runs."""
+        if node.attributes.get("axis", 0) != CHANNELS or node.inputs[0] not in self._sizes:
+            return {}
+        origin, ends = self._origin(node.inputs[0]), np.cumsum([self._sizes[name] for name in node.outputs])
+        starts = [0, *ends[:-1]]
+        return {n: origin[a:b] for n, a, b in zip(node.outputs, starts, ends, strict=True)}
+
+    def concat(self, node: Node) -> dict[str, Origin]:
+        """Join."""
+        if node.attributes["axis"] != CHANNELS or not self._sizes.keys() >= set(node.inputs):
+            return {}
+        return {node.outputs[0]: [channel for name in node.inputs for channel in self._origin(name)]}
+
+
+_MOVES: Final[Mapping[str, Callable[[_Gatherer, Node], dict[str, Origin]]]] = MappingProxyType(
+    {"Reshape": _Gatherer.shuffle, "Split": _Gatherer.split, "Concat": _Gatherer.concat}
+)
+
+
+def channel_counts(graph: Graph) -> dict[str, int]:
+    """Number of channels of every image."""
+    shapes = graph.shapes().items()
+    return {name: int(shape[CHANNELS]) for name, shape in shapes if len(shape) == _IMAGE_RANK}
+
+
+@dataclass(frozen=True, slots=True)
+class _Shuffle:
+    """What is shuffled, in how many groups, and the nodes of it but for the last."""
+
+    source: str
+    groups: int
+    inner: tuple[Node, Node]
+
+
+def _shuffles(graph: Graph) -> dict[int, _Shuffle]:
+    """Every shuffle, by the identity of its last node."""
+    producers, consumers, shapes = graph.producers(), graph.consumers(), graph.shapes()
+    found = {}
+    for last in graph.of_type("Reshape"):
+        middle = producers.get(last.inputs[0])
+        first = producers.get(middle.inputs[0]) if middle and middle.op == "Transpose" else None
+        if middle is None or first is None or first.op != "Reshape":
+            continue
+        alone = all(len(consumers[node.outputs[0]]) == 1 for node in (first, middle))
+        same = shapes.get(first.inputs[0], ())[CHANNELS:] == shapes.get(last.outputs[0], (0,))[CHANNELS:]
+        grouped = shapes.get(first.outputs[0], ())
+        # Channels are regrouped, pixels stay: (N, C, H, W) -> (N, groups, C / groups, H, W).
+        stays = grouped[-2:] == shapes.get(first.inputs[0], ())[-2:]
+        if alone and same and stays and middle.attributes["perm"] == _INTERLEAVE:
+            found[id(last)] = _Shuffle(first.inputs[0], int(grouped[1]), (first, middle))
+    return found
+
+
+def none_left(graph: Graph) -> str:
+    """Check that no shuffle is left."""
+    left = [node.name for node in graph.of_type("Reshape") if id(node) in _shuffles(graph)]
+    return f"channel shuffles: {left}" if left else ""
+
+
+GATHER_CHANNELS = Pass("gather_channels", run, ensures=none_left)

@@ -1,0 +1,167 @@
+"""Sums of several tensors are added in the cheapest order.
+
+A convolution that is added twice has its weights doubled. Of what is resized before it is added, the smallest
+is resized to the size of the next one, added there, and so on: one resize at full size is left. (Nearest
+neighbour by 4 is nearest neighbour by 2, twice.) Convolutions come first, so that an engine can add while it
+convolves.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import reduce
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+
+from pose_onnx.exporters.graph import Graph, Node
+from pose_onnx.exporters.passes._runner import Pass
+from pose_onnx.exporters.passes._weights import scale
+
+_RANK: Final = 4
+_SCALES: Final = 2  # index of Resize's factors among its inputs
+_NEAREST: Final[dict[str, Any]] = {
+    "mode": b"nearest",
+    "coordinate_transformation_mode": b"asymmetric",
+    "nearest_mode": b"floor",
+}
+"""Output pixel i is input pixel i // factor."""
+
+
+Factors = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """What one chain of additions adds.
+
+    Attributes:
+        last: the addition that has the result.
+        inner: the other additions.
+        resized: convolutions that are enlarged, with how often each is added and by what factors of height
+            and width; largest factors first.
+        convs: other convolutions, with how often each is added.
+        others: all other tensors, as often as they are added.
+    """
+
+    last: Node
+    inner: tuple[Node, ...]
+    resized: tuple[tuple[Node, int, Factors], ...]
+    convs: tuple[tuple[Node, int], ...]
+    others: tuple[str, ...]
+
+    @property
+    def is_merged(self) -> bool:
+        """Whether there is nothing to gain."""
+        return len(self.resized) <= 1 and all(count == 1 for _, count in self.counts)
+
+    @property
+    def counts(self) -> tuple[tuple[Node, int], ...]:
+        """All convolutions, with how often each is added."""
+        return (*self.convs, *((conv, count) for conv, count, _ in self.resized))
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether every enlargement is a multiple of the next smaller one."""
+        steps = pairwise(factors for *_, factors in self.resized)
+        return all(large[axis] % small[axis] == 0 for large, small in steps for axis in range(2))
+
+
+def run(graph: Graph) -> None:
+    """See the module."""
+    for total in _sums(graph):
+        if not total.is_merged and total.is_nested:
+            _rebuild(graph, total)
+
+
+def _rebuild(graph: Graph, total: Sum) -> None:
+    name = total.last.outputs[0]
+    nodes: list[Node] = []
+
+    def new(op: str, inputs: list[str], **attributes: Any) -> str:
+        nodes.append(Node(op, inputs, [f"{name}.{len(nodes)}"], attributes))
+        return nodes[-1].outputs[0]
+
+    def enlarged(source: str, factors: Factors) -> str:
+        scales = graph.constant(np.array([1, 1, *factors], np.float32), f"{name}.scales")
+        return source if factors == (1, 1) else new("Resize", [source, "", scales], **_NEAREST)
+
+    for conv, count in total.counts:
+        scale(graph, conv, count)
+    terms = [conv.outputs[0] for conv, _ in total.convs]
+    if total.resized:
+        (largest, _, (height, width)), *smaller = total.resized
+        carried = largest.outputs[0]
+        for conv, _, (rows, columns) in smaller:
+            carried = new("Add", [conv.outputs[0], enlarged(carried, (height // rows, width // columns))])
+            height, width = rows, columns
+        terms.append(enlarged(carried, (height, width)))
+    reduce(lambda first, second: new("Add", [first, second]), [*terms, *total.others])
+    last = nodes[-1] if nodes else total.convs[0][0]  # a convolution was all that was added
+    last.outputs = [name]
+    graph.swap(total.last, nodes)
+    graph.drop(total.inner)
+
+
+def _sums(graph: Graph) -> list[Sum]:
+    producers, consumers, outputs = graph.producers(), graph.consumers(), graph.output_names()
+
+    def alone(name: str) -> Node | None:
+        """The node that makes a tensor which one other node reads."""
+        return producers.get(name) if len(consumers.get(name, ())) == 1 and name not in outputs else None
+
+    def terms(node: Node) -> tuple[list[Node], list[str]]:
+        """Additions under one, and what they add."""
+        inner: list[Node] = []
+        found: list[str] = []
+        for name in node.inputs:
+            maker = alone(name)
+            if maker is None or maker.op != "Add":
+                found.append(name)
+                continue
+            deeper, names = terms(maker)
+            inner += [maker, *deeper]
+            found += names
+        return inner, found
+
+    def sort(last: Node) -> Sum:
+        inner, names = terms(last)
+        convs: list[tuple[Node, int]] = []
+        resized: list[tuple[Node, int, Factors]] = []
+        others: list[str] = []
+        for name, count in Counter(names).items():
+            maker = alone(name)
+            factors = enlargement(graph, maker)
+            source = alone(maker.inputs[0]) if maker is not None and factors else None
+            if maker is not None and maker.op == "Conv":
+                convs.append((maker, count))
+            elif source is not None and source.op == "Conv" and factors:
+                resized.append((source, count, factors))
+            else:
+                others += [name] * count
+        resized.sort(key=lambda one: one[2], reverse=True)
+        return Sum(last, tuple(inner), tuple(resized), tuple(convs), tuple(others))
+
+    inner = {id(node) for last in graph.of_type("Add") for node in terms(last)[0]}
+    return [sort(last) for last in graph.of_type("Add") if id(last) not in inner]
+
+
+def enlargement(graph: Graph, node: Node | None) -> Factors | None:
+    """Factors of height and width of a Resize that repeats pixels; None if a node is something else."""
+    if node is None or node.op != "Resize" or any(node.attributes.get(k) != v for k, v in _NEAREST.items()):
+        return None
+    factors = graph.constants.get(node.inputs[_SCALES]) if len(node.inputs) == _SCALES + 1 else None
+    if factors is None or factors.size != _RANK or np.any(factors % 1) or np.any(factors[:2] != 1):
+        return None
+    return int(factors[2]), int(factors[3])
+
+
+def all_merged(graph: Graph) -> str:
+    """Check that nothing is left to merge."""
+    left = [total.last.name for total in _sums(graph) if not total.is_merged and total.is_nested]
+    return f"sums that can be merged: {left}" if left else ""
+
+
+MERGE_SUMS = Pass("merge_sums", run, ensures=all_merged)

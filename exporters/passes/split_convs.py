@@ -1,0 +1,66 @@
+"""A convolution whose result is only split into runs of channels becomes one convolution for each run.
+
+The number of products is the same, and nothing has to be copied. Only for runs of whole blocks of channels:
+engines compute parts of blocks as whole ones.
+"""
+
+from __future__ import annotations
+
+from itertools import accumulate, pairwise
+from typing import Final
+
+from pose_onnx.exporters.graph import Graph, Node
+from pose_onnx.exporters.passes._runner import Pass
+from pose_onnx.exporters.passes._weights import change_filters
+from pose_onnx.exporters.passes.gather_channels import CHANNELS, channel_counts
+
+BLOCK: Final = 16  # channels
+
+
+def run(graph: Graph) -> None:
+    """See the module."""
+    sizes = channel_counts(graph)
+    for split, steps in _found(graph):
+        ends = list(accumulate((sizes[name] for name in split.outputs), initial=0))
+        parts = zip(split.outputs, pairwise(ends), strict=True)
+        nodes = [node for name, (a, b) in parts for node in _part(graph, steps, name, slice(a, b))]
+        graph.swap(split, nodes)
+        graph.drop(steps)
+
+
+def _part(graph: Graph, steps: list[Node], name: str, channels: slice) -> list[Node]:
+    """The convolution, and what follows it, for some of its filters."""
+    conv, *rest = steps
+    nodes = [Node("Conv", [*conv.inputs], [name], {**conv.attributes})]
+    change_filters(graph, nodes[0], lambda array: array[channels], "part")
+    for step in rest:
+        nodes[-1].outputs = [f"{name}.{len(nodes)}"]
+        nodes.append(Node(step.op, [*nodes[-1].outputs], [name], {**step.attributes}))
+    return nodes
+
+
+def _found(graph: Graph) -> list[tuple[Node, list[Node]]]:
+    """Splits, each with the convolution whose result it splits, and the activation between."""
+    producers, consumers, sizes = graph.producers(), graph.consumers(), channel_counts(graph)
+    found = []
+    for split in graph.of_type("Split"):
+        steps, name = list[Node](), split.inputs[0]
+        while len(consumers[name]) == 1 and name in producers and name not in graph.output_names():
+            steps.insert(0, producers[name])
+            name = steps[0].inputs[0]
+            if steps[0].op not in ("Relu", "HardSwish"):
+                break
+        whole = all(sizes.get(name, 1) % BLOCK == 0 for name in split.outputs)
+        plain = bool(steps) and steps[0].op == "Conv" and steps[0].attributes.get("group", 1) == 1
+        if plain and whole and split.attributes.get("axis", 0) == CHANNELS:
+            found.append((split, steps))
+    return found
+
+
+def none_left(graph: Graph) -> str:
+    """Check that no such convolution is left."""
+    left = [split.name for split, _ in _found(graph)]
+    return f"splits of a convolution: {left}" if left else ""
+
+
+SPLIT_CONVS = Pass("split_convs", run, ensures=none_left)
