@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -13,6 +14,8 @@ from pose_onnx.ray._engine import ray
 
 _STORE_BYTES: Final = 100 * 2**20
 """Of shared memory: only addresses and counts pass through Ray, and containers have little."""
+
+_PATIENCE_S: Final = 5.0
 
 # Read by Ray when it starts. What the caller has set stays.
 _ENVIRONMENT: Final = {
@@ -44,6 +47,7 @@ def ray_session(address: str | None, cpus: int | None) -> Iterator[None]:
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     cluster = address or os.environ.get("RAY_ADDRESS") or "local"
+    _check_reachable(cluster)
     local = {"num_cpus": cpus or cores(), "object_store_memory": _STORE_BYTES, "include_dashboard": False}
     try:
         ray.init(
@@ -53,12 +57,27 @@ def ray_session(address: str | None, cpus: int | None) -> Iterator[None]:
             logging_level=logging.ERROR,
         )
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise EngineError(
-            f"Ray at {cluster!r} cannot be used ({reason}); check the address, or leave it out to use this "
-            "machine"
-        ) from error
+        raise _unusable(cluster, error) from error
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _check_reachable(cluster: str) -> None:
+    """Ask whether anybody listens: Ray would go on trying for minutes."""
+    host, _, port = cluster.removeprefix("ray://").rpartition(":")
+    if not port.isdigit():  # "local" and "auto"
+        return
+    try:
+        socket.create_connection((host, int(port)), _PATIENCE_S).close()
+    except (OSError, OverflowError) as error:  # OverflowError: a port above 65535
+        raise _unusable(cluster, error) from error
+
+
+def _unusable(cluster: str, error: Exception) -> EngineError:
+    reason = str(error).strip().partition("\n")[0]
+    return EngineError(
+        f"Ray at {cluster!r} cannot be used ({reason}); check the address and RAY_AUTH_MODE, or leave the "
+        "address out to use this machine"
+    )

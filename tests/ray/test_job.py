@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pose_onnx import InputError, PoseEstimator, UnknownNameError
+from pose_onnx import EngineError, InputError, PoseEstimator, UnknownNameError
 from pose_onnx.cli import main
 
 pytest.importorskip("ray", reason="needs pose-onnx[ray]")
@@ -158,6 +158,12 @@ def test_stopped_and_started_again(
     rows = rows_of(out)
     assert Counter(row["path"] for row in rows) == Counter(map(str, album.iterdir()))
     assert all(row in rows for row in finished)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9", "127.0.0.1:99999"])
+def test_a_cluster_that_is_not_there(address: str) -> None:
+    with pytest.raises(EngineError, match=f"Ray at '{address}' cannot be used"), ray_session(address, 1):
+        pass
 
 
 def test_wrong_counts(album: Path, tmp_path: Path) -> None:
