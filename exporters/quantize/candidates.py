@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pose_onnx._card import CARD_KEY, ModelCard
 from pose_onnx.exporters.graph import Graph
-from pose_onnx.exporters.passes import rewrite
+from pose_onnx.exporters.passes import FOR_ORT, rewrite
 from pose_onnx.exporters.quantize.exceptions import float_weights
 from pose_onnx.exporters.quantize.insert import quantize_layers
 from pose_onnx.exporters.quantize.layers import Layer, layers_of
@@ -82,8 +82,8 @@ def tflite_file(graph: Graph, card: ModelCard, weights: Literal["float32", "floa
 
 def onnx_weights(material: Material) -> Iterator[Candidate]:
     """Give ONNX whose weights are int8."""
-    graph = rewrite(material.graph, [STORE_INT8])
-    yield Candidate(onnx_file(graph, material.card), float_weights(material.layers))
+    graph = rewrite(material.graph, FOR_ORT)
+    yield Candidate(onnx_file(rewrite(graph, [STORE_INT8]), material.card), float_weights(layers_of(graph)))
 
 
 def tflite_weights(material: Material) -> Iterator[Candidate]:
