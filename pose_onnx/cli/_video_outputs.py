@@ -53,7 +53,8 @@ def check_outputs(args: argparse.Namespace) -> None:
         raise InputError(f"no place for the results was given; give some of {options} and --show")
     if len({path.absolute() for path in named.values()}) < len(named):
         raise InputError("two outputs have the same name; give each its own")
-    if any(path.exists() and path.samefile(args.source) for path in named.values()):
+    source = Path(args.source)
+    if source.exists() and any(path.exists() and path.samefile(source) for path in named.values()):
         raise InputError(f"{args.source!r} is the source and an output; give the output another name")
     if args.overwrite:
         return

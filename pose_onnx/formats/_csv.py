@@ -19,6 +19,7 @@ from pose_onnx.formats._frames import FrameRecord
 from pose_onnx.formats._people import people_to_json
 
 FRAME_COLUMNS: Final = ("frame", "time")
+_TIME_DECIMALS: Final = 6  # microseconds
 _BOX_COLUMNS: Final = ("box_x1", "box_y1", "box_x2", "box_y2", "box_score")
 
 
@@ -35,7 +36,9 @@ def write_csv(
     Raises:
         OutputError: The file cannot be written.
     """
-    places = (({"frame": frame.index, "time": frame.time}, frame.poses) for frame in frames)
+    places = (
+        ({"frame": frame.index, "time": round(frame.time, _TIME_DECIMALS)}, frame.poses) for frame in frames
+    )
     write_csv_rows(path, FRAME_COLUMNS, places, keypoint_names)
 
 

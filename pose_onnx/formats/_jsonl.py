@@ -27,8 +27,6 @@ from pose_onnx.formats._people import people_from_json, people_to_json
 SCHEMA: Final = "pose_onnx.frames/1"
 """Raised when a field changes its meaning or goes; new fields may come without."""
 
-_TIME_DECIMALS: Final = 6  # microseconds
-
 
 class FrameWriter(Closing):
     """Writes a JSON Lines file frame by frame, in a `with` block.
@@ -71,7 +69,7 @@ class FrameWriter(Closing):
         self._line(
             {
                 "index": frame.index,
-                "time": round(frame.time, _TIME_DECIMALS),
+                "time": float(frame.time),  # all its digits, or a run that continues could lose this frame
                 "width": width,
                 "height": height,
                 "detected": frame.detected,

@@ -148,6 +148,7 @@ def test_sound_that_the_format_cannot_hold_is_reported(
         (["{clip}", "--jsonl", "{tmp}/o", "--csv", "{tmp}/o"], "the same name"),
         (["{clip}", "--jsonl", "{tmp}/notes.txt"], "line 1, is no JSON"),
         (["{clip}", "--out", "{tmp}/broken.mp4"], "is there already"),
+        (["rtsp://127.0.0.1:1/x", "--out", "{tmp}/broken.mp4"], "is there already"),
         (["{clip}", "--out", "{clip}", "--overwrite"], "is the source and an output"),
         (["{clip}", "--jsonl", "{tmp}/o.jsonl", "--start", "99"], "has no frame there"),
         (["{clip}", "--jsonl", "{tmp}/o.jsonl", "--start", "-1"], "start=-1.0"),

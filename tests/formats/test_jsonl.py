@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pose_onnx import InputError, OutputError
 from pose_onnx.formats import FrameRecord, FrameWriter, last_time, read_frames, read_header
@@ -31,7 +34,7 @@ def test_read_back(frames: Callable[..., list[FrameRecord]], tmp_path: Path) -> 
     assert read_header(tmp_path / "a.jsonl") == HEADER
     for before, after in zip(written, read_frames(tmp_path / "a.jsonl"), strict=True):
         assert (after.index, after.size, after.detected) == (before.index, before.size, before.detected)
-        assert after.time == pytest.approx(before.time, abs=1e-6)
+        assert after.time == before.time
         np.testing.assert_allclose(after.poses.keypoints, before.poses.keypoints, atol=1e-4)
         np.testing.assert_array_equal(after.poses.ids, before.poses.ids)
 
@@ -86,6 +89,20 @@ def test_continuing_keeps_what_was_before(
     write(tmp_path / "a.jsonl", [replace(written[3], index=100)], resume_at=resume_at)
     assert indices(tmp_path / "a.jsonl") == [*(f.index for f in written if f.time < resume_at), 100]
     assert last_time(tmp_path / "a.jsonl") == 0.12
+
+
+@given(st.floats(0, 1e6))
+@settings(max_examples=30, deadline=None)
+def test_a_frame_is_before_its_own_time_for_the_file_as_for_the_source(time: float) -> None:
+    """A source passes over frames before --start: the file must keep just those."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.jsonl"
+        write(path, [FrameRecord(0, time, (48, 64), people([1]))])
+        write(path, [], resume_at=time)
+        assert indices(path) == []
+        write(path, [FrameRecord(0, time, (48, 64), people([1]))])
+        write(path, [], resume_at=np.nextafter(time, np.inf))
+        assert indices(path) == [0]
 
 
 def test_without_continuing_the_file_is_begun(
