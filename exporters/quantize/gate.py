@@ -24,11 +24,11 @@ class Trial:
     """One candidate, measured.
 
     Attributes:
-        float_layers: how many layers stay in float32.
+        float_layers: how many layers stay in float32; None for a precision that is not about layers.
         ap: average precision in percent.
     """
 
-    float_layers: int
+    float_layers: int | None
     ap: float
 
 
@@ -108,7 +108,9 @@ class Gate:
         if ap < lowest and not self._force:
             raise ExportError(self._refusal(file, ap, chosen, layers))
         file.write_bytes(chosen.content)
-        trials = tuple(Trial(len(candidate.kept or ()), each) for each, candidate in tried)
+        trials = tuple(
+            Trial(None if candidate.kept is None else len(candidate.kept), each) for each, candidate in tried
+        )
         note = TOO_LOW if ap < lowest else ""
         return Accuracy(file.name, ap, self._reference - ap, note, layers, _names(chosen), trials)
 

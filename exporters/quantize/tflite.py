@@ -96,8 +96,8 @@ def _quantize(quantizer: Any, kept: Iterable[Layer], calibrated: Calibrated) -> 
 def _inlined(content: bytes) -> bytes:
     """Put buffers back into the model's own data.
 
-    The quantiser appends those of 1,024 bytes and more to the file, where readers of before 2024 do not look;
-    weights and model cards are among them.
+    The quantiser appends those of 1,024 bytes and more to the file, as for models beyond 2 GB: readers of the
+    flatbuffer alone do not find them there, and the model card may be one.
     """
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
     model.buffers = [Buffer(_data(part, content)) for part in model.buffers]

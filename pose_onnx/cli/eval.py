@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision",
         default="fp32",
         metavar="NAME",
-        help="which export of models given by name: fp32, fp16, ... (default: %(default)s)",
+        help="which export of models given by name: fp32, fp16, int8-dynamic, int8 (default: %(default)s)",
     )
     add("--box-threshold", type=float, metavar="SCORE", help="boxes above this are people (default: preset)")
     add("--oks-nms", type=float, metavar="OKS", help="drop people more alike than this (default: keep all)")

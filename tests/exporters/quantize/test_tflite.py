@@ -80,7 +80,7 @@ def test_whole_layers_but_those_that_suffer_most(material: Material, tmp_path: P
 
 
 @pytest.mark.parametrize("writer", [tflite_weights, tflite_static])
-def test_all_data_is_where_old_readers_look(
+def test_all_data_is_inside_the_flatbuffer(
     material: Material, writer: Callable[[Material], Iterator[Candidate]]
 ) -> None:
     for candidate in writer(material):
