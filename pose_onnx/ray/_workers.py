@@ -72,23 +72,10 @@ class Workers:
         """Give each part and what was written of it: nothing if it ended its workers."""
         if not parts:
             return
-        # One block a part, so that what Ray does again is the same part.
-        work = ray.data.from_arrow([pa.table({"name": [p.name], "paths": [list(p.paths)]}) for p in parts])
-        done = work.map_batches(
-            _PartWriter,
-            fn_constructor_args=(self.folder, dict(self.options)),
-            batch_size=1,
-            batch_format="pyarrow",
-            compute=ray.data.ActorPoolStrategy(
-                size=min(self.count, len(parts))
-            ),  # Ray replaces actors that die
-            num_cpus=self.cpus,
-        )
-        done.context.enable_progress_bars = False
         by_name = {part.name: part for part in parts}
         try:
-            with _quiet_log():
-                for batch in done.iter_batches(batch_size=None, batch_format="pyarrow"):
+            with _quiet():
+                for batch in self._rows(parts).iter_batches(batch_size=None, batch_format="pyarrow"):
                     for row in batch.to_pylist():
                         if row["trouble"]:
                             raise EngineError(row["trouble"])
@@ -96,6 +83,19 @@ class Workers:
         except ray.exceptions.RayError as error:
             reason = str(error).strip().rpartition("\n")[2]
             raise EngineError(f"Ray gave up ({reason}); start again to go on with what is left") from error
+
+    def _rows(self, parts: Sequence[Part]) -> Any:
+        """Return the data set of what the workers report, one row a part."""
+        # One block a part, so that what Ray does again is the same part.
+        work = ray.data.from_arrow([pa.table({"name": [p.name], "paths": [list(p.paths)]}) for p in parts])
+        return work.map_batches(
+            _PartWriter,
+            fn_constructor_args=(self.folder, dict(self.options)),
+            batch_size=1,
+            batch_format="pyarrow",
+            compute=ray.data.ActorPoolStrategy(size=min(self.count, len(parts))),  # Ray replaces the dead
+            num_cpus=self.cpus,
+        )
 
 
 class _PartWriter:
@@ -137,12 +137,14 @@ _REPORT: Final = pa.schema(
 
 
 @contextmanager
-def _quiet_log() -> Iterator[None]:
-    """Keep Ray Data from telling the terminal what the progress and the table tell."""
-    logger = logging.getLogger("ray.data")
-    level = logger.level
+def _quiet() -> Iterator[None]:
+    """Keep Ray Data from telling the terminal what our progress and the table tell."""
+    logger, context = logging.getLogger("ray.data"), ray.data.DataContext.get_current()
+    level, bars = logger.level, context.enable_progress_bars
     logger.setLevel(logging.CRITICAL)
+    context.enable_progress_bars = False
     try:
         yield
     finally:
         logger.setLevel(level)
+        context.enable_progress_bars = bars
