@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pose_onnx import Poses, load_image
+
 ROOT = Path(__file__).resolve().parents[1]
 SIZE = (360, 640)  # height, width of a frame
 PERSON_HEIGHT = 220  # pixels
@@ -92,7 +94,7 @@ def paste(image: NDArray[np.float32], person: Cutout, place: NDArray[np.float64]
     """Blend a person into an image at a place with a fraction."""
     height, width = image.shape[:2]
     low = np.floor(place).astype(int)
-    move = np.float32([[1, 0, place[0] - low[0]], [0, 1, place[1] - low[1]]])
+    move = np.array([[1, 0, place[0] - low[0]], [0, 1, place[1] - low[1]]], np.float32)
     sides = (person.pixels.shape[1] + 1, person.pixels.shape[0] + 1)
     pixels = cv2.warpAffine(person.pixels, move, sides, borderMode=cv2.BORDER_REPLICATE)
     alpha = cv2.warpAffine(person.alpha, move, sides)[..., None]
@@ -109,7 +111,7 @@ def demo_people() -> list[Cutout]:
     """Return the astronaut and the camera man of the demo photos."""
     people = []
     for name, outline in OUTLINES.items():
-        pixels = cv2.imread(str(ROOT / "models/photos" / name))
+        pixels = load_image(ROOT / "models/photos" / name)
         people.append(_cut(pixels, [np.array(outline)]))
     return people
 
@@ -130,7 +132,7 @@ def coco_people(folder: Path) -> list[Cutout]:
         if note["bbox"][3] < 1.2 * note["bbox"][2]:  # upright
             continue
         outlines = [np.array(part).reshape(-1, 2) for part in note["segmentation"]]
-        people.append(_cut(cv2.imread(str(folder / "images" / names[note["image_id"]])), outlines))
+        people.append(_cut(load_image(folder / "images" / names[note["image_id"]]), outlines))
     return people
 
 
@@ -147,7 +149,8 @@ def background(seed: int) -> NDArray[np.uint8]:
     """Return soft clouds."""
     rng = np.random.default_rng(seed)
     coarse = (rng.uniform(80, 180, (6, 10, 1)) + rng.uniform(-20, 20, (6, 10, 3))).astype(np.float32)
-    return cv2.resize(coarse, SIZE[::-1], interpolation=cv2.INTER_CUBIC).clip(0, 255).astype(np.uint8)
+    clouds: NDArray[np.float32] = cv2.resize(coarse, SIZE[::-1], interpolation=cv2.INTER_CUBIC)
+    return clouds.clip(0, 255).astype(np.uint8)
 
 
 def crossing(
@@ -198,7 +201,15 @@ def behind_a_pillar(
     return Scene((walker, stander), paths, fps, background(seed), Cutout(pixels, alpha), seed)
 
 
-def ids_of(scene: Scene, index: int, boxes: NDArray[np.float32], ids: NDArray[np.int64]) -> NDArray[np.int64]:
+def ids_of(scene: Scene, index: int, poses: Poses) -> NDArray[np.int64]:
+    """Return (N,): which id each true person has in a frame, 0 for none."""
+    ids = np.zeros(0, np.int64) if poses.ids is None else poses.ids
+    return overlapping_ids(scene, index, poses.boxes, ids)
+
+
+def overlapping_ids(
+    scene: Scene, index: int, boxes: NDArray[np.float32], ids: NDArray[np.int64]
+) -> NDArray[np.int64]:
     """Return (N,): which id each true person has in a frame, 0 for none, by the largest overlap of boxes."""
     truth = scene.boxes()[index]
     found = np.zeros(len(truth), np.int64)

@@ -53,13 +53,12 @@ def carry_box(box: F64, points: F64, now: F64, sure: NDArray[np.bool_]) -> F64:
     points, now = points[sure], now[sure]
     if len(points) < MIN_JOINTS:
         return box
-    before = median(points)
-    shift = median(now - points)
+    before, after = median(points), median(now)
     scale = 1.0
     if len(points) >= SCALING_JOINTS:
-        scale = _ratio(_spread(points, before), _spread(now, before + shift))
+        scale = _ratio(_spread(points, before), _spread(now, after))
     # A corner goes where it would if it were a joint.
-    corners: F64 = (box.reshape(2, 2) - before) * scale + before + shift
+    corners: F64 = (box.reshape(2, 2) - before) * scale + after
     return corners.ravel()
 
 

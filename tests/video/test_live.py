@@ -88,7 +88,7 @@ def test_a_stream_that_breaks_comes_back(camera: Camera) -> None:
     assert source.skipped >= 1, "the broken frame"
     assert camera.connections >= 2
     assert indices == sorted(set(indices))
-    assert times[0] == 0
+    assert times[0] >= 0
     assert times == sorted(times)
 
 
