@@ -10,6 +10,7 @@ from pose_onnx.exporters.passes.freeze_shapes import FREEZE_SHAPES
 from pose_onnx.exporters.passes.fuse_hard_swish import FUSE_HARD_SWISH
 from pose_onnx.exporters.passes.gather_channels import GATHER_CHANNELS
 from pose_onnx.exporters.passes.inline_constants import INLINE_CONSTANTS
+from pose_onnx.exporters.passes.join_gathers import JOIN_GATHERS
 from pose_onnx.exporters.passes.merge_branches import MERGE_BRANCHES
 from pose_onnx.exporters.passes.merge_reshapes import MERGE_RESHAPES
 from pose_onnx.exporters.passes.merge_sums import MERGE_SUMS
@@ -39,6 +40,7 @@ SIMPLIFY = (
 FOR_ORT = (
     GATHER_CHANNELS,
     FOLD_ORDERS,
+    JOIN_GATHERS,
     DOUBLE_PARTS,
     FLATTEN_POINTWISE,
     RESIZE_PLANES,
