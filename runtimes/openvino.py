@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
@@ -35,7 +36,7 @@ class OpenVinoRuntime:
     """
 
     def __init__(self, path: Path, *, threads: int, device: str = "CPU") -> None:
-        core = ov.Core()
+        core = _core()
         _check_device(device, core.available_devices)
         model = _read(path)
         settings: dict[str, Any] = {_PRECISION: _FLOAT32}
@@ -83,6 +84,16 @@ class OpenVinoRuntime:
         """Release the model."""
         with self._lock:
             self._request = None
+
+
+@cache
+def _core() -> Any:
+    """Return the one Core of the process.
+
+    Each gives its thread a stack for signals and takes it away when it goes, whichever other came after it:
+    of two, the thread is left with one that is freed, and the next Ctrl-C ends Python with SIGSEGV.
+    """
+    return ov.Core()
 
 
 def _check_device(device: str, available: list[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -52,3 +54,18 @@ def test_people_are_found_as_by_onnx_runtime(tiny_detector: Path, tiny_pose: Pat
     assert len(ort) >= 1
     np.testing.assert_allclose(openvino.boxes, ort.boxes, atol=1e-3)
     np.testing.assert_allclose(openvino.keypoints, ort.keypoints, atol=1e-2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a signal has a stack of its own there only")
+def test_ctrl_c_after_two_models_is_no_crash(tiny_pose: Path) -> None:
+    code = (
+        "import os, signal, sys\n"
+        "from pose_onnx.runtimes import open_runtime\n"
+        f"first, second = (open_runtime({str(tiny_pose)!r}, 'openvino') for _ in range(2))\n"
+        "first.close(); del first; second.close(); del second\n"
+        "try: os.kill(os.getpid(), signal.SIGINT)\n"
+        "except KeyboardInterrupt: print('interrupted')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "interrupted\n"
