@@ -25,7 +25,7 @@ def add_model_option(parser: argparse.ArgumentParser) -> None:
 
 def add_threads_option(parser: argparse.ArgumentParser, default: int | None = None) -> None:
     """Add `--threads`."""
-    text = f"threads of a model run (default: {default or 'every core'})"
+    text = f"threads busy at once, at most (default: {default or 'every core'})"
     parser.add_argument("--threads", type=int, default=default, metavar="N", help=text)
 
 
