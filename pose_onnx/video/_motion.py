@@ -12,8 +12,6 @@ from pose_onnx._types import F64
 
 COASTING_S: Final = 1.0
 """Time constant with which the velocity of someone who is not seen dies away."""
-MARGIN: Final = 0.03
-"""How far a box reaches beyond sure joints at least, in its own size."""
 MIN_JOINTS: Final = 3
 """With fewer joints in common, a box is not moved with them."""
 SCALING_JOINTS: Final = 5
@@ -74,10 +72,9 @@ def _spread(points: F64, middle: F64) -> float:
 
 
 def include(box: F64, points: F64) -> F64:
-    """Return a box that is large enough for (M, 2) points, with a small margin."""
-    margin = MARGIN * (box[2:] - box[:2])
-    low = np.minimum(box[:2], (points - margin).min(axis=0, initial=np.inf))
-    high = np.maximum(box[2:], (points + margin).max(axis=0, initial=-np.inf))
+    """Return a box that is large enough for (M, 2) points."""
+    low = np.minimum(box[:2], points.min(axis=0, initial=np.inf))
+    high = np.maximum(box[2:], points.max(axis=0, initial=-np.inf))
     return np.concatenate([low, high])
 
 
