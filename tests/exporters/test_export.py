@@ -114,7 +114,7 @@ def test_every_form_of_inference_folder_becomes_the_same_model(
     name = POSE if "pose" in folder else DETECTOR
     assert [f.name for f in result.files] == [f"{name}.onnx"]
     check_contract(result.files[0], name)
-    assert len(onnx.load(result.files[0]).graph.node) < 800  # paddle2onnx gives up to 3,200
+    assert len(onnx.load(result.files[0]).graph.node) < 900  # paddle2onnx gives up to 3,200
     inputs = make_inputs(load_card(name))
     expected, found = run_file(exported / f"{name}.onnx", inputs), run_file(result.files[0], inputs)
     # The same network, perhaps in another order of operations: rounding is all that may differ.
