@@ -22,6 +22,8 @@ PERSON_HEIGHT = 220  # pixels
 NOISE = 3.0  # standard deviation of the sensor's noise, of 255
 SMALLEST_PERSON = 200  # pixels of height in the photo, for people of COCO
 MOST_JOINTS_MISSING = 1
+SIDES = 2  # people who begin at a side of the picture
+MIDDLE = np.array([0.3, 0.55])  # where others begin and end, of the width
 MATCHING_IOU = 0.3  # of a true and a found box
 
 OUTLINES = {
@@ -166,9 +168,9 @@ def crossing(
     paths = np.empty((frames, count, 2))
     for index, person in enumerate(chosen):
         height, width = person.pixels.shape[:2]
-        # The first two swap sides, the others follow them with some distance.
-        ends = np.array([8, SIZE[1] - width - 8])[:: 1 if index % 2 == 0 else -1]
-        ends = ends + rng.uniform(-4, 4, 2) + (index // 2) * np.array([130, -60])
+        # The first two swap sides; others walk in the middle, so that both pass them.
+        ends = np.array([8, SIZE[1] - width - 8]) if index < SIDES else MIDDLE * SIZE[1]
+        ends = ends[:: 1 if index % 2 == 0 else -1] + rng.uniform(-4, 4, 2)
         pace = progress + rng.uniform(-0.05, 0.05) * np.sin(2 * np.pi * progress)
         paths[:, index, 0] = ends[0] + (ends[1] - ends[0]) * pace
         bob = 3 * np.sin(2 * np.pi * (progress * frames / fps * rng.uniform(0.8, 1.2) + rng.uniform()))
