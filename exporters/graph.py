@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any, Final
 
 import numpy as np
@@ -73,8 +74,8 @@ class Graph:
     def to_model(self) -> onnx.ModelProto:
         """Write the graph as a model with inferred shapes for every tensor."""
         nodes = [
-            helper.make_node(n.op, n.inputs, n.outputs, name=n.name or f"{n.op}_{i}", **n.attributes)
-            for i, n in enumerate(self.nodes)
+            helper.make_node(n.op, n.inputs, n.outputs, name=name, **n.attributes)
+            for n, name in zip(self.nodes, self._unique_names(), strict=True)
         ]
         graph = helper.make_graph(
             nodes,
@@ -90,6 +91,15 @@ class Graph:
             producer_name="pose-onnx",
         )
         return onnx.shape_inference.infer_shapes(model, data_prop=True)
+
+    def _unique_names(self) -> list[str]:
+        """A name for every node: its own, or one that no node of a model that was read has already."""
+        taken = {node.name for node in self.nodes}
+        numbers = count()
+        return [
+            node.name or next(name for i in numbers if (name := f"{node.op}_{i}") not in taken)
+            for node in self.nodes
+        ]
 
     def copy(self) -> Graph:
         """Return a copy whose nodes may be changed; arrays are shared, as nobody writes into them."""

@@ -328,3 +328,13 @@ def test_all_together_on_two_branches() -> None:
     net.conv(net.add("Add", high, net.enlarge(net.conv(low, 80, 40), 2, 2)), 40, 17, to="y")
     after = check(net.graph("y"), [*SIMPLIFY, *FOR_ORT], batch=3)
     assert "Transpose" not in ops(after)
+
+
+def test_a_written_graph_can_be_read_and_rewritten() -> None:
+    """Names that were given when it was written are not given again."""
+    net = Net()
+    net.add("Add", net.conv("image", 8, 8), pyramid(net, (2, 2))[0], to="y")
+    again = Graph.from_model(net.graph("y").to_model())
+    check(again, FOR_ORT)
+    names = [node.name for node in rewrite(again, FOR_ORT).to_model().graph.node]
+    assert len(set(names)) == len(names)
