@@ -57,6 +57,7 @@ def session(model: bytes, threads: int) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors only
+    options.enable_mem_reuse = False  # for the plain file it makes no difference
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 

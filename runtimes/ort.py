@@ -40,6 +40,8 @@ class OrtRuntime:
         options.inter_op_num_threads = 1
         options.log_severity_level = _LOG_ERRORS_ONLY
         options.add_session_config_entry(*_NO_SPINNING)
+        # Memory just freed is still in the cache, planned memory is not (docs/speed-graph.md).
+        options.enable_mem_reuse = False
         try:
             session = ort.InferenceSession(str(path), options, providers=list(providers))
         except Exception as error:  # its exception classes are not importable; see _is_ort_error
