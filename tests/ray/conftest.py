@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,15 @@ def wait_for_reader(pipe: Path) -> tuple[int, int]:
                 if int(process.name) != os.getpid() and opened(process, pipe):
                     return int(process.name), writer
     raise TimeoutError(f"nobody reads {pipe}")
+
+
+def left_of(processes: Iterable[int]) -> list[int]:
+    """Wait until processes are gone; return those that stay. Ray's agents end a moment after its daemon."""
+    end = time.monotonic() + DEADLINE_S
+    left = list(processes)
+    while (left := [one for one in left if Path(f"/proc/{one}").exists()]) and time.monotonic() < end:
+        time.sleep(0.05)
+    return left
 
 
 def kill_reader(pipe: Path, then: Path | None = None) -> int:

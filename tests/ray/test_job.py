@@ -24,7 +24,7 @@ import ray.data
 from pose_onnx.ray import PoseBatch, Report, run_batch
 from pose_onnx.ray._session import ray_session
 from pose_onnx.ray._workers import ATTEMPTS, WORKER_DIED
-from tests.ray.conftest import children, kill_reader, options, rows_of, wait_for_reader
+from tests.ray.conftest import children, kill_reader, left_of, options, rows_of, wait_for_reader
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:ray"),  # it warns of its own settings
@@ -149,7 +149,7 @@ def test_stopped_and_started_again(
     assert errors.rstrip().endswith("pose-onnx: stopped")
     assert "Traceback" not in errors
     assert started
-    assert not [process for process in started if Path(f"/proc/{process}").exists()]
+    assert not left_of(started)
     finished = rows_of(out)
     assert 0 < len(finished) < 25
 
