@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pose_onnx._types import BOX, F32, F64
+
+Boxes = TypeVar("Boxes", F32, F64)
 
 BOX_PADDING: Final = 1.15
 """Side of the crop over side of the box, by COCO AP (docs/accuracy.md). PaddleDetection evaluates with 1.25
@@ -151,7 +153,7 @@ def transform(maps: F64, points: F64 | F32) -> F64:
     return moved
 
 
-def box_iou(boxes: F32, others: F32) -> F32:
+def box_iou(boxes: Boxes, others: Boxes) -> Boxes:
     """Return the (N, M) intersection over union of (N, 4) and (M, 4) xyxy boxes; 0 where both are empty."""
     shared = _area(
         np.maximum(boxes[:, None, :2], others[None, :, :2]),
@@ -159,13 +161,13 @@ def box_iou(boxes: F32, others: F32) -> F32:
     )
     areas = [_area(item[:, :2], item[:, 2:]) for item in (boxes, others)]
     union = areas[0][:, None] + areas[1][None, :] - shared
-    result: F32 = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    result: Boxes = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
     return result
 
 
-def _area(low: F32, high: F32) -> F32:
+def _area(low: Boxes, high: Boxes) -> Boxes:
     sides = np.maximum(high - low, 0)
-    area: F32 = sides[..., 0] * sides[..., 1]
+    area: Boxes = sides[..., 0] * sides[..., 1]
     return area
 
 

@@ -1,4 +1,4 @@
-"""Who is who: how alike people are, and the best one-to-one assignment."""
+"""Who is who: the best one-to-one assignment."""
 
 from __future__ import annotations
 
@@ -7,17 +7,6 @@ from numpy.typing import NDArray
 
 from pose_onnx._errors import DependencyError
 from pose_onnx._types import F64
-
-
-def box_iou(boxes: F64, others: F64) -> F64:
-    """Return (N, M): intersection over union of (N, 4) and (M, 4) boxes, xyxy."""
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    common = np.prod(np.maximum(high - low, 0), axis=-1)
-    areas, other_areas = (np.prod(sides[:, 2:] - sides[:, :2], axis=-1) for sides in (boxes, others))
-    union = areas[:, None] + other_areas[None] - common
-    result: F64 = common / np.maximum(union, np.finfo(np.float64).tiny)
-    return result
 
 
 def assign(similarity: F64, least: float) -> list[tuple[int, int]]:

@@ -10,10 +10,11 @@ import numpy as np
 
 from pose_onnx._errors import InputError
 from pose_onnx._estimator import PoseEstimator
+from pose_onnx._geometry import box_iou
 from pose_onnx._model import Closing
 from pose_onnx._oks import sigmas_of
 from pose_onnx._types import Image, Poses
-from pose_onnx.video._assign import assign, box_iou
+from pose_onnx.video._assign import assign
 from pose_onnx.video._frame import Frame
 from pose_onnx.video._open import VideoSource, open_source
 from pose_onnx.video._paddle_filter import PaddleFilter
@@ -23,6 +24,8 @@ from pose_onnx.video._tracker import Tracker
 
 MATCHING_IOU: Final = 0.3
 """An expected box that overlaps a detected one so much is of the same person."""
+
+_LEAST_STEP_S: Final = 1e-4
 
 SMOOTHERS: Final[Mapping[str, Smoother]] = MappingProxyType({"accurate": OneEuro(), "paddle": PaddleFilter()})
 """Smoothing by the name of its preset."""
@@ -125,9 +128,6 @@ class VideoPoseEstimator(Closing):
         """Release the models, unless they were given."""
         if self._owned:
             self.estimator.close()
-
-
-_LEAST_STEP_S: Final = 1e-4
 
 
 def _smoothed(smoothing: Smoothing | None, poses: Poses, time: float, image: Image) -> Poses:
