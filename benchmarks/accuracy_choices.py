@@ -23,9 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_onnx import PRESETS, KeypointModel, Preset
-from pose_onnx._geometry import full_image_crops
-from pose_onnx._types import F64, Image
-from pose_onnx._warp import warp
+from pose_onnx.core.arrays import F64, Image
+from pose_onnx.core.crops import full_image_crops
+from pose_onnx.core.warping import warp
 from pose_onnx.evaluation import Dataset, TruthBoxes, bootstrap_difference, keypoint_metrics, predict
 
 ACCURATE = PRESETS["accurate"]
@@ -36,7 +36,7 @@ Change = Callable[[], AbstractContextManager[object]]
 @contextmanager
 def cubic() -> Iterator[None]:
     """Resample bicubically."""
-    with patch("pose_onnx._warp.cv2.INTER_LINEAR", cv2.INTER_CUBIC):
+    with patch("pose_onnx.core.warping.cv2.INTER_LINEAR", cv2.INTER_CUBIC):
         yield
 
 
@@ -52,7 +52,7 @@ def antialiased() -> Iterator[None]:
             smooth = cv2.GaussianBlur(image, (0, 0), 0.4 * shrink) if shrink > 1.5 else image  # noqa: PLR2004
             yield warp(np.asarray(smooth, np.uint8), person, region, size)
 
-    with patch("pose_onnx._keypoints.warp_all", smooth_warp):
+    with patch("pose_onnx.core.keypoints.warp_all", smooth_warp):
         yield
 
 

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from pose_onnx import Detector, load_image
-from pose_onnx._geometry import box_iou
+from pose_onnx.core.boxes import box_iou
 from pose_onnx.evaluation import Dataset
 
 THRESHOLDS: Final = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)

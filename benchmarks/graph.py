@@ -26,7 +26,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from plain_export import BUILT_IN, plain_export
 
-from pose_onnx._card import ModelCard
+from pose_onnx.cards.card import ModelCard
 from pose_onnx.exporters.graph import Graph
 from pose_onnx.exporters.passes import SIMPLIFY, rewrite
 from pose_onnx.exporters.pipeline import REFERENCE, WRITERS

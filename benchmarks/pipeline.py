@@ -34,10 +34,10 @@ from plain_export import BUILT_IN, plain_export
 from reference_loop import BATCH, F64, Image, ReferencePipeline
 
 from pose_onnx import PoseEstimator, load_image
-from pose_onnx._card import ModelCard
-from pose_onnx._image import decode_image
-from pose_onnx._warp import warp
 from pose_onnx.bench import gather, machine
+from pose_onnx.cards.card import ModelCard
+from pose_onnx.core.images import decode_image
+from pose_onnx.core.warping import warp
 from pose_onnx.exporters.source import read_source, resolve_card
 
 PHOTO: Final = Path(__file__).parents[1] / "models" / "photos" / "camera.jpg"

@@ -12,9 +12,9 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from pose_onnx._files import atomic_write_bytes, make_folder
 from pose_onnx.exporters.paddle_to_onnx import to_onnx
 from pose_onnx.exporters.source import digests, read_source, resolve_card
+from pose_onnx.files import atomic_write_bytes, make_folder
 
 CACHE: Final = "pose-onnx-plain-export"
 CHECKPOINTS: Final = Path(__file__).parents[1] / "models" / "recipe" / "checkpoints"

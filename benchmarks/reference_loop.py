@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_onnx._card import ModelCard
+from pose_onnx.cards.card import ModelCard
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]

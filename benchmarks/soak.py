@@ -27,8 +27,8 @@ from typing import Any, Final
 import numpy as np
 
 from pose_onnx import PoseEstimator, load_image
-from pose_onnx._image import Image, write_image
 from pose_onnx.bench import repeat_picture
+from pose_onnx.image_files import Image, write_image
 from pose_onnx.runtimes import default_threads
 
 PHOTOS: Final = Path(__file__).parents[1] / "models" / "photos"

@@ -17,8 +17,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_onnx._card import ModelCard
-from pose_onnx._errors import PoseOnnxError
+from pose_onnx.cards.card import ModelCard
+from pose_onnx.errors import PoseOnnxError
 from pose_onnx.exporters.checkpoint import match_parameters
 from pose_onnx.exporters.graph import OPSET
 from pose_onnx.exporters.networks import network_of

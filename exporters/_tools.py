@@ -6,7 +6,7 @@ import sys
 from importlib.util import find_spec
 from typing import Final
 
-from pose_onnx._errors import DependencyError
+from pose_onnx.errors import DependencyError
 
 REQUIRED: Final = (
     "onnx",

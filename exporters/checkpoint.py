@@ -21,7 +21,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_onnx._errors import ModelFileError
+from pose_onnx.errors import ModelFileError
 
 Parameters = dict[str, NDArray[np.float32]]
 

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_onnx._card import BoxSpec
+from pose_onnx.cards.card import BoxSpec
 
 CELL_OFFSET: Final = 0.5
 """Place of an anchor point in its cell, in strides (cell_offset of PaddleDetection's PicoDet configs)."""

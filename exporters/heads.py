@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
 
-from pose_onnx._card import ModelCard, Task
-from pose_onnx._errors import ExportError
+from pose_onnx.cards.card import ModelCard, Task
+from pose_onnx.errors import ExportError
 
 Shape = tuple[int | str, ...]
 """A free size is a string."""

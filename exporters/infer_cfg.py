@@ -8,8 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from pose_onnx._card import ModelCard, Task
-from pose_onnx._errors import ModelFileError
+from pose_onnx.cards.card import ModelCard, Task
+from pose_onnx.errors import ModelFileError
 
 FILE_NAME: Final = "infer_cfg.yml"
 PIXEL_MAX: Final = 255.0

@@ -15,9 +15,9 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from pose_onnx import _errors
-from pose_onnx._card import ModelCard
-from pose_onnx._errors import ExportError
+from pose_onnx import errors
+from pose_onnx.cards.card import ModelCard
+from pose_onnx.errors import ExportError
 from pose_onnx.exporters.decode import BoxDecode
 from pose_onnx.exporters.graph import OPSET
 from pose_onnx.exporters.heads import find_heads
@@ -182,7 +182,7 @@ def _worker(work: Path, command: str, /, **arguments: Path | str) -> None:
     )
     if error_file.is_file():
         error = json.loads(error_file.read_text(encoding="utf-8"))
-        raise getattr(_errors, error["type"])(error["message"])
+        raise getattr(errors, error["type"])(error["message"])
     if result.returncode != 0:
         lines = [*result.stdout.splitlines(), *result.stderr.splitlines()]
         said = " | ".join(line.strip() for line in lines if line.strip())[-QUOTED_LINES * 110 :]

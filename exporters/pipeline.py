@@ -13,9 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from pose_onnx._card import ModelCard
-from pose_onnx._errors import ExportError, InputError
-from pose_onnx._files import make_folder
+from pose_onnx.cards.card import ModelCard
+from pose_onnx.errors import ExportError, InputError
 from pose_onnx.exporters.end_to_end import write_end_to_end
 from pose_onnx.exporters.graph import Graph
 from pose_onnx.exporters.paddle_to_onnx import Outputs, to_onnx
@@ -38,6 +37,7 @@ from pose_onnx.exporters.receipt import SUFFIX, make_receipt
 from pose_onnx.exporters.source import read_source, resolve_card
 from pose_onnx.exporters.trim import trim
 from pose_onnx.exporters.verify import Arrays, Measured, compare, demand, make_inputs, rounding_of, run_file
+from pose_onnx.files import make_folder
 
 log = logging.getLogger(__name__)
 

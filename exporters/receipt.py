@@ -10,7 +10,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Final
 
-from pose_onnx._card import ModelCard
+from pose_onnx.cards.card import ModelCard
 from pose_onnx.exporters.quantize.gate import Accuracy
 from pose_onnx.exporters.source import Source, digests
 from pose_onnx.exporters.verify import DEMO_PHOTO, SEED, Measured

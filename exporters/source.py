@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from pose_onnx._card import ModelCard
-from pose_onnx._errors import InputError, ModelFileError
-from pose_onnx._zoo import card_names, load_card, official_names
+from pose_onnx.cards.card import ModelCard
+from pose_onnx.cards.lookup import card_names, load_card, official_names
+from pose_onnx.errors import InputError, ModelFileError
 from pose_onnx.exporters.checkpoint import Parameters, read_checkpoint
 from pose_onnx.exporters.infer_cfg import InferConfig, read_infer_cfg
 from pose_onnx.runtimes._paddle_folder import find_files

@@ -6,8 +6,8 @@ from typing import Final
 
 import onnx
 
-from pose_onnx._card import CARD_KEY, ModelCard
-from pose_onnx._errors import ExportError
+from pose_onnx.cards.card import CARD_KEY, ModelCard
+from pose_onnx.errors import ExportError
 from pose_onnx.exporters.graph import Graph
 from pose_onnx.exporters.heads import EDGES
 from pose_onnx.exporters.passes.freeze_shapes import BATCH

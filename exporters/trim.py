@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 from onnx import TensorProto
 
-from pose_onnx._card import ModelCard
-from pose_onnx._errors import ExportError
+from pose_onnx.cards.card import ModelCard
+from pose_onnx.errors import ExportError
 from pose_onnx.exporters.decode import BoxDecode
 from pose_onnx.exporters.graph import Graph, Node, TensorInfo
 from pose_onnx.exporters.heads import EDGES, HEATMAP_RANK, Heads, find_heads

@@ -13,12 +13,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_onnx._card import ModelCard
-from pose_onnx._cv import cv2
-from pose_onnx._errors import ExportError
-from pose_onnx._image import load_image
-from pose_onnx._normalize import normalize
-from pose_onnx._types import Image
+from pose_onnx.cards.card import ModelCard
+from pose_onnx.core.arrays import Image
+from pose_onnx.core.normalizing import normalize
+from pose_onnx.core.opencv import cv2
+from pose_onnx.errors import ExportError
+from pose_onnx.image_files import load_image
 from pose_onnx.runtimes import backend_for, open_runtime
 
 Arrays = Mapping[str, NDArray[np.float32]]

@@ -2,11 +2,14 @@
 
 from importlib.metadata import PackageNotFoundError, version
 
-from pose_onnx._card import BoxSpec, HeatmapSpec, ModelCard
-from pose_onnx._card_file import read_card
-from pose_onnx._detector import Detector
-from pose_onnx._draw import draw_poses
-from pose_onnx._errors import (
+from pose_onnx.cards.card import BoxSpec, HeatmapSpec, ModelCard
+from pose_onnx.cards.embedded import read_card
+from pose_onnx.cards.lookup import card_names, load_card, models_home, resolve_model
+from pose_onnx.core.heatmaps import decode_heatmaps
+from pose_onnx.detections import Detections
+from pose_onnx.detector import Detector
+from pose_onnx.drawing.poses import draw_poses
+from pose_onnx.errors import (
     CardError,
     DependencyError,
     DownloadError,
@@ -21,13 +24,11 @@ from pose_onnx._errors import (
     SourceError,
     UnknownNameError,
 )
-from pose_onnx._estimator import PoseEstimator
-from pose_onnx._heatmap import decode_heatmaps
-from pose_onnx._image import load_image
-from pose_onnx._keypoint_model import KeypointModel
-from pose_onnx._presets import PRESETS, Preset
-from pose_onnx._types import Detections, Poses
-from pose_onnx._zoo import card_names, load_card, models_home, resolve_model
+from pose_onnx.image_files import load_image
+from pose_onnx.keypoint_model import KeypointModel
+from pose_onnx.pose_estimator import PoseEstimator
+from pose_onnx.poses import Poses
+from pose_onnx.presets import PRESETS, Preset
 
 try:
     __version__ = version("pose-onnx")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pose_onnx._errors import InputError, ModelFileError, RuntimeFeedError
+from pose_onnx.errors import InputError, ModelFileError, RuntimeFeedError
 from pose_onnx.runtimes._protocol import Tensor, TensorSpec
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from pose_onnx._errors import ModelFileError
+from pose_onnx.errors import ModelFileError
 from pose_onnx.runtimes._protocol import TensorSpec
 
 OLD_SUFFIX: Final = ".pdmodel"

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, cast
 
-from pose_onnx._errors import DependencyError, InputError, ModelFileError, PoseOnnxError, UnknownNameError
+from pose_onnx.errors import DependencyError, InputError, ModelFileError, PoseOnnxError, UnknownNameError
 from pose_onnx.runtimes._checks import check_model_file, check_model_folder, check_threads
 from pose_onnx.runtimes._protocol import Runtime
 

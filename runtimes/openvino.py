@@ -12,7 +12,7 @@ import numpy as np
 import openvino as ov
 from openvino.frontend import FrontEndManager
 
-from pose_onnx._errors import EngineError, InputError, ModelFileError
+from pose_onnx.errors import EngineError, InputError, ModelFileError
 from pose_onnx.runtimes._checks import check_feeds
 from pose_onnx.runtimes._protocol import Tensor, TensorSpec
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import onnxruntime as ort
 
-from pose_onnx._errors import EngineError, InputError, ModelFileError
+from pose_onnx.errors import EngineError, InputError, ModelFileError
 from pose_onnx.runtimes._checks import check_feeds
 from pose_onnx.runtimes._protocol import Tensor, TensorSpec
 

@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 from google.protobuf.message import DecodeError  # comes with Paddle
 
-from pose_onnx._errors import EngineError, InputError, ModelFileError
+from pose_onnx.errors import EngineError, InputError, ModelFileError
 from pose_onnx.runtimes._checks import check_feeds
 from pose_onnx.runtimes._paddle_folder import OLD_SUFFIX, Border, find_files, make_spec, read_pir_border
 from pose_onnx.runtimes._protocol import Tensor, TensorSpec

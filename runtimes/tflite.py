@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from pose_onnx._errors import DependencyError, EngineError, ModelFileError
+from pose_onnx.errors import DependencyError, EngineError, ModelFileError
 from pose_onnx.runtimes._checks import check_feeds
 from pose_onnx.runtimes._flatbuffer import check_whole
 from pose_onnx.runtimes._protocol import Tensor, TensorSpec

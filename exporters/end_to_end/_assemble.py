@@ -11,13 +11,13 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from pose_onnx._card import CARD_KEY, ModelCard
-from pose_onnx._presets import PRESETS
+from pose_onnx.cards.card import CARD_KEY, ModelCard
 from pose_onnx.exporters.end_to_end import _boxes, _crops, _dark, _sampling
 from pose_onnx.exporters.end_to_end._normalize import normalize
 from pose_onnx.exporters.end_to_end._resize import resize_cubic
 from pose_onnx.exporters.end_to_end._values import Value
 from pose_onnx.exporters.graph import Graph, TensorInfo
+from pose_onnx.presets import PRESETS
 
 PRESET: Final = PRESETS["accurate"]
 IMAGE: Final = TensorInfo("image", TensorProto.UINT8, ("H", "W", 3))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from pose_onnx._card import ModelCard
-from pose_onnx._detector import PERSON
-from pose_onnx._errors import ExportError
-from pose_onnx._presets import Preset
+from pose_onnx.cards.card import ModelCard
+from pose_onnx.detector import PERSON
+from pose_onnx.errors import ExportError
 from pose_onnx.exporters.end_to_end._values import Value
+from pose_onnx.presets import Preset
 
 
 def person_class(card: ModelCard) -> int:

@@ -9,12 +9,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from pose_onnx._card import ModelCard
-from pose_onnx._cv import cv2
-from pose_onnx._detector import Detector
-from pose_onnx._keypoint_model import KeypointModel
-from pose_onnx._types import F32, JOINT_THRESHOLD, Image
+from pose_onnx.cards.card import ModelCard
+from pose_onnx.core.arrays import F32, Image
+from pose_onnx.core.opencv import cv2
+from pose_onnx.detector import Detector
 from pose_onnx.exporters.verify import Arrays, Measured
+from pose_onnx.keypoint_model import KeypointModel
+from pose_onnx.poses import JOINT_THRESHOLD
 from pose_onnx.runtimes import open_runtime
 
 KEYPOINT_BARS: Final[Mapping[str, float]] = MappingProxyType({"keypoints": 0.05, "scores": 1e-4})

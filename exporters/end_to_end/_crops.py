@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pose_onnx._card import ModelCard
-from pose_onnx._geometry import BOX_PADDING
+from pose_onnx.cards.card import ModelCard
+from pose_onnx.core.crops import BOX_PADDING
 from pose_onnx.exporters.end_to_end._values import Value
 
 
 @dataclass(frozen=True, slots=True)
 class CropValues:
-    """As `pose_onnx._geometry.Crops`; the maps scale and shift without turning, so two numbers an axis do.
+    """As `pose_onnx.core.crops.Crops`; the maps scale and shift without turning, so two numbers an axis do.
 
     Attributes:
         scale: (N, 1) float64, input pixels per image pixel.

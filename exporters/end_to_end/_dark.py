@@ -6,11 +6,11 @@ from typing import Final
 
 import numpy as np
 
-from pose_onnx._card import ModelCard
-from pose_onnx._heatmap import LOG_FLOOR, REACH, gaussian
-from pose_onnx._presets import Preset
-from pose_onnx._types import F64
+from pose_onnx.cards.card import ModelCard
+from pose_onnx.core.arrays import F64
+from pose_onnx.core.heatmaps import LOG_FLOOR, REACH, gaussian
 from pose_onnx.exporters.end_to_end._values import Value
+from pose_onnx.presets import Preset
 
 _SIDE: Final = 2 * REACH + 1
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from pose_onnx._card import ModelCard
+from pose_onnx.cards.card import ModelCard
 from pose_onnx.exporters.end_to_end._values import Value
 
 PIXEL_MAX: Final = 255.0

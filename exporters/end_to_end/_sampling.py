@@ -1,4 +1,4 @@
-"""Cut people out of the one image by gathers: the arithmetic of `pose_onnx._warp`, to the last bit."""
+"""Cut people out of the one image by gathers: the arithmetic of `pose_onnx.core.warping`, to the last bit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from pose_onnx._warp import COORDINATE_BITS, WEIGHT_BITS
+from pose_onnx.core.warping import COORDINATE_BITS, WEIGHT_BITS
 from pose_onnx.exporters.end_to_end._crops import CropValues
 from pose_onnx.exporters.end_to_end._values import Value
 

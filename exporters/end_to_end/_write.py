@@ -6,7 +6,7 @@ from pathlib import Path
 
 import onnx
 
-from pose_onnx._card import ModelCard
+from pose_onnx.cards.card import ModelCard
 from pose_onnx.exporters.end_to_end._assemble import assemble
 from pose_onnx.exporters.end_to_end._compare import compare_with_core
 from pose_onnx.exporters.verify import Measured, comparison_photo

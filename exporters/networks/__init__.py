@@ -12,8 +12,8 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import Any, Final, cast
 
-from pose_onnx._card import ModelCard
-from pose_onnx._errors import UnknownNameError
+from pose_onnx.cards.card import ModelCard
+from pose_onnx.errors import UnknownNameError
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from paddle import Tensor, nn
 
-from pose_onnx._card import ModelCard
+from pose_onnx.cards.card import ModelCard
 from pose_onnx.exporters.decode import BoxDecode
 from pose_onnx.exporters.networks.csp_pan import CSPPAN
 from pose_onnx.exporters.networks.esnet import ESNet

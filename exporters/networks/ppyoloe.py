@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from paddle import Tensor, concat, nn
 from paddle.nn import functional
 
-from pose_onnx._card import ModelCard
+from pose_onnx.cards.card import ModelCard
 from pose_onnx.exporters.decode import BoxDecode
 from pose_onnx.exporters.networks._boxes import decode_boxes, rows
 from pose_onnx.exporters.networks.cspresnet import CSPResNet, conv_norm

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from paddle import Tensor, nn
 
-from pose_onnx._card import ModelCard
+from pose_onnx.cards.card import ModelCard
 from pose_onnx.exporters.networks.lite_hrnet import BRANCH_CHANNELS, LiteHRNet
 
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pose_onnx._errors import ExportError
+from pose_onnx.errors import ExportError
 from pose_onnx.exporters.graph import Graph
 
 log = logging.getLogger(__name__)

@@ -10,14 +10,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_onnx._card import ModelCard, Task
-from pose_onnx._detect import detector_input
-from pose_onnx._detector import Detector
-from pose_onnx._errors import InputError
-from pose_onnx._estimator import DEFAULT_DETECTOR
-from pose_onnx._image import IMAGE_SUFFIXES, load_image
-from pose_onnx._keypoints import keypoint_input
-from pose_onnx._presets import find_preset
+from pose_onnx.cards.card import ModelCard, Task
+from pose_onnx.core.detection import detector_input
+from pose_onnx.core.keypoints import keypoint_input
+from pose_onnx.detector import Detector
+from pose_onnx.errors import InputError
+from pose_onnx.image_files import IMAGE_SUFFIXES, load_image
+from pose_onnx.pose_estimator import DEFAULT_DETECTOR
+from pose_onnx.presets import find_preset
 
 F32 = NDArray[np.float32]
 SAMPLES: Final = 64

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_onnx._card import CARD_KEY, ModelCard
+from pose_onnx.cards.card import CARD_KEY, ModelCard
 from pose_onnx.exporters.graph import Graph
 from pose_onnx.exporters.passes import FOR_ORT, rewrite
 from pose_onnx.exporters.quantize.exceptions import float_weights

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pose_onnx._errors import ExportError
+from pose_onnx.errors import ExportError
 from pose_onnx.exporters.quantize.candidates import Candidate, Material
 from pose_onnx.exporters.quantize.exceptions import SHARES, UNJUDGED_SHARES
 from pose_onnx.exporters.quantize.measure import Dev

@@ -11,12 +11,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from pose_onnx._card import Task
-from pose_onnx._detector import Detector
-from pose_onnx._errors import InputError
-from pose_onnx._image import load_image
-from pose_onnx._keypoint_model import KeypointModel
-from pose_onnx._oks import sigmas_of
+from pose_onnx.cards.card import Task
+from pose_onnx.core.oks import sigmas_of
+from pose_onnx.detector import Detector
+from pose_onnx.errors import InputError
 from pose_onnx.evaluation import (
     BOX_FLOOR,
     Dataset,
@@ -27,6 +25,8 @@ from pose_onnx.evaluation import (
     keypoint_metrics,
     predict,
 )
+from pose_onnx.image_files import load_image
+from pose_onnx.keypoint_model import KeypointModel
 from pose_onnx.runtimes import backend_for
 
 log = logging.getLogger(__name__)

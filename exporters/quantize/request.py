@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pose_onnx._errors import InputError
+from pose_onnx.errors import InputError
 from pose_onnx.exporters.quantize.measure import Dev
 
 STATIC: Final = "int8"

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_onnx._card import Task
+from pose_onnx.cards.card import Task
 from pose_onnx.exporters.graph import Graph
 from pose_onnx.exporters.quantize.insert import quantize_layers
 from pose_onnx.exporters.quantize.layers import Layer, layers_of

@@ -13,9 +13,9 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from pose_onnx._model import INPUT_NAME
 from pose_onnx.exporters.quantize.layers import Layer
 from pose_onnx.exporters.tflite._file import SIGNATURE, Buffer, pack_model
+from pose_onnx.loading import INPUT_NAME
 
 BITS: Final = 8
 CONVOLUTIONS: Final = ("CONV_2D", "DEPTHWISE_CONV_2D")

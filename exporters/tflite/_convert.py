@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
-from pose_onnx._errors import ExportError
+from pose_onnx.errors import ExportError
 from pose_onnx.exporters.tflite._builder import Builder
 from pose_onnx.exporters.tflite._errors import UnsupportedOperatorError
 from pose_onnx.exporters.tflite._graph import read_graph

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pose_onnx._errors import ExportError
+from pose_onnx.errors import ExportError
 
 if TYPE_CHECKING:
     from pose_onnx.exporters.tflite._graph import Node

@@ -10,7 +10,7 @@ import onnx
 from onnx import numpy_helper, shape_inference
 from onnx.reference import ReferenceEvaluator
 
-from pose_onnx._errors import ExportError
+from pose_onnx.errors import ExportError
 from pose_onnx.exporters.tflite._errors import UnsupportedOperatorError
 from pose_onnx.exporters.tflite._view import Extent
 

@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from pose_onnx._cv import cv2
-from pose_onnx._errors import InputError
-from pose_onnx._estimator import PoseEstimator
-from pose_onnx._image import decode_image
-from pose_onnx._types import F32, Image
+from pose_onnx.core.arrays import F32, Image
+from pose_onnx.core.images import decode_image
+from pose_onnx.core.opencv import cv2
+from pose_onnx.errors import InputError
+from pose_onnx.pose_estimator import PoseEstimator
 
 LOWEST_SCORE: Final = 0.1
 """Boxes with less are noise, of which a detector has hundreds."""

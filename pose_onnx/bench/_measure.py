@@ -13,9 +13,9 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from pose_onnx._estimator import PoseEstimator
 from pose_onnx.bench._machine import peak_memory_mb
 from pose_onnx.bench._stages import STAGES, StageClock, watched
+from pose_onnx.pose_estimator import PoseEstimator
 
 WARM_UP: Final = 3
 """Rounds that do not count: engines allocate and choose kernels in their first runs."""

@@ -35,13 +35,13 @@ STAGES: Final = (_LOAD, _DETECTOR_IN, _DETECTOR, _DETECTOR_OUT, _KEYPOINTS_IN, _
 
 FUNCTIONS: Final = MappingProxyType(
     {
-        "pose_onnx._image:load_image": _LOAD,
-        "pose_onnx._detect:detector_input": _DETECTOR_IN,
-        "pose_onnx._detect:decode_boxes": _DETECTOR_OUT,
-        "pose_onnx._detect:select_boxes": _DETECTOR_OUT,
-        "pose_onnx._keypoints:keypoint_input": _KEYPOINTS_IN,
-        "pose_onnx._keypoints:merge_mirrored": _DECODE,
-        "pose_onnx._keypoints:read_keypoints": _DECODE,
+        "pose_onnx.image_files:load_image": _LOAD,
+        "pose_onnx.core.detection:detector_input": _DETECTOR_IN,
+        "pose_onnx.core.detection:decode_boxes": _DETECTOR_OUT,
+        "pose_onnx.core.detection:select_boxes": _DETECTOR_OUT,
+        "pose_onnx.core.keypoints:keypoint_input": _KEYPOINTS_IN,
+        "pose_onnx.core.keypoints:merge_mirrored": _DECODE,
+        "pose_onnx.core.keypoints:read_keypoints": _DECODE,
     }
 )
 """Which function belongs to which stage; the networks are `run` of the engines."""

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from pose_onnx import PRESETS, InputError, ModelCard, PoseEstimator, __version__, load_card
-from pose_onnx._card import Task
-from pose_onnx._estimator import DEFAULT_DETECTOR, DEFAULT_POSE
+from pose_onnx.cards.card import Task
+from pose_onnx.pose_estimator import DEFAULT_DETECTOR, DEFAULT_POSE
 
 
 def add_model_option(parser: argparse.ArgumentParser) -> None:

@@ -8,8 +8,8 @@ from glob import glob, has_magic
 from pathlib import Path
 from typing import Final
 
-from pose_onnx._errors import InputError
-from pose_onnx._image import IMAGE_SUFFIXES, is_writable_format
+from pose_onnx.errors import InputError
+from pose_onnx.image_files import IMAGE_SUFFIXES, is_writable_format
 
 _MARK: Final = "_pose"
 _FALLBACK_SUFFIX: Final = ".png"

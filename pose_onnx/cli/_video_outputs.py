@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pose_onnx import InputError, draw_poses
-from pose_onnx._model import Closing
 from pose_onnx.cli._window import Window
+from pose_onnx.closing import Closing
 from pose_onnx.formats import (
     FrameRecord,
     FramesHeader,

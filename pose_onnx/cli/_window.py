@@ -7,9 +7,9 @@ import sys
 from typing import Final
 
 from pose_onnx import InputError
-from pose_onnx._cv import cv2
-from pose_onnx._model import Closing
-from pose_onnx._types import Image
+from pose_onnx.closing import Closing
+from pose_onnx.core.arrays import Image
+from pose_onnx.core.opencv import cv2
 
 _TITLE: Final = "pose-onnx: q closes"
 _KEYS_TO_CLOSE: Final = (ord("q"), 27)  # 27 is Esc

@@ -6,8 +6,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Final
 
-from pose_onnx._cv import cv2
 from pose_onnx.cli._options import add_estimator_options, estimator_arguments
+from pose_onnx.core.opencv import cv2
 
 if TYPE_CHECKING:
     from pose_onnx.ray import Report

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from pose_onnx import InputError, PoseEstimator, PoseOnnxError
-from pose_onnx._files import atomic_write_bytes, make_folder
-from pose_onnx._image import load_image
-from pose_onnx._presets import find_preset
-from pose_onnx._zoo import resolve_model
 from pose_onnx.bench import WARM_UP, Column, gather, machine, measure, memory_of, report, versions
+from pose_onnx.cards.lookup import resolve_model
 from pose_onnx.cli._bench_table import as_text
 from pose_onnx.cli._options import add_people_options, estimator_arguments
+from pose_onnx.files import atomic_write_bytes, make_folder
+from pose_onnx.image_files import load_image
+from pose_onnx.presets import find_preset
 from pose_onnx.runtimes import backend_names, default_threads, model_suffix
 
 DEFAULT_PHOTO: Final = "astronaut.jpg"

@@ -13,10 +13,8 @@ from typing import Any, Final, TypeAlias
 from tqdm import tqdm
 
 from pose_onnx import PRESETS, Detector, KeypointModel, __version__, resolve_model
-from pose_onnx._estimator import DEFAULT_POSE
-from pose_onnx._files import atomic_write_bytes, make_folder
-from pose_onnx._oks import sigmas_of
 from pose_onnx.cli._options import add_model_option, add_threads_option, cards_by_task
+from pose_onnx.core.oks import sigmas_of
 from pose_onnx.evaluation import (
     BOX_FLOOR,
     BoxSource,
@@ -29,6 +27,8 @@ from pose_onnx.evaluation import (
     keypoint_metrics,
     predict,
 )
+from pose_onnx.files import atomic_write_bytes, make_folder
+from pose_onnx.pose_estimator import DEFAULT_POSE
 
 DEFAULT_OUT: Final = "pose-onnx-eval"
 TRUTH: Final = "gt"

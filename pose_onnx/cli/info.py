@@ -11,9 +11,9 @@ from types import MappingProxyType
 from typing import Final
 
 from pose_onnx import DependencyError, InputError, ModelCard, card_names, load_card, read_card
-from pose_onnx._model import is_end_to_end
 from pose_onnx.cli._options import add_model_option
 from pose_onnx.cli._tables import table
+from pose_onnx.loading import is_end_to_end
 from pose_onnx.runtimes import TensorSpec, backend_for, open_runtime
 
 _DECODE_OF_OTHER_TASK: Final = MappingProxyType({"detect": "heatmap", "keypoints": "box"})

@@ -11,10 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from pose_onnx import InputError, PoseEstimator, draw_poses, load_image
-from pose_onnx._cv import cv2
-from pose_onnx._files import atomic_write_bytes, make_folder
-from pose_onnx._image import write_image
-from pose_onnx._results import Failure, ImageResult, results_json
 from pose_onnx.cli._options import (
     add_estimator_options,
     add_min_score_option,
@@ -23,7 +19,11 @@ from pose_onnx.cli._options import (
 )
 from pose_onnx.cli._pictures import annotated_paths, find_pictures
 from pose_onnx.cli._tables import count
+from pose_onnx.core.opencv import cv2
+from pose_onnx.files import atomic_write_bytes, make_folder
 from pose_onnx.formats import write_csv_rows
+from pose_onnx.formats.results import Failure, ImageResult, results_json
+from pose_onnx.image_files import write_image
 
 DEFAULT_OUT: Final = "pose-onnx-out"
 RESULTS_NAME: Final = "poses.json"

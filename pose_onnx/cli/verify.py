@@ -8,12 +8,12 @@ from typing import Final
 import numpy as np
 
 from pose_onnx import InputError, load_card
-from pose_onnx._cv import cv2
-from pose_onnx._image import ImageSource
-from pose_onnx._types import Image
-from pose_onnx._verify import Difference, verify
 from pose_onnx.cli._options import add_model_option, add_threads_option
 from pose_onnx.cli._tables import table
+from pose_onnx.core.arrays import Image
+from pose_onnx.core.opencv import cv2
+from pose_onnx.image_files import ImageSource
+from pose_onnx.verification import Difference, verify
 
 TOLERANCE: Final = 0.5
 """Pixels between two end results that no export of one model reaches, float16 weights included."""

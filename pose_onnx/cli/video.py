@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from pose_onnx import InputError, PoseEstimator
-from pose_onnx._cv import cv2
 from pose_onnx.cli._interrupt import uninterrupted
 from pose_onnx.cli._options import (
     add_estimator_options,
@@ -19,6 +18,7 @@ from pose_onnx.cli._options import (
 )
 from pose_onnx.cli._tables import count
 from pose_onnx.cli._video_outputs import Outputs, add_output_options, check_outputs, next_start
+from pose_onnx.core.opencv import cv2
 from pose_onnx.formats import FramesHeader
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from pose_onnx._detector import Detector
-from pose_onnx._errors import InputError
-from pose_onnx._types import F32, Image
+from pose_onnx.core.arrays import F32, Image
+from pose_onnx.detector import Detector
+from pose_onnx.errors import InputError
 from pose_onnx.evaluation._dataset import Dataset, read_json, xywh_to_xyxy
 from pose_onnx.formats import PERSON_CATEGORY
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from pose_onnx._errors import DependencyError, InputError
-from pose_onnx._types import BOX, F32
+from pose_onnx.core.arrays import BOX, F32
+from pose_onnx.errors import DependencyError, InputError
 
 
 class Dataset:

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from pose_onnx._oks import COCO_SIGMAS
-from pose_onnx._types import F64
+from pose_onnx.core.arrays import F64
+from pose_onnx.core.oks import COCO_SIGMAS
 from pose_onnx.evaluation._dataset import Dataset, quiet
 from pose_onnx.formats import PERSON_CATEGORY
 

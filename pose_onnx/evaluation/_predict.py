@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from pose_onnx._errors import InputError
-from pose_onnx._image import load_image
-from pose_onnx._keypoint_model import KeypointModel
-from pose_onnx._oks import sigmas_of, suppress_duplicates
-from pose_onnx._types import F32
+from pose_onnx.core.arrays import F32
+from pose_onnx.core.oks import sigmas_of, suppress_duplicates
+from pose_onnx.errors import InputError
 from pose_onnx.evaluation._boxes import BoxSource
 from pose_onnx.evaluation._dataset import Dataset
 from pose_onnx.formats import PERSON_CATEGORY, coco_results
+from pose_onnx.image_files import load_image
+from pose_onnx.keypoint_model import KeypointModel
 
 LINES_NAME: Final = "pictures.jsonl"
 

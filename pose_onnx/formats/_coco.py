@@ -12,10 +12,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from pose_onnx._draw import skeleton_of
-from pose_onnx._files import atomic_path
-from pose_onnx._types import F32, Poses
+from pose_onnx.core.arrays import F32
+from pose_onnx.drawing.poses import skeleton_of
+from pose_onnx.files import atomic_path
 from pose_onnx.formats._frames import FrameRecord
+from pose_onnx.poses import Poses
 
 PERSON_CATEGORY: Final = 1
 _DECIMALS: Final = 3

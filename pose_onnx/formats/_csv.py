@@ -13,10 +13,10 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from pose_onnx._files import atomic_path
-from pose_onnx._types import Poses
+from pose_onnx.files import atomic_path
 from pose_onnx.formats._frames import FrameRecord
 from pose_onnx.formats._people import people_to_json
+from pose_onnx.poses import Poses
 
 FRAME_COLUMNS: Final = ("frame", "time")
 _TIME_DECIMALS: Final = 6  # microseconds

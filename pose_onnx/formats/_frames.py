@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pose_onnx._types import Poses
+from pose_onnx.poses import Poses
 
 if TYPE_CHECKING:
     from pose_onnx.video import Frame

@@ -18,9 +18,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from pose_onnx._errors import InputError, OutputError
-from pose_onnx._files import cannot_write
-from pose_onnx._model import Closing
+from pose_onnx.closing import Closing
+from pose_onnx.errors import InputError, OutputError
+from pose_onnx.files import cannot_write
 from pose_onnx.formats._frames import FrameRecord, FramesHeader
 from pose_onnx.formats._people import people_from_json, people_to_json
 

@@ -8,7 +8,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_onnx._types import BOX, POINT, Poses
+from pose_onnx.core.arrays import BOX, POINT
+from pose_onnx.poses import Poses
 
 DECIMALS: Final = 4  # 1e-4 pixel, 1e-4 of a score: far below what any model resolves
 

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from pose_onnx._errors import DependencyError, InputError
-from pose_onnx._types import BOX, F32, POINT, Poses
+from pose_onnx.core.arrays import BOX, F32, POINT
+from pose_onnx.errors import DependencyError, InputError
+from pose_onnx.poses import Poses
 
 if TYPE_CHECKING:
     from supervision import Detections, KeyPoints

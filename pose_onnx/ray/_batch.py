@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
-from pose_onnx._cv import cv2
-from pose_onnx._errors import InputError
-from pose_onnx._estimator import PoseEstimator
-from pose_onnx._image import decode_image
-from pose_onnx._types import Image
+from pose_onnx.core.arrays import Image
+from pose_onnx.core.images import decode_image
+from pose_onnx.core.opencv import cv2
+from pose_onnx.errors import InputError
+from pose_onnx.pose_estimator import PoseEstimator
 from pose_onnx.ray._engine import pa
 from pose_onnx.ray._places import is_video, local_copy, read_bytes
 from pose_onnx.ray._table import Row, failed, table_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pose_onnx._errors import DependencyError
+from pose_onnx.errors import DependencyError
 
 try:
     import fsspec.core

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from pose_onnx._errors import InputError
-from pose_onnx._estimator import PoseEstimator
+from pose_onnx.errors import InputError
+from pose_onnx.pose_estimator import PoseEstimator
 from pose_onnx.ray._engine import ray
 from pose_onnx.ray._parts import Counts, ResultFolder
 from pose_onnx.ray._places import find_items, find_place

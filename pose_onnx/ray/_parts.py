@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
 
-from pose_onnx._errors import InputError, OutputError
+from pose_onnx.errors import InputError, OutputError
 from pose_onnx.ray._engine import pafs, pq
 from pose_onnx.ray._places import Place, find_place, is_video
 from pose_onnx.ray._table import SCHEMA

@@ -17,8 +17,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from pose_onnx._errors import DependencyError, InputError
-from pose_onnx._image import IMAGE_SUFFIXES
+from pose_onnx.errors import DependencyError, InputError
+from pose_onnx.image_files import IMAGE_SUFFIXES
 from pose_onnx.ray._engine import fsspec, pafs
 
 VIDEO_SUFFIXES: Final = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")

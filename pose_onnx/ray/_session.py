@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from pose_onnx._errors import EngineError
+from pose_onnx.errors import EngineError
 from pose_onnx.ray._engine import ray
 
 _STORE_BYTES: Final = 100 * 2**20

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from pose_onnx._types import BOX, F32, POINT, Poses
+from pose_onnx.core.arrays import BOX, F32, POINT
+from pose_onnx.poses import Poses
 from pose_onnx.ray._engine import pa
 
 PERSON: Final = pa.struct(

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from math import ceil
 from typing import Any, Final
 
-from pose_onnx._errors import EngineError, PoseOnnxError
+from pose_onnx.errors import EngineError, PoseOnnxError
 from pose_onnx.ray._batch import PoseBatch
 from pose_onnx.ray._engine import pa, ray
 from pose_onnx.ray._parts import Counts, Part, ResultFolder, make_parts

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_onnx._errors import DependencyError
-from pose_onnx._types import F64
+from pose_onnx.core.arrays import F64
+from pose_onnx.errors import DependencyError
 
 
 def assign(similarity: F64, least: float) -> list[tuple[int, int]]:

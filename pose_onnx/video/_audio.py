@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from pose_onnx._model import Closing
+from pose_onnx.closing import Closing
 
 if TYPE_CHECKING:
     from av import AudioStream, Packet

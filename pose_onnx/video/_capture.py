@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Final, Protocol, cast
 
-from pose_onnx._cv import cv2
-from pose_onnx._types import Image
+from pose_onnx.core.arrays import Image
+from pose_onnx.core.opencv import cv2
 
 _OPEN_TIMEOUT_MS: Final = 10_000
 _READ_TIMEOUT_MS: Final = 5_000

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from pose_onnx._errors import OutputError
+from pose_onnx.errors import OutputError
 
 FORMATS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {

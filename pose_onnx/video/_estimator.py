@@ -8,12 +8,13 @@ from typing import Final
 
 import numpy as np
 
-from pose_onnx._errors import InputError
-from pose_onnx._estimator import PoseEstimator
-from pose_onnx._geometry import box_iou
-from pose_onnx._model import Closing
-from pose_onnx._oks import sigmas_of
-from pose_onnx._types import Image, Poses
+from pose_onnx.closing import Closing
+from pose_onnx.core.arrays import Image
+from pose_onnx.core.boxes import box_iou
+from pose_onnx.core.oks import sigmas_of
+from pose_onnx.errors import InputError
+from pose_onnx.pose_estimator import PoseEstimator
+from pose_onnx.poses import Poses
 from pose_onnx.video._assign import assign
 from pose_onnx.video._frame import Frame
 from pose_onnx.video._open import VideoSource, open_source

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from pose_onnx._errors import InputError
+from pose_onnx.errors import InputError
 from pose_onnx.video._capture import Capture, open_capture
 from pose_onnx.video._source import FrameSource, TimedImage
 

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pose_onnx._errors import InputError
-from pose_onnx._image import IMAGE_SUFFIXES, load_image
+from pose_onnx.errors import InputError
+from pose_onnx.image_files import IMAGE_SUFFIXES, load_image
 from pose_onnx.video._file import ASSUMED_FPS
 from pose_onnx.video._source import FrameSource, TimedImage
 

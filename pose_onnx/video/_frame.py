@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pose_onnx._types import Image, Poses
+from pose_onnx.core.arrays import Image
+from pose_onnx.poses import Poses
 
 
 @dataclass(frozen=True, slots=True, eq=False)

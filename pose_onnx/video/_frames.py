@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pose_onnx._errors import InputError
-from pose_onnx._image import load_image
+from pose_onnx.errors import InputError
+from pose_onnx.image_files import load_image
 from pose_onnx.video._source import FrameSource, TimedImage
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_onnx._errors import InputError
-from pose_onnx._types import F32, F64
+from pose_onnx.core.arrays import F32, F64
+from pose_onnx.errors import InputError
 from pose_onnx.video._frame import Frame
 
 _CHANNELS = 3  # x, y, score

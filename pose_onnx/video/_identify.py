@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from pose_onnx._types import F64
+from pose_onnx.core.arrays import F64
 from pose_onnx.video._assign import assign
 from pose_onnx.video._look import alike
 from pose_onnx.video._track import Identity, Track

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from pose_onnx._errors import SourceError
+from pose_onnx.errors import SourceError
 from pose_onnx.video._capture import Capture, open_capture
 from pose_onnx.video._source import FrameSource, TimedImage
 

@@ -6,8 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from pose_onnx._cv import cv2
-from pose_onnx._types import F32, F64, Image
+from pose_onnx.core.arrays import F32, F64, Image
+from pose_onnx.core.opencv import cv2
 
 _THUMBNAIL: Final = (24, 12)  # rows, columns that a person is reduced to
 _SAMPLES: Final = 3  # pixels read for each of the thumbnail's, each way: all of a large person cost time

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_onnx._types import F64
+from pose_onnx.core.arrays import F64
 
 COASTING_S: Final = 1.0
 """Time constant with which the velocity of someone who is not seen dies away."""

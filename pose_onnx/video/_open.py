@@ -11,8 +11,8 @@ from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
 
-from pose_onnx._errors import InputError, SourceError
-from pose_onnx._types import Image
+from pose_onnx.core.arrays import Image
+from pose_onnx.errors import InputError, SourceError
 from pose_onnx.video._capture import open_capture
 from pose_onnx.video._file import FileSource, open_file
 from pose_onnx.video._folder import FolderSource

@@ -12,7 +12,8 @@ from typing import Final
 
 import numpy as np
 
-from pose_onnx._types import F64, Poses
+from pose_onnx.core.arrays import F64
+from pose_onnx.poses import Poses
 
 _FACE_JOINTS: Final = 5
 _FACE_STEP: Final = 0.005

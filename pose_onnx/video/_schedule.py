@@ -7,8 +7,8 @@ from typing import Final, Literal, TypeAlias
 
 import numpy as np
 
-from pose_onnx._errors import InputError
-from pose_onnx._geometry import box_iou
+from pose_onnx.core.boxes import box_iou
+from pose_onnx.errors import InputError
 from pose_onnx.video._track import Track
 
 Every: TypeAlias = int | Literal["auto"]

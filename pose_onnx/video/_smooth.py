@@ -12,8 +12,9 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from pose_onnx._errors import InputError
-from pose_onnx._types import F32, F64, Poses
+from pose_onnx.core.arrays import F32, F64
+from pose_onnx.errors import InputError
+from pose_onnx.poses import Poses
 
 SURE_SCORE: Final = 0.4
 """A joint with this score or more is followed at full rate; below, in proportion to its score."""

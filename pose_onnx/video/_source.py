@@ -6,8 +6,8 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from typing import TypeAlias
 
-from pose_onnx._model import Closing
-from pose_onnx._types import Image
+from pose_onnx.closing import Closing
+from pose_onnx.core.arrays import Image
 
 TimedImage: TypeAlias = tuple[int, float, Image]
 """Index of a frame, its time in seconds, and its (H, W, 3) uint8 pixels, BGR."""

@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_onnx._types import F64, JOINT_THRESHOLD
+from pose_onnx.core.arrays import F64
+from pose_onnx.poses import JOINT_THRESHOLD
 from pose_onnx.video._motion import MIN_JOINTS, carry_box, coasting, follow, include, median
 
 VELOCITY_S: Final = 0.15

@@ -8,9 +8,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_onnx._geometry import box_iou
-from pose_onnx._oks import oks, suppress_duplicates
-from pose_onnx._types import BOX, F32, F64, Image, Poses
+from pose_onnx.core.arrays import BOX, F32, F64, Image
+from pose_onnx.core.boxes import box_iou
+from pose_onnx.core.oks import oks, suppress_duplicates
+from pose_onnx.poses import Poses
 from pose_onnx.video._assign import assign
 from pose_onnx.video._identify import Lost, identify, is_within_reach
 from pose_onnx.video._look import alike, looks_of

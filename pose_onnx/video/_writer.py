@@ -9,11 +9,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pose_onnx._cv import cv2
-from pose_onnx._errors import DependencyError, InputError, OutputError
-from pose_onnx._files import cannot_write, temporary_name
-from pose_onnx._model import Closing
-from pose_onnx._types import Image
+from pose_onnx.closing import Closing
+from pose_onnx.core.arrays import Image
+from pose_onnx.core.opencv import cv2
+from pose_onnx.errors import DependencyError, InputError, OutputError
+from pose_onnx.files import cannot_write, temporary_name
 from pose_onnx.video._audio import AudioCopy
 from pose_onnx.video._encoders import ENCODER_OPTIONS, find_format
 

@@ -1,7 +1,7 @@
 """The models on this machine: fetch official ones, register your own, find, check and remove them.
 
-The same as `pose-onnx models ...`. Names become files in `pose_onnx._zoo`, which this package only fills for:
-nothing here is needed to run a model, and nothing is downloaded unless `pull` is called.
+The same as `pose-onnx models ...`. `pose_onnx.cards.lookup` finds the file of a name; this package only puts
+files there. Nothing here is needed to run a model, and nothing is downloaded unless `pull` is called.
 
 | module | what |
 |---|---|
@@ -15,7 +15,7 @@ nothing here is needed to run a model, and nothing is downloaded unless `pull` i
 
 from __future__ import annotations
 
-from pose_onnx._zoo import card_names, models_home
+from pose_onnx.cards.lookup import card_names, models_home
 from pose_onnx.zoo._care import Checked, check, remove, where
 from pose_onnx.zoo._fetch import Policy
 from pose_onnx.zoo._pull import pull

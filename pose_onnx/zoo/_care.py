@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from pose_onnx._errors import OutputError, UnknownNameError
-from pose_onnx._zoo import check_name, load_card, models_home, official_names, package_files
+from pose_onnx.cards.lookup import check_name, load_card, models_home, official_names, package_files
+from pose_onnx.errors import OutputError, UnknownNameError
 from pose_onnx.zoo._store import DOWNLOADS, Store, sha256_of
 
 State = Literal["ok", "changed", "missing", "not pinned"]

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from pose_onnx._errors import DownloadError, InputError, ModelFileError
-from pose_onnx._files import make_folder
+from pose_onnx.errors import DownloadError, InputError, ModelFileError
+from pose_onnx.files import make_folder
 from pose_onnx.zoo._http import Advance, FinalError, Part, PassingError, attempt
 from pose_onnx.zoo._store import publish, sha256_of
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any, Final, cast
 from urllib.parse import urlsplit
 
-from pose_onnx._errors import OutputError
+from pose_onnx.errors import OutputError
 
 MAX_BYTES: Final = 2 << 30
 """No model of PaddleDetection is half as large; what is larger is a mistake, or malice."""

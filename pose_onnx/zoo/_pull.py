@@ -8,9 +8,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
-from pose_onnx._card import ModelCard
-from pose_onnx._errors import CardError, DependencyError, InputError, ModelFileError
-from pose_onnx._zoo import file_name, load_card, models_home, package_files
+from pose_onnx.cards.card import ModelCard
+from pose_onnx.cards.lookup import file_name, load_card, models_home, package_files
+from pose_onnx.errors import CardError, DependencyError, InputError, ModelFileError
 from pose_onnx.zoo._fetch import Policy, addresses, fetch
 from pose_onnx.zoo._store import DOWNLOADS, Store
 from pose_onnx.zoo._unpack import demand_archive, is_archive, unpack

@@ -10,12 +10,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from pose_onnx._card import ModelCard
-from pose_onnx._card_file import read_card
-from pose_onnx._errors import InputError, ModelFileError
-from pose_onnx._files import atomic_write_bytes
-from pose_onnx._model import check_fit
-from pose_onnx._zoo import check_name, file_name, load_card, models_home, official_names
+from pose_onnx.cards.card import ModelCard
+from pose_onnx.cards.embedded import read_card
+from pose_onnx.cards.lookup import check_name, file_name, load_card, models_home, official_names
+from pose_onnx.errors import InputError, ModelFileError
+from pose_onnx.files import atomic_write_bytes
+from pose_onnx.loading import check_fit
 from pose_onnx.runtimes import backend_for, open_runtime
 from pose_onnx.zoo._pull import SUFFIXES, convert
 from pose_onnx.zoo._store import Store

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from pose_onnx._errors import ModelFileError, OutputError
-from pose_onnx._files import atomic_write_bytes, make_folder
+from pose_onnx.errors import ModelFileError, OutputError
+from pose_onnx.files import atomic_write_bytes, make_folder
 
 log = logging.getLogger(__name__)
 

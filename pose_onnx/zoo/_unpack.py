@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import MappingProxyType
 from typing import IO, Final
 
-from pose_onnx._errors import ModelFileError
+from pose_onnx.errors import ModelFileError
 
 MAX_FILES: Final = 1000
 """An inference folder has about five files."""

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pose_onnx import InputError, PoseEstimator, load_image
-from pose_onnx._image import decode_image
 from pose_onnx.bench import gather, repeat_picture, threshold_for
 from pose_onnx.bench._crowd import LOWEST_SCORE
+from pose_onnx.core.images import decode_image
 
 PHOTO = Path(__file__).parents[2] / "models" / "photos" / "camera.jpg"
 

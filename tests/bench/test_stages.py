@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pose_onnx import PoseEstimator
-from pose_onnx._image import write_image
 from pose_onnx.bench import REST, STAGES, StageClock, shares, watched
 from pose_onnx.bench._stages import FUNCTIONS, Event
+from pose_onnx.image_files import write_image
 
 FIRST, SECOND = STAGES[1:3]
 

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from pose_onnx import PoseEstimator, load_card, load_image
-from pose_onnx._estimator import DEFAULT_DETECTOR, DEFAULT_POSE
 from pose_onnx.cli import main
+from pose_onnx.pose_estimator import DEFAULT_DETECTOR, DEFAULT_POSE
 from pose_onnx.runtimes import installed_backends
 
 PHOTOS = Path(__file__).parents[2] / "models" / "photos"

@@ -13,9 +13,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from pose_onnx import ModelCard, load_card
-from pose_onnx._card import CARD_KEY
-from pose_onnx._image import write_image
+from pose_onnx.cards.card import CARD_KEY
 from pose_onnx.cli import main
+from pose_onnx.image_files import write_image
 
 DETECTOR_SIZE = 32
 POSE_SIZE = (32, 24)

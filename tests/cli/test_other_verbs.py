@@ -17,7 +17,7 @@ import pytest
 
 import pose_onnx
 from pose_onnx import ModelCard, card_names
-from pose_onnx._card import CARD_KEY
+from pose_onnx.cards.card import CARD_KEY
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Models, Outcome

@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 
 from pose_onnx import load_image
-from pose_onnx._cv import cv2
-from pose_onnx._estimator import DEFAULT_POSE
-from pose_onnx._image import write_image
 from pose_onnx.cli._interrupt import uninterrupted
+from pose_onnx.core.opencv import cv2
 from pose_onnx.formats import FrameRecord, last_time, read_frames, read_header
+from pose_onnx.image_files import write_image
+from pose_onnx.pose_estimator import DEFAULT_POSE
 from tests.video.clips import beeps, frame_times, make_clip
 
 if TYPE_CHECKING:

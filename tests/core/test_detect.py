@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from pose_onnx import BoxSpec, ModelCard, load_card
-from pose_onnx._detect import decode_boxes, detector_input, select_boxes
-from pose_onnx._geometry import box_iou
-from pose_onnx._normalize import normalize
+from pose_onnx.core.boxes import box_iou
+from pose_onnx.core.detection import decode_boxes, detector_input
+from pose_onnx.core.nms import select_boxes
+from pose_onnx.core.normalizing import normalize
 
 
 def random_boxes(rng: np.random.Generator, count: int) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pose_onnx import HeatmapSpec, KeypointModel, decode_heatmaps, load_card
-from pose_onnx._keypoints import merge_mirrored
+from pose_onnx.core.keypoints import merge_mirrored
 
 CARD = load_card("tinypose_128x96")
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from pose_onnx import EngineError, InputError, KeypointModel, PoseEstimator, PoseOnnxError, Poses
-from pose_onnx._keypoint_model import RUN_PIXELS
-from pose_onnx._model import Buffers
+from pose_onnx.buffers import Buffers
+from pose_onnx.keypoint_model import RUN_PIXELS
 from pose_onnx.runtimes import Tensor
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pose_onnx import InputError, Poses
-from pose_onnx._oks import COCO_SIGMAS, oks, suppress_duplicates
+from pose_onnx.core.oks import COCO_SIGMAS, oks, suppress_duplicates
 
 
 def test_equals_the_definition() -> None:

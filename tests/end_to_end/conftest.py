@@ -15,11 +15,11 @@ import pytest
 from numpy.typing import NDArray
 
 from pose_onnx import ModelCard, read_card
-from pose_onnx._estimator import DEFAULT_DETECTOR, DEFAULT_POSE
-from pose_onnx._types import Image
+from pose_onnx.core.arrays import Image
 from pose_onnx.exporters.end_to_end import assemble
 from pose_onnx.exporters.end_to_end._values import Value
 from pose_onnx.exporters.graph import Graph, TensorInfo
+from pose_onnx.pose_estimator import DEFAULT_DETECTOR, DEFAULT_POSE
 
 MODELS = Path(__file__).parents[2] / "models"
 PHOTOS = sorted((MODELS / "photos").glob("*.jpg"))

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from pose_onnx import InputError
-from pose_onnx._estimator import DEFAULT_POSE
 from pose_onnx.cli import main
 from pose_onnx.exporters import export
+from pose_onnx.pose_estimator import DEFAULT_POSE
 from tests.end_to_end.conftest import MODELS, run
 
 pytestmark = pytest.mark.skipif(

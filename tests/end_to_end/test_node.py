@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pose_onnx import load_image
-from pose_onnx._types import Image
+from pose_onnx.core.arrays import Image
 from tests.end_to_end.conftest import PHOTOS, Arrays, Files, run
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "node"

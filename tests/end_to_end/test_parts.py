@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from onnx import TensorProto
 
 from pose_onnx import ModelCard, load_card, load_image
-from pose_onnx._cv import cv2
-from pose_onnx._geometry import full_image_crops
-from pose_onnx._heatmap import decode_heatmaps
-from pose_onnx._normalize import normalize
-from pose_onnx._types import F32, Image
-from pose_onnx._warp import warp
+from pose_onnx.core.arrays import F32, Image
+from pose_onnx.core.crops import full_image_crops
+from pose_onnx.core.heatmaps import decode_heatmaps
+from pose_onnx.core.normalizing import normalize
+from pose_onnx.core.opencv import cv2
+from pose_onnx.core.warping import warp
 from pose_onnx.exporters.end_to_end import _crops, _dark, _normalize, _resize, _sampling
 from pose_onnx.exporters.end_to_end._assemble import IMAGE, PRESET
 from pose_onnx.exporters.end_to_end._values import Value

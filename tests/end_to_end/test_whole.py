@@ -18,8 +18,8 @@ from pose_onnx import (
     load_image,
     read_card,
 )
-from pose_onnx._cv import cv2
 from pose_onnx.cli import main
+from pose_onnx.core.opencv import cv2
 from pose_onnx.exporters.end_to_end import assemble
 from tests.end_to_end.conftest import PHOTOS, Files, run, wrap
 

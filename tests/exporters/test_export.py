@@ -179,7 +179,7 @@ def test_a_folder_that_is_a_file_is_an_error(paddle_sources: Path, tmp_path: Pat
     (tmp_path / "file").write_text("")
     with pytest.raises(Exception, match="choose a writable folder") as error:
         export(paddle_sources / f"{POSE}.npz", out=tmp_path / "file")
-    assert type(error.value).__module__ == "pose_onnx._errors"
+    assert type(error.value).__module__ == "pose_onnx.errors"
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ TYPES_ONLY = {"typing_extensions"}  # comes with the type checker
 # What parts of the core may use besides NumPy and OpenCV; `test_importing_loads_nothing_heavy` sees when.
 EXTRAS = {
     "pose_onnx/cli/": {"tqdm"},
-    "pose_onnx/_types.py": {"supervision"},
+    "pose_onnx/poses.py": {"supervision"},
     "pose_onnx/evaluation/": {"pycocotools", "tqdm"},
     "pose_onnx/formats/": {"supervision"},
     "pose_onnx/video/": {"av", "scipy"},
@@ -80,7 +80,7 @@ def test_runtimes_are_a_leaf() -> None:
     for path, tree in modules("runtimes"):
         names = imports(tree)
         ours = {name for name in names if is_below(name, "pose_onnx")}
-        allowed = ("pose_onnx._errors", "pose_onnx.runtimes")
+        allowed = ("pose_onnx.errors", "pose_onnx.runtimes")
         strange = {name for name in ours if not any(is_below(name, package) for package in allowed)}
         assert not strange, path
         assert outside(names) <= {"numpy", *ENGINES.get(Path(path).stem, set())}, path
@@ -92,7 +92,9 @@ def test_the_core_knows_no_engine_and_no_exporter() -> None:
         in_cli = path.startswith(("pose_onnx/cli/", "pose_onnx/__main__.py"))
         extras = next((packages for start, packages in EXTRAS.items() if path.startswith(start)), set())
         assert outside(names) <= {"numpy", "cv2", *TYPES_ONLY, *extras}, path
-        assert path == "pose_onnx/_cv.py" or "cv2" not in outside(names), f"{path}: use pose_onnx._cv"
+        assert path == "pose_onnx/core/opencv.py" or "cv2" not in outside(names), (
+            f"{path}: use pose_onnx.core.opencv"
+        )
         may_export = path.startswith(MAY_EXPORT)
         assert may_export or not any(is_below(name, "pose_onnx.exporters") for name in names), path
         assert in_cli or not any(is_below(name, "pose_onnx.cli") for name in names), path

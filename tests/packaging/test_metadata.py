@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pose_onnx
-from pose_onnx import PoseOnnxError, _errors
+from pose_onnx import PoseOnnxError, errors
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,12 +36,12 @@ def test_public_names_exist_once() -> None:
 
 
 def test_every_error_is_public_and_one_of_the_tree() -> None:
-    errors = {
+    known = {
         name: item
-        for name, item in vars(_errors).items()
+        for name, item in vars(errors).items()
         if isinstance(item, type) and issubclass(item, Exception)
     }
-    for name, error in errors.items():
+    for name, error in known.items():
         assert issubclass(error, PoseOnnxError)
         assert getattr(pose_onnx, name) is error
         assert name in pose_onnx.__all__

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from pose_onnx import PRESETS, PoseEstimator, Poses, load_card
-from pose_onnx._geometry import Crops, paddle_crops
-from pose_onnx._keypoints import keypoint_input, read_keypoints
+from pose_onnx.core.crops import Crops, paddle_crops
+from pose_onnx.core.keypoints import keypoint_input, read_keypoints
 from tests.parity.conftest import Check
 
 PAIRS = {

@@ -20,9 +20,9 @@ import numpy as np
 import pytest
 
 from pose_onnx import load_card, load_image
-from pose_onnx._detect import detector_input
-from pose_onnx._geometry import full_image_crops
-from pose_onnx._keypoints import keypoint_input
+from pose_onnx.core.crops import full_image_crops
+from pose_onnx.core.detection import detector_input
+from pose_onnx.core.keypoints import keypoint_input
 from pose_onnx.runtimes import backend_for, open_runtime
 from tests.conftest import OFFICIAL
 from tests.parity.conftest import Check

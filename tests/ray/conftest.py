@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pose_onnx._image import write_image
+from pose_onnx.image_files import write_image
 
 CELL = 8
 WHITE = 255

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pose_onnx import InputError, PoseEstimator
-from pose_onnx._types import Image
+from pose_onnx.core.arrays import Image
 from pose_onnx.video import Every, OneEuro, PaddleFilter, VideoPoseEstimator, open_source
 from pose_onnx.video._estimator import SMOOTHERS
 from pose_onnx.video._schedule import MOST_FRAMES, frames_between

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pose_onnx import SourceError
-from pose_onnx._types import Image
+from pose_onnx.core.arrays import Image
 from pose_onnx.video import open_source
 from pose_onnx.video._capture import Capture
 from pose_onnx.video._live import LiveSource

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from pose_onnx import PoseEstimator
-from pose_onnx._types import Image
+from pose_onnx.core.arrays import Image
 from pose_onnx.video import PoseHistory, VideoPoseEstimator
 
 FRAMES = int(os.environ.get("POSE_ONNX_SOAK_FRAMES", "360"))

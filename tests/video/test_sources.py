@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pose_onnx import InputError
-from pose_onnx._types import Image
+from pose_onnx.core.arrays import Image
 from pose_onnx.video import FrameSource, open_source
 from pose_onnx.video._capture import CvCapture, open_capture
 from pose_onnx.video._file import FileSource, next_time

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from benchmarks.video_ids import are_kept
 from benchmarks.video_scene import Scene, behind_a_pillar, crossing, demo_people, ids_of
 from pose_onnx import PoseEstimator
-from pose_onnx._geometry import box_iou
+from pose_onnx.core.boxes import box_iou
 from pose_onnx.video import VideoPoseEstimator
 from pose_onnx.video._assign import assign
 from pose_onnx.video._look import alike, looks_of

@@ -14,8 +14,8 @@ import pytest
 from numpy.typing import NDArray
 
 from pose_onnx import BoxSpec, Detector, ModelCard, load_card
-from pose_onnx._detect import decode_boxes
-from pose_onnx._geometry import box_iou
+from pose_onnx.core.boxes import box_iou
+from pose_onnx.core.detection import decode_boxes
 from pose_onnx.exporters import export
 from pose_onnx.exporters.checkpoint import match_parameters
 from pose_onnx.exporters.networks import network_of

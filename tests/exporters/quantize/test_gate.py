@@ -13,7 +13,6 @@ import onnx
 import pytest
 
 from pose_onnx import ExportError, InputError, load_card, read_card
-from pose_onnx._image import load_image
 from pose_onnx.exporters.graph import Graph
 from pose_onnx.exporters.quantize.calibration import FEWEST, SAMPLES, calibration_samples
 from pose_onnx.exporters.quantize.candidates import Candidate, Material, onnx_file, onnx_weights
@@ -22,6 +21,7 @@ from pose_onnx.exporters.quantize.gate import LARGEST_DROP, TOO_LOW, UNMEASURED,
 from pose_onnx.exporters.quantize.layers import layers_of
 from pose_onnx.exporters.quantize.measure import Dev
 from pose_onnx.exporters.quantize.request import Quantization
+from pose_onnx.image_files import load_image
 
 PHOTOS = Path(__file__).resolve().parents[3] / "models" / "photos"
 

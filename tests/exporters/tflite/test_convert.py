@@ -11,7 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from onnx import helper
 
-from pose_onnx._errors import ExportError
+from pose_onnx.errors import ExportError
 from pose_onnx.exporters.tflite import UnsupportedOperatorError, convert
 
 if TYPE_CHECKING:

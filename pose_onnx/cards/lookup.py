@@ -1,0 +1,155 @@
+"""From a model's name to its card and its file; `pose_onnx.zoo` puts files where this looks."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+from pose_onnx.cards.card import ModelCard
+from pose_onnx.cards.embedded import read_card
+from pose_onnx.errors import CardError, InputError, ModelFileError, UnknownNameError
+from pose_onnx.runtimes import model_suffix
+
+HOME_VARIABLE: Final = "POSE_ONNX_HOME"
+"""Environment variable that moves the folder of converted models."""
+_PULLED: Final = ("fp32", "fp16")
+"""Precisions that a download can be converted to as it is; others want photos to calibrate or judge with."""
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+"""No dot: so no name is a file's name, and `NAME.json` is a card but `NAME.receipt.json` is not."""
+
+
+def models_home() -> Path:
+    """Return the folder where converted models are looked for; it need not exist."""
+    if home := os.environ.get(HOME_VARIABLE):
+        return Path(home).expanduser()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", "~")).expanduser()
+    elif sys.platform == "darwin":
+        base = Path("~/Library/Caches").expanduser()
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
+    return base / "pose-onnx"
+
+
+def check_name(name: str) -> None:
+    """Refuse what cannot be a model's name.
+
+    Raises:
+        InputError: It has other characters than letters, digits, "_" and "-", or is too long or empty.
+    """
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"{name!r} cannot be a model's name; use up to 100 letters, digits, '_' and '-', a letter or"
+            " digit first"
+        )
+
+
+def file_name(name: str, suffix: str, precision: str = "fp32") -> str:
+    """Name of a model's file: `<name>.onnx`, `<name>_fp16.tflite`, ..."""
+    return f"{name}{'' if precision == 'fp32' else f'_{precision}'}{suffix}"
+
+
+@cache
+def official_names() -> tuple[str, ...]:
+    """Return the names of the models whose cards come with the package."""
+    cards = files("pose_onnx.models").iterdir()
+    return tuple(sorted(card.name.removesuffix(".json") for card in cards if card.name.endswith(".json")))
+
+
+def card_names() -> tuple[str, ...]:
+    """Return the names of all models: those whose cards come with the package, then those registered here."""
+    try:
+        own = sorted(path.stem for path in models_home().glob("*.json"))
+    except OSError:  # a folder that may not be listed has no names for us
+        own = []
+    official = official_names()
+    return (*official, *(name for name in own if _NAME.fullmatch(name) and name not in official))
+
+
+def load_card(name: str | os.PathLike[str]) -> ModelCard:
+    """Return the card of a model by its name, or from a card file (`.json`).
+
+    Raises:
+        UnknownNameError: No card has this name.
+        CardError: The card file cannot be read, or has wrong fields.
+    """
+    if str(name).endswith(".json"):
+        return _read_card_file(Path(name))
+    if str(name) in official_names():
+        return ModelCard.from_json((files("pose_onnx.models") / f"{name}.json").read_bytes())
+    own = models_home() / f"{name}.json"
+    if not (_NAME.fullmatch(str(name)) and own.is_file()):
+        raise UnknownNameError(f"model {str(name)!r} is not known; choose one of {list(card_names())}")
+    return _read_card_file(own)
+
+
+def _read_card_file(path: Path) -> ModelCard:
+    try:
+        return ModelCard.from_json(path.read_bytes())
+    except OSError as error:
+        raise CardError(f"card file {str(path)!r} cannot be read: {error.strerror}") from error
+    except CardError as error:
+        raise CardError(f"card file {str(path)!r} is wrong: {error}") from error
+
+
+def package_files(name: str) -> tuple[Path, ...]:
+    """Return the files of a built-in model, none for others."""
+    folder = Path(str(files("pose_onnx.models")))
+    wanted = re.compile(rf"{re.escape(name)}(_(fp|int)\d+)?\.(onnx|tflite)")
+    return tuple(path for path in sorted(folder.iterdir()) if wanted.fullmatch(path.name))
+
+
+def resolve_model(model: str | os.PathLike[str], backend: str = "ort", precision: str = "fp32") -> Path:
+    """Return the file of a model: a path as it is; a name's from the package or the models' folder.
+
+    Args:
+        model: Path of a model file, or a name.
+        backend: Which file format a name stands for.
+        precision: Which export a name stands for: "fp32", or another that files are named after.
+
+    Raises:
+        UnknownNameError: Neither a file nor a known name.
+        ModelFileError: A known name whose file is not on this machine; the message says how to get it.
+    """
+    path = Path(model)
+    if path.suffix in {".onnx", ".tflite"} or path.exists():
+        return path
+    name, home = str(model), models_home()
+    card = load_card(model)
+    wanted = file_name(name, model_suffix(backend), precision)
+    for candidate in (Path(str(files("pose_onnx.models") / wanted)), home / wanted):
+        if candidate.is_file():
+            return candidate
+    raise ModelFileError(
+        f"model {name!r} has no {wanted} in {str(home)!r}; {_how_to_get(card, name, precision)}"
+    )
+
+
+def _how_to_get(card: ModelCard, name: str, precision: str) -> str:
+    if not card.download:
+        return f"add it with: pose-onnx models add FILE --name {name}"
+    options = "" if precision == "fp32" else f" --precision {precision}"
+    if precision not in _PULLED:
+        return (
+            f"make it from {card.download} with: pose-onnx export {name}.pdparams --model {name}{options}"
+            f" --out {models_home()} (docs/precision.md)"
+        )
+    return (
+        f"fetch and convert it with: pose-onnx models pull {name}{options}; or your copy of "
+        f"{card.download} with: pose-onnx export {name}.pdparams --model {name}{options}"
+        f" --out {models_home()}"
+    )
+
+
+def card_of(path: Path, card: ModelCard | str | os.PathLike[str] | None) -> ModelCard:
+    """Return the given card, or the one that a file was registered with, or the one inside the model file."""
+    if isinstance(card, ModelCard):
+        return card
+    if card is None and path.parent == models_home() and (name := path.stem) not in official_names():
+        card = name if _NAME.fullmatch(name) and path.with_suffix(".json").is_file() else None
+    return read_card(path) if card is None else load_card(card)

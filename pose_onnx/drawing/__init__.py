@@ -1,0 +1,1 @@
+"""Poses drawn into a copy of a picture."""

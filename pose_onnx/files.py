@@ -1,0 +1,69 @@
+"""Writing files so that a reader sees the whole new file or none of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pose_onnx.errors import OutputError
+
+
+def temporary_name(target: Path) -> Path:
+    """Return a free name beside `target`, with its suffix, by which writers and players go."""
+    # Not tempfile: its files are readable by their owner only, whatever the umask says.
+    return target.with_name(f".{target.stem[:100]}.{secrets.token_hex(4)}.part{target.suffix}")
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary name in the same folder; what the block writes there becomes `path` when it ends.
+
+    Raises:
+        OutputError: The folder is missing or read-only, the disk is full, ...; nothing is left behind.
+    """
+    target = Path(path)
+    part = temporary_name(target)
+    try:
+        yield part
+        part.replace(target)
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(cannot_write(target, error)) from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
+
+
+def atomic_write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write `data` under a temporary name in the same folder, then rename it to `path`.
+
+    Raises:
+        OutputError: The folder is missing or read-only, the disk is full, ...; nothing is left behind.
+    """
+    with atomic_path(path) as part, part.open("xb") as file:
+        file.write(data)
+
+
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Create a folder for results, with its parents; one that exists is fine.
+
+    Raises:
+        OutputError: It cannot be created, or a file has its name.
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(cannot_write(folder, error)) from error
+    return folder
+
+
+def cannot_write(path: Path, error: Exception) -> str:
+    """Say in one sentence that a file cannot be written, why, and what to do."""
+    reason = getattr(error, "strerror", None) or str(error)
+    return f"{str(path)!r} cannot be written ({reason}); choose a writable folder with free space"

@@ -1,0 +1,84 @@
+"""Pictures in and out of files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from pose_onnx.core.arrays import Image
+from pose_onnx.core.images import Color, bgr_pixels, check_color, decode_image
+from pose_onnx.core.opencv import cv2
+from pose_onnx.errors import InputError, OutputError
+from pose_onnx.files import atomic_write_bytes
+
+ImageSource: TypeAlias = str | os.PathLike[str] | Image
+"""The path of a picture, or its pixels as an (H, W, 3) uint8 array."""
+
+IMAGE_SUFFIXES: Final = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+"""What a folder is searched for; any other format that OpenCV reads works when it is named."""
+
+
+def load_image(source: ImageSource, *, color: Color = "bgr") -> Image:
+    """Return a picture's pixels.
+
+    Args:
+        source: Path of a picture (any format that OpenCV reads; turned upright by its EXIF orientation;
+            grey becomes three equal channels, transparency is dropped, 16 bits become 8), or its pixels.
+        color: Channel order of `source` when it is an array.
+
+    Returns:
+        (H, W, 3) uint8, BGR. An array that already is that is returned itself, not a copy.
+
+    Raises:
+        InputError: The file is missing, empty, cut off or no picture, or the array is not (H, W, 3) uint8.
+    """
+    check_color(color)
+    if isinstance(source, str | os.PathLike):
+        return decode_image(_read(Path(source)), str(Path(source)))
+    return bgr_pixels(source, color)
+
+
+def write_image(path: str | os.PathLike[str], image: Image) -> None:
+    """Write a picture in the format that the file's suffix names; the file appears whole or not at all.
+
+    Args:
+        path: Where to.
+        image: (H, W, 3) uint8, BGR.
+
+    Raises:
+        OutputError: The suffix names no format, the folder is missing or read-only, or the disk is full.
+    """
+    target = Path(path)
+    if not is_writable_format(target):
+        raise OutputError(
+            f"{str(target)!r} has the suffix {target.suffix!r}, which names no picture format that OpenCV "
+            "writes; use .jpg or .png"
+        )
+    try:
+        _, encoded = cv2.imencode(target.suffix, image)
+    except cv2.error as error:
+        height, width = image.shape[:2]
+        raise OutputError(
+            f"a picture of {width} x {height} pixels cannot be stored as {target.suffix!r} ({error.err}); "
+            "use .png"
+        ) from error
+    atomic_write_bytes(target, encoded.tobytes())
+
+
+def is_writable_format(path: Path) -> bool:
+    """Say whether OpenCV writes pictures with this file's suffix."""
+    return bool(path.suffix) and cv2.haveImageWriter(f"x{path.suffix}")
+
+
+def _read(path: Path) -> bytes:
+    # Through Python, not cv2.imread: that fails on names outside the code page of Windows, and says nothing.
+    try:
+        data = path.read_bytes()
+    except IsADirectoryError as error:
+        raise InputError(f"{str(path)!r} is a folder; give the path of one picture") from error
+    except FileNotFoundError as error:
+        raise InputError(f"{str(path)!r} does not exist; give the path of a picture") from error
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        raise InputError(f"{str(path)!r} cannot be read ({error}); give a readable picture") from error
+    return data

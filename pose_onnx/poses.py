@@ -1,0 +1,111 @@
+"""The people found in one image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_onnx.core.arrays import BOX, F32, POINT, check_shape
+
+if TYPE_CHECKING:
+    from supervision import KeyPoints
+
+JOINT_THRESHOLD: Final = 0.2
+"""A keypoint with a score above this counts (PaddleDetection, ppdet/metrics/keypoint_metrics.py)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Poses:
+    """The people found in one image, in the order of their boxes. Nobody found: arrays of length 0.
+
+    Attributes:
+        keypoints: (N, K, 2) float32, xy, image pixels. A keypoint may lie outside the image or its box.
+        scores: (N, K) float32, the height of each keypoint's heatmap peak: about 0 to 1, not calibrated.
+            A joint with a low score still has the place of its best peak; judge it by the score.
+        boxes: (N, 4) float32, xyxy, image pixels: what the person was cropped by.
+        box_scores: (N,) float32, the detector's score, 1 for boxes that the caller gave.
+        names: The K keypoints' names.
+        ids: (N,) int64, who is who from frame to frame of a video; `None` where nobody follows them.
+    """
+
+    keypoints: F32
+    scores: F32
+    boxes: F32
+    box_scores: F32
+    names: tuple[str, ...]
+    ids: NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        people, joints = len(self.boxes), len(self.names)
+        check_shape("keypoints", self.keypoints, (people, joints, POINT))
+        check_shape("scores", self.scores, (people, joints))
+        check_shape("boxes", self.boxes, (people, BOX))
+        check_shape("box_scores", self.box_scores, (people,))
+        if self.ids is not None:
+            check_shape("ids", self.ids, (people,))
+
+    def visible(self, threshold: float = JOINT_THRESHOLD) -> NDArray[np.bool_]:
+        """Return (N, K): which keypoints are surely there. The others are not moved, only not vouched for."""
+        return self.scores > threshold
+
+    def mean_scores(self) -> F32:
+        """Return (N,): the plain mean of each person's keypoint scores, as PaddleDetection deploys it.
+
+        It ranks people low of whom only a half is in the picture.
+        """
+        means: F32 = self.scores.mean(axis=1, dtype=np.float32)
+        return means
+
+    def instance_scores(self, threshold: float = JOINT_THRESHOLD) -> F32:
+        """Return (N,): box score times the mean of the keypoint scores above a threshold; 0 if none is.
+
+        The practice of COCO evaluations (PaddleDetection, ppdet/metrics/keypoint_metrics.py): how sure it is
+        that this is a person with these visible joints.
+        """
+        seen = self.visible(threshold)
+        sums = np.where(seen, self.scores, 0).sum(axis=1, dtype=np.float32)
+        scores: F32 = self.box_scores * sums / np.maximum(seen.sum(axis=1), 1).astype(np.float32)
+        return scores
+
+    def to_supervision(self) -> KeyPoints:
+        """Return the people as `supervision.KeyPoints`; pose_onnx.formats.supervision says what goes where.
+
+        Raises:
+            DependencyError: The `supervision` extra is not installed.
+        """
+        from pose_onnx.formats import to_key_points  # noqa: PLC0415 (it is built on this module)
+
+        return to_key_points(self)
+
+    @classmethod
+    def from_supervision(cls, key_points: KeyPoints, names: Sequence[str]) -> Poses:
+        """Return the people of `supervision.KeyPoints`; `names` are those of their K keypoints.
+
+        Raises:
+            InputError: The people have other than K keypoints.
+        """
+        from pose_onnx.formats import from_key_points  # noqa: PLC0415 (it is built on this module)
+
+        return from_key_points(key_points, names)
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def __iter__(self) -> Iterator[Poses]:
+        """Give each person as `Poses` of length 1."""
+        return (self[index : index + 1] for index in range(len(self)))
+
+    def __getitem__(self, index: slice | NDArray[np.bool_] | NDArray[np.int64]) -> Poses:
+        """Select people by slice, mask or index array."""
+        return replace(
+            self,
+            keypoints=self.keypoints[index],
+            scores=self.scores[index],
+            boxes=self.boxes[index],
+            box_scores=self.box_scores[index],
+            ids=None if self.ids is None else self.ids[index],
+        )

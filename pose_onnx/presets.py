@@ -1,0 +1,75 @@
+"""The two ways to run a model: accurately, or equal to PaddleDetection's deployed pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from pose_onnx.core.arrays import F32
+from pose_onnx.core.crops import Crops, full_image_crops, paddle_crops
+from pose_onnx.errors import UnknownNameError
+
+_CropFunction = Callable[[F32, tuple[int, int], tuple[int, int], int], Crops]
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """Every choice that moves a number and is not the model's own.
+
+    Attributes:
+        name: As given to the classes and the command line.
+        crops: How a person is cut out of the image.
+        blur_kernel: Side of DARK's Gaussian; `None`: what the model's card says.
+        max_step: Longest sub-pixel step of DARK in heatmap cells; `None`: no limit.
+        box_threshold: Boxes with a score above this are people.
+        clip_boxes: Whether boxes end at the image's border.
+    """
+
+    name: str
+    crops: _CropFunction
+    blur_kernel: int | None
+    max_step: float | None
+    box_threshold: float
+    clip_boxes: bool
+
+
+PRESETS: Final = MappingProxyType(
+    {
+        preset.name: preset
+        for preset in (
+            # Each value by measurement: docs/accuracy.md.
+            Preset(
+                "accurate",
+                full_image_crops,
+                blur_kernel=None,
+                max_step=1.0,
+                box_threshold=0.4,
+                clip_boxes=True,
+            ),
+            # deploy/python of PaddleDetection: det_keypoint_unite_utils.py, keypoint_postprocess.py.
+            Preset(
+                "paddle",
+                paddle_crops,
+                blur_kernel=3,
+                max_step=None,
+                box_threshold=0.5,
+                clip_boxes=False,
+            ),
+        )
+    }
+)
+
+
+def find_preset(preset: Preset | str) -> Preset:
+    """Return the named preset, or the one given.
+
+    Raises:
+        UnknownNameError: No preset has this name.
+    """
+    if isinstance(preset, Preset):
+        return preset
+    if preset not in PRESETS:
+        raise UnknownNameError(f"preset {preset!r} is not known; choose one of {list(PRESETS)}")
+    return PRESETS[preset]

@@ -1,0 +1,209 @@
+"""Compare files of one model with each other, stage by stage, whatever their formats.
+
+The first file is the reference. Raw tensors are those of the same network input in every file, and decoding
+starts from them, so that it shows what their differences come to; the last stage runs each file on its own,
+from the picture to the result.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+
+from pose_onnx.cards.card import ModelCard, Task
+from pose_onnx.cards.lookup import card_of
+from pose_onnx.core.arrays import F32, Image
+from pose_onnx.core.detection import decode_boxes, detector_input
+from pose_onnx.core.keypoints import keypoint_input, read_keypoints
+from pose_onnx.detections import Detections
+from pose_onnx.detector import Detector
+from pose_onnx.errors import InputError
+from pose_onnx.image_files import ImageSource, load_image
+from pose_onnx.keypoint_model import KeypointModel
+from pose_onnx.loading import INPUT_NAME
+from pose_onnx.runtimes import Tensor, backend_for
+
+MIN_SCORE: Final = 0.2
+"""Joints that the reference scores below this have no certain place, so theirs is not compared."""
+
+_NOISE_BATCH: Final = 2
+_SEED: Final = 0
+_Model: TypeAlias = Detector | KeypointModel
+_Measure: TypeAlias = Callable[[Any, Any], dict[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How far one file is from the reference.
+
+    Attributes:
+        file: The file.
+        backend: What ran it.
+        stage: Where in the pipeline.
+        quantity: What was compared, with its unit.
+        largest: Largest absolute difference; infinite where one file finds what the other does not.
+    """
+
+    file: Path
+    backend: str
+    stage: str
+    quantity: str
+    largest: float
+
+
+def verify(
+    files: Sequence[str | os.PathLike[str]],
+    image: ImageSource,
+    *,
+    card: ModelCard | None = None,
+    threads: int | None = None,
+    backends: Sequence[str] | None = None,
+) -> Iterator[Difference]:
+    """Compare the second and later files with the first.
+
+    Args:
+        files: Two or more exported files of one model, or Paddle inference folders of it.
+        image: A picture, best one that a person fills: a keypoint model is shown the whole of it.
+        card: What the files are, where they carry no card.
+        threads: Threads of a model run; every core when `None`.
+        backends: What runs each file; the first backend of its format when `None`. With it one file can be
+            compared with itself on two engines.
+
+    Yields:
+        One figure for each file, stage and quantity, in this order.
+
+    Raises:
+        InputError: Fewer than two files, another number of backends, or files of different models.
+        PoseOnnxError: A file cannot be opened or run.
+    """
+    paths = [Path(file) for file in files]
+    if len(paths) < 2:  # noqa: PLR2004 (one, and one to compare it with)
+        raise InputError(f"{len(paths)} file was given; give two or more files of one model")
+    names = [backend_for(path) for path in paths] if backends is None else list(backends)
+    if len(names) != len(paths):
+        raise InputError(f"backends {names} were given for {len(paths)} files; give one for each, or none")
+    pixels = load_image(image)
+    with _open(paths[0], names[0], card, threads) as reference:
+        stages = _STAGES[reference.card.task](reference, pixels)
+        expected = [stage.compute(reference) for stage in stages]
+        for path, backend in zip(paths[1:], names[1:], strict=True):
+            with _open(path, backend, card, threads) as model:
+                _check_same_model(reference.card, model.card, path)
+                for stage, wanted in zip(stages, expected, strict=True):
+                    for quantity, largest in stage.measure(wanted, stage.compute(model)).items():
+                        yield Difference(path, backend, stage.name, quantity, largest)
+
+
+def _open(path: Path, backend: str, card: ModelCard | None, threads: int | None) -> _Model:
+    found = card_of(path, card)
+    model: _Model = _MODELS[found.task](path, card=found, backend=backend, threads=threads)
+    return model
+
+
+def _check_same_model(reference: ModelCard, card: ModelCard, path: Path) -> None:
+    for name in ("task", "input_size", "classes", "keypoints", "output_names"):
+        ours, theirs = getattr(reference, name), getattr(card, name)
+        if ours != theirs:
+            raise InputError(
+                f"{str(path)!r} has {name} {theirs}, the first file has {ours}; give files of one model"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """What to do with each file, and how two results of it are compared."""
+
+    name: str
+    compute: Callable[[Any], Any]
+    measure: _Measure
+
+
+def _keypoint_stages(reference: KeypointModel, pixels: Image) -> list[_Stage]:
+    size = (pixels.shape[0], pixels.shape[1])
+    boxes = np.array([[0, 0, size[1] - 1, size[0] - 1]], np.float32)
+    crops = reference.preset.crops(boxes, size, reference.card.input_size, reference.card.heatmap.stride)
+
+    def prepare(model: KeypointModel) -> F32:
+        return keypoint_input(pixels, crops, model.card)
+
+    def decode(model: KeypointModel, outputs: Mapping[str, Tensor]) -> tuple[F32, F32]:
+        return read_keypoints(outputs["heatmaps"], crops, model.card, model.preset)
+
+    def whole(model: KeypointModel) -> tuple[F32, F32]:
+        poses = model(pixels, boxes)
+        return poses.keypoints, poses.scores
+
+    return _stages(reference, prepare, (decode, _keypoint_differences), (whole, _keypoint_differences))
+
+
+def _detector_stages(reference: Detector, pixels: Image) -> list[_Stage]:
+    def prepare(model: Detector) -> F32:
+        return detector_input(pixels, model.card)
+
+    def decode(model: Detector, outputs: Mapping[str, Tensor]) -> dict[str, F32]:
+        boxes, scores = decode_boxes(outputs, model.card)
+        return {"boxes (network px)": boxes, "scores": scores}
+
+    def whole(model: Detector) -> Detections:
+        return model(pixels)
+
+    return _stages(reference, prepare, (decode, _tensor_differences), (whole, _detection_differences))
+
+
+def _stages(
+    reference: _Model,
+    prepare: Callable[[Any], F32],
+    decode: tuple[Callable[[Any, Mapping[str, Tensor]], Any], _Measure],
+    whole: tuple[Callable[[Any], Any], _Measure],
+) -> list[_Stage]:
+    shape = tuple(_NOISE_BATCH if size is None else size for size in reference.runtime.inputs[0].shape)
+    noise = {INPUT_NAME: np.random.default_rng(_SEED).standard_normal(shape).astype(np.float32)}
+    picture = {INPUT_NAME: prepare(reference)}
+    return [
+        _Stage("pre-processing", lambda model: {"network input": prepare(model)}, _tensor_differences),
+        _Stage("raw tensors, noise", lambda model: model.runtime.run(noise), _tensor_differences),
+        _Stage("raw tensors, picture", lambda model: model.runtime.run(picture), _tensor_differences),
+        _Stage("decode", lambda model: decode[0](model, model.runtime.run(picture)), decode[1]),
+        _Stage("end to end", *whole),
+    ]
+
+
+def _tensor_differences(reference: Mapping[str, F32], tensors: Mapping[str, F32]) -> dict[str, float]:
+    return {name: _largest(tensors[name] - array) for name, array in reference.items()}
+
+
+def _keypoint_differences(reference: tuple[F32, F32], found: tuple[F32, F32]) -> dict[str, float]:
+    (points, scores), (other_points, other_scores) = reference, found
+    certain = scores >= MIN_SCORE
+    return {
+        f"{certain.sum()} keypoints (image px)": _largest((other_points - points)[certain]),
+        "scores": _largest(other_scores - scores),
+    }
+
+
+def _detection_differences(reference: Detections, found: Detections) -> dict[str, float]:
+    if len(reference) != len(found):
+        return {f"{len(reference)} boxes, but {len(found)}": math.inf}
+    # Boxes of nearly equal scores may have changed places: compare each with its nearest.
+    nearest = [int(np.abs(found.boxes - box).max(axis=1).argmin()) for box in reference.boxes]
+    return {
+        f"{len(reference)} boxes (image px)": _largest(found.boxes[nearest] - reference.boxes),
+        "scores": _largest(found.scores[nearest] - reference.scores),
+    }
+
+
+def _largest(differences: F32) -> float:
+    return float(np.abs(differences).max(initial=0.0))
+
+
+_MODELS: Final = MappingProxyType({"keypoints": KeypointModel, "detect": Detector})
+_STAGES: Final[Mapping[Task, Callable[[Any, Image], list[_Stage]]]] = MappingProxyType(
+    {"keypoints": _keypoint_stages, "detect": _detector_stages}
+)

@@ -1,0 +1,162 @@
+"""Drawing: what must be seen is seen, nothing else is touched."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from pose_onnx import InputError, Poses, draw_poses, load_card
+from pose_onnx.drawing.painter import id_color
+from pose_onnx.drawing.poses import _SIDE_COLORS_RGB, skeleton_of
+
+NAMES = load_card("tinypose_128x96").keypoints
+SIZE = (240, 320)
+
+
+def one_person(names: tuple[str, ...], points: list[tuple[float, float]], scores: list[float]) -> Poses:
+    return Poses(
+        np.array([points], np.float32),
+        np.array([scores], np.float32),
+        np.array([[20, 20, 300, 220]], np.float32),
+        np.ones(1, np.float32),
+        names,
+    )
+
+
+@pytest.fixture
+def grey() -> np.ndarray:
+    image = np.full((*SIZE, 3), 128, np.uint8)
+    image.flags.writeable = False  # so that writing to the argument raises
+    return image
+
+
+def test_skeleton_is_that_of_the_card_with_the_same_names() -> None:
+    assert skeleton_of(NAMES) == load_card("tinypose_128x96").skeleton
+    assert skeleton_of(("tip", "root")) == ()
+
+
+def test_left_is_warm_and_right_is_cold_in_both_channel_orders(grey: np.ndarray) -> None:
+    names = ("left_wrist", "left_elbow", "right_wrist", "right_elbow")
+    poses = one_person(names, [(60, 40), (60, 200), (200, 40), (200, 200)], [1.0] * 4)
+    bgr = draw_poses(grey, poses, skeleton=[(0, 1), (2, 3)], boxes=False)
+    rgb = draw_poses(grey, poses, skeleton=[(0, 1), (2, 3)], boxes=False, color="rgb")
+    blue, _, red = bgr[120, 60].astype(int)
+    assert red > blue + 100
+    blue, _, red = bgr[120, 200].astype(int)
+    assert blue > red + 100
+    assert np.array_equal(rgb, bgr[:, :, ::-1])
+
+
+@pytest.mark.parametrize("name", ["left_knee", "l_knee", "LeftKnee", "knee left", "left-knee"])
+def test_sides_are_read_from_any_spelling(grey: np.ndarray, name: str) -> None:
+    pixel = draw_poses(grey, one_person((name,), [(60, 40)], [1.0]), boxes=False)[40, 60].astype(int)
+    assert pixel[2] > pixel[0] + 100
+
+
+def test_surer_joints_are_more_opaque_and_unsure_ones_left_out(grey: np.ndarray) -> None:
+    def contrast(score: float) -> int:
+        picture = draw_poses(grey, one_person(("left_knee",), [(60, 40)], [score]), boxes=False)
+        return int(np.abs(picture.astype(int) - 128).max())
+
+    assert contrast(0.19) == 0
+    assert 0 < contrast(0.2) < contrast(0.4) < contrast(0.9)
+
+
+def test_a_line_needs_both_its_joints(grey: np.ndarray) -> None:
+    poses = one_person(("left_knee", "left_hip"), [(60, 40), (60, 200)], [1.0, 0.1])
+    picture = draw_poses(grey, poses, skeleton=[(0, 1)], boxes=False)
+    assert (picture[100:] == 128).all()
+
+
+def test_lines_grow_with_the_picture() -> None:
+    def share(scale: int) -> float:
+        image = np.full((SIZE[0] * scale, SIZE[1] * scale, 3), 128, np.uint8)
+        poses = one_person(("left_knee", "left_hip"), [(60, 40), (60, 200)], [1.0, 1.0])
+        bigger = Poses(
+            poses.keypoints * scale, poses.scores, poses.boxes * scale, poses.box_scores, poses.names
+        )
+        return float((draw_poses(image, bigger, skeleton=[(0, 1)]) != 128).any(axis=2).mean())
+
+    # The same share of the picture is painted at any resolution; 15 %: whole pixels and antialiased rims.
+    assert share(8) == pytest.approx(share(4), rel=0.15)
+
+
+def test_nobody_found_gives_an_equal_copy(grey: np.ndarray) -> None:
+    nobody = Poses(
+        np.empty((0, 17, 2), np.float32),
+        np.empty((0, 17), np.float32),
+        np.empty((0, 4), np.float32),
+        np.empty(0, np.float32),
+        NAMES,
+    )
+    picture = draw_poses(grey, nobody)
+    assert np.array_equal(picture, grey)
+    assert not np.shares_memory(picture, grey)
+
+
+def test_skeleton_with_a_joint_that_is_not_there(grey: np.ndarray) -> None:
+    with pytest.raises(InputError, match=r"joins \(0, 1\).*below 1"):
+        draw_poses(grey, one_person(("tip",), [(1, 1)], [1.0]), skeleton=[(0, 1)])
+
+
+coordinates = st.floats(width=32, allow_nan=True, allow_infinity=True)
+
+
+@settings(deadline=None)  # the first drawing loads the cards
+@given(
+    points=arrays(np.float32, (17, 2), elements=coordinates | st.floats(-50, 400, width=32)),
+    scores=arrays(np.float32, 17, elements=st.floats(0, 1, width=32) | st.just(float("nan"))),
+    box=arrays(np.float32, 4, elements=coordinates | st.floats(-50, 400, width=32)),
+)
+def test_any_place_at_all_can_be_drawn(points: np.ndarray, scores: np.ndarray, box: np.ndarray) -> None:
+    image = np.zeros((24, 32, 3), np.uint8)
+    poses = Poses(points[None], scores[None], box[None], np.ones(1, np.float32), NAMES)
+    assert draw_poses(image, poses).shape == image.shape
+    assert not image.any()
+
+
+def with_ids(poses: Poses, *ids: int) -> Poses:
+    return replace(poses, ids=np.array(ids, np.int64))
+
+
+def test_what_joins_both_sides_and_the_box_show_who_it_is(grey: np.ndarray) -> None:
+    poses = one_person(("left_hip", "right_hip"), [(60, 120), (200, 120)], [1.0, 1.0])
+    one, again, two = (draw_poses(grey, with_ids(poses, number), skeleton=[(0, 1)]) for number in (1, 1, 2))
+    without = draw_poses(grey, poses, skeleton=[(0, 1)])
+    assert np.array_equal(one, again)
+    for y, x in ((120, 130), (220, 100)):  # the middle of the line, the lower side of the box
+        colours = [picture[y, x].astype(int) for picture in (one, two, without)]
+        assert min(np.abs(colours[i] - colours[j]).max() for i, j in ((0, 1), (0, 2), (1, 2))) > 60
+    assert np.array_equal(one[120, 60], without[120, 60])  # the left joint is orange, whoever it is
+
+
+@pytest.mark.parametrize("box", [[20, 40, 300, 220], [-50, -50, 30, 30], [310, 230, 500, 500], [400] * 4])
+def test_the_id_is_written_inside_the_picture(grey: np.ndarray, box: list[float]) -> None:
+    poses = replace(one_person(("nose",), [(1000, 1000)], [1.0]), boxes=np.array([box], np.float32))
+    written = [draw_poses(grey, with_ids(poses, number)) for number in (11111, 77777)]
+    # The same place, other digits: what differs is the writing, whatever its colour.
+    rows, columns = np.nonzero((written[0] != written[1]).any(axis=2))
+    assert rows.max() - rows.min() >= 8
+    assert columns.max() - columns.min() >= 20
+    assert np.array_equal(
+        draw_poses(grey, with_ids(poses, 1), boxes=False), draw_poses(grey, poses, boxes=False)
+    )
+
+
+@given(st.integers(0, 10_000))
+def test_ids_never_look_like_a_side(number: int) -> None:
+    colour = np.array(id_color(number))
+    assert colour.max() == 255
+    for side in ("left", "right"):
+        assert np.abs(colour - _SIDE_COLORS_RGB[side]).max() > 60
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e9])
+def test_a_box_that_is_nowhere_has_no_id(grey: np.ndarray, value: float) -> None:
+    poses = replace(one_person(("nose",), [(1e7, 0)], [1.0]), boxes=np.full((1, 4), value, np.float32))
+    assert np.array_equal(draw_poses(grey, with_ids(poses, 3)), grey)
