@@ -80,7 +80,7 @@ class ReferencePipeline:
 
     def find_people(self, image_rgb: Image) -> F32:
         """Return boxes (N, 4), pixels of the image."""
-        height, width = self.detector_card.input_size
+        height, width = self.detector_card.input.size
         resized = cv2.resize(image_rgb, (width, height), interpolation=cv2.INTER_CUBIC)
         tensor = to_tensor(resized, self.detector_card)[None]
         boxes, scores = self.detector.run(None, {"image": tensor})
@@ -91,7 +91,7 @@ class ReferencePipeline:
 
     def find_keypoints(self, crops: list[Image]) -> F32:
         """Return keypoints (N, 17, 3) with scores, pixels of each crop."""
-        height, width = self.pose_card.input_size
+        height, width = self.pose_card.input.size
         tensors = []
         for crop in crops:
             pixels = self.warp(crop, crop_to_input(crop, (width, height)), (width, height))

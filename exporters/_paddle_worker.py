@@ -50,7 +50,7 @@ def trace(card: str, parameters: str, program: str, images: str, outputs: str) -
     layer.eval()
     # The code is traced as it is: Paddle's rewriting of Python source knows only part of the language.
     layer.forward = paddle.jit.not_to_static(layer.forward)
-    spec = paddle.static.InputSpec([None, 3, *model_card.input_size], "float32", IMAGE)
+    spec = paddle.static.InputSpec([None, 3, *model_card.input.size], "float32", IMAGE)
     paddle.jit.save(layer, program, input_spec=[spec])
     results: Arrays = {}
     with paddle.no_grad():

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_onnx.cards.card import BoxSpec
+from pose_onnx.outputs import BoxOutput
 
 CELL_OFFSET: Final = 0.5
 """Place of an anchor point in its cell, in strides (cell_offset of PaddleDetection's PicoDet configs)."""
@@ -28,7 +28,7 @@ class BoxDecode:
     bins: int
 
     @classmethod
-    def of(cls, box: BoxSpec) -> BoxDecode:
+    def of(cls, box: BoxOutput) -> BoxDecode:
         """Take what a model card says."""
         return cls(box.strides, box.bins)
 

@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from pose_onnx.cards.card import ModelCard, Task
+from pose_onnx.cards.card import ModelCard
 from pose_onnx.errors import ModelFileError
 
 FILE_NAME: Final = "infer_cfg.yml"
 PIXEL_MAX: Final = 255.0
+Triple: TypeAlias = tuple[float, float, float]
+"""One number for each colour channel."""
 
-TASKS: Final[Mapping[str, Task]] = MappingProxyType(
+TASKS: Final[Mapping[str, str]] = MappingProxyType(
     {"HRNet": "keypoints", "GFL": "detect", "PicoDet": "detect", "YOLO": "detect", "PPYOLOE": "detect"}
 )
 """What the `arch` of a config means (PaddleDetection, ppdet/engine/export_utils.py)."""
@@ -34,12 +36,12 @@ class InferConfig:
 
     arch: str
     input_size: tuple[int, int] | None
-    mean: tuple[float, ...] | None
-    std: tuple[float, ...] | None
+    mean: Triple | None
+    std: Triple | None
     labels: int
 
     @property
-    def task(self) -> Task | None:
+    def task(self) -> str | None:
         """What the model does, if the architecture is known."""
         return TASKS.get(self.arch)
 
@@ -48,7 +50,7 @@ class InferConfig:
         one_class = self.task == "detect" and self.labels == 1
         return (
             card.task == self.task
-            and card.input_size == self.input_size
+            and card.input.size == self.input_size
             and not (one_class and len(card.classes) > 1)
         )
 
@@ -58,8 +60,8 @@ class InferConfig:
         A config without one is of a graph that normalises by itself and wants pixels of 0 to 255.
         """
         if self.mean is None or self.std is None:
-            return replace(card, mean=(0.0, 0.0, 0.0), std=(1 / PIXEL_MAX,) * 3)
-        return replace(card, mean=self.mean, std=self.std)
+            return replace(card, input=replace(card.input, mean=(0.0, 0.0, 0.0), std=(1 / PIXEL_MAX,) * 3))
+        return replace(card, input=replace(card.input, mean=self.mean, std=self.std))
 
 
 def read_infer_cfg(folder: Path) -> InferConfig | None:
@@ -103,10 +105,15 @@ def _input_size(steps: Mapping[str, Any]) -> tuple[int, int] | None:
 
 def _normalisation(
     step: Mapping[str, Any] | None,
-) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
+) -> tuple[Triple | None, Triple | None]:
     if step is None:
         return None, None
     scale = 1.0 if step.get("is_scale", True) else PIXEL_MAX
     if step.get("norm_type", "mean_std") == "none":
-        return (0.0,) * 3, (1 / scale,) * 3
-    return tuple(float(v) / scale for v in step["mean"]), tuple(float(v) / scale for v in step["std"])
+        return _triple((0, 0, 0), scale), _triple((1, 1, 1), scale)
+    return _triple(step["mean"], scale), _triple(step["std"], scale)
+
+
+def _triple(values: Any, scale: float) -> Triple:
+    red, green, blue = (float(value) / scale for value in values)
+    return red, green, blue

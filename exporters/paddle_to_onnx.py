@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from pose_onnx import errors
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.errors import ExportError
-from pose_onnx.exporters.decode import BoxDecode
 from pose_onnx.exporters.graph import OPSET
 from pose_onnx.exporters.heads import find_heads
+from pose_onnx.exporters.outputs import export_of
 from pose_onnx.exporters.source import Checkpoint, Folder, Source
 
 Arrays = dict[str, NDArray[np.float32]]
@@ -151,16 +151,7 @@ def _named(arrays: Arrays, card: ModelCard) -> Arrays:
     """Bring what a program returned into the form of the exported model."""
     floats = {name: a for name, a in arrays.items() if a.dtype == np.float32}
     heads = find_heads({name: a.shape for name, a in floats.items()}, card)
-    found = [floats[name] for name in heads.names]
-    if heads.form == "heatmaps":
-        return {"heatmaps": found[0]}
-    if heads.form == "decoded":
-        boxes, scores = found
-        return {"boxes": boxes, "scores": scores.transpose(0, 2, 1) if heads.class_first else scores}
-    decode = BoxDecode.of(card.box)
-    levels = len(decode.strides)
-    boxes = decode.boxes(np.concatenate(found[levels:], axis=1), decode.sizes(card.input_size))
-    return {"boxes": boxes, "scores": np.concatenate(found[:levels], axis=1)}
+    return dict(export_of(card).read(floats, heads, card))
 
 
 def _worker(work: Path, command: str, /, **arguments: Path | str) -> None:

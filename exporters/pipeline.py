@@ -142,7 +142,7 @@ def run_export(
         with stages("write"):
             files, accuracy = _write(material, targets, gate, work)
         with stages("verify"):
-            measured = _verify(files, paddle, inputs)
+            measured = _verify(files, known, paddle, inputs)
             demand(measured)
         wanted = [files[target] for target in targets]
         with stages("end_to_end"):
@@ -243,14 +243,16 @@ def _write(
     return files, accuracy
 
 
-def _verify(files: Mapping[Target, Path], paddle: Outputs, inputs: Arrays) -> list[Measured]:
+def _verify(files: Mapping[Target, Path], card: ModelCard, paddle: Outputs, inputs: Arrays) -> list[Measured]:
     reference = run_file(files[REFERENCE], inputs)
     rounding = rounding_of(files[REFERENCE], inputs, reference)
-    measured = compare("onnx fp32 vs paddle", paddle, reference, precision=REFERENCE[1], rounding=rounding)
+    measured = compare(
+        "onnx fp32 vs paddle", paddle, reference, card=card, precision=REFERENCE[1], rounding=rounding
+    )
     for target, file in files.items():
         if target != REFERENCE:
             stage, found = f"{' '.join(target)} vs onnx fp32", run_file(file, inputs)
-            measured += compare(stage, reference, found, precision=target[1], rounding=rounding)
+            measured += compare(stage, reference, found, card=card, precision=target[1], rounding=rounding)
     return measured
 
 

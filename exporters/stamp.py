@@ -9,8 +9,8 @@ import onnx
 from pose_onnx.cards.card import CARD_KEY, ModelCard
 from pose_onnx.errors import ExportError
 from pose_onnx.exporters.graph import Graph
-from pose_onnx.exporters.heads import EDGES
 from pose_onnx.exporters.passes.freeze_shapes import BATCH
+from pose_onnx.outputs import Shape
 
 FORBIDDEN: Final = ("ArgMax", "BatchNormalization", "NonMaxSuppression", "NonZero", "Shape", "TopK")
 """What must have gone: NMS, argmax, unfolded batch norm, shape arithmetic."""
@@ -38,18 +38,27 @@ def _check(graph: Graph, card: ModelCard) -> None:
     left = sorted({node.op for node in graph.of_type(*FORBIDDEN)})
     if left:
         raise ExportError(f"the graph of {card.name!r} still has {left}; please report the model")
-    wanted = _output_shapes(graph, card)
+    wanted = card.output.shapes(card)
     found = {t.name: t.shape for t in graph.outputs}
-    if found != wanted:
+    open_sizes = {
+        size
+        for name, shape in wanted.items()
+        for size, known in zip(found.get(name, ())[1:], shape[1:], strict=False)
+        if known is None
+    }
+    fits = found.keys() == wanted.keys() and all(_fits(found[name], shape) for name, shape in wanted.items())
+    if not fits or len(open_sizes) > 1:
         raise ExportError(
             f"the graph has the outputs {found}, but the card of {card.name!r} says {wanted}; "
             "name the model it is by --model or --card"
         )
 
 
-def _output_shapes(graph: Graph, card: ModelCard) -> dict[str, tuple[int | str, ...]]:
-    if card.task == "keypoints":
-        height, width = (size // card.heatmap.stride for size in card.input_size)
-        return {"heatmaps": (BATCH, len(card.keypoints), height, width)}
-    anchors = graph.outputs[0].shape[1]
-    return {"boxes": (BATCH, anchors, EDGES), "scores": (BATCH, anchors, len(card.classes))}
+def _fits(shape: tuple[int | str, ...], wanted: Shape) -> bool:
+    """Say whether a tensor's batch is free and its other sizes are numbers, those that the card says."""
+    return (
+        len(shape) == len(wanted)
+        and shape[0] == BATCH
+        and all(isinstance(size, int) for size in shape[1:])
+        and all(known in (None, size) for size, known in zip(shape[1:], wanted[1:], strict=True))
+    )

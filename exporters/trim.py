@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -12,13 +10,15 @@ from onnx import TensorProto
 
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.errors import ExportError
-from pose_onnx.exporters.decode import BoxDecode
-from pose_onnx.exporters.graph import Graph, Node, TensorInfo
-from pose_onnx.exporters.heads import EDGES, HEATMAP_RANK, Heads, find_heads
+from pose_onnx.exporters.graph import Graph, TensorInfo
+from pose_onnx.exporters.heads import find_heads
+from pose_onnx.exporters.outputs import Heads, export_of
+from pose_onnx.exporters.outputs.boxes import DECODED
 from pose_onnx.exporters.passes import rewrite
 from pose_onnx.exporters.passes.inline_constants import INLINE_CONSTANTS
 
 IMAGE: Final = "image"
+IMAGE_RANK: Final = 4  # (N, 3, H, W)
 SCALE_INPUT: Final = "scale_factor"
 """Paddle's detectors divide their boxes by this input; at 1 they are in network pixels."""
 
@@ -38,7 +38,7 @@ def trim(graph: Graph, card: ModelCard) -> Graph:
     """
     graph = rewrite(graph, [INLINE_CONSTANTS])
     heads = _heads(graph, card)
-    _WRITERS[heads.form](graph, heads, card)
+    export_of(card).write(graph, heads, card)
     graph.outputs = [TensorInfo(name, TensorProto.FLOAT, ()) for name in card.output_names]
     graph.prune()
     _keep_image_only(graph, card)
@@ -47,57 +47,19 @@ def trim(graph: Graph, card: ModelCard) -> Graph:
 
 def _heads(graph: Graph, card: ModelCard) -> Heads:
     for nms in graph.of_type("NonMaxSuppression"):
-        return Heads("decoded", (nms.inputs[0], nms.inputs[1]), class_first=True)
+        return Heads(DECODED, (nms.inputs[0], nms.inputs[1]), class_first=True)
     return find_heads({t.name: t.shape for t in graph.outputs if t.dtype == TensorProto.FLOAT}, card)
 
 
-def _name(graph: Graph, tensor: str, name: str) -> None:
-    graph.nodes.append(Node("Identity", [tensor], [name]))
-
-
-def _write_heatmaps(graph: Graph, heads: Heads, _card: ModelCard) -> None:
-    _name(graph, heads.names[0], "heatmaps")
-
-
-def _write_decoded(graph: Graph, heads: Heads, _card: ModelCard) -> None:
-    boxes, scores = heads.names
-    _name(graph, boxes, "boxes")
-    if heads.class_first:
-        graph.nodes.append(Node("Transpose", [scores], ["scores"], {"perm": [0, 2, 1]}))
-    else:
-        _name(graph, scores, "scores")
-
-
-def _write_distribution(graph: Graph, heads: Heads, card: ModelCard) -> None:
-    """Append the expectation over the bins (GFL, arXiv 2006.04388) and the distances' way to boxes."""
-    decode = BoxDecode.of(card.box)
-    levels = len(decode.strides)
-    centres, signed = decode.constants(decode.sizes(card.input_size))
-    anchors = len(centres)
-    steps = np.arange(decode.bins, dtype=np.float32)[:, None]
-    split = graph.constant(np.array([-1, anchors, EDGES, decode.bins]), "decode.bins_shape")
-    joined = graph.constant(np.array([-1, anchors, EDGES]), "decode.boxes_shape")
-    graph.nodes += [
-        Node("Concat", [*heads.names[:levels]], ["scores"], {"axis": 1}),
-        Node("Concat", [*heads.names[levels:]], ["decode.logits"], {"axis": 1}),
-        Node("Reshape", ["decode.logits", split], ["decode.bins"]),
-        Node("Softmax", ["decode.bins"], ["decode.weights"], {"axis": -1}),
-        Node("MatMul", ["decode.weights", graph.constant(steps, "decode.steps")], ["decode.means"]),
-        Node("Reshape", ["decode.means", joined], ["decode.distances"]),
-        Node("Mul", ["decode.distances", graph.constant(signed, "decode.strides")], ["decode.offsets"]),
-        Node("Add", ["decode.offsets", graph.constant(centres, "decode.centres")], ["boxes"]),
-    ]
-
-
 def _keep_image_only(graph: Graph, card: ModelCard) -> None:
-    images = [t for t in graph.inputs if len(t.shape) == HEATMAP_RANK]
-    others = [t for t in graph.inputs if len(t.shape) != HEATMAP_RANK]
+    images = [t for t in graph.inputs if len(t.shape) == IMAGE_RANK]
+    others = [t for t in graph.inputs if len(t.shape) != IMAGE_RANK]
     if len(images) != 1 or any(t.name != SCALE_INPUT for t in others):
         raise ExportError(
             f"the program has the inputs {[t.name for t in graph.inputs]}; "
             f"expected one image (N, 3, H, W) and at most {SCALE_INPUT!r}"
         )
-    wanted = (3, *card.input_size)
+    wanted = (3, *card.input.size)
     fixed = [
         (have, want) for have, want in zip(images[0].shape[1:], wanted, strict=True) if isinstance(have, int)
     ]
@@ -111,8 +73,3 @@ def _keep_image_only(graph: Graph, card: ModelCard) -> None:
     if images[0].name != IMAGE:
         graph.rename({images[0].name: IMAGE})
     graph.inputs = [replace(images[0], name=IMAGE, shape=("N", *wanted))]
-
-
-_WRITERS: Final[Mapping[str, Callable[[Graph, Heads, ModelCard], None]]] = MappingProxyType(
-    {"heatmaps": _write_heatmaps, "decoded": _write_decoded, "distribution": _write_distribution}
-)

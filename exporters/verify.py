@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.core.arrays import Image
-from pose_onnx.core.normalizing import normalize
 from pose_onnx.core.opencv import cv2
 from pose_onnx.errors import ExportError
+from pose_onnx.exporters.outputs import export_of
 from pose_onnx.image_files import load_image
 from pose_onnx.runtimes import backend_for, open_runtime
 
@@ -29,17 +29,6 @@ RANDOM_BATCH: Final = 2
 """More than one image, so that a batch is tried too."""
 DEMO_PHOTO: Final = "astronaut.jpg"
 """The photo of a person that comes with the package."""
-
-BARS: Final[Mapping[str, Mapping[str, float]]] = MappingProxyType(
-    {
-        "fp32": {"heatmaps": 5e-6, "boxes": 1e-3, "scores": 5e-6},
-        "fp16": {"heatmaps": 3e-3, "boxes": 1.0, "scores": 1e-2},
-    }
-)
-"""Largest difference allowed, by precision and output: heatmap units, network pixels, probability.
-
-A precision without bars is measured all the same; `pose_onnx.exporters.quantize.gate` judges it by AP.
-"""
 
 LAST_BIT: Final = 2.0**-23  # relative spacing of float32
 ROUNDING: Final[Mapping[str, float]] = MappingProxyType({"fp32": 32, "fp16": 8 * 2.0**12})
@@ -89,12 +78,12 @@ def make_inputs(card: ModelCard, photo: Path | None = None) -> dict[str, NDArray
     Returns:
         "random": (2, 3, H, W) standard normal; "photo": (1, 3, H, W) normalised pixels.
     """
-    height, width = card.input_size
+    height, width = card.input.size
     rng = np.random.default_rng(SEED)
     random = rng.standard_normal((RANDOM_BATCH, 3, height, width)).astype(np.float32)
     picture = comparison_photo(photo)
     tensor = np.empty((1, 3, height, width), np.float32)
-    normalize(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), card, out=tensor[0])
+    card.input.normalize(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), out=tensor[0])
     return {"random": random, "photo": tensor}
 
 
@@ -136,7 +125,13 @@ def rounding_of(path: Path, inputs: Arrays, reference: Outputs) -> Outputs:
 
 
 def compare(
-    stage: str, reference: Outputs, other: Outputs, *, precision: str, rounding: Outputs
+    stage: str,
+    reference: Outputs,
+    other: Outputs,
+    *,
+    card: ModelCard,
+    precision: str,
+    rounding: Outputs,
 ) -> list[Measured]:
     """Measure every output of every input.
 
@@ -144,12 +139,14 @@ def compare(
         stage: what is compared, for the receipt.
         reference: output arrays by name, by input.
         other: the same of what is compared with it.
-        precision: which bars apply.
+        card: its kind of output has the bars.
+        precision: which of them apply.
         rounding: see `rounding_of`.
 
     Raises:
         ExportError: the outputs have other names or shapes.
     """
+    bars = export_of(card).bars.get(precision, {})
     measured = []
     for inputs, expected in reference.items():
         found = other[inputs]
@@ -160,7 +157,7 @@ def compare(
                 raise ExportError(f"{stage}: {name!r} is {found[name].shape} instead of {array.shape}")
             error = float(np.abs(array - found[name]).max())
             allowed = ROUNDING.get(precision, 0) * float(rounding[inputs][name].max())
-            bar = BARS.get(precision, {}).get(name)
+            bar = bars.get(name)
             measured.append(Measured(stage, inputs, name, error, bar, allowed))
     return measured
 

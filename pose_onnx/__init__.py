@@ -2,8 +2,9 @@
 
 from importlib.metadata import PackageNotFoundError, version
 
-from pose_onnx.cards.card import BoxSpec, HeatmapSpec, ModelCard
+from pose_onnx.cards.card import ModelCard
 from pose_onnx.cards.embedded import read_card
+from pose_onnx.cards.input import InputSpec
 from pose_onnx.cards.lookup import card_names, load_card, models_home, resolve_model
 from pose_onnx.core.heatmaps import decode_heatmaps
 from pose_onnx.detections import Detections
@@ -26,6 +27,7 @@ from pose_onnx.errors import (
 )
 from pose_onnx.image_files import load_image
 from pose_onnx.keypoint_model import KeypointModel
+from pose_onnx.outputs import BoxDistributionOutput, BoxOutput, HeatmapOutput
 from pose_onnx.pose_estimator import PoseEstimator
 from pose_onnx.poses import Poses
 from pose_onnx.presets import PRESETS, Preset
@@ -37,7 +39,8 @@ except PackageNotFoundError:  # run from a checkout that was never installed
 
 __all__ = [
     "PRESETS",
-    "BoxSpec",
+    "BoxDistributionOutput",
+    "BoxOutput",
     "CardError",
     "DependencyError",
     "Detections",
@@ -45,8 +48,9 @@ __all__ = [
     "DownloadError",
     "EngineError",
     "ExportError",
-    "HeatmapSpec",
+    "HeatmapOutput",
     "InputError",
+    "InputSpec",
     "KeypointModel",
     "MissingCardError",
     "ModelCard",

@@ -6,24 +6,41 @@ import os
 from collections.abc import Sequence
 from functools import partial
 from threading import Lock
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import numpy as np
 
 from pose_onnx.buffers import Buffers
 from pose_onnx.cards.card import ModelCard
+from pose_onnx.cards.input import InputSpec
 from pose_onnx.closing import Closing
 from pose_onnx.core.arrays import F32, Image
-from pose_onnx.core.detection import decode_boxes, detector_input
-from pose_onnx.core.nms import select_boxes
 from pose_onnx.detections import Detections
 from pose_onnx.errors import InputError
 from pose_onnx.image_files import load_image
 from pose_onnx.loading import INPUT_NAME, CardLike, ModelLike, open_model
+from pose_onnx.outputs import DetectionOutput
 from pose_onnx.presets import Preset, find_preset
+from pose_onnx.resizing import RESIZERS, Resized
 from pose_onnx.runtimes import Runtime, is_parallel
 
 PERSON: Final = "person"
+
+
+def detector_input(image_bgr: Image, spec: InputSpec, *, out: F32) -> Resized:
+    """Bring a whole picture to the network's input.
+
+    Args:
+        image_bgr: (H, W, 3) uint8, BGR.
+        spec: The network's input.
+        out: (1, 3, h, w) float32, C-contiguous, written.
+
+    Returns:
+        The resized picture, with the way back to image pixels.
+    """
+    resized = RESIZERS[spec.resize](image_bgr, spec.size)
+    spec.normalize(resized.pixels, out=out[0])
+    return resized
 
 
 class Detector(Closing):
@@ -60,6 +77,7 @@ class Detector(Closing):
         self.card: ModelCard
         self.runtime: Runtime
         self.card, self.runtime = open_model(model, "detect", card, backend, threads, options)
+        self.output = cast("DetectionOutput", self.card.output)
         self._open_single = partial(open_model, model, "detect", self.card, backend, 1, options)
         self._has_single = threads != 1 and is_parallel(backend)
         self._single: Runtime | None = None
@@ -100,19 +118,19 @@ class Detector(Closing):
 
     def find(self, image_bgr: Image, runtime: Runtime) -> Detections:
         """Find the people in one image with a given engine of this detector's model."""
-        tensor = self._buffers.get(1, 3, *self.card.input_size)
-        outputs = runtime.run({INPUT_NAME: detector_input(image_bgr, self.card, out=tensor)})
-        boxes, scores = decode_boxes(outputs, self.card)
+        tensor = self._buffers.get(1, 3, *self.card.input.size)
+        resized = detector_input(image_bgr, self.card.input, out=tensor)
+        outputs = runtime.run({INPUT_NAME: tensor})
+        boxes, scores = self.output.decode(outputs, self.card.input.size)
         wanted = scores[0] if len(self._labels) == len(self.card.classes) else scores[0][:, self._labels]
-        found = select_boxes(boxes[0], wanted, self.card.box, self.threshold)
-        return self._in_image(found, image_bgr.shape[:2])
+        found = self.output.select(boxes[0], wanted, self.threshold)
+        return self._in_image(found, resized, image_bgr.shape[:2])
 
-    def _in_image(self, found: Detections, image_size: tuple[int, ...]) -> Detections:
+    def _in_image(self, found: Detections, resized: Resized, image_size: tuple[int, ...]) -> Detections:
         """Take boxes from input pixels to image pixels, and labels to those of the card."""
-        limits = np.array(2 * image_size[::-1], np.float32)
-        ratio: F32 = np.divide(limits, np.array(2 * self.card.input_size[::-1], np.float32))
-        boxes = found.boxes * ratio
+        boxes = found.boxes * resized.scale + resized.offset
         if self.preset.clip_boxes:
+            limits = np.array(2 * image_size[::-1], np.float32)
             boxes = np.minimum(np.maximum(boxes, np.float32(0)), limits)
         return Detections(boxes, found.scores, self._labels[found.labels])
 

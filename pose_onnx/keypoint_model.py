@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from itertools import groupby, pairwise
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,10 +16,11 @@ from pose_onnx.closing import Closing
 from pose_onnx.concurrency.lanes import Lanes
 from pose_onnx.core.arrays import BOX, F32, Image
 from pose_onnx.core.crops import Crops
-from pose_onnx.core.keypoints import keypoint_input, merge_mirrored, read_keypoints
+from pose_onnx.core.keypoints import keypoint_input, keypoints_in_image
 from pose_onnx.errors import InputError
 from pose_onnx.image_files import load_image
 from pose_onnx.loading import INPUT_NAME, CardLike, ModelLike, open_model
+from pose_onnx.outputs import KeypointOutput, Tensors
 from pose_onnx.poses import Poses
 from pose_onnx.presets import Preset, find_preset
 from pose_onnx.runtimes import Runtime, default_threads, is_parallel
@@ -85,7 +86,8 @@ class KeypointModel(Closing):
         self.card: ModelCard
         self.runtime: Runtime
         self.card, self.runtime = open_model(model, "keypoints", card, backend, inside, options)
-        batch_size = batch_size or inside * RUN_PIXELS // int(np.prod(self.card.input_size))
+        self.output = cast("KeypointOutput", self.card.output)
+        batch_size = batch_size or inside * RUN_PIXELS // int(np.prod(self.card.input.size))
         self.batch_size = max(1, batch_size // 2 if flip else batch_size)
         self.lanes = Lanes(beside)
         self._buffers = Buffers()
@@ -148,22 +150,24 @@ class KeypointModel(Closing):
 
     def _crops(self, scene: Scene) -> Crops:
         height, width, _ = scene.image.shape
-        return self.preset.crops(scene.boxes, (height, width), self.card.input_size, self.card.heatmap.stride)
+        return self.preset.crops(scene.boxes, (height, width), self.card.input.size, self.output.stride)
 
     def _run(self, images: Sequence[Image], crops: Crops) -> tuple[F32, F32]:
         """Run one batch; `images` are those that the people are in, one each."""
         people = len(images)
-        tensor = self._buffers.get(people * (1 + self.flip), 3, *self.card.input_size)
+        tensor = self._buffers.get(people * (1 + self.flip), 3, *self.card.input.size)
         start = 0
         for _, same in groupby(images, id):
             members = slice(start, start := start + len(list(same)))
-            keypoint_input(images[members.start], crops[members], self.card, out=tensor[members])
+            keypoint_input(images[members.start], crops[members], self.card.input, out=tensor[members])
         if self.flip:
             tensor[people:] = tensor[:people, ..., ::-1]
-        heatmaps = self.runtime.run({INPUT_NAME: tensor})["heatmaps"]
+        tensors: Tensors = self.runtime.run({INPUT_NAME: tensor})
         if self.flip:
-            heatmaps = merge_mirrored(heatmaps[:people], heatmaps[people:], self.card)
-        return read_keypoints(heatmaps, crops, self.card, self.preset)
+            straight = {name: array[:people] for name, array in tensors.items()}
+            mirrored = {name: array[people:] for name, array in tensors.items()}
+            tensors = self.output.merge_mirrored(straight, mirrored, self.card)
+        return keypoints_in_image(*self.output.read(tensors, self.preset), crops)
 
     def close(self) -> None:
         """Release the engine and the threads."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from pose_onnx.cards.card import ModelCard, Task
+from pose_onnx.cards.card import ModelCard
 from pose_onnx.cards.lookup import card_of, resolve_model
 from pose_onnx.errors import ModelFileError
+from pose_onnx.outputs import Shape
 from pose_onnx.runtimes import Runtime, open_runtime
 
 INPUT_NAME = "image"
@@ -17,7 +18,7 @@ CardLike = ModelCard | str | os.PathLike[str]
 
 def open_model(
     model: ModelLike,
-    task: Task,
+    task: str,
     card: CardLike | None,
     backend: str,
     threads: int | None,
@@ -31,13 +32,17 @@ def open_model(
         MissingCardError: The file has no card and none was given.
     """
     path = resolve_model(model, backend)
-    runtime = open_runtime(path, backend, threads=threads, **options)
     found = card_of(path, card)
-    check_fit(found, runtime, task, str(path))
+    runtime = open_runtime(path, backend, threads=threads, **options)
+    try:
+        check_fit(found, runtime, task, str(path))
+    except ModelFileError:
+        runtime.close()
+        raise
     return found, runtime
 
 
-def check_fit(card: ModelCard, runtime: Runtime, task: Task, where: str) -> None:
+def check_fit(card: ModelCard, runtime: Runtime, task: str, where: str) -> None:
     """Refuse a model that cannot do the task, or whose tensors are not those of its card.
 
     Raises:
@@ -51,15 +56,23 @@ def check_fit(card: ModelCard, runtime: Runtime, task: Task, where: str) -> None
             " alone, the one without 'end_to_end' in its name"
         )
     inputs = {spec.name: spec.shape[1:] for spec in runtime.inputs}
-    expected = {INPUT_NAME: (3, *card.input_size)}
+    expected = {INPUT_NAME: (3, *card.input.size)}
     if inputs != expected:
         raise ModelFileError(f"{where!r} takes {inputs}, but the card of {card.name!r} says {expected}")
-    names = {spec.name for spec in runtime.outputs}
-    if missing := sorted(set(card.output_names) - names):
-        raise ModelFileError(
-            f"{where!r} has the outputs {sorted(names)}, but {card.name!r} needs {missing}; export it with"
-            " pose-onnx export, or give a card that fits"
-        )
+    found = {spec.name: spec.shape for spec in runtime.outputs}
+    for name, shape in card.output.shapes(card).items():
+        if name not in found or not _may_be(found[name], shape):
+            raise ModelFileError(
+                f"{where!r} has the outputs {found}, but the card of {card.name!r} says {name!r} {shape};"
+                " export it with pose-onnx export, or give a card that fits"
+            )
+
+
+def _may_be(shape: Shape, wanted: Shape) -> bool:
+    """Say whether a tensor of a shape can have another one; `None` stands for any size."""
+    return len(shape) == len(wanted) and all(
+        None in pair or pair[0] == pair[1] for pair in zip(shape, wanted, strict=True)
+    )
 
 
 def is_end_to_end(runtime: Runtime) -> bool:

@@ -17,13 +17,12 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from pose_onnx.cards.card import ModelCard, Task
+from pose_onnx.cards.card import ModelCard
 from pose_onnx.cards.lookup import card_of
 from pose_onnx.core.arrays import F32, Image
-from pose_onnx.core.detection import decode_boxes, detector_input
-from pose_onnx.core.keypoints import keypoint_input, read_keypoints
+from pose_onnx.core.keypoints import keypoint_input, keypoints_in_image
 from pose_onnx.detections import Detections
-from pose_onnx.detector import Detector
+from pose_onnx.detector import Detector, detector_input
 from pose_onnx.errors import InputError
 from pose_onnx.image_files import ImageSource, load_image
 from pose_onnx.keypoint_model import KeypointModel
@@ -108,7 +107,7 @@ def _open(path: Path, backend: str, card: ModelCard | None, threads: int | None)
 
 
 def _check_same_model(reference: ModelCard, card: ModelCard, path: Path) -> None:
-    for name in ("task", "input_size", "classes", "keypoints", "output_names"):
+    for name in ("task", "input", "classes", "keypoints", "output_names"):
         ours, theirs = getattr(reference, name), getattr(card, name)
         if ours != theirs:
             raise InputError(
@@ -128,13 +127,13 @@ class _Stage:
 def _keypoint_stages(reference: KeypointModel, pixels: Image) -> list[_Stage]:
     size = (pixels.shape[0], pixels.shape[1])
     boxes = np.array([[0, 0, size[1] - 1, size[0] - 1]], np.float32)
-    crops = reference.preset.crops(boxes, size, reference.card.input_size, reference.card.heatmap.stride)
+    crops = reference.preset.crops(boxes, size, reference.card.input.size, reference.output.stride)
 
     def prepare(model: KeypointModel) -> F32:
-        return keypoint_input(pixels, crops, model.card)
+        return keypoint_input(pixels, crops, model.card.input)
 
     def decode(model: KeypointModel, outputs: Mapping[str, Tensor]) -> tuple[F32, F32]:
-        return read_keypoints(outputs["heatmaps"], crops, model.card, model.preset)
+        return keypoints_in_image(*model.output.read(outputs, model.preset), crops)
 
     def whole(model: KeypointModel) -> tuple[F32, F32]:
         poses = model(pixels, boxes)
@@ -145,10 +144,12 @@ def _keypoint_stages(reference: KeypointModel, pixels: Image) -> list[_Stage]:
 
 def _detector_stages(reference: Detector, pixels: Image) -> list[_Stage]:
     def prepare(model: Detector) -> F32:
-        return detector_input(pixels, model.card)
+        tensor = np.empty((1, 3, *model.card.input.size), np.float32)
+        detector_input(pixels, model.card.input, out=tensor)
+        return tensor
 
     def decode(model: Detector, outputs: Mapping[str, Tensor]) -> dict[str, F32]:
-        boxes, scores = decode_boxes(outputs, model.card)
+        boxes, scores = model.output.decode(outputs, model.card.input.size)
         return {"boxes (network px)": boxes, "scores": scores}
 
     def whole(model: Detector) -> Detections:
@@ -204,6 +205,6 @@ def _largest(differences: F32) -> float:
 
 
 _MODELS: Final = MappingProxyType({"keypoints": KeypointModel, "detect": Detector})
-_STAGES: Final[Mapping[Task, Callable[[Any, Image], list[_Stage]]]] = MappingProxyType(
+_STAGES: Final[Mapping[str, Callable[[Any, Image], list[_Stage]]]] = MappingProxyType(
     {"keypoints": _keypoint_stages, "detect": _detector_stages}
 )

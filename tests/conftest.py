@@ -14,7 +14,7 @@ import pytest
 from hypothesis import settings
 from onnx import TensorProto, helper, numpy_helper
 
-from pose_onnx import BoxSpec, ModelCard, PoseEstimator, load_card
+from pose_onnx import BoxOutput, HeatmapOutput, InputSpec, ModelCard, PoseEstimator, load_card
 
 # The same examples in every run of continuous integration; new ones on a developer's machine.
 settings.register_profile("ci", derandomize=True)
@@ -58,8 +58,9 @@ def official_models(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 def tiny_detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a real detector of one convolution: a cell whose pixels are white is a person of 16 pixels."""
     card = ModelCard(
-        "tiny_detector", "detect", "none", (64, 64), (0, 0, 0), (1, 1, 1), classes=("person",),
-        box=BoxSpec(nms_iou=0.6), source="made by the tests", published="-", license="Apache-2.0",
+        "tiny_detector", "none", InputSpec((64, 64), "stretch", mean=(0, 0, 0), std=(1, 1, 1)),
+        BoxOutput(nms_iou=0.6), classes=("person",), source="made by the tests",
+        published="-", license="Apache-2.0",
     )  # fmt: skip
     rows, columns = np.divmod(np.arange(64), 8)
     centers = np.stack([columns, rows], axis=1) * 8.0 + 4
@@ -85,8 +86,9 @@ def tiny_pose(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a real keypoint model of one convolution: 17 seeded filters with a stride of 4."""
     base = load_card("tinypose_128x96")
     card = ModelCard(
-        "tiny_pose", "keypoints", "none", (64, 48), keypoints=base.keypoints, flip_pairs=base.flip_pairs,
-        skeleton=base.skeleton, source="made by the tests", published="-", license="Apache-2.0",
+        "tiny_pose", "none", InputSpec((64, 48), "affine_crop"), HeatmapOutput(), keypoints=base.keypoints,
+        flip_pairs=base.flip_pairs, skeleton=base.skeleton, source="made by the tests",
+        published="-", license="Apache-2.0",
     )  # fmt: skip
     filters = np.random.default_rng(0).standard_normal((17, 3, 4, 4)).astype(np.float32)
     nodes = [helper.make_node("Conv", ["image", "filters"], ["heatmaps"], strides=[4, 4])]
@@ -126,7 +128,7 @@ def _save(
     constants: dict[str, np.ndarray],
     outputs: dict[str, list[int | str]],
 ) -> Path:
-    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 3, *card.input_size])
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 3, *card.input.size])
     results = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()
     ]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.detector import PERSON
 from pose_onnx.errors import ExportError
 from pose_onnx.exporters.end_to_end._values import Value
+from pose_onnx.outputs import BoxOutput
 from pose_onnx.presets import Preset
 
 
@@ -40,12 +43,13 @@ def select(boxes: Value, scores: Value, card: ModelCard, preset: Preset) -> tupl
         boxes: (M, 4) float32, xyxy, best first.
         scores: (M,) float32.
     """
+    spec = cast("BoxOutput", card.output)
     people = scores.take([person_class(card)], axis=2).transpose(0, 2, 1)
     kept = boxes.apply(
         "NonMaxSuppression",
         people,
-        boxes.integers([card.box.max_boxes]),
-        boxes.constant([card.box.nms_iou]),
+        boxes.integers([spec.max_boxes]),
+        boxes.constant([spec.nms_iou]),
         boxes.constant([preset.box_threshold]),
         dtype=np.int64,
     )
@@ -55,7 +59,7 @@ def select(boxes: Value, scores: Value, card: ModelCard, preset: Preset) -> tupl
 
 def to_image(boxes_input: Value, image: Value, card: ModelCard) -> Value:
     """Take (M, 4) boxes from input pixels to pixels of the (H, W, 3) image, and end them at its border."""
-    height, width = card.input_size
+    height, width = card.input.size
     image_size = image.shape(1).join(image.shape(0), axis=0).cast(np.float32)  # x, y
     ratio = image_size / np.array([width, height])
     return (boxes_input * ratio.join(ratio, axis=0)).clip(0.0, image_size.join(image_size, axis=0))

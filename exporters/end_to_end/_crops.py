@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.core.crops import BOX_PADDING
 from pose_onnx.exporters.end_to_end._values import Value
+from pose_onnx.outputs import HeatmapOutput
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ def crop_geometry(boxes_image: Value, card: ModelCard) -> CropValues:
         boxes_image: (N, 4) float32, xyxy, image pixels.
         card: The keypoint model's card.
     """
-    height, width = card.input_size
+    height, width = card.input.size
     low, high = boxes_image.cast(np.float64).split(2, axis=1)
     valid = (high - low).apply("ReduceMin", axes=[1], keepdims=1) > 0.0
     low_round, high_round = low.apply("Round"), high.apply("Round")
@@ -48,7 +50,7 @@ def crop_geometry(boxes_image: Value, card: ModelCard) -> CropValues:
 
 def to_image(points_heatmap: Value, crops: CropValues, card: ModelCard) -> Value:
     """Take (N, K, 2) float32 points from heatmap cells to image pixels; the box's centre where not valid."""
-    points_input = points_heatmap.cast(np.float64) * card.heatmap.stride
+    points_input = points_heatmap.cast(np.float64) * cast("HeatmapOutput", card.output).stride
     points_image = (points_input - crops.shift.unsqueeze(1)) / crops.scale.unsqueeze(1)
     placed = crops.valid.unsqueeze(1).where(points_image, crops.center.unsqueeze(1))
     return placed.cast(np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from pose_onnx.cards.card import ModelCard
 from pose_onnx.core.arrays import F64
 from pose_onnx.core.heatmaps import LOG_FLOOR, REACH, gaussian
 from pose_onnx.exporters.end_to_end._values import Value
+from pose_onnx.outputs import HeatmapOutput
 from pose_onnx.presets import Preset
 
 _SIDE: Final = 2 * REACH + 1
@@ -27,7 +28,8 @@ def decode(heatmaps: Value, card: ModelCard, preset: Preset) -> tuple[Value, Val
         points_heatmap: (N, K, 2) float32, xy, cells.
         scores: (N, K) float32.
     """
-    height, width = (side // card.heatmap.stride for side in card.input_size)
+    spec = cast("HeatmapOutput", card.output)
+    height, width = (side // spec.stride for side in card.input.size)
     joints = len(card.keypoints)
     flat = heatmaps.reshape(-1, height * width)
     best = flat.apply("ArgMax", dtype=np.int64, axis=1, keepdims=1)
@@ -36,7 +38,7 @@ def decode(heatmaps: Value, card: ModelCard, preset: Preset) -> tuple[Value, Val
     cells = (best - rows * width).join(rows, axis=1)
     last_middle = np.array([[width, height]]) - 1 - REACH
     middles = cells.clip(REACH, last_middle)  # a patch around these lies inside of the map
-    kernel = preset.blur_kernel or card.heatmap.blur_kernel
+    kernel = preset.blur_kernel or spec.blur_kernel
     smooth = _smooth(heatmaps, joints, kernel).reshape(-1, height * width)
     logs = _log_patches(smooth, middles, width)
     steps = _newton_steps(logs)

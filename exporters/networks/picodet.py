@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from paddle import Tensor, nn
 
@@ -15,6 +15,7 @@ from pose_onnx.exporters.networks.esnet import ESNet
 from pose_onnx.exporters.networks.lc_pan import LCPAN
 from pose_onnx.exporters.networks.lcnet import LCNet
 from pose_onnx.exporters.networks.pico_head import PicoHead, PicoHeadV2
+from pose_onnx.outputs import BoxOutput
 
 LCNET_WIDTH: Final = 0.75
 LCPAN_CHANNELS: Final = 96
@@ -87,4 +88,4 @@ BUILDERS: Final[Mapping[str, Callable[[int, BoxDecode], PicoDet]]] = MappingProx
 
 def build(card: ModelCard) -> PicoDet:
     """Make the network of a card."""
-    return BUILDERS[card.architecture](len(card.classes), BoxDecode.of(card.box))
+    return BUILDERS[card.architecture](len(card.classes), BoxDecode.of(cast("BoxOutput", card.output)))

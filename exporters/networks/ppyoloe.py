@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from paddle import Tensor, concat, nn
 from paddle.nn import functional
@@ -17,6 +17,7 @@ from pose_onnx.exporters.decode import BoxDecode
 from pose_onnx.exporters.networks._boxes import decode_boxes, rows
 from pose_onnx.exporters.networks.cspresnet import CSPResNet, conv_norm
 from pose_onnx.exporters.networks.custom_pan import CustomCSPPAN
+from pose_onnx.outputs import BoxOutput
 
 
 class Size(NamedTuple):
@@ -102,4 +103,4 @@ VARIANTS: Final[Mapping[str, tuple[Size, bool]]] = MappingProxyType(
 def build(card: ModelCard) -> PPYOLOE:
     """Make the network of a card."""
     size, alpha = VARIANTS[card.architecture]
-    return PPYOLOE(size, len(card.classes), BoxDecode.of(card.box), alpha=alpha)
+    return PPYOLOE(size, len(card.classes), BoxDecode.of(cast("BoxOutput", card.output)), alpha=alpha)

@@ -54,7 +54,7 @@ class Material:
     @cached_property
     def ranked(self) -> tuple[Layer, ...]:
         """The layers, the one that int8 hurts most first."""
-        return rank_layers(self.graph, self.ranges, self.samples, self.card.task)
+        return rank_layers(self.graph, self.ranges, self.samples, self.card)
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,18 +90,18 @@ class Gate:
         Raises:
             ExportError: none is accurate enough.
         """
-        task, layers = material.card.task, len(material.layers)
+        card, layers = material.card, len(material.layers)
         if self._dev is None:
             chosen = next(iter(candidates))
             file.write_bytes(chosen.content)
             return Accuracy(file.name, None, None, UNMEASURED, layers, _names(chosen), ())
         if self._reference is None:
-            self._reference = self._dev.measure(reference, task)
+            self._reference = self._dev.measure(reference, card)
         lowest = self._reference - LARGEST_DROP
         tried = []
         for candidate in candidates:
             file.write_bytes(candidate.content)
-            tried.append((self._dev.measure(file, task), candidate))
+            tried.append((self._dev.measure(file, card), candidate))
             if tried[-1][0] >= lowest:
                 break
         ap, chosen = max(tried, key=lambda pair: pair[0])

@@ -6,51 +6,20 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Final, Literal, cast
+from types import MappingProxyType
+from typing import Any, Final
 
+from pose_onnx.cards.input import InputSpec
+from pose_onnx.cards.schema import check_types, read_record, short
+from pose_onnx.cards.versions import VERSION, to_current
 from pose_onnx.errors import CardError
+from pose_onnx.outputs import OutputSpec, output_to_dict, read_output
 
 CARD_KEY: Final = "pose_onnx.card"
 """Name of the metadata entry (ONNX) or metadata buffer (TFLite) that holds the card as JSON."""
 
-Task = Literal["detect", "keypoints"]
-
-
-@dataclass(frozen=True, slots=True)
-class HeatmapSpec:
-    """How to read keypoints out of heatmaps.
-
-    Attributes:
-        stride: Input pixels per heatmap cell; a joint at input pixel x has its peak at cell x / stride.
-        blur_kernel: Side of the Gaussian that DARK smooths with, odd (docs/accuracy.md).
-    """
-
-    stride: int = 4
-    blur_kernel: int = 3
-
-
-@dataclass(frozen=True, slots=True)
-class BoxSpec:
-    """How to read boxes out of a detector's outputs.
-
-    Attributes:
-        heads: "decoded" (outputs `boxes` and `scores`), or "distribution": per level one tensor of class
-            probabilities (N, A, C) and one of box-edge distributions (N, A, 4 * bins).
-        strides: Input pixels per cell of each level ("distribution" only), finest first.
-        bins: Number of bins of an edge's distribution, bin i standing for i strides.
-        score_outputs: Names of the class tensors, one a stride.
-        box_outputs: Names of the distribution tensors, one a stride.
-        nms_iou: Two boxes of one class that overlap by more are one object.
-        max_boxes: The best so many boxes are kept.
-    """
-
-    heads: Literal["decoded", "distribution"] = "decoded"
-    strides: tuple[int, ...] = (8, 16, 32, 64)
-    bins: int = 8
-    score_outputs: tuple[str, ...] = ()
-    box_outputs: tuple[str, ...] = ()
-    nms_iou: float = 0.6
-    max_boxes: int = 100
+MAX_BYTES: Final = 1 << 20
+"""Length of a card's JSON, at most; ours have 1 to 3 KB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,144 +28,133 @@ class ModelCard:
 
     Attributes:
         name: Official name, for example "tinypose_128x96".
-        task: "detect" (boxes) or "keypoints" (heatmaps of one person's crop).
         architecture: Which network of `pose_onnx.exporters.networks` the weights belong to.
-        input_size: Height and width of the network's input, pixels.
-        mean: Per channel, subtracted after scaling pixels to 0..1; in the order of `color`.
-        std: Per channel, divided by after that.
-        color: Channel order of the network's input.
+        input: The network's input.
+        output: The kind of the network's output, and how it is read.
         classes: Names of a detector's classes.
-        keypoints: Names of a keypoint model's joints.
+        keypoints: Names of the joints.
         flip_pairs: Index pairs of joints that swap when the image is mirrored.
         skeleton: Index pairs of joints to join when drawing.
         oks_sigmas: For each joint, how far annotators disagree, relative to the person's size: half of k in
             COCO's object keypoint similarity. Empty: COCO's own, for its 17 joints.
-        heatmap: How to decode, for "keypoints".
-        box: How to decode, for "detect".
         download: Address of the official checkpoint.
         sha256: Of what is downloaded, in hexadecimal, if it is known beforehand.
         source: Where the weights come from and how they were made.
         limits: What the model is not good at.
         published: Published accuracy, with where it was published.
         license: SPDX identifier of the weights' licence.
+        unknown: Fields that this version does not know. They are ignored, and written again.
     """
 
     name: str
-    task: Task
     architecture: str
-    input_size: tuple[int, int]
-    mean: tuple[float, ...] = (0.485, 0.456, 0.406)  # of ImageNet, RGB
-    std: tuple[float, ...] = (0.229, 0.224, 0.225)
-    color: Literal["rgb", "bgr"] = "rgb"
+    input: InputSpec
+    output: OutputSpec
     classes: tuple[str, ...] = ()
     keypoints: tuple[str, ...] = ()
     flip_pairs: tuple[tuple[int, int], ...] = ()
     skeleton: tuple[tuple[int, int], ...] = ()
     oks_sigmas: tuple[float, ...] = ()
-    heatmap: HeatmapSpec = field(default_factory=HeatmapSpec)
-    box: BoxSpec = field(default_factory=BoxSpec)
     download: str = ""
     sha256: str = ""
     source: str = ""
     limits: str = ""
     published: str = ""
     license: str = ""
+    unknown: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), compare=False)
 
     def __post_init__(self) -> None:
-        for problem in _problems(self):
-            raise CardError(f"model card {self.name!r}: {problem}")
+        where = f"model card {short(self.name)}"
+        check_types(self, where)
+        for problem in (*self.output.problems(self), *_problems(self)):
+            raise CardError(f"{where}: {problem}")
+
+    @property
+    def task(self) -> str:
+        """What the model does: "detect", "keypoints", ... It follows from the kind of its output."""
+        return self.output.task
 
     @property
     def output_names(self) -> tuple[str, ...]:
         """Names of the outputs that the model's file must have."""
-        if self.task == "keypoints":
-            return ("heatmaps",)
-        if self.box.heads == "decoded":
-            return ("boxes", "scores")
-        return self.box.score_outputs + self.box.box_outputs
+        return self.output.tensor_names
 
     def to_json(self) -> str:
         """Return the card as JSON text; `from_json` is the inverse."""
-        return json.dumps(asdict(self), indent=1)
+        own = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in _NESTED}
+        nested = {name: write(getattr(self, name)) for name, (_, write) in _NESTED_FIELDS.items()}
+        for name in nested:
+            nested[name] |= self.unknown.get(name, {})
+        rest = {name: value for name, value in self.unknown.items() if name not in nested}
+        return json.dumps({"version": VERSION, **own, **nested, **rest}, indent=1)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> ModelCard:
-        """Read a card.
+        """Read a card of this version or an earlier one.
 
         Raises:
-            CardError: Not JSON, a field is unknown or missing, or a value cannot be.
+            CardError: Not JSON, a field is missing, or a value cannot be.
         """
         try:
-            data = json.loads(text)
-        except ValueError as error:
-            raise CardError(
-                f"the model card is not JSON ({error}); write it like those in models/"
-            ) from error
-        return cast("ModelCard", _build(cls, data, "model card"))
+            return _build(_parse(text))
+        except RecursionError as error:
+            raise CardError("the model card is nested too deeply; write it like those in models/") from error
 
 
-def _build(cls: type, data: object, where: str) -> object:
+def _build(data: object) -> ModelCard:
     if not isinstance(data, Mapping):
-        raise CardError(f"{where} is a {type(data).__name__}; it must be a JSON object")
-    known = {item.name for item in fields(cls)}
-    if unknown := sorted(set(data) - known):
-        raise CardError(f"{where} has the unknown fields {unknown}; known are {sorted(known)}")
-    nested: dict[str, Callable[[Any], object]] = {
-        "heatmap": lambda value: _build(HeatmapSpec, value, f"{where}, heatmap"),
-        "box": lambda value: _build(BoxSpec, value, f"{where}, box"),
+        raise CardError(f"the model card is {short(data)}; it must be a JSON object")
+    current = to_current(data)
+    current.pop("version", None)
+    unknown: dict[str, Any] = {}
+    for name, (read, _) in _NESTED_FIELDS.items():
+        if name not in current:
+            raise CardError(f"the model card lacks {name!r}; write it like those in models/")
+        current[name], ignored = read(current[name])
+        if ignored:
+            unknown[name] = ignored
+    strange = [name for name in current if name not in ModelCard.__slots__ or name == "unknown"]
+    unknown |= {name: current.pop(name) for name in strange}
+    card, _ = read_record(ModelCard, {**current, "unknown": MappingProxyType(unknown)}, "the model card")
+    return card
+
+
+_Reader = Callable[[object], tuple[Any, dict[str, Any]]]
+_Writer = Callable[[Any], dict[str, Any]]
+_NESTED_FIELDS: Final[Mapping[str, tuple[_Reader, _Writer]]] = MappingProxyType(
+    {
+        "input": (lambda data: read_record(InputSpec, data, "the card's input"), asdict),
+        "output": (read_output, output_to_dict),
     }
-    values = {name: nested[name](value) if name in nested else _tuples(value) for name, value in data.items()}
+)
+"""Fields that are records of their own: how each is read and written."""
+_NESTED: Final = (*_NESTED_FIELDS, "unknown")
+
+
+def _parse(text: str | bytes) -> object:
+    if len(text) > MAX_BYTES:
+        raise CardError(f"the model card has {len(text):,} bytes; it must have at most {MAX_BYTES:,}")
     try:
-        return cls(**values)
-    except TypeError as error:
-        raise CardError(f"{where} is incomplete: {error}") from error
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+        return json.loads(text)
+    except ValueError as error:
+        raise CardError(f"the model card is not JSON ({error}); write it like those in models/") from error
 
 
 def _problems(card: ModelCard) -> list[str]:
     """Say what is wrong with a card's values, in whole sentences."""
-    checks = {
-        f"task is {card.task!r}; it must be 'detect' or 'keypoints'": card.task in ("detect", "keypoints"),
-        f"input_size is {card.input_size!r}; it must be two whole numbers of 1 or more, height and width": (
-            _is_ints(card.input_size, 2) and min(card.input_size) > 0
+    pairs = (*card.flip_pairs, *card.skeleton)
+    checks = (
+        (
+            all(min(pair) >= 0 and max(pair) < len(card.keypoints) for pair in pairs),
+            "flip_pairs and skeleton must be pairs of keypoint indices",
         ),
-        f"color is {card.color!r}; it must be 'rgb' or 'bgr'": card.color in ("rgb", "bgr"),
-        "mean and std must be three numbers each, std above 0": (
-            len(card.mean) == len(card.std) == 3 and min(card.std) > 0  # noqa: PLR2004 (colour channels)
+        (
+            re.fullmatch("([0-9a-f]{64})?", card.sha256) is not None,
+            f"sha256 is {short(card.sha256)}; it must be 64 hexadecimal digits in lower case, or empty",
         ),
-        "a keypoint model must name its keypoints": card.task != "keypoints" or bool(card.keypoints),
-        "a detector must name its classes": card.task != "detect" or bool(card.classes),
-        "flip_pairs and skeleton must be pairs of keypoint indices": all(
-            _is_ints(pair, 2) and min(pair) >= 0 and max(pair) < len(card.keypoints)
-            for pair in (*card.flip_pairs, *card.skeleton)
+        (
+            not card.oks_sigmas or (len(card.oks_sigmas) == len(card.keypoints) and min(card.oks_sigmas) > 0),
+            "oks_sigmas must be one positive number for each keypoint, or empty",
         ),
-        f"sha256 is {card.sha256!r}; it must be 64 hexadecimal digits in lower case, or empty": bool(
-            re.fullmatch("([0-9a-f]{64})?", card.sha256)
-        ),
-        "oks_sigmas must be one positive number for each keypoint, or empty": (
-            not card.oks_sigmas or (len(card.oks_sigmas) == len(card.keypoints) and min(card.oks_sigmas) > 0)
-        ),
-        f"heatmap.stride is {card.heatmap.stride!r}; it must be a whole number of 1 or more": (
-            _is_ints((card.heatmap.stride,), 1) and card.heatmap.stride > 0
-        ),
-        f"heatmap.blur_kernel is {card.heatmap.blur_kernel!r}; it must be odd and 1 or more": (
-            _is_ints((card.heatmap.blur_kernel,), 1)
-            and card.heatmap.blur_kernel > 0
-            and card.heatmap.blur_kernel % 2 == 1
-        ),
-        f"box.heads is {card.box.heads!r}; it must be 'decoded' or 'distribution'": (
-            card.box.heads in ("decoded", "distribution")
-        ),
-        "box.score_outputs and box.box_outputs must name one tensor for each of box.strides": (
-            card.box.heads == "decoded"
-            or len(card.box.score_outputs) == len(card.box.box_outputs) == len(card.box.strides) > 0
-        ),
-    }
-    return [sentence for sentence, holds in checks.items() if not holds]
-
-
-def _is_ints(values: object, count: int) -> bool:
-    return isinstance(values, tuple) and len(values) == count and all(type(value) is int for value in values)
+    )
+    return [sentence for holds, sentence in checks if not holds]

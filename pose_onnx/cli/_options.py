@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from pose_onnx import PRESETS, InputError, ModelCard, PoseEstimator, __version__, load_card
-from pose_onnx.cards.card import Task
 from pose_onnx.pose_estimator import DEFAULT_DETECTOR, DEFAULT_POSE
 
 
@@ -123,14 +122,14 @@ def estimator_settings(args: argparse.Namespace, estimator: PoseEstimator) -> di
     }
 
 
-def cards_by_task(names: Sequence[str]) -> dict[Task, ModelCard]:
+def cards_by_task(names: Sequence[str]) -> dict[str, ModelCard]:
     """Load the cards that `--model` named.
 
     Raises:
         InputError: Two for the same task.
         PoseOnnxError: A name that nobody knows, or a broken card file.
     """
-    cards: dict[Task, ModelCard] = {}
+    cards: dict[str, ModelCard] = {}
     for card in map(load_card, names):
         if card.task in cards:
             raise InputError(

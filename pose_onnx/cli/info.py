@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
-from types import MappingProxyType
-from typing import Final
 
 from pose_onnx import DependencyError, InputError, ModelCard, card_names, load_card, read_card
 from pose_onnx.cli._options import add_model_option
 from pose_onnx.cli._tables import table
 from pose_onnx.loading import is_end_to_end
 from pose_onnx.runtimes import TensorSpec, backend_for, open_runtime
-
-_DECODE_OF_OTHER_TASK: Final = MappingProxyType({"detect": "heatmap", "keypoints": "box"})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,14 +69,14 @@ def _content_rows(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _card_rows(card: ModelCard) -> Iterator[tuple[str, str]]:
-    for name, value in asdict(card).items():
-        if value not in ((), "") and name != _DECODE_OF_OTHER_TASK[card.task]:
+    for name, value in json.loads(card.to_json()).items():
+        if value not in ([], ""):
             yield name, _value_text(value)
 
 
 def _value_text(value: object) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_value_text(item)}" for name, item in value.items() if item != ())
-    if isinstance(value, tuple):
-        return " ".join("-".join(map(str, item)) if isinstance(item, tuple) else str(item) for item in value)
+        return ", ".join(f"{name} {_value_text(item)}" for name, item in value.items() if item != [])
+    if isinstance(value, list):
+        return " ".join("-".join(map(str, item)) if isinstance(item, list) else str(item) for item in value)
     return str(value)

@@ -50,7 +50,7 @@ def _list(args: argparse.Namespace) -> int:
     rows = [("NAME", "TASK", "INPUT", "HERE AS")]
     for name in card_names():
         card = load_card(name)
-        height, width = card.input_size
+        height, width = card.input.size
         here = [backend for backend in BACKENDS if _is_here(name, backend)]
         rows.append((name, card.task, f"{height} x {width}", ", ".join(here) or "-"))
     print(table(rows))

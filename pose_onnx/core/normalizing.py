@@ -6,12 +6,13 @@ from functools import lru_cache
 
 import numpy as np
 
-from pose_onnx.cards.card import ModelCard
 from pose_onnx.core.arrays import F32, Image
 from pose_onnx.core.opencv import cv2
 
 
-def normalize(pixels_bgr: Image, card: ModelCard, *, out: F32) -> None:
+def normalize(
+    pixels_bgr: Image, *, color: str, mean: tuple[float, ...], std: tuple[float, ...], out: F32
+) -> None:
     """Normalise an image into a planar tensor.
 
     A pixel has 256 values, so the arithmetic is done once for each, in the order and precision of
@@ -19,13 +20,15 @@ def normalize(pixels_bgr: Image, card: ModelCard, *, out: F32) -> None:
 
     Args:
         pixels_bgr: (h, w, 3) uint8, BGR.
-        card: Its `mean`, `std` and `color`.
+        color: Channel order of the tensor, "rgb" or "bgr".
+        mean: Of each channel in that order, subtracted after scaling pixels to 0..1.
+        std: Likewise, divided by after that.
         out: (3, h, w) float32, C-contiguous, written.
     """
     planes = cv2.split(pixels_bgr)
-    if card.color == "rgb":
+    if color == "rgb":
         planes = planes[::-1]
-    for plane, table, target in zip(planes, _table(card.mean, card.std), out, strict=True):
+    for plane, table, target in zip(planes, _table(mean, std), out, strict=True):
         cv2.LUT(plane, table, dst=target)
 
 

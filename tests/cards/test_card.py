@@ -1,12 +1,23 @@
 """Cards: complete, the same after a round trip, and strict."""
 
 import json
+import math
+import random
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pose_onnx import CardError, ModelCard, UnknownNameError, card_names, load_card
+from pose_onnx import (
+    BoxDistributionOutput,
+    CardError,
+    InputSpec,
+    ModelCard,
+    UnknownNameError,
+    card_names,
+    load_card,
+)
 
 
 @pytest.mark.parametrize("name", card_names())
@@ -32,29 +43,147 @@ def test_unknown_name_lists_the_known() -> None:
 
 
 BASE = json.loads(load_card("tinypose_128x96").to_json())
+BOXES = json.loads(load_card("picodet_s_320_coco").to_json())
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("base", "place", "change", "words"),
     [
-        ({"task": "segment"}, "task"),
-        ({"input_size": [128]}, "input_size"),
-        ({"input_size": [128, 0]}, "input_size"),
-        ({"color": "yuv"}, "color"),
-        ({"std": [1, 1, 0]}, "std"),
-        ({"keypoints": []}, "keypoints"),
-        ({"flip_pairs": [[0, 17]]}, "flip_pairs"),
-        ({"oks_sigmas": [0.1, 0.2]}, "oks_sigmas"),
-        ({"heatmap": {"blur_kernel": 4}}, "blur_kernel"),
-        ({"heatmap": {"stride": 0}}, "stride"),
-        ({"heatmap": {"sigma": 2}}, "sigma"),
-        ({"heatmap": 3}, "heatmap"),
-        ({"colour": "rgb"}, "colour"),
+        (BASE, "input", {"size": [128]}, "size"),
+        (BASE, "input", {"size": [128, 0]}, "size"),
+        (BASE, "input", {"size": [128, 96.0]}, "size"),
+        (BASE, "input", {"size": [1 << 20, 96]}, "size"),
+        (BASE, "input", {"color": "yuv"}, "color"),
+        (BASE, "input", {"std": [1, 1, 0]}, "std"),
+        (BASE, "input", {"mean": [1, 1, math.nan]}, "mean"),
+        (BASE, "input", {"mean": [[1, 1, 1]]}, "mean"),
+        (BASE, "input", {"resize": 3}, "resize"),
+        (BASE, "", {"input": 3}, "input"),
+        (BASE, "", {"keypoints": []}, "keypoints"),
+        (BASE, "", {"keypoints": ["nose", 3]}, "keypoints"),
+        (BASE, "", {"name": ["x"]}, "name"),
+        (BASE, "", {"flip_pairs": [[0, 17]]}, "flip_pairs"),
+        (BASE, "", {"flip_pairs": [0, 1]}, "flip_pairs"),
+        (BASE, "", {"oks_sigmas": [0.1, 0.2]}, "oks_sigmas"),
+        (BASE, "", {"sha256": "abc"}, "sha256"),
+        (BASE, "", {"license": None}, "license"),
+        (BASE, "", {"output": 3}, "output"),
+        (BASE, "output", {"kind": "segments"}, "segments"),
+        (BASE, "output", {"kind": ["heatmaps"]}, "kind"),
+        (BASE, "output", {"blur_kernel": 4}, "blur_kernel"),
+        (BASE, "output", {"blur_kernel": "3"}, "blur_kernel"),
+        (BASE, "output", {"stride": 0}, "stride"),
+        (BASE, "output", {"stride": True}, "stride"),
+        (BOXES, "output", {"nms_iou": math.nan}, "nms_iou"),
+        (BOXES, "output", {"nms_iou": 2}, "nms_iou"),
+        (BOXES, "output", {"max_boxes": 0}, "max_boxes"),
+        (BOXES, "output", {"strides": []}, "strides"),
+        (BOXES, "", {"classes": []}, "classes"),
+        (BASE, "", {"version": 99}, "pip install --upgrade"),
+        (BASE, "", {"version": "2"}, "version"),
     ],
 )
-def test_a_wrong_field_is_named(change: dict[str, object], words: str) -> None:
+def test_a_wrong_field_is_named(
+    base: dict[str, Any], place: str, change: dict[str, object], words: str
+) -> None:
+    changed = base | ({place: base[place] | change} if place else change)
     with pytest.raises(CardError, match=words):
-        ModelCard.from_json(json.dumps(BASE | change))
+        ModelCard.from_json(json.dumps(changed))
+
+
+@pytest.mark.parametrize("field", ["name", "architecture", "input", "output"])
+def test_a_missing_field_is_named(field: str) -> None:
+    with pytest.raises(CardError, match=field):
+        ModelCard.from_json(json.dumps({name: value for name, value in BASE.items() if name != field}))
+
+
+def test_fields_of_a_newer_version_are_ignored_and_kept() -> None:
+    newer = BASE | {"colour_space": "srgb", "input": BASE["input"] | {"crop": {"margin": 1.2}}}
+    newer["output"] = BASE["output"] | {"sharpen": [1, 2]}
+    card = ModelCard.from_json(json.dumps(newer))
+    assert card == load_card("tinypose_128x96")
+    assert json.loads(card.to_json()) == newer
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_a_damaged_card_is_a_card_or_one_sentence(seed: int) -> None:
+    """Values of any type in any place: read, or refused by a `CardError`, and nothing else."""
+    rng = random.Random(seed)  # noqa: S311 (no secret)
+    strange: list[Any] = [
+        None,
+        True,
+        -1,
+        0,
+        1e400,
+        math.nan,
+        10**30,
+        "",
+        "x" * 1000,
+        [],
+        [[[]]],
+        {},
+        {"kind": {}},
+        [1, 2],
+    ]
+    card = json.loads(json.dumps(rng.choice([BASE, BOXES])))
+    for _ in range(rng.randint(1, 3)):
+        target = card
+        while isinstance(target, dict) and target:
+            key = rng.choice(sorted(target))
+            if isinstance(target[key], dict) and rng.random() < 0.7:
+                target = target[key]
+                continue
+            target[key] = rng.choice(strange)
+            break
+    text = json.dumps(card)
+    if (problem := refusal(text)) is None:
+        read = ModelCard.from_json(text)
+        assert ModelCard.from_json(read.to_json()) == read
+    else:
+        assert "\n" not in problem
+        assert len(problem) < 600
+
+
+def refusal(text: str) -> str | None:
+    """Say why a card is refused, `None` if it is read."""
+    try:
+        ModelCard.from_json(text)
+    except CardError as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize("nested", ["[" * 100_000, '{"a":' * 100_000])
+def test_a_deeply_nested_card_is_one_sentence(nested: str) -> None:
+    with pytest.raises(CardError):
+        ModelCard.from_json(nested)
+
+
+def test_a_huge_card_is_refused_before_it_is_parsed() -> None:
+    with pytest.raises(CardError, match="bytes"):
+        ModelCard.from_json(" " * (1 << 20) + "{}")
+
+
+VERSION_1 = Path(__file__).parent / "version_1"
+
+
+def test_cards_of_version_1_are_read_for_ever() -> None:
+    """Files with such cards are out; these three were written by pose-onnx 0.1."""
+    assert ModelCard.from_json((VERSION_1 / "keypoints.json").read_text()) == load_card("tinypose_128x96")
+    boxes = ModelCard.from_json((VERSION_1 / "boxes.json").read_text())
+    assert boxes == load_card("picodet_s_320_lcnet_pedestrian")
+    foreign = ModelCard.from_json((VERSION_1 / "box_distributions.json").read_text())
+    assert foreign.input == InputSpec((64, 96), "stretch", "bgr", (0, 0, 0), (1, 1, 1))
+    assert foreign.output == BoxDistributionOutput(
+        ("s8", "s16"), ("b8", "b16"), strides=(8, 16), bins=8, nms_iou=0.5, max_boxes=10
+    )
+
+
+@pytest.mark.parametrize("change", [{"task": "segment"}, {"box": 3}, {"heatmap": []}, {"task": {}}])
+def test_a_wrong_card_of_version_1_is_one_sentence(change: dict[str, object]) -> None:
+    card = json.loads((VERSION_1 / "keypoints.json").read_text()) | change
+    with pytest.raises(CardError, match=r"task|box|heatmap"):
+        ModelCard.from_json(json.dumps(card))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"name": "x"}', b"\xff"])

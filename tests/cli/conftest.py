@@ -60,16 +60,19 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
     return call
 
 
+def resized_card(model: str, name: str, size: tuple[int, int]) -> ModelCard:
+    card = load_card(model)
+    return replace(card, name=name, input=replace(card.input, size=size))
+
+
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
     folder = tmp_path_factory.mktemp("models")
     found = Models(
         *(folder / name for name in ("det.onnx", "pose.onnx", "bare.onnx", "det.json", "pose.json"))
     )
-    detector_card = replace(
-        load_card("picodet_s_192_lcnet_pedestrian"), name="bright", input_size=(DETECTOR_SIZE, DETECTOR_SIZE)
-    )
-    pose_card = replace(load_card("tinypose_128x96"), name="blobs", input_size=POSE_SIZE)
+    detector_card = resized_card("picodet_s_192_lcnet_pedestrian", "bright", (DETECTOR_SIZE, DETECTOR_SIZE))
+    pose_card = resized_card("tinypose_128x96", "blobs", POSE_SIZE)
     found.detector.write_bytes(detector_model(detector_card))
     found.pose.write_bytes(pose_model(pose_card))
     found.bare_pose.write_bytes(pose_model(None))

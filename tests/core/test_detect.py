@@ -1,13 +1,14 @@
 """Boxes: suppression and distribution decoding against plain loops."""
 
+from typing import cast
+
 import numpy as np
 import pytest
 
-from pose_onnx import BoxSpec, ModelCard, load_card
+from pose_onnx import BoxDistributionOutput, BoxOutput, InputSpec, ModelCard, load_card
 from pose_onnx.core.boxes import box_iou
-from pose_onnx.core.detection import decode_boxes, detector_input
-from pose_onnx.core.nms import select_boxes
 from pose_onnx.core.normalizing import normalize
+from pose_onnx.detector import detector_input
 
 
 def random_boxes(rng: np.random.Generator, count: int) -> np.ndarray:
@@ -16,7 +17,7 @@ def random_boxes(rng: np.random.Generator, count: int) -> np.ndarray:
 
 
 def plain_nms(
-    boxes: np.ndarray, scores: np.ndarray, spec: BoxSpec, threshold: float
+    boxes: np.ndarray, scores: np.ndarray, spec: BoxOutput, threshold: float
 ) -> list[tuple[int, int]]:
     candidates = [(-s, a, c) for (a, c), s in np.ndenumerate(scores) if s > threshold]
     kept: list[tuple[int, int]] = []
@@ -33,10 +34,10 @@ def plain_nms(
 @pytest.mark.parametrize("max_boxes", [100, 4])
 def test_equals_a_plain_loop(classes: int, max_boxes: int) -> None:
     rng = np.random.default_rng(5)
-    spec = BoxSpec(nms_iou=0.4, max_boxes=max_boxes)
+    spec = BoxOutput(nms_iou=0.4, max_boxes=max_boxes)
     boxes, scores = random_boxes(rng, 120), rng.uniform(0, 1, (120, classes)).astype(np.float32)
     boxes.flags.writeable = scores.flags.writeable = False
-    found = select_boxes(boxes, scores, spec, 0.3)
+    found = spec.select(boxes, scores, 0.3)
     expected = plain_nms(boxes, scores, spec, 0.3)
     assert [tuple(box) for box in found.boxes] == [tuple(boxes[anchor]) for anchor, _ in expected]
     assert found.labels.tolist() == [label for _, label in expected]
@@ -45,21 +46,21 @@ def test_equals_a_plain_loop(classes: int, max_boxes: int) -> None:
 
 def test_the_threshold_itself_is_not_enough() -> None:
     boxes = np.array([[0, 0, 10, 10]], np.float32)
-    assert len(select_boxes(boxes, np.array([[0.5]], np.float32), BoxSpec(), 0.5)) == 0
-    assert len(select_boxes(boxes, np.array([[0.51]], np.float32), BoxSpec(), 0.5)) == 1
+    assert len(BoxOutput().select(boxes, np.array([[0.5]], np.float32), 0.5)) == 0
+    assert len(BoxOutput().select(boxes, np.array([[0.51]], np.float32), 0.5)) == 1
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_none_and_one(count: int) -> None:
-    found = select_boxes(np.ones((count, 4), np.float32), np.ones((count, 1), np.float32), BoxSpec(), 0.5)
+    found = BoxOutput().select(np.ones((count, 4), np.float32), np.ones((count, 1), np.float32), 0.5)
     assert found.boxes.shape == (count, 4)
 
 
 def raw_head_card(size: int = 64) -> ModelCard:
     strides = (8, 16)
     names = [f"{kind}{stride}" for kind in ("score", "box") for stride in strides]
-    box = BoxSpec("distribution", strides, 8, tuple(names[:2]), tuple(names[2:]))
-    return ModelCard("raw", "detect", "any", (size, size), classes=("person",), box=box)
+    output = BoxDistributionOutput(tuple(names[:2]), tuple(names[2:]), strides)
+    return ModelCard("raw", "any", InputSpec((size, size), "stretch"), output, classes=("person",))
 
 
 def test_distributions_become_boxes() -> None:
@@ -67,7 +68,7 @@ def test_distributions_become_boxes() -> None:
     card = raw_head_card()
     outputs = {}
     expected = []
-    for stride in card.box.strides:
+    for stride in (8, 16):
         side = 64 // stride
         logits = rng.normal(0, 3, (2, side * side, 32)).astype(np.float32)
         logits.flags.writeable = False
@@ -80,7 +81,7 @@ def test_distributions_become_boxes() -> None:
             chance = np.exp(edges) / np.exp(edges).sum(axis=2, keepdims=True)
             distance = (chance * np.arange(8)).sum(axis=2) * stride
             expected.append(np.concatenate([center - distance[:, :2], center + distance[:, 2:]], axis=1))
-    boxes, scores = decode_boxes(outputs, card)
+    boxes, scores = cast("BoxDistributionOutput", card.output).decode(outputs, card.input.size)
     assert scores.shape == (2, 80, 1)
     np.testing.assert_allclose(boxes, np.stack(expected, axis=1), atol=1e-4)  # float32 softmax, 64 px
 
@@ -92,9 +93,10 @@ def test_detector_input_equals_the_reference_formula() -> None:
     image.flags.writeable = False
     expected = image[:, :, ::-1].astype(np.float32)
     expected *= np.float32(1 / 255.0)
-    expected -= np.array(card.mean)[None, None]
-    expected /= np.array(card.std)[None, None]
-    tensor = detector_input(image, card)
+    expected -= np.array(card.input.mean)[None, None]
+    expected /= np.array(card.input.std)[None, None]
+    tensor = np.empty((1, 3, 192, 192), np.float32)
+    detector_input(image, card.input, out=tensor)
     np.testing.assert_array_equal(tensor[0], expected.transpose(2, 0, 1))
 
 
@@ -102,7 +104,6 @@ def test_color_order_is_the_cards() -> None:
     image = np.zeros((2, 2, 3), np.uint8)
     image[:, :, 0] = 255  # blue
     for color, channel in (("bgr", 0), ("rgb", 2)):
-        card = ModelCard("c", "detect", "any", (2, 2), (0, 0, 0), (1, 1, 1), color, classes=("person",))  # type: ignore[arg-type]  # literals in a loop
         out = np.empty((3, 2, 2), np.float32)
-        normalize(image, card, out=out)
+        normalize(image, color=color, mean=(0, 0, 0), std=(1, 1, 1), out=out)
         assert out.sum(axis=(1, 2)).argmax() == channel

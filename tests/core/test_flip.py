@@ -1,13 +1,11 @@
 """Test-time flip: aligned to the stride, whatever the model."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pose_onnx import HeatmapSpec, KeypointModel, decode_heatmaps, load_card
-from pose_onnx.core.keypoints import merge_mirrored
+from pose_onnx import HeatmapOutput, KeypointModel, decode_heatmaps, load_card
 
 CARD = load_card("tinypose_128x96")
 
@@ -23,17 +21,18 @@ def bumps(points_input: np.ndarray, stride: int, shape: tuple[int, int]) -> np.n
 
 @pytest.mark.parametrize("stride", [2, 4, 8])
 def test_both_passes_agree_on_a_perfect_network(stride: int) -> None:
-    card = replace(CARD, heatmap=HeatmapSpec(stride=stride))
+    output = HeatmapOutput(stride=stride)
     height, width = 32 * stride, 24 * stride
     joints = np.random.default_rng(0).uniform(5 * stride, 17 * stride, (17, 2))
     order = np.arange(17)
-    for left, right in card.flip_pairs:
+    for left, right in CARD.flip_pairs:
         order[[left, right]] = right, left
     mirrored_joints = np.stack([width - 1 - joints[order, 0], joints[order, 1]], axis=1)
     plain = bumps(joints, stride, (height // stride, width // stride))[None]
     mirrored = bumps(mirrored_joints, stride, (height // stride, width // stride))[None]
     plain.flags.writeable = mirrored.flags.writeable = False
-    points, _ = decode_heatmaps(merge_mirrored(plain, mirrored, card))
+    merged = output.merge_mirrored({"heatmaps": plain}, {"heatmaps": mirrored}, CARD)
+    points, _ = decode_heatmaps(merged["heatmaps"])
     # Sharing a peak between two cells widens it a little; the reference's whole cell would be 0.25 off.
     np.testing.assert_allclose(points[0] * stride, joints, atol=0.02 * stride)
 

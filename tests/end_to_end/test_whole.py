@@ -10,6 +10,7 @@ import onnx
 import pytest
 
 from pose_onnx import (
+    BoxOutput,
     Detector,
     ExportError,
     KeypointModel,
@@ -107,7 +108,7 @@ def test_of_two_boxes_of_one_person_the_better(tiny_detector: Path) -> None:
     image[16:24, 16:24], image[16:24, 24:32] = 255, 200
     card = read_card(tiny_detector)
     for overlap, count in ((0.3, 1), (0.34, 2)):  # the boxes share a third
-        model = assemble(onnx.load(tiny_detector), replace(card, box=replace(card.box, nms_iou=overlap)))
+        model = assemble(onnx.load(tiny_detector), replace(card, output=BoxOutput(nms_iou=overlap)))
         assert len(run(model.SerializeToString(), image)["boxes"]) == count
 
 

@@ -42,7 +42,7 @@ def check_contract(file: Path, name: str) -> None:
     onnx.checker.check_model(model, full_check=True)
     assert [(o.domain, o.version) for o in model.opset_import] == [("", 17)]
     graph = Graph.from_model(model)
-    assert [(t.name, t.shape) for t in graph.inputs] == [("image", ("N", 3, *load_card(name).input_size))]
+    assert [(t.name, t.shape) for t in graph.inputs] == [("image", ("N", 3, *load_card(name).input.size))]
     assert [(t.name, t.shape) for t in graph.outputs] == OUTPUTS[name]
     assert not {node.op for node in graph.nodes} & {*FORBIDDEN, "Constant", "Identity", "Unsqueeze"}
     assert read_card(file) == load_card(name)
@@ -119,7 +119,8 @@ def test_every_form_of_inference_folder_becomes_the_same_model(
     expected, found = run_file(exported / f"{name}.onnx", inputs), run_file(result.files[0], inputs)
     # The same network, perhaps in another order of operations: rounding is all that may differ.
     rounding = rounding_of(result.files[0], inputs, found)
-    demand(compare("folder vs checkpoint", expected, found, precision="fp32", rounding=rounding))
+    card = load_card(name)
+    demand(compare("folder vs checkpoint", expected, found, card=card, precision="fp32", rounding=rounding))
     assert {p: p.stat().st_mtime_ns for p in (paddle_sources / folder).iterdir()} == before
 
 

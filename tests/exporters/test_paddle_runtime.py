@@ -30,7 +30,7 @@ def test_tensors_are_named_as_in_the_exports(
     paddle_sources: Path, folder: str, name: str, outputs: tuple[TensorSpec, ...]
 ) -> None:
     runtime = open_runtime(paddle_sources / folder, "paddle", threads=1)
-    assert runtime.inputs == (TensorSpec("image", (None, 3, *load_card(name).input_size)),)
+    assert runtime.inputs == (TensorSpec("image", (None, 3, *load_card(name).input.size)),)
     assert runtime.outputs == outputs
 
 
@@ -52,7 +52,8 @@ def test_the_numbers_are_those_of_the_exports(
     inputs = make_inputs(load_card(name))
     expected, found = run_file(exported / f"{name}.onnx", inputs), run_file(paddle_sources / folder, inputs)
     rounding = rounding_of(exported / f"{name}.onnx", inputs, expected)
-    demand(compare("paddle vs ort", expected, found, precision="fp32", rounding=rounding))
+    card = load_card(name)
+    demand(compare("paddle vs ort", expected, found, card=card, precision="fp32", rounding=rounding))
 
 
 @pytest.mark.parametrize(

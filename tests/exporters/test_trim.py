@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from pose_onnx import BoxSpec, ExportError, ModelCard, load_card
+from pose_onnx import BoxOutput, ExportError, InputSpec, ModelCard, load_card
 from pose_onnx.exporters.decode import BoxDecode
 from pose_onnx.exporters.graph import Graph, Node, TensorInfo
 from pose_onnx.exporters.heads import find_heads
@@ -16,9 +16,8 @@ from pose_onnx.exporters.passes import SIMPLIFY, rewrite
 from pose_onnx.exporters.trim import trim
 from tests.exporters.graphs import images, ops, run
 
-CARD = ModelCard(
-    "small", "detect", "none", (16, 16), classes=("person", "dog"), box=BoxSpec(strides=(8, 16), bins=3)
-)
+BOXES = BoxOutput(strides=(8, 16), bins=3)
+CARD = ModelCard("small", "none", InputSpec((16, 16), "stretch"), BOXES, classes=("person", "dog"))
 LEVELS = ((2, 4), (1, 1))  # anchors per side: 2 x 2 cells of 8 px, 1 x 1 of 16 px
 
 
@@ -49,11 +48,11 @@ def test_raw_heads_are_decoded_in_the_graph() -> None:
     graph = rewrite(trim(raw_heads(), CARD), SIMPLIFY)
     x = images(graph, 2)
     boxes, scores = run(graph, x)
-    decode = BoxDecode.of(CARD.box)
+    decode = BoxDecode.of(BOXES)
     flat = x.reshape(2, -1)
     bins = np.concatenate([flat[:, :48].reshape(2, 4, 12), flat[:, 48:60].reshape(2, 1, 12)], axis=1)
     # A row of float32 products of order 10: rounding of about 1e-6.
-    np.testing.assert_allclose(boxes, decode.boxes(bins, decode.sizes(CARD.input_size)), atol=1e-5)
+    np.testing.assert_allclose(boxes, decode.boxes(bins, decode.sizes(CARD.input.size)), atol=1e-5)
     np.testing.assert_array_equal(scores[:, :4], flat[:, :8].reshape(2, 4, 2))
 
 
@@ -102,7 +101,11 @@ def test_nms_and_scale_factor_are_cut_off() -> None:
 
 def test_argmax_is_cut_off() -> None:
     card = replace(
-        load_card("tinypose_128x96"), input_size=(8, 8), keypoints=("a", "b", "c"), flip_pairs=(), skeleton=()
+        load_card("tinypose_128x96"),
+        input=InputSpec((8, 8), "affine_crop"),
+        keypoints=("a", "b", "c"),
+        flip_pairs=(),
+        skeleton=(),
     )
     nodes = [
         Node("Relu", ["x"], ["maps"]),
@@ -117,7 +120,7 @@ def test_argmax_is_cut_off() -> None:
 
 def test_an_image_of_another_size_is_an_error() -> None:
     with pytest.raises(ExportError, match=r"image is \(3, 16, 16\) but 'small' has \(3, 32, 32\)"):
-        trim(with_nms(), replace(CARD, input_size=(32, 32)))
+        trim(with_nms(), replace(CARD, input=replace(CARD.input, size=(32, 32))))
 
 
 def test_an_unknown_input_is_an_error() -> None:
@@ -150,5 +153,5 @@ def test_heads_are_told_by_shape(
     "shapes", [{}, {"a": (1, 5, 4)}, {"a": (1, 5, 4), "b": (1, 80, 5)}, {"a": (100, 6), "b": (1,)}]
 )
 def test_outputs_of_another_kind_are_an_error(shapes: dict[str, tuple[int | str, ...]]) -> None:
-    with pytest.raises(ExportError, match=r"not those of 'small' \(detect, 2 classes\)"):
+    with pytest.raises(ExportError, match=r"not those of 'small' \(boxes of 2 classes\)"):
         find_heads(shapes, CARD)

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 import pytest
 
-from pose_onnx import PRESETS, PoseEstimator, Poses, load_card
+from pose_onnx import PRESETS, HeatmapOutput, PoseEstimator, Poses, load_card
 from pose_onnx.core.crops import Crops, paddle_crops
-from pose_onnx.core.keypoints import keypoint_input, read_keypoints
+from pose_onnx.core.keypoints import keypoint_input, keypoints_in_image
 from tests.parity.conftest import Check
 
 PAIRS = {
@@ -86,18 +86,24 @@ def stages(shared: Path, golden: dict[str, Any], pose: str) -> list[tuple[np.nda
         answer = golden[name][KEY_OF_POSE[pose]]
         people = len(tensors[f"{name}/{pose}/heatmap"])
         boxes = np.array(answer["boxes"], np.float32)[:people]
-        crops = paddle_crops(boxes, photo.shape[:2], load_card(pose).input_size, 4)
+        crops = paddle_crops(boxes, photo.shape[:2], load_card(pose).input.size, 4)
         np.testing.assert_array_equal(crops.regions, answer["crops"][:people])
         found.append((photo, crops, answer, f"{name}/{pose}"))
     assert found
     return found
 
 
+def decoded(heatmaps: np.ndarray, crops: Crops) -> np.ndarray:
+    """Return the keypoints that the preset "paddle" reads, image pixels."""
+    points, scores = HeatmapOutput().read({"heatmaps": heatmaps}, PRESETS["paddle"])
+    return keypoints_in_image(points, scores, crops)[0]
+
+
 @pytest.mark.parametrize("pose", KEY_OF_POSE)
 def test_pre_processing(shared: Path, golden: dict[str, Any], pose: str, check: Check) -> None:
     tensors = np.load(shared / "golden" / "paddle_pose_tensors.npz")
     errors = [
-        keypoint_input(photo, crops, load_card(pose)) - tensors[f"{key}/input"]
+        keypoint_input(photo, crops, load_card(pose).input) - tensors[f"{key}/input"]
         for photo, crops, _, key in stages(shared, golden, pose)
     ]
     check("pre-processing vs PaddleDetection", pose, worst(errors), 0.0, "")
@@ -110,7 +116,9 @@ def test_decode(shared: Path, golden: dict[str, Any], pose: str, check: Check) -
     for _, crops, answer, key in stages(shared, golden, pose):
         heatmaps = tensors[f"{key}/heatmap"]
         heatmaps.flags.writeable = False
-        points, _ = read_keypoints(heatmaps, crops, load_card(pose), PRESETS["paddle"])
+        points, _ = keypoints_in_image(
+            *HeatmapOutput().read({"heatmaps": heatmaps}, PRESETS["paddle"]), crops
+        )
         errors.append(points - np.array(answer["keypoints"])[: len(points), :, :2])
     # The golden points are float32 at up to 640: their last bit is 3e-5 to 6e-5 px.
     check("decode vs PaddleDetection", pose, worst(errors), 2e-4, "px")
@@ -126,7 +134,7 @@ def test_a_half_pixel_is_noticed(shared: Path, golden: dict[str, Any]) -> None:
         unrounded = crops.heatmap_to_image.copy()
         unrounded[:, :, 2] += size / 2 - np.round(size / 2)
         wrong = Crops(crops.regions, crops.image_to_input, unrounded, crops.valid)
-        points, _ = read_keypoints(tensors[f"{key}/heatmap"], wrong, load_card(pose), PRESETS["paddle"])
+        points = decoded(tensors[f"{key}/heatmap"], wrong)
         errors.append(points - np.array(answer["keypoints"])[: len(points), :, :2])
     assert worst(errors) > 0.4
 

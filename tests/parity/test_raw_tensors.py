@@ -21,8 +21,8 @@ import pytest
 
 from pose_onnx import load_card, load_image
 from pose_onnx.core.crops import full_image_crops
-from pose_onnx.core.detection import detector_input
 from pose_onnx.core.keypoints import keypoint_input
+from pose_onnx.detector import detector_input
 from pose_onnx.runtimes import backend_for, open_runtime
 from tests.conftest import OFFICIAL
 from tests.parity.conftest import Check
@@ -41,7 +41,7 @@ def noise(name: str) -> np.ndarray:
     """Return the input that the golden tensors were computed from."""
     card = load_card(name)
     count = 2 if card.task == "keypoints" else 1
-    return np.random.default_rng(0).standard_normal((count, 3, *card.input_size)).astype(np.float32)
+    return np.random.default_rng(0).standard_normal((count, 3, *card.input.size)).astype(np.float32)
 
 
 def from_photos(name: str, shared: Path) -> np.ndarray:
@@ -52,11 +52,13 @@ def from_photos(name: str, shared: Path) -> np.ndarray:
     for photo, answer in answers.items():
         pixels = load_image(shared / "coco_dev" / "images" / photo)
         if card.task == "detect":
-            tensors.append(detector_input(pixels, card))
+            tensor = np.empty((1, 3, *card.input.size), np.float32)
+            detector_input(pixels, card.input, out=tensor)
+            tensors.append(tensor)
         else:
             boxes = np.array(answer["picodet_320+tinypose_256x192"]["boxes"], np.float32).reshape(-1, 4)
-            crops = full_image_crops(boxes, pixels.shape[:2], card.input_size, card.heatmap.stride)
-            tensors.append(keypoint_input(pixels, crops, card))
+            crops = full_image_crops(boxes, pixels.shape[:2], card.input.size, 4)
+            tensors.append(keypoint_input(pixels, crops, card.input))
     return np.concatenate(tensors)
 
 

@@ -12,7 +12,9 @@ import onnx
 import pytest
 
 from pose_onnx import (
+    HeatmapOutput,
     InputError,
+    InputSpec,
     KeypointModel,
     MissingCardError,
     ModelCard,
@@ -34,7 +36,10 @@ JOINTS = ("wrist", "left_thumb", "right_thumb", "tip")
 
 def own_card(size: tuple[int, int]) -> ModelCard:
     flips, limbs = ((1, 2),), ((0, 1), (0, 2), (0, 3))
-    return ModelCard("any", "keypoints", "tinypose", size, keypoints=JOINTS, flip_pairs=flips, skeleton=limbs)
+    return ModelCard(
+        "any", "tinypose", InputSpec(size, "affine_crop"), HeatmapOutput(), keypoints=JOINTS,
+        flip_pairs=flips, skeleton=limbs,
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -46,7 +51,7 @@ def bare_hand(tiny_pose: Path, tmp_path: Path) -> tuple[Path, Path]:
     model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(filters, "filters"))
     model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = len(JOINTS)
     onnx.save(model, tmp_path / "hand.onnx")
-    (tmp_path / "card.json").write_text(own_card(read_card(tiny_pose).input_size).to_json())
+    (tmp_path / "card.json").write_text(own_card(read_card(tiny_pose).input.size).to_json())
     return tmp_path / "hand.onnx", tmp_path / "card.json"
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import onnx
@@ -13,9 +14,8 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from pose_onnx import BoxSpec, Detector, ModelCard, load_card
+from pose_onnx import BoxDistributionOutput, Detector, ModelCard, load_card
 from pose_onnx.core.boxes import box_iou
-from pose_onnx.core.detection import decode_boxes
 from pose_onnx.exporters import export
 from pose_onnx.exporters.checkpoint import match_parameters
 from pose_onnx.exporters.networks import network_of
@@ -34,8 +34,7 @@ FOUND = 0.6
 def distribution_card(path: Path) -> ModelCard:
     """The card of an export that has eight raw outputs: four of classes, then four of box distributions."""
     names = [output.name for output in onnx.load(path).graph.output]
-    box = BoxSpec("distribution", score_outputs=tuple(names[:4]), box_outputs=tuple(names[4:]))
-    return replace(load_card(path.stem), box=box)
+    return replace(load_card(path.stem), output=BoxDistributionOutput(tuple(names[:4]), tuple(names[4:])))
 
 
 @pytest.fixture(scope="module", params=["picodet_s_320_coco", "picodet_s_416_coco"])
@@ -64,11 +63,12 @@ def test_heads_and_boxes_are_those_of_the_foreign_export(foreign: Path, ours: Pa
         found = dict(archive)
     expected = run(foreign, found["image"])
     card = distribution_card(foreign)
+    output = cast("BoxDistributionOutput", card.output)
     for level in LEVELS:
-        for kind, names in (("score", card.box.score_outputs), ("bins", card.box.box_outputs)):
+        for kind, names in (("score", output.score_outputs), ("bins", output.box_outputs)):
             error = np.abs(found[f"{kind}{level}"] - expected[names[level]]).max()
             assert error <= RAW_BAR, f"{kind} {level}: {error}"
-    boxes, scores = decode_boxes(expected, card)
+    boxes, scores = output.decode(expected, card.input.size)
     assert np.abs(found["boxes"] - boxes).max() <= BOX_BAR
     assert np.abs(found["scores"] - scores).max() <= RAW_BAR
 
@@ -128,7 +128,7 @@ def test_export_with_random_weights(
         value.name: [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
         for value in (*graph.input, *graph.output)
     }
-    side, anchors = card.input_size[0], ANCHORS[card.input_size[0]]
+    side, anchors = card.input.size[0], ANCHORS[card.input.size[0]]
     assert sizes == {"image": ["N", 3, side, side], "boxes": ["N", anchors, 4], "scores": ["N", anchors, 80]}
     images = np.random.default_rng(1).standard_normal((3, 3, side, side)).astype(np.float32)
     together, alone = run(files[0], images), run(files[0], images[2:])

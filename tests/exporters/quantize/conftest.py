@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto
 
-from pose_onnx import ModelCard, load_card
+from pose_onnx import HeatmapOutput, InputSpec, ModelCard, load_card
 from pose_onnx.exporters.graph import Graph, Node, TensorInfo
 
 SIZE = (64, 48)
@@ -16,9 +16,9 @@ SIZE = (64, 48)
 def card() -> ModelCard:
     return ModelCard(
         "small",
-        "keypoints",
         "none",
-        SIZE,
+        InputSpec(SIZE, "affine_crop"),
+        HeatmapOutput(),
         keypoints=load_card("tinypose_128x96").keypoints,
         limits="so long that the quantiser stores it elsewhere: " + 1024 * ".",
         source="made by the tests",

@@ -104,7 +104,7 @@ def test_int8_is_always_judged_and_float16_where_it_can_be(dev: Dev) -> None:
 
 
 def test_a_detector_is_measured_by_its_boxes(dev: Dev, tiny_detector: Path) -> None:
-    assert dev.measure(tiny_detector, "detect") == pytest.approx(100)
+    assert dev.measure(tiny_detector, read_card(tiny_detector)) == pytest.approx(100)
 
 
 def test_a_picture_that_cannot_be_read_is_an_error(
@@ -112,9 +112,9 @@ def test_a_picture_that_cannot_be_read_is_an_error(
 ) -> None:
     (dataset / "0.png").write_bytes(b"no picture")
     with pytest.raises(InputError, match=r"0\.png"):
-        dev.measure(tiny_pose, "keypoints")
+        dev.measure(tiny_pose, read_card(tiny_pose))
     with pytest.raises(InputError, match=r"0\.png"):
-        dev.measure(tiny_detector, "detect")
+        dev.measure(tiny_detector, read_card(tiny_detector))
 
 
 @pytest.mark.parametrize(

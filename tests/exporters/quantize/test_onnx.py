@@ -11,14 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pose_onnx import ModelCard
 from pose_onnx.exporters.graph import Graph
+from pose_onnx.exporters.outputs.boxes import EXPORT as BOXES
+from pose_onnx.exporters.outputs.heatmaps import EXPORT as HEATMAPS
 from pose_onnx.exporters.passes import rewrite
 from pose_onnx.exporters.quantize.exceptions import float_weights
 from pose_onnx.exporters.quantize.insert import quantize_layers
 from pose_onnx.exporters.quantize.layers import Layer, layers_of
 from pose_onnx.exporters.quantize.numbers import activation_scale, to_int8, weight_scales
 from pose_onnx.exporters.quantize.ranges import Ranges, measure_ranges, session_of
-from pose_onnx.exporters.quantize.sensitivity import box_damage, heatmap_damage, rank_layers
+from pose_onnx.exporters.quantize.sensitivity import rank_layers
 from pose_onnx.exporters.quantize.store_int8 import STORE_INT8
 
 VALUES = st.floats(-1e4, 1e4, width=32)
@@ -135,7 +138,7 @@ def test_layers_that_are_left_out_stay_as_they_are(graph: Graph, samples: np.nda
 
 
 def test_the_layers_around_a_tensor_with_one_huge_channel_come_first(
-    graph: Graph, samples: np.ndarray
+    graph: Graph, samples: np.ndarray, card: ModelCard
 ) -> None:
     # The same network, but the other channels of `fr` vanish in the steps that the first one needs.
     changed = graph.copy()
@@ -145,17 +148,17 @@ def test_the_layers_around_a_tensor_with_one_huge_channel_come_first(
     constants |= {"first": constants["first"] * up, "first.b": constants["first.b"] * up.ravel()}
     constants["point"] = constants["point"] * down
     assert error(graph, changed, samples) < 1e-5
-    ranked = rank_layers(changed, ranges_of(changed, samples), samples, "keypoints")
+    ranked = rank_layers(changed, ranges_of(changed, samples), samples, card)
     assert {*names(ranked)[:2]} == {"first", "point"}
     assert sorted(names(ranked)) == ["depth", "first", "last", "point"]
 
 
 def test_damage_is_relative_to_heatmaps_and_to_boxes_that_are_seen() -> None:
     maps = np.ones((1, 1, 2, 2), np.float32)
-    assert heatmap_damage({"heatmaps": 4 * maps}, {"heatmaps": 5 * maps}) == pytest.approx(1 / 16)
+    assert HEATMAPS.damage({"heatmaps": 4 * maps}, {"heatmaps": 5 * maps}) == pytest.approx(1 / 16)
     boxes = np.array([[[0, 0, 10, 10], [0, 0, 10, 10]]], np.float32)
     before = {"boxes": boxes, "scores": np.array([[[0.9], [0.1]]], np.float32)}
     after = {"boxes": boxes + np.array([[[1], [100]]]), "scores": np.array([[[0.8], [0.9]]], np.float32)}
-    assert box_damage(before, after) == pytest.approx(0.1 + 0.1)
+    assert BOXES.damage(before, after) == pytest.approx(0.1 + 0.1)
     unseen = {"boxes": boxes, "scores": np.array([[[0.1], [0.05]]], np.float32)}
-    assert box_damage(unseen, {**unseen, "boxes": boxes + np.float32(1)}) == pytest.approx(0.1)
+    assert BOXES.damage(unseen, {**unseen, "boxes": boxes + np.float32(1)}) == pytest.approx(0.1)

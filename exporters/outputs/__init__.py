@@ -1,0 +1,46 @@
+"""What exporters must know of each kind of output; what it takes to run one is in `pose_onnx.outputs`.
+
+A kind is one file here, with an object that has the members of `OutputExport`, and one line in `EXPORTS`.
+Another package adds one by entry point (group `pose_onnx.exporters.outputs`, the name is the kind's).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.metadata import entry_points
+from types import MappingProxyType
+from typing import Final, cast
+
+from pose_onnx.cards.card import ModelCard
+from pose_onnx.errors import UnknownNameError
+from pose_onnx.exporters.outputs._export import Heads, OutputExport, Shape
+
+__all__ = ["EXPORTS", "Heads", "OutputExport", "Shape", "export_of"]
+
+ENTRY_POINT_GROUP: Final = "pose_onnx.exporters.outputs"
+
+EXPORTS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "heatmaps": "pose_onnx.exporters.outputs.heatmaps:EXPORT",
+        "boxes": "pose_onnx.exporters.outputs.boxes:EXPORT",
+    }
+)
+"""Where the object of each kind is. Kinds that are run but never written are not here."""
+
+
+def export_of(card: ModelCard) -> OutputExport:
+    """Return what exporters know of a card's kind of output.
+
+    Raises:
+        UnknownNameError: Nothing of this kind can be exported.
+    """
+    kind = card.output.kind
+    if kind in EXPORTS:
+        module, _, name = EXPORTS[kind].partition(":")
+        return cast("OutputExport", getattr(import_module(module), name))
+    for entry in entry_points(group=ENTRY_POINT_GROUP, name=kind):
+        return cast("OutputExport", entry.load())
+    raise UnknownNameError(
+        f"card {card.name!r} has the output {kind!r}, which cannot be exported; these can: {list(EXPORTS)}"
+    )

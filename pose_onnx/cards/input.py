@@ -1,0 +1,47 @@
+"""The network's input, as a card tells it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from pose_onnx.cards.schema import check_types
+from pose_onnx.core.arrays import F32, Image
+from pose_onnx.core.normalizing import normalize
+from pose_onnx.errors import CardError
+
+MAX_SIDE: Final = 8192
+"""Pixels of a network's input on one side, at most: a card that says more is damaged."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """How a picture becomes a network's input.
+
+    Attributes:
+        size: Height and width, pixels.
+        resize: How a picture, or a person in it, comes to that size: "affine_crop" (one person, aspect kept),
+            or a name of `pose_onnx.resizing.RESIZERS`.
+        color: Channel order of the network's input.
+        mean: For each channel in the order of `color`, subtracted after scaling pixels to 0..1.
+        std: For each channel, divided by after that.
+    """
+
+    size: tuple[int, int]
+    resize: str
+    color: Literal["rgb", "bgr"] = "rgb"
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # of ImageNet, RGB
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+    def __post_init__(self) -> None:
+        check_types(self, "the card's input")
+        if not 0 < min(self.size) <= max(self.size) <= MAX_SIDE:
+            raise CardError(
+                f"the card's input has size {self.size}; it must be height and width, 1 to {MAX_SIDE}"
+            )
+        if min(self.std) <= 0:
+            raise CardError(f"the card's input has std {self.std}; each must be above 0")
+
+    def normalize(self, pixels_bgr: Image, *, out: F32) -> None:
+        """Normalise (h, w, 3) uint8 BGR pixels into a (3, h, w) float32 tensor, which is written."""
+        normalize(pixels_bgr, color=self.color, mean=self.mean, std=self.std, out=out)

@@ -1,0 +1,117 @@
+"""JSON to frozen records and back: every value is checked against the type of its field.
+
+Fields that a record does not know are kept apart, not refused: a newer version may have written them, and
+a file that is written again must still have them.
+"""
+
+from __future__ import annotations
+
+import reprlib
+import sys
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import MISSING, fields
+from functools import cache
+from types import MappingProxyType
+from typing import Any, Final, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
+
+from pose_onnx.errors import CardError
+
+Record = TypeVar("Record")
+
+
+def read_record(kind: type[Record], data: object, where: str) -> tuple[Record, dict[str, Any]]:
+    """Build a record from a JSON object.
+
+    Args:
+        kind: A dataclass whose `__post_init__` calls `check_types`.
+        data: What JSON gave.
+        where: What it is, for error messages.
+
+    Returns:
+        The record, and the fields that it does not know.
+
+    Raises:
+        CardError: Not an object, a field is missing, or a value has another type than its field.
+    """
+    if not isinstance(data, Mapping):
+        raise CardError(f"{where} is {short(data)}; it must be a JSON object")
+    known = {item.name: item for item in fields(kind) if item.init}  # type: ignore[arg-type]  # a dataclass
+    missing = [
+        name
+        for name, item in known.items()
+        if name not in data and item.default is MISSING and item.default_factory is MISSING
+    ]
+    if missing:
+        raise CardError(f"{where} lacks {missing}; add them")
+    values = {name: as_tuples(value) for name, value in data.items() if name in known}
+    return kind(**values), {name: value for name, value in data.items() if name not in known}
+
+
+def check_types(record: object, where: str) -> None:
+    """Refuse a record with a value that is not of its field's type; a number must be finite.
+
+    Raises:
+        CardError: Naming the first such field.
+    """
+    hints = _field_types(cast("Hashable", type(record)))
+    for item in fields(record):  # type: ignore[arg-type]  # a dataclass
+        value = getattr(record, item.name)
+        if problem := _type_problem(value, hints[item.name]):
+            raise CardError(f"{where}: {item.name} is {short(value)}; it must be {problem}")
+
+
+@cache
+def _field_types(kind: Hashable) -> Mapping[str, Any]:
+    return MappingProxyType(get_type_hints(cast("type", kind)))
+
+
+def as_tuples(value: Any) -> Any:
+    """Return JSON's lists as tuples, which records hold."""
+    return tuple(map(as_tuples, value)) if isinstance(value, list) else value
+
+
+def _type_problem(value: object, wanted: Any) -> str:
+    """Say in a few words what a value must be, or nothing if it is that."""
+    origin = get_origin(wanted)
+    if origin is Literal:
+        choices = get_args(wanted)
+        return "" if isinstance(value, str) and value in choices else f"one of {list(choices)}"
+    if origin is tuple:
+        return _tuple_problem(value, get_args(wanted))
+    if wanted not in _SCALARS:  # a record, which checks itself
+        return ""
+    test, words = _SCALARS[wanted]
+    return "" if test(value) else words
+
+
+def _tuple_problem(value: object, items: tuple[Any, ...]) -> str:
+    any_length = items[-1] is Ellipsis
+    each = _PLURALS.get(items[0], "lists")
+    words = f"a list of {each}" if any_length else f"a list of {len(items)} {each}"
+    if not isinstance(value, tuple) or (not any_length and len(value) != len(items)):
+        return words
+    kinds = items[:1] * len(value) if any_length else items
+    return words if any(map(_type_problem, value, kinds)) else ""
+
+
+_PLURALS: Final = MappingProxyType({str: "texts", int: "whole numbers", float: "finite numbers"})
+
+
+def _is_number(value: object) -> bool:
+    # Compared, not math.isfinite: that fails on whole numbers beyond the range of float.
+    return type(value) in (int, float) and abs(cast("float", value)) <= sys.float_info.max
+
+
+_SCALARS: Final[Mapping[Any, tuple[Callable[[object], bool], str]]] = MappingProxyType(
+    {
+        str: (lambda value: isinstance(value, str), "a text"),
+        int: (lambda value: type(value) is int, "a whole number"),
+        float: (_is_number, "a finite number"),
+        bool: (lambda value: type(value) is bool, "true or false"),
+    }
+)
+
+
+def short(value: object) -> str:
+    """Return a value as text of bounded length, for messages."""
+    return reprlib.repr(value)

@@ -1,0 +1,79 @@
+"""Kinds of output: what a network's tensors are called, what shape they have, and how they are read.
+
+A kind is one file here, with a frozen dataclass that has the members of `OutputSpec`, and one line in
+`KINDS`. Another package adds one by entry point (group `pose_onnx.outputs`, the name is the kind's). What
+exporters must know of a kind is in `pose_onnx.exporters.outputs`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import entry_points
+from types import MappingProxyType
+from typing import Any, Final, cast
+
+from pose_onnx.cards.schema import read_record, short
+from pose_onnx.errors import CardError
+from pose_onnx.outputs._spec import DetectionOutput, KeypointOutput, OutputSpec, Shape, Tensors
+from pose_onnx.outputs.box_distributions import BoxDistributionOutput
+from pose_onnx.outputs.boxes import BoxOutput
+from pose_onnx.outputs.heatmaps import HeatmapOutput
+
+__all__ = [
+    "KINDS",
+    "BoxDistributionOutput",
+    "BoxOutput",
+    "DetectionOutput",
+    "HeatmapOutput",
+    "KeypointOutput",
+    "OutputSpec",
+    "Shape",
+    "Tensors",
+    "kind_names",
+    "output_to_dict",
+    "read_output",
+]
+
+ENTRY_POINT_GROUP: Final = "pose_onnx.outputs"
+
+KINDS: Final[Mapping[str, type[OutputSpec]]] = MappingProxyType(
+    {spec.kind: spec for spec in (HeatmapOutput, BoxOutput, BoxDistributionOutput)}
+)
+"""Ours, by name."""
+
+
+def kind_names() -> tuple[str, ...]:
+    """Return the names of all kinds, other packages' included."""
+    return (*KINDS, *sorted(entry_points(group=ENTRY_POINT_GROUP).names - KINDS.keys()))
+
+
+def read_output(data: object) -> tuple[OutputSpec, dict[str, Any]]:
+    """Read the `output` of a card.
+
+    Returns:
+        The output, and the fields that its kind does not know.
+
+    Raises:
+        CardError: No such kind, or a value cannot be.
+    """
+    kind = data.get("kind") if isinstance(data, Mapping) else None
+    if not isinstance(kind, str) or kind not in kind_names():
+        raise CardError(
+            f"the card's output has the kind {short(kind)}; known are {list(kind_names())}; "
+            "install the package that adds it, or a newer pose-onnx"
+        )
+    fields = {name: value for name, value in cast("Mapping[str, Any]", data).items() if name != "kind"}
+    return read_record(_spec_of(kind), fields, "the card's output")
+
+
+def output_to_dict(output: OutputSpec) -> dict[str, Any]:
+    """Return what `read_output` reads."""
+    return {"kind": output.kind, **asdict(cast("Any", output))}
+
+
+def _spec_of(kind: str) -> type[OutputSpec]:
+    if kind in KINDS:
+        return KINDS[kind]
+    (entry,) = entry_points(group=ENTRY_POINT_GROUP, name=kind)
+    return cast("type[OutputSpec]", entry.load())

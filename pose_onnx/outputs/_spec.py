@@ -1,0 +1,64 @@
+"""What every kind of output has, and what those of one task have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from pose_onnx.core.arrays import F32
+from pose_onnx.detections import Detections
+
+if TYPE_CHECKING:
+    from pose_onnx.cards.card import ModelCard
+    from pose_onnx.presets import Preset
+
+Shape = tuple["int | None", ...]
+"""Sizes of a tensor's axes; `None` where any size fits."""
+Tensors = Mapping[str, F32]
+"""A network's outputs by name."""
+
+
+class OutputSpec(Protocol):
+    """A kind of output: a frozen dataclass whose fields are what the card says of it.
+
+    Attributes:
+        kind: Its name in a card.
+        task: What it is good for: "detect" (boxes in a picture) or "keypoints" (joints of one person's crop).
+    """
+
+    kind: ClassVar[str]
+    task: ClassVar[str]
+
+    @property
+    def tensor_names(self) -> tuple[str, ...]:
+        """Names of the outputs that the model's file must have."""
+
+    def problems(self, card: ModelCard) -> list[str]:
+        """Say in whole sentences what is wrong with the card's values."""
+
+    def shapes(self, card: ModelCard) -> dict[str, Shape]:
+        """Return the shape that each tensor must have, by the card."""
+
+
+class DetectionOutput(OutputSpec, Protocol):
+    """Output of a network that finds boxes in a picture."""
+
+    def decode(self, tensors: Tensors, input_size: tuple[int, int]) -> tuple[F32, F32]:
+        """Return boxes (N, A, 4), xyxy in pixels of the network's input, and scores (N, A, C), 0 to 1."""
+
+    def select(self, boxes: F32, scores: F32, threshold: float) -> Detections:
+        """Keep of (A, 4) boxes with (A, C) scores those above a threshold that no better one covers."""
+
+
+class KeypointOutput(OutputSpec, Protocol):
+    """Output of a network that finds the joints of the one person in its input."""
+
+    @property
+    def stride(self) -> int:
+        """Input pixels per unit of the points that `read` returns."""
+
+    def read(self, tensors: Tensors, preset: Preset) -> tuple[F32, F32]:
+        """Return points (N, K, 2), xy in units of `stride` input pixels, and scores (N, K)."""
+
+    def merge_mirrored(self, tensors: Tensors, mirrored: Tensors, card: ModelCard) -> Tensors:
+        """Average outputs with those of the same crops mirrored (`tensor[..., ::-1]`)."""

@@ -1,0 +1,83 @@
+"""Keypoints as heatmaps of one person's crop: PP-TinyPose, HRNet and their kin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from pose_onnx.cards.schema import check_types
+from pose_onnx.core.arrays import F32
+from pose_onnx.core.heatmaps import decode_heatmaps
+from pose_onnx.outputs._spec import Shape, Tensors
+
+if TYPE_CHECKING:
+    from pose_onnx.cards.card import ModelCard
+    from pose_onnx.presets import Preset
+
+HEATMAPS = "heatmaps"
+
+
+@dataclass(frozen=True, slots=True)
+class HeatmapOutput:
+    """One tensor `heatmaps` (N, K, H / stride, W / stride).
+
+    Attributes:
+        stride: Input pixels per heatmap cell; a joint at input pixel x has its peak at cell x / stride.
+        blur_kernel: Side of the Gaussian that DARK smooths with, odd (docs/accuracy.md).
+    """
+
+    kind: ClassVar[str] = "heatmaps"
+    task: ClassVar[str] = "keypoints"
+
+    stride: int = 4
+    blur_kernel: int = 3
+
+    def __post_init__(self) -> None:
+        check_types(self, "the card's output")
+
+    @property
+    def tensor_names(self) -> tuple[str, ...]:
+        """See `OutputSpec`."""
+        return (HEATMAPS,)
+
+    def problems(self, card: ModelCard) -> list[str]:
+        """See `OutputSpec`."""
+        checks = (
+            (bool(card.keypoints), "a keypoint model must name its keypoints"),
+            (self.stride > 0, f"output.stride is {self.stride}; it must be 1 or more"),
+            (
+                self.blur_kernel > 0 and self.blur_kernel % 2 == 1,
+                f"output.blur_kernel is {self.blur_kernel}; it must be odd and 1 or more",
+            ),
+        )
+        return [sentence for holds, sentence in checks if not holds]
+
+    def shapes(self, card: ModelCard) -> dict[str, Shape]:
+        """See `OutputSpec`."""
+        height, width = (side // self.stride for side in card.input.size)
+        return {HEATMAPS: (None, len(card.keypoints), height, width)}
+
+    def read(self, tensors: Tensors, preset: Preset) -> tuple[F32, F32]:
+        """Decode the heatmaps with DARK; see `KeypointOutput`."""
+        return decode_heatmaps(
+            tensors[HEATMAPS], blur_kernel=preset.blur_kernel or self.blur_kernel, max_step=preset.max_step
+        )
+
+    def merge_mirrored(self, tensors: Tensors, mirrored: Tensors, card: ModelCard) -> Tensors:
+        """See `KeypointOutput`.
+
+        Mirroring takes input column x to w - 1 - x, so a peak at cell x / s reappears, once its map is
+        mirrored back, at x / s - (s - 1) / s: for a stride s of 4 it must move by 0.75 cells.
+        (PaddleDetection's evaluation moves it by 1, its deployment does not flip.)
+        """
+        joints = np.arange(len(card.keypoints))
+        for left, right in card.flip_pairs:
+            joints[[left, right]] = right, left
+        back = mirrored[HEATMAPS][:, joints, :, ::-1]
+        one_further = np.concatenate([back[..., :1], back[..., :-1]], axis=-1)
+        shift = np.float32(1 - 1 / self.stride)
+        aligned = (1 - shift) * back + shift * one_further
+        merged: F32 = (tensors[HEATMAPS] + aligned) / 2
+        return {HEATMAPS: merged}

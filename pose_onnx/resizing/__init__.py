@@ -1,0 +1,21 @@
+"""Ways to bring a whole picture to the size of a network's input.
+
+A way is one file here and one line in `RESIZERS`; a card names it as `input.resize`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from pose_onnx.core.arrays import Image
+from pose_onnx.resizing._resized import Resized
+from pose_onnx.resizing.stretch import stretch
+
+__all__ = ["RESIZERS", "Resized"]
+
+RESIZERS: Final[Mapping[str, Callable[[Image, tuple[int, int]], Resized]]] = MappingProxyType(
+    {"stretch": stretch}
+)
+"""By name: (H, W, 3) uint8 pixels and the height and width of the input in, `Resized` out."""
