@@ -44,7 +44,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(site: Path | None, *command: str | Path) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join(filter(None, [site and str(site), str(ROOT), os.environ.get("PYTHONPATH")]))
+    path = os.pathsep.join([*([str(site)] if site else []), str(ROOT), os.environ.get("PYTHONPATH", "")])
     return subprocess.run(
         [sys.executable, *map(str, command)],
         env={**os.environ, "PYTHONPATH": path, "GLOG_minloglevel": "2"},

@@ -1,6 +1,6 @@
 """A kind of output that the package does not know: joints as coordinates, as another package would add it.
 
-One tensor `points` (N, K, 3): x, y in input pixels and a score. The test installs this file with entry points.
+One tensor `points` (N, K, 3): x, y in input pixels and a score. The test installs it with entry points.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class PointOutput:
     def merge_mirrored(self, tensors: Tensors, mirrored: Tensors, card: ModelCard) -> Tensors:
         back = mirrored["points"] * np.array([-1, 1, 1], np.float32)
         back[..., 0] += card.input.size[1] - 1
-        return {"points": (tensors["points"] + back) / 2}
+        merged: F32 = ((tensors["points"] + back) / 2).astype(np.float32)
+        return {"points": merged}
 
 
 class PointExport:
