@@ -29,9 +29,9 @@ from plain_export import BUILT_IN, plain_export
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.exporters.graph import Graph
 from pose_onnx.exporters.passes import SIMPLIFY, rewrite
-from pose_onnx.exporters.pipeline import REFERENCE, WRITERS
-from pose_onnx.exporters.quantize.candidates import Material
 from pose_onnx.exporters.source import read_source, resolve_card
+from pose_onnx.exporters.targets import REFERENCE, candidates
+from pose_onnx.exporters.targets.material import Material
 from pose_onnx.exporters.trim import trim
 from pose_onnx.exporters.verify import make_inputs
 
@@ -70,7 +70,7 @@ def run(opened: Any, images: F32) -> list[F32]:
 def ours(plain: Path, card: ModelCard) -> bytes:
     """The file that `pose-onnx export` writes."""
     graph = rewrite(trim(Graph.from_model(onnx.load(plain)), card), SIMPLIFY)
-    return next(WRITERS[REFERENCE](Material(graph, card))).content
+    return next(candidates(REFERENCE, Material(graph, card))).content
 
 
 def measure(plain: Any, fast: Any, images: F32, threads: int, repeats: int) -> tuple[float, float, float]:

@@ -1,7 +1,8 @@
 """Paddle -> ONNX -> TFLite, every export with a receipt of its accuracy.
 
-Nothing heavy is imported here: Paddle, paddle2onnx and onnx are needed when an
-export runs, and come with `pip install 'pose-onnx[export]'`.
+Nothing heavy is imported here. A checkpoint of an official network becomes ONNX with the base install, and
+TFLite with `pose-onnx[tflite]`; Paddle and paddle2onnx (`pose-onnx[export]`) are for inference folders and
+for networks without a template.
 """
 
 from __future__ import annotations
@@ -9,10 +10,9 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pose_onnx.cards.card import ModelCard
-from pose_onnx.exporters._tools import demand_tools
 
 if TYPE_CHECKING:
     from pose_onnx.exporters.pipeline import ExportResult
@@ -34,6 +34,7 @@ def export(
     annotations: str | os.PathLike[str] | None = None,
     images: str | os.PathLike[str] | None = None,
     force: bool = False,
+    via: Literal["template", "paddle"] | None = None,
 ) -> ExportResult:
     """Export a Paddle model, verify the result, and write a receipt.
 
@@ -52,17 +53,18 @@ def export(
             refused if it has more than 1.0 AP less.
         images: folder of their pictures.
         force: write what is too inaccurate, or int8 without annotations, too; the receipt says so.
+        via: how a checkpoint becomes ONNX: "template", without Paddle, or "paddle"; a template where there is
+            one if None. Inference folders always go through Paddle.
 
     Returns:
         The files, the receipt, and what was measured.
 
     Raises:
-        DependencyError: Paddle, paddle2onnx or onnx are not installed.
+        DependencyError: a package that this export needs is not installed.
         ModelFileError: the source is missing, broken, or not of this model.
         InputError, UnknownNameError, CardError: an argument cannot be used.
         ExportError: a stage failed, or an accuracy bar was crossed. No file is left behind.
     """
-    demand_tools()
     from pose_onnx.exporters.pipeline import run_export  # noqa: PLC0415 (needs the tools)
     from pose_onnx.exporters.quantize.request import Quantization  # noqa: PLC0415 (likewise)
 
@@ -75,6 +77,7 @@ def export(
         out=Path(out),
         photo=None if photo is None else Path(photo),
         end_to_end=end_to_end,
+        via=via,
         quantization=Quantization(
             calibration=None if calibration is None else Path(calibration),
             annotations=None if annotations is None else Path(annotations),

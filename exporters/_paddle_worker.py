@@ -63,6 +63,33 @@ def trace(card: str, parameters: str, program: str, images: str, outputs: str) -
     np.savez(outputs, **results)  # type: ignore[arg-type]  # of NumPy's stub: keywords are arrays here
 
 
+def shapes(card: str, program: str) -> None:
+    """Write name and shape of every parameter of a network of ours, in the network's order.
+
+    Args:
+        card: model card as JSON.
+        program: .json to write.
+    """
+    model_card = ModelCard.from_json(card)
+    layer = network_of(model_card).build(model_card)
+    found = {name: list(value.shape) for name, value in layer.state_dict().items()}
+    Path(program).write_text(json.dumps(found), encoding="utf-8")
+
+
+def random(card: str, program: str, images: str) -> None:
+    """Write random weights of a network of ours.
+
+    Args:
+        card: model card as JSON.
+        program: .npz to write.
+        images: .npz of network inputs by name.
+    """
+    from pose_onnx.exporters.networks.random_weights import random_weights  # noqa: PLC0415 (imports Paddle)
+
+    weights = random_weights(ModelCard.from_json(card), _load(images))
+    np.savez(program, **weights)  # type: ignore[arg-type]  # of NumPy's stub: keywords are arrays here
+
+
 def convert(program: str, params: str, onnx: str) -> None:
     """Convert a program with paddle2onnx.
 
@@ -136,7 +163,7 @@ def _load(path: str) -> Arrays:
 
 
 COMMANDS: Final[Mapping[str, Callable[..., None]]] = MappingProxyType(
-    {"trace": trace, "convert": convert, "run": run}
+    {"trace": trace, "shapes": shapes, "random": random, "convert": convert, "run": run}
 )
 
 

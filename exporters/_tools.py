@@ -1,33 +1,44 @@
-"""Are the packages of the extra "export" here? Asked before anything is started."""
+"""Are the packages that an export needs here? Asked before anything is started."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Final
 
 from pose_onnx.errors import DependencyError
+from pose_onnx.exporters.targets import TARGETS
 
-REQUIRED: Final = (
-    "onnx",
-    "paddle",
-    "paddle2onnx",
-    "yaml",
-    "flatbuffers",
-    "ai_edge_litert",
-    "ai_edge_quantizer",
-)
+PADDLE: Final = ("paddle", "paddle2onnx", "yaml")
+EXPORT_EXTRA: Final = "with Python 3.10 to 3.12 run: pip install 'pose-onnx[export]'"
 
 
-def demand_tools() -> None:
-    """Check that all are installed.
+def demand_targets(formats: Sequence[str]) -> None:
+    """Check that what these file formats need is installed.
 
     Raises:
-        DependencyError: names what is missing, and the command that installs it.
+        DependencyError: Names what is missing, and the command that installs it.
     """
-    missing = [name for name in REQUIRED if find_spec(name) is None]
+    for name in formats:
+        _demand(
+            f"writing {name!r} files", TARGETS[name].packages, f"run: pip install {TARGETS[name].install}"
+        )
+
+
+def demand_paddle() -> None:
+    """Check that Paddle's converter is installed.
+
+    Raises:
+        DependencyError: Names what is missing, and the command that installs it.
+    """
+    _demand("exporting through Paddle", PADDLE, EXPORT_EXTRA)
+
+
+def _demand(purpose: str, packages: Sequence[str], remedy: str) -> None:
+    missing = [name for name in packages if find_spec(name) is None]
     if missing:
         raise DependencyError(
-            f"exporting needs {', '.join(missing)}, not installed for Python {sys.version_info[0]}."
-            f"{sys.version_info[1]}; with Python 3.10 to 3.12 run: pip install 'pose-onnx[export]'"
+            f"{purpose} needs {', '.join(missing)}, not installed for Python {sys.version_info[0]}."
+            f"{sys.version_info[1]}; {remedy}"
         )

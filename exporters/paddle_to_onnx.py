@@ -63,6 +63,33 @@ def to_onnx(
     return _convert(program, work), outputs
 
 
+def parameter_shapes(card: ModelCard, work: Path) -> dict[str, tuple[int, ...]]:
+    """Return name and shape of every parameter of a card's network.
+
+    Raises:
+        ExportError: Paddle failed.
+        UnknownNameError: there is no such network.
+    """
+    found = work / "shapes.found.json"
+    _worker(work, "shapes", card=card.to_json(), program=found)
+    shapes = json.loads(found.read_text(encoding="utf-8"))
+    return {name: tuple(shape) for name, shape in shapes.items()}
+
+
+def random_parameters(card: ModelCard, images: Mapping[str, NDArray[np.float32]], work: Path) -> Arrays:
+    """Return random weights of a card's network with which it behaves like a trained one.
+
+    Raises:
+        ExportError: Paddle failed.
+        UnknownNameError: there is no such network.
+    """
+    np.savez(work / "images.npz", **images)  # type: ignore[arg-type]  # as above
+    weights = work / "random.npz"
+    _worker(work, "random", card=card.to_json(), program=weights, images=work / "images.npz")
+    with np.load(weights) as archive:
+        return dict(archive)
+
+
 def _convert(program: Path, work: Path) -> onnx.ModelProto:
     target = work / "paddle2onnx.onnx"
     _worker(work, "convert", program=program, params=program.with_suffix(".pdiparams"), onnx=target)

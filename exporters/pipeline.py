@@ -6,81 +6,30 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import Final
 
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.errors import ExportError, InputError
+from pose_onnx.exporters._tools import demand_targets
+from pose_onnx.exporters.conversion import Converted, Way, convert
 from pose_onnx.exporters.end_to_end import write_end_to_end
 from pose_onnx.exporters.graph import Graph
-from pose_onnx.exporters.paddle_to_onnx import Outputs, to_onnx
-from pose_onnx.exporters.passes import FOR_ORT, SIMPLIFY, rewrite
-from pose_onnx.exporters.passes.halve_weights import HALVE_WEIGHTS
+from pose_onnx.exporters.passes import SIMPLIFY, rewrite
 from pose_onnx.exporters.quantize.calibration import calibration_samples
-from pose_onnx.exporters.quantize.candidates import (
-    Candidate,
-    Material,
-    onnx_file,
-    onnx_static,
-    onnx_weights,
-    tflite_file,
-    tflite_static,
-    tflite_weights,
-)
 from pose_onnx.exporters.quantize.gate import Accuracy, Gate
-from pose_onnx.exporters.quantize.request import STATIC, WEIGHTS, Quantization
+from pose_onnx.exporters.quantize.request import STATIC, Quantization
 from pose_onnx.exporters.receipt import SUFFIX, make_receipt
 from pose_onnx.exporters.source import read_source, resolve_card
+from pose_onnx.exporters.targets import FORMATS, PRECISIONS, REFERENCE, Kind, candidates
+from pose_onnx.exporters.targets.material import Material
 from pose_onnx.exporters.trim import trim
 from pose_onnx.exporters.verify import Arrays, Measured, compare, demand, make_inputs, rounding_of, run_file
 from pose_onnx.files import make_folder
 
 log = logging.getLogger(__name__)
-
-Target = tuple[str, str]
-"""Format and precision."""
-
-
-Writer = Callable[[Material], Iterator[Candidate]]
-"""Gives the files that may be written, in the order to try."""
-
-
-def _onnx_fp32(material: Material) -> Iterator[Candidate]:
-    yield Candidate(onnx_file(rewrite(material.graph, FOR_ORT), material.card))
-
-
-def _onnx_fp16(material: Material) -> Iterator[Candidate]:
-    yield Candidate(onnx_file(rewrite(material.graph, [*FOR_ORT, HALVE_WEIGHTS]), material.card))
-
-
-def _tflite_fp32(material: Material) -> Iterator[Candidate]:
-    yield Candidate(tflite_file(material.graph, material.card))
-
-
-def _tflite_fp16(material: Material) -> Iterator[Candidate]:
-    yield Candidate(tflite_file(material.graph, material.card, weights="float16"))
-
-
-WRITERS: Final[Mapping[Target, Writer]] = MappingProxyType(
-    {
-        ("onnx", "fp32"): _onnx_fp32,
-        ("onnx", "fp16"): _onnx_fp16,
-        ("tflite", "fp32"): _tflite_fp32,
-        ("tflite", "fp16"): _tflite_fp16,
-        ("onnx", WEIGHTS): onnx_weights,
-        ("tflite", WEIGHTS): tflite_weights,
-        ("onnx", STATIC): onnx_static,
-        ("tflite", STATIC): tflite_static,
-    }
-)
-"""How each kind of file is made. The first is what all others are compared with."""
-REFERENCE: Final[Target] = ("onnx", "fp32")
-FORMATS: Final = tuple(dict.fromkeys(kind for kind, _ in WRITERS))
-PRECISIONS: Final = tuple(dict.fromkeys(precision for _, precision in WRITERS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +49,7 @@ class ExportResult:
     accuracy: tuple[Accuracy, ...] = ()
 
 
-def file_name(model: str, target: Target) -> str:
+def file_name(model: str, target: Kind) -> str:
     """Name of an exported file: `<model>.onnx`, `<model>_fp16.tflite`, ..."""
     kind, precision = target
     return f"{model}{'' if precision == 'fp32' else f'_{precision}'}.{kind}"
@@ -117,9 +66,11 @@ def run_export(
     photo: Path | None,
     quantization: Quantization,
     end_to_end: bool = False,
+    via: Way | None = None,
 ) -> ExportResult:
     """Export one model; see `pose_onnx.exporters.export`."""
     targets = _targets(to, precision)
+    demand_targets(to)
     to_wrap = _targets_to_wrap(targets) if end_to_end else []
     quantization.check(precision)
     gate = Gate(quantization.dev, force=quantization.force)
@@ -130,9 +81,9 @@ def run_export(
     with _work_folder(out) as work:
         inputs = make_inputs(known, photo)
         with stages("to_onnx"):
-            converted, paddle = to_onnx(origin, known, inputs, work)
+            converted = convert(origin, known, inputs, work, via)
         with stages("trim"):
-            graph = trim(Graph.from_model(converted), known)
+            graph = trim(Graph.from_model(converted.model), known)
         with stages("simplify"):
             graph = rewrite(graph, SIMPLIFY)
         with stages("calibrate"):
@@ -142,7 +93,7 @@ def run_export(
         with stages("write"):
             files, accuracy = _write(material, targets, gate, work)
         with stages("verify"):
-            measured = _verify(files, known, paddle, inputs)
+            measured = _verify(files, known, converted, inputs)
             demand(measured)
         wanted = [files[target] for target in targets]
         with stages("end_to_end"):
@@ -154,14 +105,21 @@ def run_export(
         with stages("receipt"):
             receipt = work / f"{known.name}{SUFFIX}"
             text = make_receipt(
-                known, origin, wanted, measured, photo=photo, accuracy=accuracy, measured_on=gate.facts()
+                known,
+                origin,
+                wanted,
+                measured,
+                structure=converted.structure,
+                photo=photo,
+                accuracy=accuracy,
+                measured_on=gate.facts(),
             ).to_json()
             receipt.write_text(text, encoding="utf-8")
         *published, published_receipt = _publish([*wanted, receipt], out)
     return ExportResult(tuple(published), published_receipt, tuple(measured), tuple(accuracy))
 
 
-def _targets(to: Sequence[str], precision: Sequence[str]) -> list[Target]:
+def _targets(to: Sequence[str], precision: Sequence[str]) -> list[Kind]:
     unknown = [t for t in to if t not in FORMATS] + [p for p in precision if p not in PRECISIONS]
     if unknown or not to or not precision:
         raise InputError(
@@ -171,7 +129,7 @@ def _targets(to: Sequence[str], precision: Sequence[str]) -> list[Target]:
     return list(dict.fromkeys((kind, p) for kind in to for p in precision))
 
 
-def _targets_to_wrap(targets: Sequence[Target]) -> list[Target]:
+def _targets_to_wrap(targets: Sequence[Kind]) -> list[Kind]:
     """Return those of which there is an end-to-end file."""
     if found := [target for target in targets if target[0] == REFERENCE[0]]:
         return found
@@ -229,25 +187,28 @@ def _material(graph: Graph, card: ModelCard, calibration: Path | None, gate: Gat
 
 
 def _write(
-    material: Material, targets: Sequence[Target], gate: Gate, work: Path
-) -> tuple[dict[Target, Path], list[Accuracy]]:
+    material: Material, targets: Sequence[Kind], gate: Gate, work: Path
+) -> tuple[dict[Kind, Path], list[Accuracy]]:
     """Write the reference and every target; return their files, and what the smaller formats cost."""
     files, accuracy = {}, []
     for target in dict.fromkeys([REFERENCE, *targets]):
         files[target] = file = work / file_name(material.card.name, target)
-        candidates = WRITERS[target](material)
+        found = candidates(target, material)
         if gate.judges(target[1]):
-            accuracy.append(gate.choose(candidates, file, files[REFERENCE], material))
+            accuracy.append(gate.choose(found, file, files[REFERENCE], material))
         else:
-            file.write_bytes(next(candidates).content)
+            file.write_bytes(next(found).content)
     return files, accuracy
 
 
-def _verify(files: Mapping[Target, Path], card: ModelCard, paddle: Outputs, inputs: Arrays) -> list[Measured]:
+def _verify(
+    files: Mapping[Kind, Path], card: ModelCard, converted: Converted, inputs: Arrays
+) -> list[Measured]:
     reference = run_file(files[REFERENCE], inputs)
     rounding = rounding_of(files[REFERENCE], inputs, reference)
+    stage = f"onnx fp32 vs {converted.reference}"
     measured = compare(
-        "onnx fp32 vs paddle", paddle, reference, card=card, precision=REFERENCE[1], rounding=rounding
+        stage, converted.outputs, reference, card=card, precision=REFERENCE[1], rounding=rounding
     )
     for target, file in files.items():
         if target != REFERENCE:

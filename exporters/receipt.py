@@ -40,6 +40,8 @@ class Receipt:
         files: SHA-256 of every file that was written, by name.
         versions: of the tools that took part.
         inputs: what was fed for the comparison.
+        structure: how the network's structure is known to be right, where a template was filled: its name,
+            and what was measured between Paddle and ONNX Runtime when it was made.
         errors: every difference that was measured, with its bar.
         accuracy: `on` what average precision was measured, and what each file of a smaller number format
             has: `Accuracy` by file.
@@ -50,6 +52,7 @@ class Receipt:
     files: Mapping[str, str]
     versions: Mapping[str, str]
     inputs: Mapping[str, str]
+    structure: Mapping[str, object]
     errors: tuple[Measured, ...]
     accuracy: Mapping[str, object]
 
@@ -64,6 +67,7 @@ def make_receipt(
     files: Sequence[Path],
     measured: Sequence[Measured],
     *,
+    structure: Mapping[str, object],
     photo: Path | None,
     accuracy: Sequence[Accuracy],
     measured_on: Mapping[str, str | int | float],
@@ -78,6 +82,7 @@ def make_receipt(
             "random": f"numpy.random.default_rng({SEED}).standard_normal",
             "photo": photo.name if photo else DEMO_PHOTO,
         },
+        structure=structure,
         errors=tuple(measured),
         accuracy={"on": dict(measured_on), "files": [asdict(each) for each in accuracy]} if accuracy else {},
     )

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from pose_onnx.errors import ExportError
-from pose_onnx.exporters.quantize.candidates import Candidate, Material
 from pose_onnx.exporters.quantize.exceptions import SHARES, UNJUDGED_SHARES
 from pose_onnx.exporters.quantize.measure import Dev
 from pose_onnx.exporters.quantize.request import INT8
+from pose_onnx.exporters.targets.material import Candidate, Material
 
 LARGEST_DROP: Final = 1.0
 """AP, in percent, that a precision may lose against float32."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from pose_onnx.exporters.graph import Graph, TensorInfo
+from pose_onnx.exporters.plain_run import plain_session
 
 F32 = NDArray[np.float32]
 Ranges = Mapping[str, tuple[float, float]]
@@ -39,12 +40,7 @@ def measure_ranges(graph: Graph, samples: F32, names: Iterable[str]) -> Ranges:
 
 def session_of(graph: Graph) -> ort.InferenceSession:
     """Open a graph in ONNX Runtime for few, short runs: as it is, since optimising it takes longer."""
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3  # errors only
-    model = graph.to_model().SerializeToString()
-    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return plain_session(graph.to_model().SerializeToString())
 
 
 def _with_outputs(graph: Graph, names: list[str]) -> Graph:

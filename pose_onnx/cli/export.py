@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 FORMATS: Final = ("onnx", "tflite")
 PRECISIONS: Final = ("fp32", "fp16", "int8-dynamic", "int8")
+WAYS: Final = ("template", "paddle")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--annotations", metavar="JSON", help="COCO person keypoints: measure AP, refuse 1.0 less than fp32")
     add("--images", metavar="DIR", help="folder of the annotated pictures")
     add("--force", action="store_true", help="write a precision that is refused, or int8 unmeasured")
+    add(
+        "--via",
+        choices=WAYS,
+        help="how a checkpoint becomes ONNX: by a template that comes along, or through Paddle (default: a"
+        " template where there is one)",
+    )
     add("--out", default=".", metavar="DIR", help="folder for the files (default: here)")
 
 
@@ -65,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
         annotations=args.annotations,
         images=args.images,
         force=args.force,
+        via=args.via,
     )
     print(table([("COMPARED", "INPUT", "OUTPUT", "LARGEST DIFFERENCE", "BAR"), *map(_row, done.measured)]))
     print()

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 SUFFIXES: Final = (".onnx", ".tflite")
 """Every model is kept in both formats."""
 CHECKPOINTS: Final = (".pdparams", ".npz")
+STATIC: Final = "int8"
+WEIGHTS: Final = "int8-dynamic"
+"""Names of precisions; `pose_onnx.exporters.targets` has all."""
 
 
 def pull(
@@ -60,7 +63,7 @@ def pull(
     store = Store(Path(dest).expanduser() if dest is not None else models_home())
     wanted = [file_name(name, suffix, each) for each in precision for suffix in SUFFIXES]
     if not (wanted and store.holds(name, wanted)):
-        _demand_exports(name, precision)
+        _demand_exports(card, precision)
         with store.locked(name):
             if not store.holds(name, wanted):  # another process may have been faster
                 _make(card, store, precision, policy, progress=progress)
@@ -130,7 +133,14 @@ def convert(source: Path, card: ModelCard, precision: Sequence[str], work: Path)
         unpacked = work / "unpacked"
         unpack(source, unpacked)
         source = _source_in(unpacked, source.name)
-    return export(source, card=card, to=("onnx", "tflite"), precision=precision, out=work / "exported")
+    return export(
+        source,
+        card=card,
+        to=("onnx", "tflite"),
+        precision=precision,
+        out=work / "exported",
+        force=WEIGHTS in precision,  # there are no annotated pictures to judge it on; the receipt says so
+    )
 
 
 def _source_in(folder: Path, archive: str) -> Path:
@@ -144,23 +154,23 @@ def _source_in(folder: Path, archive: str) -> Path:
     return found[0]
 
 
-def _demand_exports(name: str, precision: Sequence[str]) -> None:
+def _demand_exports(card: ModelCard, precision: Sequence[str]) -> None:
     """Find out before anything is fetched whether it can be converted."""
-    from pose_onnx.exporters._tools import demand_tools  # noqa: PLC0415 (only who pulls needs it)
+    from pose_onnx.exporters._tools import demand_targets  # noqa: PLC0415 (only who pulls needs it)
+    from pose_onnx.exporters.conversion import template_for  # noqa: PLC0415 (likewise)
+    from pose_onnx.exporters.targets import FORMATS, PRECISIONS  # noqa: PLC0415 (likewise)
 
-    try:
-        demand_tools()
-    except DependencyError as error:
-        raise DependencyError(
-            f"{error}; or use the built-in models, or run pose-onnx models pull {name} --dest DIR on another"
-            " machine, copy DIR here and name it in POSE_ONNX_HOME"
-        ) from error
-    from pose_onnx.exporters.pipeline import PRECISIONS  # noqa: PLC0415 (needs the tools)
-    from pose_onnx.exporters.quantize.request import INT8  # noqa: PLC0415 (likewise)
-
-    known = [each for each in PRECISIONS if each not in INT8]
+    known = [each for each in PRECISIONS if each != STATIC]
     if not precision or {*precision} - {*known}:
         raise InputError(
-            f"precision {[*precision]} was asked for; choose out of {known} (int8 is judged on annotated"
-            " pictures: make it with pose-onnx export)"
+            f"precision {[*precision]} was asked for; choose out of {known} ({STATIC!r} needs your photos:"
+            " make it with pose-onnx export)"
         )
+    try:
+        demand_targets(FORMATS)
+        template_for(card, None)
+    except DependencyError as error:
+        raise DependencyError(
+            f"{error}; or use the built-in models, or run pose-onnx models pull {card.name} --dest DIR on"
+            " another machine, copy DIR here and name it in POSE_ONNX_HOME"
+        ) from error

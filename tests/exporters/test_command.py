@@ -19,7 +19,7 @@ def test_export_verify_info(paddle_sources: Path, tmp_path: Path, capsys: pytest
     for path in (*files, tmp_path / f"{MODEL}.receipt.json"):
         assert path.is_file()
         assert str(path) in printed
-    assert "onnx fp32 vs paddle" in printed
+    assert "onnx fp32 vs plain ONNX Runtime" in printed
     assert main(["verify", *map(str, files)]) == 0
     assert "end to end" in capsys.readouterr().out
     for path in files:

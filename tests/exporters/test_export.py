@@ -32,8 +32,9 @@ OUTPUTS = {
 def exported(paddle_sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Both checkpoints in every format and precision."""
     folder = tmp_path_factory.mktemp("exported")
-    export(paddle_sources / f"{POSE}.pdparams", precision=("fp32", "fp16"), out=folder)
-    export(paddle_sources / f"{DETECTOR}.npz", model=DETECTOR, precision=("fp32", "fp16"), out=folder)
+    checkpoint, halves = paddle_sources / f"{POSE}.pdparams", ("fp32", "fp16")
+    export(checkpoint, precision=halves, out=folder, via="paddle")
+    export(paddle_sources / f"{DETECTOR}.npz", model=DETECTOR, precision=halves, out=folder, via="paddle")
     return folder
 
 
@@ -139,7 +140,7 @@ def test_a_crossed_bar_fails_the_export_and_leaves_no_file(
     with pytest.raises(
         ExportError, match=r"'verify' failed .*onnx fp32 vs paddle: heatmaps .* \(bar 5e-06, "
     ):
-        export(paddle_sources / f"{POSE}.npz", to=("onnx",), out=out)
+        export(paddle_sources / f"{POSE}.npz", to=("onnx",), out=out, via="paddle")
     assert list(out.iterdir()) == []
 
 
@@ -148,10 +149,10 @@ def test_an_earlier_export_survives_a_failed_one(
 ) -> None:
     (tmp_path / f"{DETECTOR}.onnx").write_bytes(b"earlier")
 
-    def full_disk(*_: object) -> bytes:
+    def full_disk(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(pipeline, "WRITERS", {**pipeline.WRITERS, ("onnx", "fp32"): full_disk})
+    monkeypatch.setattr(pipeline, "candidates", full_disk)
     with pytest.raises(ExportError, match=r"No space left on device.*choose a writable folder"):
         export(paddle_sources / "detector" / "no_nms", to=("onnx",), out=tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == [f"{DETECTOR}.onnx"]
@@ -195,6 +196,12 @@ def test_unknown_formats_are_errors_before_any_work(
         export(tmp_path / "nothing", to=to, precision=precision, out=tmp_path / "out")
 
 
+def np_checkpoint(folder: Path) -> Path:
+    """Write a checkpoint of another network: it is read before a tool is asked for."""
+    np.savez(folder / "other.npz", weight=np.ones((1, 2), np.float32))
+    return folder / "other.npz"
+
+
 def test_missing_tools_are_one_error_with_the_command(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -205,7 +212,7 @@ def test_missing_tools_are_one_error_with_the_command(
     with pytest.raises(
         DependencyError, match=r"needs paddle, paddle2onnx.*3\.10 to 3\.12.*'pose-onnx\[export\]'"
     ):
-        export(tmp_path)
+        export(np_checkpoint(tmp_path), model=POSE, out=tmp_path / "out", via="paddle")
 
 
 def test_importing_the_exporters_loads_nothing_heavy() -> None:

@@ -224,10 +224,8 @@ def test_names_that_cannot_be(home: Path) -> None:
 def test_without_the_extra_it_says_what_else_works(
     home: Path, web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_tools, "REQUIRED", ("paddle_that_is_not_there",))
-    with pytest.raises(
-        DependencyError, match=r"pose-onnx\[export\].*built-in models.*--dest DIR.*POSE_ONNX_HOME"
-    ):
+    monkeypatch.setattr(_tools, "find_spec", lambda _: None)
+    with pytest.raises(DependencyError, match=r"pip install.*built-in models.*--dest DIR.*POSE_ONNX_HOME"):
         zoo.pull(MODEL)
     assert web.requests == []
     assert zoo.where(MODEL) == ()

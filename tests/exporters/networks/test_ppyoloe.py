@@ -28,7 +28,7 @@ def test_export_with_random_weights(
     random_checkpoint: Callable[[str], Path], tmp_path: Path, name: str
 ) -> None:
     """Paddle computes both branches of every RepVGG block, the exported files one convolution."""
-    result = export(random_checkpoint(name), model=name, to=("onnx", "tflite"), out=tmp_path)
+    result = export(random_checkpoint(name), model=name, to=("onnx", "tflite"), out=tmp_path, via="paddle")
     assert {m.stage for m in result.measured} == {"onnx fp32 vs paddle", "tflite fp32 vs onnx fp32"}
     for measured in (m for m in result.measured if m.inputs == "random"):
         assert measured.error <= BARS[measured.output], measured

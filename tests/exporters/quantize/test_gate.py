@@ -15,12 +15,14 @@ import pytest
 from pose_onnx import ExportError, InputError, load_card, read_card
 from pose_onnx.exporters.graph import Graph
 from pose_onnx.exporters.quantize.calibration import FEWEST, SAMPLES, calibration_samples
-from pose_onnx.exporters.quantize.candidates import Candidate, Material, onnx_file, onnx_weights
 from pose_onnx.exporters.quantize.exceptions import SHARES, UNJUDGED_SHARES
 from pose_onnx.exporters.quantize.gate import LARGEST_DROP, TOO_LOW, UNMEASURED, Gate, Trial
 from pose_onnx.exporters.quantize.layers import layers_of
 from pose_onnx.exporters.quantize.measure import Dev
+from pose_onnx.exporters.quantize.onnx import int8_weights
 from pose_onnx.exporters.quantize.request import Quantization
+from pose_onnx.exporters.targets.material import Candidate, Material
+from pose_onnx.exporters.targets.onnx import onnx_file
 from pose_onnx.image_files import load_image
 
 PHOTOS = Path(__file__).resolve().parents[3] / "models" / "photos"
@@ -187,7 +189,7 @@ def test_the_official_weights_in_int8_keep_their_ap(
     )
     gate = Gate(Dev(tmp_path / "some.json", shared / "coco_dev" / "images"), force=False)
     file = tmp_path / "int8.onnx"
-    accuracy = gate.choose(onnx_weights(material), file, reference, material)
+    accuracy = gate.choose(int8_weights(material), file, reference, material)
     print(accuracy.ap, accuracy.drop)  # noqa: T201
     assert accuracy.drop is not None
     assert accuracy.drop <= LARGEST_DROP

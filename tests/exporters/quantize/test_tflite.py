@@ -12,16 +12,11 @@ from ai_edge_litert.interpreter import Interpreter
 
 from pose_onnx import ModelCard, read_card
 from pose_onnx.exporters.graph import Graph
-from pose_onnx.exporters.quantize.candidates import (
-    Candidate,
-    Material,
-    onnx_static,
-    tflite_file,
-    tflite_static,
-    tflite_weights,
-)
+from pose_onnx.exporters.quantize import onnx, tflite
+from pose_onnx.exporters.quantize.ai_edge import calibrate
 from pose_onnx.exporters.quantize.layers import layers_of
-from pose_onnx.exporters.quantize.tflite import calibrate
+from pose_onnx.exporters.targets.material import Candidate, Material
+from pose_onnx.exporters.targets.tflite import tflite_file
 from pose_onnx.runtimes import open_runtime
 
 
@@ -57,7 +52,7 @@ def kernels(content: bytes) -> dict[str, str]:
 
 
 def test_weights_alone(material: Material, tmp_path: Path) -> None:
-    (candidate,) = tflite_weights(material)
+    (candidate,) = tflite.int8_weights(material)
     assert kernels(candidate.content) == {
         "first": "float32",
         "depth": "float32",
@@ -69,7 +64,7 @@ def test_weights_alone(material: Material, tmp_path: Path) -> None:
 
 
 def test_whole_layers_but_those_that_suffer_most(material: Material, tmp_path: Path) -> None:
-    every, half = tflite_static(material)
+    every, half = tflite.int8(material)
     assert every.kept == ()
     assert half.kept == material.ranked[:2]
     assert set(kernels(every.content).values()) == {"int8"}
@@ -79,7 +74,7 @@ def test_whole_layers_but_those_that_suffer_most(material: Material, tmp_path: P
     assert read_card(tmp_path / "int8.tflite") == material.card
 
 
-@pytest.mark.parametrize("writer", [tflite_weights, tflite_static])
+@pytest.mark.parametrize("writer", [tflite.int8_weights, tflite.int8])
 def test_all_data_is_inside_the_flatbuffer(
     material: Material, writer: Callable[[Material], Iterator[Candidate]]
 ) -> None:
@@ -93,7 +88,7 @@ def test_both_formats_keep_the_same_layers(material: Material) -> None:
     def kept(candidates: list[Candidate]) -> list[object]:
         return [candidate.kept for candidate in candidates]
 
-    assert kept(list(onnx_static(material))) == kept(list(tflite_static(material)))
+    assert kept(list(onnx.int8(material))) == kept(list(tflite.int8(material)))
 
 
 def test_calibration_keeps_the_widest_values(graph: Graph, card: ModelCard, samples: np.ndarray) -> None:

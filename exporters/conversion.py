@@ -1,0 +1,91 @@
+"""From a source to ONNX, and to the outputs that everything written is compared with.
+
+A checkpoint of a network that has a template needs no Paddle: the template is filled. Inference folders, and
+networks without a template, go through Paddle and paddle2onnx.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import onnx
+
+from pose_onnx.cards.card import ModelCard
+from pose_onnx.exporters._tools import demand_paddle
+from pose_onnx.exporters.checkpoint import match_parameters
+from pose_onnx.exporters.networks import network_of
+from pose_onnx.exporters.plain_run import run_plainly
+from pose_onnx.exporters.source import Checkpoint, Source
+from pose_onnx.exporters.templates import Template, find_template
+from pose_onnx.exporters.verify import Arrays, Outputs
+
+Way = Literal["template", "paddle"]
+WAYS: Final = ("template", "paddle")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Converted:
+    """A source as ONNX.
+
+    Attributes:
+        model: As paddle2onnx makes it.
+        outputs: What it computes from each input, under the card's names.
+        reference: What computed that.
+        structure: How the network's structure is known to be right, for the receipt; empty where Paddle
+            itself made it in this export.
+    """
+
+    model: onnx.ModelProto
+    outputs: Outputs
+    reference: str
+    structure: Mapping[str, Any] = field(default_factory=dict)
+
+
+def template_for(card: ModelCard, via: Way | None) -> Template | None:
+    """Return the template that a checkpoint of this card is converted with; `None` where Paddle converts it.
+
+    Args:
+        card: Of the model.
+        via: The way that was asked for; a template where there is one when `None`.
+
+    Raises:
+        DependencyError: Paddle is needed and not installed.
+        ModelFileError: The template is damaged.
+    """
+    template = None if via == "paddle" else find_template(card)
+    if template is None:
+        demand_paddle()
+    return template
+
+
+def convert(source: Source, card: ModelCard, inputs: Arrays, work: Path, via: Way | None) -> Converted:
+    """Convert a source, and run it for later comparison.
+
+    Args:
+        source: Checkpoint or folder.
+        card: Of the model.
+        inputs: Network inputs (N, 3, H, W) by name.
+        work: Folder for files in between.
+        via: See `template_for`.
+
+    Raises:
+        ExportError: A tool failed.
+        ModelFileError: The checkpoint's parameters do not fit the network.
+        DependencyError: Paddle is needed and not installed.
+    """
+    template = template_for(card, via) if isinstance(source, Checkpoint) else template_for(card, "paddle")
+    if template is not None and isinstance(source, Checkpoint):
+        network = network_of(card)
+        parameters = match_parameters(
+            source.parameters, template.shapes(card), aliases=network.aliases, buffers=network.buffers
+        )
+        model = template.fill(parameters)
+        structure = {"template": template.name, **asdict(template.proof)}
+        return Converted(model, run_plainly(model, card, inputs), "plain ONNX Runtime", structure)
+    from pose_onnx.exporters.paddle_to_onnx import to_onnx  # noqa: PLC0415 (only who has Paddle needs it)
+
+    model, outputs = to_onnx(source, card, inputs, work)
+    return Converted(model, outputs, "paddle")

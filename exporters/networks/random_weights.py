@@ -1,0 +1,68 @@
+"""Seeded random weights with which a network behaves like a trained one; needs Paddle.
+
+Every batch norm gets, for all of its channels, the mean square that its input has for the given images. So
+values neither grow nor vanish on their way through a deep network. With each channel's own mean and variance
+a random network is chaotic: the last bit of its input is worth 0.2 pixels in its boxes, and no two engines
+agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import paddle
+from numpy.typing import NDArray
+from paddle import nn
+
+from pose_onnx.cards.card import ModelCard
+from pose_onnx.exporters.networks import network_of
+
+SEED: Final = 7
+SPREAD: Final = 0.1  # standard deviation of means and biases
+GAINS: Final = (0.2, 0.4)  # range of the batch norms' weights, and of factors: for higher ones see above
+POWER: Final = 1.6  # of a convolution's output to its input's
+
+Arrays = Mapping[str, NDArray[np.float32]]
+
+
+def random_weights(card: ModelCard, images: Arrays) -> dict[str, NDArray[np.float32]]:
+    """Return a random state dict of a card's network; no two of its entries are equal.
+
+    Args:
+        card: Of the network.
+        images: (N, 3, H, W) by name: what the batch norms are measured with.
+    """
+    rng = np.random.default_rng(SEED)
+    layer = network_of(card).build(card)
+    for name, value in layer.state_dict().items():
+        if value.ndim == 1:  # a bias or factor; batch norms follow
+            low, high = GAINS
+            draw = rng.uniform(low, high, value.shape) if name.endswith(".alpha") else None
+            value.set_value((rng.normal(0, SPREAD, value.shape) if draw is None else draw).astype(np.float32))
+    for part in layer.sublayers():
+        _fill(part, rng)
+    layer.eval()
+    with paddle.no_grad():
+        layer(paddle.to_tensor(np.concatenate(list(images.values()))))
+    return {name: value.numpy() for name, value in layer.state_dict().items()}
+
+
+def _fill(part: nn.Layer, rng: np.random.Generator) -> None:
+    """Give a layer random values; a batch norm its variance just before it runs."""
+    if isinstance(part, nn.Conv2D):
+        shape = tuple(part.weight.shape)
+        part.weight.set_value(rng.normal(0, np.sqrt(POWER / np.prod(shape[1:])), shape).astype(np.float32))
+    elif isinstance(part, nn.BatchNorm2D):
+        shape = tuple(part.weight.shape)
+        part.weight.set_value(rng.uniform(*GAINS, shape).astype(np.float32))
+        for value in (part.bias, part._mean):  # noqa: SLF001 (Paddle's names of a batch norm's buffers)
+            value.set_value(rng.normal(0, SPREAD, shape).astype(np.float32))
+        part.register_forward_pre_hook(_calibrate)
+
+
+def _calibrate(norm: nn.Layer, inputs: Any) -> None:
+    (x,) = inputs
+    power = float((x**2).mean())
+    norm._variance.set_value(paddle.full_like(norm._variance, power))  # noqa: SLF001 (likewise)

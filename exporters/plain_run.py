@@ -1,0 +1,47 @@
+"""Run a model as it is, on ONNX Runtime's plain kernels: the reference where Paddle does not run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from pose_onnx.cards.card import ModelCard
+from pose_onnx.exporters.heads import find_heads
+from pose_onnx.exporters.outputs import export_of
+
+Arrays = Mapping[str, NDArray[np.float32]]
+
+
+def plain_session(model: bytes) -> ort.InferenceSession:
+    """Open a model without any optimisation, on one thread."""
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3  # errors only
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def run_plainly(model: onnx.ModelProto, card: ModelCard, inputs: Arrays) -> dict[str, Arrays]:
+    """Run what paddle2onnx made.
+
+    Args:
+        model: Before it is trimmed.
+        card: Of the model.
+        inputs: (N, 3, H, W) by name.
+
+    Returns:
+        For each input, outputs under the card's names.
+    """
+    session = plain_session(model.SerializeToString())
+    (image,) = (item.name for item in session.get_inputs())
+    names = [item.name for item in session.get_outputs()]
+    results = {}
+    for name, batch in inputs.items():
+        arrays = dict(zip(names, session.run(names, {image: batch}), strict=True))
+        heads = find_heads({key: array.shape for key, array in arrays.items()}, card)
+        results[name] = export_of(card).read(arrays, heads, card)
+    return results

@@ -1,0 +1,28 @@
+"""int8 in ONNX."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pose_onnx.exporters.passes import FOR_ORT, rewrite
+from pose_onnx.exporters.quantize.exceptions import float_weights
+from pose_onnx.exporters.quantize.insert import quantize_layers
+from pose_onnx.exporters.quantize.layers import layers_of
+from pose_onnx.exporters.quantize.store_int8 import STORE_INT8
+from pose_onnx.exporters.targets.material import Candidate, Material
+from pose_onnx.exporters.targets.onnx import onnx_file
+
+
+def int8_weights(material: Material) -> Iterator[Candidate]:
+    """Give the file whose weights are int8."""
+    graph = rewrite(material.graph, FOR_ORT)
+    yield Candidate(onnx_file(rewrite(graph, [STORE_INT8]), material.card), float_weights(layers_of(graph)))
+
+
+def int8(material: Material) -> Iterator[Candidate]:
+    """Give files whose convolutions compute in int8, all first, then fewer and fewer."""
+    for kept in material.kept:
+        rest = [layer for layer in material.layers if layer not in kept]
+        yield Candidate(
+            onnx_file(quantize_layers(material.graph, rest, material.ranges), material.card), kept
+        )

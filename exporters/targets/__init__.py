@@ -1,0 +1,76 @@
+"""File formats that an export writes: a target is one file here and one line in `TARGETS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, cast
+
+if TYPE_CHECKING:
+    from pose_onnx.exporters.targets.material import Candidate, Material
+
+Kind = tuple[str, str]
+"""Format and precision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One file format.
+
+    Attributes:
+        packages: Import names of what every file of it needs.
+        install: What to give to `pip install` where one is missing.
+        writers: For each precision "module:function": it takes a `Material` and gives the files that may be
+            written, in the order to try.
+    """
+
+    packages: tuple[str, ...]
+    install: str
+    writers: Mapping[str, str]
+
+
+_HERE: Final = "pose_onnx.exporters.targets"
+_INT8: Final = "pose_onnx.exporters.quantize"
+
+TARGETS: Final[Mapping[str, Target]] = MappingProxyType(
+    {
+        "onnx": Target(
+            ("onnx", "onnxruntime"),
+            "pose-onnx",
+            MappingProxyType(
+                {
+                    "fp32": f"{_HERE}.onnx:float32",
+                    "fp16": f"{_HERE}.onnx:float16_weights",
+                    "int8-dynamic": f"{_INT8}.onnx:int8_weights",
+                    "int8": f"{_INT8}.onnx:int8",
+                }
+            ),
+        ),
+        "tflite": Target(
+            ("ai_edge_litert", "flatbuffers"),
+            "'pose-onnx[tflite]'",
+            MappingProxyType(
+                {
+                    "fp32": f"{_HERE}.tflite:float32",
+                    "fp16": f"{_HERE}.tflite:float16_weights",
+                    "int8-dynamic": f"{_INT8}.tflite:int8_weights",
+                    "int8": f"{_INT8}.tflite:int8",
+                }
+            ),
+        ),
+    }
+)
+FORMATS: Final = tuple(TARGETS)
+PRECISIONS: Final = tuple(dict.fromkeys(name for target in TARGETS.values() for name in target.writers))
+REFERENCE: Final[Kind] = ("onnx", "fp32")
+"""What all other files are compared with."""
+
+
+def candidates(kind: Kind, material: Material) -> Iterator[Candidate]:
+    """Give the files of a format and precision that may be written, in the order to try."""
+    file_format, precision = kind
+    module, _, name = TARGETS[file_format].writers[precision].partition(":")
+    writer = cast("Callable[[Material], Iterator[Candidate]]", getattr(import_module(module), name))
+    return writer(material)

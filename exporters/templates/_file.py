@@ -1,0 +1,159 @@
+"""A template as a file: an ONNX model without parameters, compressed."""
+
+from __future__ import annotations
+
+import json
+import lzma
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, numpy_helper
+
+from pose_onnx.cards.card import ModelCard
+from pose_onnx.errors import ExportError, ModelFileError
+
+SUFFIX: Final = ".onnx.xz"
+PROOF_KEY: Final = "pose_onnx.template"
+"""Name of the metadata entry that holds the proof as JSON."""
+LARGEST: Final = 64 << 20
+"""Bytes of a template's graph, at most; the largest of ours has 2 MB."""
+
+Parameters = Mapping[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What was found when a template was made.
+
+    Attributes:
+        versions: Of Paddle, paddle2onnx and ONNX Runtime.
+        errors: Largest differences between Paddle and ONNX Runtime with random weights, by input and output.
+        joints: Number of keypoints K; 0 for other networks.
+        joint_parameters: Parameters whose first axis is K. With another K they have another size, and nothing
+            else in the graph changes.
+    """
+
+    versions: Mapping[str, str]
+    errors: Mapping[str, float]
+    joints: int = 0
+    joint_parameters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Template:
+    """A network without its weights.
+
+    Attributes:
+        name: Of its file, without suffix.
+        model: The graph; each hole is a tensor without data whose `doc_string` is the parameter's name.
+        proof: How it is known to be right.
+    """
+
+    name: str
+    model: onnx.ModelProto
+    proof: Proof
+
+    def shapes(self, card: ModelCard) -> dict[str, tuple[int, ...]]:
+        """Return name and shape of each parameter that a checkpoint of this card must have."""
+        found = {hole.doc_string: tuple(hole.dims) for hole in _holes(self.model)}
+        for name in self.proof.joint_parameters:
+            found[name] = (len(card.keypoints), *found[name][1:])
+        return found
+
+    def fill(self, parameters: Parameters) -> onnx.ModelProto:
+        """Return the network with weights, as paddle2onnx makes it.
+
+        Args:
+            parameters: An array for each hole, of the shape that `shapes` says.
+        """
+        model = onnx.ModelProto()
+        model.CopyFrom(self.model)
+        for hole in _holes(model):
+            array = parameters[hole.doc_string]
+            del hole.dims[:]
+            hole.dims.extend(array.shape)
+            hole.raw_data = np.ascontiguousarray(array, "<f4").tobytes()
+            hole.ClearField("doc_string")
+        del model.metadata_props[:]
+        return model
+
+
+def template_name(card: ModelCard) -> str:
+    """Return the name of the template that a card's network needs.
+
+    A graph depends on the architecture, the input's size and, by the shapes of its outputs, on the number of
+    a detector's classes; not on the number of joints, which only sizes parameters.
+    """
+    height, width = card.input.size
+    classes = f"_{len(card.classes)}" if card.classes else ""
+    return f"{card.architecture}_{height}x{width}{classes}"
+
+
+def make_template(model: onnx.ModelProto, parameters: Parameters, proof: Proof) -> bytes:
+    """Take the parameters out of what paddle2onnx made.
+
+    Args:
+        model: Made by paddle2onnx from a network with exactly these parameters.
+        parameters: No two of them equal, so that each is known by its content.
+        proof: To store with it.
+
+    Raises:
+        ExportError: A parameter is not in the graph in its own form, so that there can be no template.
+    """
+    by_content = {_content(array): name for name, array in parameters.items()}
+    if len(by_content) != len(parameters):
+        raise ExportError("two parameters are equal, so they cannot be told apart; use random ones")
+    hollow = onnx.ModelProto()
+    hollow.CopyFrom(model)
+    for tensor in _tensors(hollow):
+        name = by_content.get(_content(numpy_helper.to_array(tensor)))
+        if name is not None:
+            tensor.ClearField("raw_data")
+            tensor.ClearField("float_data")
+            tensor.doc_string = name
+    found = {hole.doc_string for hole in _holes(hollow)}
+    if missing := sorted(parameters.keys() - found):
+        raise ExportError(f"the parameters {missing} are not in the graph as they are; there is no template")
+    hollow.metadata_props.add(key=PROOF_KEY, value=json.dumps(asdict(proof), sort_keys=True))
+    content = hollow.SerializeToString(deterministic=True)
+    return lzma.compress(content, lzma.FORMAT_XZ, lzma.CHECK_CRC64, lzma.PRESET_EXTREME | 9)
+
+
+def read_template(name: str, content: bytes) -> Template:
+    """Read a template's file.
+
+    Raises:
+        ModelFileError: It is damaged.
+    """
+    try:
+        data = lzma.LZMADecompressor(memlimit=LARGEST * 2).decompress(content, LARGEST)
+        model = onnx.ModelProto()
+        model.ParseFromString(data)
+        (text,) = (entry.value for entry in model.metadata_props if entry.key == PROOF_KEY)
+        values: dict[str, Any] = json.loads(text)
+        proof = Proof(**values | {"joint_parameters": tuple(values["joint_parameters"])})
+    except Exception as error:  # lzma, protobuf and JSON have no common error
+        raise ModelFileError(
+            f"the template {name!r} of this installation is damaged ({error}); install pose-onnx again"
+        ) from error
+    return Template(name, model, proof)
+
+
+def _content(array: NDArray[Any]) -> tuple[tuple[int, ...], str, bytes]:
+    return array.shape, array.dtype.str, array.tobytes()
+
+
+def _tensors(model: onnx.ModelProto) -> Iterator[TensorProto]:
+    """Give the values of a model's constants."""
+    yield from model.graph.initializer
+    for node in model.graph.node:
+        if node.op_type == "Constant":
+            yield from (attribute.t for attribute in node.attribute if attribute.name == "value")
+
+
+def _holes(model: onnx.ModelProto) -> Iterator[TensorProto]:
+    return (tensor for tensor in _tensors(model) if tensor.doc_string)

@@ -1,0 +1,64 @@
+"""Make a template: a network with random weights goes through Paddle and paddle2onnx. Needs Paddle."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from pose_onnx.cards.card import ModelCard
+from pose_onnx.exporters.paddle_to_onnx import parameter_shapes, random_parameters, to_onnx
+from pose_onnx.exporters.plain_run import run_plainly
+from pose_onnx.exporters.source import Checkpoint
+from pose_onnx.exporters.templates._file import Proof, make_template
+from pose_onnx.exporters.verify import make_inputs
+
+_DIGITS: Final = 1  # of an error: its size is meant, not its last bits, which differ between machines
+_TOOLS: Final = ("paddlepaddle", "paddle2onnx", "onnxruntime")
+
+Parameters = dict[str, NDArray[np.float32]]
+
+
+def make(card: ModelCard) -> tuple[bytes, onnx.ModelProto, Parameters]:
+    """Make the template of a card's network.
+
+    Returns:
+        The template's file content, and what paddle2onnx made of which parameters.
+
+    Raises:
+        ExportError: Paddle or paddle2onnx failed, or no template can be made.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        inputs = make_inputs(card)
+        parameters = random_parameters(card, inputs, work)
+        checkpoint = Checkpoint(work / "random.npz", parameters)
+        model, paddle = to_onnx(checkpoint, card, inputs, work)
+        plain = run_plainly(model, card, inputs)
+        errors = {
+            f"{name}/{output}": float(f"{np.abs(array - plain[name][output]).max():.{_DIGITS}g}")
+            for name, outputs in paddle.items()
+            for output, array in outputs.items()
+        }
+        proof = Proof(
+            versions={tool: version(tool) for tool in _TOOLS},
+            errors=errors,
+            joints=len(card.keypoints),
+            joint_parameters=_joint_parameters(card, parameters, work),
+        )
+    return make_template(model, parameters, proof), model, parameters
+
+
+def _joint_parameters(card: ModelCard, parameters: Parameters, work: Path) -> tuple[str, ...]:
+    """Return the parameters that have another size in a network for one joint more."""
+    if not card.keypoints:
+        return ()
+    joints = (*card.keypoints, "one_more")
+    wider = parameter_shapes(replace(card, keypoints=joints, oks_sigmas=()), work)
+    return tuple(sorted(name for name, shape in wider.items() if shape != parameters[name].shape))

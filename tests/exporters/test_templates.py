@@ -1,0 +1,152 @@
+"""Templates: filled, they are to the last byte what paddle2onnx makes; none is stale."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pytest
+
+from pose_onnx import ExportError, KeypointModel, ModelFileError, card_names, load_card
+from pose_onnx.cards.lookup import official_names
+from pose_onnx.exporters import export
+from pose_onnx.exporters.templates import find_template, make_template, read_template, template_name
+from pose_onnx.exporters.templates._file import SUFFIX
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "exporters" / "templates"
+PHOTO = ROOT / "models" / "photos" / "astronaut.jpg"
+LARGEST, LARGEST_SUM = 100_000, 1_500_000  # bytes
+NAMES = {template_name(load_card(name)): name for name in official_names()}
+
+
+def test_every_official_card_has_one_and_none_is_left_over() -> None:
+    assert {file.name for file in FOLDER.glob(f"*{SUFFIX}")} == {name + SUFFIX for name in NAMES}
+
+
+def test_they_are_small() -> None:
+    sizes = [file.stat().st_size for file in FOLDER.glob(f"*{SUFFIX}")]
+    assert max(sizes) <= LARGEST
+    assert sum(sizes) <= LARGEST_SUM
+
+
+@pytest.mark.parametrize("name", sorted(NAMES.values()))
+def test_a_filled_template_is_what_paddle_makes(name: str) -> None:
+    """Made anew from random weights through Paddle: the same template, and filled the same model."""
+    if find_spec("paddle") is None:
+        pytest.skip("Paddle is not installed (extra 'export', Python 3.10 to 3.12)")
+    from pose_onnx.exporters.templates._make import make  # noqa: PLC0415 (needs Paddle)
+
+    card = load_card(name)
+    template = find_template(card)
+    assert template is not None
+    content, model, parameters = make(card)
+    anew = read_template(template.name, content)
+    assert anew.model.graph == template.model.graph
+    assert anew.proof.joint_parameters == template.proof.joint_parameters
+    filled = template.fill(parameters)
+    assert filled.SerializeToString(deterministic=True) == model.SerializeToString(deterministic=True)
+    assert template.shapes(card) == {key: array.shape for key, array in parameters.items()}
+
+
+def test_another_number_of_joints_needs_no_other_template() -> None:
+    card = load_card("tinypose_128x96")
+    five = replace(card, keypoints=tuple("abcde"), flip_pairs=(), skeleton=(), oks_sigmas=())
+    template = find_template(five)
+    assert template is not None
+    assert template.shapes(five)["final_conv.weight"] == (5, 40, 1, 1)
+
+
+def test_a_network_without_a_template() -> None:
+    card = load_card("tinypose_128x96")
+    assert find_template(replace(card, architecture="unheard_of")) is None
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "empty", "zeros"])
+def test_a_damaged_template_is_one_sentence(damage: str) -> None:
+    content = (FOLDER / f"tinypose_128x96{SUFFIX}").read_bytes()
+    middle = len(content) // 2
+    damaged = {
+        "cut": content[:middle],
+        "flip": content[:middle] + bytes([content[middle] ^ 255]) + content[middle + 1 :],
+        "empty": b"",
+        "zeros": bytes(len(content)),
+    }[damage]
+    with pytest.raises(ModelFileError, match="install pose-onnx again"):
+        read_template("tinypose_128x96", damaged)
+
+
+def test_parameters_that_cannot_be_told_apart_are_refused() -> None:
+    template = find_template(load_card("tinypose_128x96"))
+    assert template is not None
+    same = {
+        name: np.zeros(shape, np.float32)
+        for name, shape in template.shapes(load_card("tinypose_128x96")).items()
+    }
+    with pytest.raises(ExportError, match="equal"):
+        make_template(template.model, same, template.proof)
+
+
+def test_names_of_templates_tell_all_that_a_graph_depends_on() -> None:
+    names = [template_name(load_card(name)) for name in card_names()]
+    assert len(set(names)) < len(names)  # the built-in models have the official networks
+
+
+@pytest.mark.parametrize("name", ["tinypose_128x96", "picodet_s_192_lcnet_pedestrian"])
+def test_files_made_without_paddle_are_those_made_with_it(shared: Path, tmp_path: Path, name: str) -> None:
+    """Of the official weights, both formats, to the last byte."""
+    if find_spec("paddle") is None:
+        pytest.skip("Paddle is not installed (extra 'export', Python 3.10 to 3.12)")
+    source = shared / "weights" / f"{name}.npz"
+    ways: tuple[Literal["template", "paddle"], ...] = ("template", "paddle")
+    made = {way: export(source, model=name, out=tmp_path / way, via=way).files for way in ways}
+    for ours, theirs in zip(made["template"], made["paddle"], strict=True):
+        assert ours.read_bytes() == theirs.read_bytes()
+
+
+def test_an_export_without_paddle_imports_none(shared: Path, tmp_path: Path) -> None:
+    """A process in which Paddle's packages cannot be imported makes both formats; the receipt tells how."""
+    source = shared / "weights" / "tinypose_128x96.npz"
+    code = (
+        "import sys\n"
+        "for name in ('paddle', 'paddle2onnx', 'yaml', 'ai_edge_quantizer', 'pycocotools'):\n"
+        "    sys.modules[name] = None\n"
+        "from pose_onnx.exporters import export\n"
+        f"export({str(source)!r}, model='tinypose_128x96', out={str(tmp_path)!r})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    receipt = json.loads((tmp_path / "tinypose_128x96.receipt.json").read_text())
+    assert receipt["structure"]["template"] == "tinypose_128x96"
+    assert receipt["structure"]["versions"].keys() == {"paddlepaddle", "paddle2onnx", "onnxruntime"}
+    assert {error["stage"] for error in receipt["errors"]} == {
+        "onnx fp32 vs plain ONNX Runtime",
+        "tflite fp32 vs onnx fp32",
+    }
+
+
+def test_a_checkpoint_with_other_joints(tmp_path: Path) -> None:
+    """A fine-tuned network with five joints, by a card that says so."""
+    base = load_card("tinypose_128x96")
+    card = replace(base, name="five", keypoints=tuple("abcde"), flip_pairs=(), skeleton=(), oks_sigmas=())
+    template = find_template(card)
+    assert template is not None
+    rng = np.random.default_rng(0)
+    weights = {
+        name: rng.uniform(0.5, 1.5, shape).astype(np.float32) * (1 if len(shape) == 1 else 0.01)
+        for name, shape in template.shapes(card).items()
+    }
+    np.savez(tmp_path / "five.npz", **weights)  # type: ignore[arg-type]  # keywords are arrays here
+    (file, *_), photo = export(tmp_path / "five.npz", card=card, to=("onnx",), out=tmp_path).files, PHOTO
+    with KeypointModel(file) as model:
+        assert model(photo, [[0, 0, 400, 500]]).keypoints.shape == (1, 5, 2)
+    wrong = {**weights, "final_conv.bias": np.zeros(17, np.float32)}
+    np.savez(tmp_path / "wrong.npz", **wrong)  # type: ignore[arg-type]  # likewise
+    with pytest.raises(ModelFileError, match=r"final_conv\.bias"):
+        export(tmp_path / "wrong.npz", card=card, to=("onnx",), out=tmp_path)
