@@ -1,0 +1,107 @@
+"""The bytes of a file, and of the members of a zip file, checked before they are read."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from pose_onnx.budget import Budget
+from pose_onnx.exporters.checkpoint.numbers import BrokenError
+
+MAX_LIST: Final = 16 << 20
+"""Bytes of a zip file's list of members. With its optimizer's state the largest network has 9,000: 1 MB."""
+_CHUNK: Final = 1 << 20
+# What zipfile raises on bytes that are no proper archive, or that it cannot unpack.
+_BROKEN: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    UnicodeError,
+    ValueError,
+)
+
+
+def mapped(path: Path) -> mmap.mmap:
+    """Return a file that is not empty as bytes that are read when they are used."""
+    with path.open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+class Archive:
+    """A zip file whose members are read one by one.
+
+    Attributes:
+        names: of its members.
+    """
+
+    def __init__(self, path: Path, budget: Budget) -> None:
+        """Read its list of members.
+
+        Raises:
+            BrokenError: it is no zip file, or has a member twice.
+            ModelFileError: it asks for too much memory.
+        """
+        with _one_error():
+            self._file = zipfile.ZipFile(_SmallReads(mapped(path)))  # type: ignore[arg-type]  # has all that is used
+        self._budget = budget
+        self._members = {member.filename: member for member in self._file.infolist()}
+        if len(self._members) != len(self._file.infolist()):
+            raise BrokenError("an archive that has a member twice")
+        self.names = tuple(self._members)
+
+    def read(self, name: str) -> memoryview:
+        """Return a member, unpacked.
+
+        Raises:
+            BrokenError: there is none of this name, or it is damaged.
+            ModelFileError: it asks for too much memory.
+        """
+        member = self._members.get(name)
+        if member is None or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise BrokenError("an archive without a member that it should have")
+        self._budget.take(member.file_size)
+        content = memoryview(bytearray(member.file_size))
+        with _one_error(), self._file.open(member) as file:
+            for start in range(0, len(content), _CHUNK):
+                part = content[start : start + _CHUNK]
+                if file.readinto(part) != len(part):
+                    raise BrokenError("an archive with a member that is shorter than it says")
+        return content
+
+
+class _SmallReads:
+    """A file of which `zipfile` gets no more than `MAX_LIST` at once: it reads the whole list of members."""
+
+    def __init__(self, content: mmap.mmap) -> None:
+        self._content = content
+        self.seek, self.tell = content.seek, content.tell
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        left = len(self._content) - self._content.tell()
+        wanted = left if size < 0 else min(size, left)
+        if wanted > MAX_LIST:
+            raise BrokenError("an archive with too many members")
+        return self._content.read(wanted)
+
+
+@contextlib.contextmanager
+def _one_error() -> Iterator[None]:
+    try:
+        yield
+    except BrokenError:
+        raise
+    except _BROKEN as error:
+        raise BrokenError(f"a broken zip file ({type(error).__name__})") from error

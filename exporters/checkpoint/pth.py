@@ -1,0 +1,146 @@
+"""`.pth`, `.pt`: what `torch.save` writes, by every version of PyTorch since 0.2.
+
+Since 1.6 a zip file of a pickle and raw storages; before, four pickles (a mark,
+the version, facts of the machine, the content), a fifth with the storages' keys,
+and then the storages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from pose_onnx.budget import Budget
+from pose_onnx.exporters.checkpoint.contents import Archive, mapped
+from pose_onnx.exporters.checkpoint.machine import Machine
+from pose_onnx.exporters.checkpoint.numbers import SIZES, BrokenError, Bytes, UnfitError, checked_sizes
+from pose_onnx.exporters.checkpoint.values import Storage, Table, Type, shown
+
+MARK: Final = 0x1950A86A20F9469CFC6C
+"""First value of a file before 1.6."""
+VERSION: Final = 1001
+"""Second value of a file before 1.6: all since 0.2."""
+_COUNT: Final = 8
+"""Bytes of the number that stands before a storage in a file before 1.6."""
+_FIELDS: Final = (5, 6)
+"""How many facts a persistent id has of a storage; the sixth came in 0.4 and went with 1.6."""
+_ZIP: Final = b"PK"
+_PICKLE: Final = "/data.pkl"
+STATE: Final = "state_dict"
+"""Entry of a training checkpoint that holds the parameters, beside the epoch and the optimizer."""
+PARALLEL: Final = "module."
+"""What a network that was trained on several devices puts before its names."""
+
+_ORDERS: Final = MappingProxyType({b"little": "<", b"big": ">"})
+
+
+class _Storages:
+    """Turns the persistent ids of a pickle into storages, and keeps what they say of each.
+
+    Attributes:
+        known: by key, a storage that begins at the first number.
+    """
+
+    def __init__(self, read_bytes: Callable[[str], tuple[Bytes, str]]) -> None:
+        self._read_bytes = read_bytes
+        self.known: dict[str, Storage] = {}
+
+    def __call__(self, persistent_id: object) -> Storage:
+        """Return what ("storage", type, key, device, count) stands for, perhaps with a part.
+
+        Raises:
+            BrokenError: it is no such thing.
+        """
+        fields = persistent_id if isinstance(persistent_id, tuple) else ()
+        kind, key, count = fields[1:3] + fields[4:5] if len(fields) in _FIELDS else (None, None, None)
+        if not isinstance(kind, Type) or kind.name not in SIZES or not isinstance(key, str):
+            raise BrokenError("a tensor whose storage is none")
+        (size,) = checked_sizes((count,))
+        # (key, start, count) if the storage is a part of another
+        part = fields[5] if len(fields) == max(_FIELDS) else None
+        start = part[1] if isinstance(part, tuple) and len(part) == len(("key", "start", "count")) else 0
+        whole = Storage(key, kind.name, size, 0, self._read_bytes)
+        if (old := self.known.setdefault(key, whole)).code != whole.code or old.count != whole.count:
+            raise BrokenError("a storage of two kinds")
+        return replace(whole, start=checked_sizes((start,))[0])
+
+
+def read(path: Path, budget: Budget) -> dict[str, object]:
+    """Return descriptions of arrays by name, and whatever else is there.
+
+    Raises:
+        BrokenError: it is no such file; `ForbiddenError`, `UnfitError` say how.
+        ModelFileError: it asks for too much memory.
+    """
+    content = _read_zip(path, budget) if _is_zip(path) else _read_stream(path, budget)
+    named = content.named() if isinstance(content, Table) else {}
+    state = named.get(STATE, content)
+    if not isinstance(state, Table):
+        raise UnfitError(
+            f"holds a {type(state).__name__}, not a dict of tensors by name;"
+            " save it with torch.save(network.state_dict(), ...)"
+        )
+    found = {}
+    for name, value in state.named().items():
+        own = name.removeprefix(PARALLEL)
+        if own in found:
+            raise UnfitError(f"holds {shown(own)!r} twice, with and without {PARALLEL!r}; save it again")
+        found[own] = value
+    return found
+
+
+def _is_zip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_ZIP)) == _ZIP
+
+
+def _read_zip(path: Path, budget: Budget) -> object:
+    archive = Archive(path, budget)
+    pickles = [name for name in archive.names if name.endswith(_PICKLE)]
+    if len(pickles) != 1:
+        raise BrokenError("an archive without one file data.pkl")
+    folder = pickles[0].removesuffix(_PICKLE)
+    order_file = f"{folder}/byteorder"
+    order = _ORDERS.get(bytes(archive.read(order_file)) if order_file in archive.names else b"little")
+    if order is None:
+        raise BrokenError("an archive of an unknown byte order")
+    last: dict[str, Bytes] = {}  # only the storage that was read last: tensors that share one stand together
+
+    def read_bytes(key: str) -> tuple[Bytes, str]:
+        if key not in last:
+            last.clear()
+            last[key] = archive.read(f"{folder}/data/{key}")
+        return last[key], order
+
+    content = bytes(archive.read(pickles[0]))
+    return Machine(content, budget, persistent=_Storages(read_bytes)).run()
+
+
+def _read_stream(path: Path, budget: Budget) -> object:
+    content = mapped(path)
+    found: dict[str, Bytes] = {}
+
+    def read_bytes(key: str) -> tuple[Bytes, str]:
+        if key not in found:
+            raise BrokenError("a tensor without its storage")
+        return found[key], "<"
+
+    storages, place, values = _Storages(read_bytes), 0, list[object]()
+    for persistent in (None, None, None, storages, None):
+        machine = Machine(content, budget, place=place, persistent=persistent)
+        values.append(machine.run())
+        place = machine.place
+        if values[0] != MARK:
+            raise BrokenError("it does not begin as PyTorch's files do")
+    _, version, facts, state, keys = values
+    if version != VERSION or not isinstance(facts, Table) or facts.named().get("little_endian") is not True:
+        raise BrokenError("a version or a machine that is not known")
+    for key in keys if isinstance(keys, list) else [None]:
+        storage = storages.known.get(key) if isinstance(key, str) else None
+        if storage is None or machine.number(_COUNT) != storage.count:
+            raise BrokenError("a storage that no tensor looks at, or of another size")
+        found[storage.key] = machine.take(storage.count * SIZES[storage.code])
+    return state
