@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import mmap
+import os
 import struct
 import zipfile
 import zlib
@@ -52,7 +53,7 @@ class Archive:
             ModelFileError: it asks for too much memory.
         """
         with _one_error():
-            self._file = zipfile.ZipFile(_SmallReads(mapped(path)))  # type: ignore[arg-type]  # has all that is used
+            self._file = zipfile.ZipFile(_SmallReads(mapped(path)))
         self._budget = budget
         self._members = {member.filename: member for member in self._file.infolist()}
         if len(self._members) != len(self._file.infolist()):
@@ -84,12 +85,18 @@ class _SmallReads:
 
     def __init__(self, content: mmap.mmap) -> None:
         self._content = content
-        self.seek, self.tell = content.seek, content.tell
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        self._content.seek(offset, whence)
+        return self._content.tell()
 
     def seekable(self) -> bool:
         return True
 
-    def read(self, size: int = -1) -> bytes:
+    def tell(self) -> int:
+        return self._content.tell()
+
+    def read(self, size: int = -1, /) -> bytes:
         left = len(self._content) - self._content.tell()
         wanted = left if size < 0 else min(size, left)
         if wanted > MAX_LIST:

@@ -96,9 +96,10 @@ def floats(
         return np.zeros(sizes, np.float32)
     # A byte that should be a truth value may be any number: it is read as one.
     dtype: np.dtype[Any] = np.dtype(order + code.replace("b", "u"))
-    array = np.ndarray(sizes, dtype, data, first * width, tuple(step * width for step in steps))
+    array: NDArray[Any] = np.ndarray(sizes, dtype, data, first * width, tuple(step * width for step in steps))
     with np.errstate(all="ignore"):  # float64 may hold what is infinite in float32
-        return array.astype(np.float32, order="C")
+        found: NDArray[np.float32] = array.astype(np.float32, order="C")
+    return found
 
 
 def checked_sizes(given: object) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pose_onnx import ModelFileError
+from pose_onnx.budget import MEMORY
 from pose_onnx.exporters.checkpoint import read_checkpoint
 from pose_onnx.exporters.checkpoint.reading import arrays_of
 from tests.exporters import torch_files
@@ -97,8 +98,7 @@ def test_attributes_of_a_state_dict_are_left_out(tmp_path: Path) -> None:
         ({"a": View(WEIGHT.reshape(-1), (2,), (-1,), 1)}, "no tuple of sizes"),
         ({"a": View(WEIGHT.reshape(-1), (2,), (1,), -1)}, "no tuple of sizes"),
         ({"a": View(WEIGHT.reshape(-1), (1 << 30, 1 << 30), (0, 0))}, "shape"),
-        ({"a": View(WEIGHT.reshape(-1), (1 << 29, 2), (0, 0))}, "asks for more than 2,147,483,648 bytes"),
-        ({f"a{i}": View(WEIGHT.reshape(-1), (1 << 26,), (0,)) for i in range(9)}, "asks for more than"),
+        ({"a": View(WEIGHT.reshape(-1), (1 << 28, 2), (0, 0))}, f"asks for more than {MEMORY:,} bytes"),
         ({"a": print}, "asks for .*print to be loaded"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

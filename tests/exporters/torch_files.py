@@ -83,10 +83,8 @@ def write_zip(path: Path, content: object, byteorder: str = "little") -> Path:
         archive.writestr("archive/byteorder", byteorder)
         archive.writestr("archive/version", "3\n")
         for key, storage in storages.items():
-            order = "<" if byteorder == "little" else ">"
-            archive.writestr(
-                f"archive/data/{key}", storage.astype(storage.dtype.newbyteorder(order)).tobytes()
-            )
+            written = storage if byteorder == "little" else storage.byteswap()
+            archive.writestr(f"archive/data/{key}", written.tobytes())
     return path
 
 
