@@ -58,6 +58,10 @@ DOUBLED = b")" + b"q\x00h\x00\x86" * 60  # a tuple of a tuple twice, of a tuple 
 
 ATTACKS = {
     "objects without the flag of objects": (table(array(dtype(b"O8", state()), ADDRESS)), "type 'O8'"),
+    "an object at an address of its choice": (
+        table(b"cnumpy._core.multiarray\nscalar\n" + dtype(b"O8", state()) + b"C\x08" + ADDRESS + b"\x86R"),
+        "type 'O8'",
+    ),
     "a field far outside": (table(array(dtype(b"V8", FIELDS), ADDRESS)), "type 'V8'"),
     "a number with a field far outside": (table(array(dtype(b"f8", FIELDS), ADDRESS)), "no plain number"),
     "a number of another size": (
