@@ -115,7 +115,9 @@ def _result(reply: Path, status: int, subject: str) -> Any:
         raise kind(found["message"])
     if found["type"] == MemoryError.__name__:
         raise ModelFileError(f"{subject} takes more memory than it may; do not trust where it came from")
-    raise ModelFileError(f"{subject} cannot be read ({found['type']}: {found['message']})")
+    raise ModelFileError(
+        f"{subject} cannot be read ({found['type']}: {found['message']}); it is broken: get it again"
+    )
 
 
 def _cause(status: int) -> str:
