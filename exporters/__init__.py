@@ -35,11 +35,12 @@ def export(
     images: str | os.PathLike[str] | None = None,
     force: bool = False,
     via: Literal["template", "paddle"] | None = None,
+    sha256: str | None = None,
 ) -> ExportResult:
     """Export a Paddle model, verify the result, and write a receipt.
 
     Args:
-        source: a checkpoint (`.pdparams`, or `.npz` of the same names), or an inference folder of Paddle.
+        source: a checkpoint (`.pdparams`; or `.npz`, `.pth` of the same names), or a Paddle inference folder.
         model: name of the model that it is, or that it is like.
         card: a model card or card file, instead of a name.
         to: formats to write, of "onnx" and "tflite".
@@ -55,13 +56,15 @@ def export(
         force: write what is too inaccurate, or int8 without annotations, too; the receipt says so.
         via: how a checkpoint becomes ONNX: "template", without Paddle, or "paddle"; a template where there is
             one if None. Inference folders always go through Paddle.
+        sha256: what the digest of the checkpoint must be, in hexadecimal. Without it the source is trusted on
+            first use, and the receipt says so.
 
     Returns:
         The files, the receipt, and what was measured.
 
     Raises:
         DependencyError: a package that this export needs is not installed.
-        ModelFileError: the source is missing, broken, or not of this model.
+        ModelFileError: the source is missing, broken, not of this model, or has another digest.
         InputError, UnknownNameError, CardError: an argument cannot be used.
         ExportError: a stage failed, or an accuracy bar was crossed. No file is left behind.
     """
@@ -78,6 +81,7 @@ def export(
         photo=None if photo is None else Path(photo),
         end_to_end=end_to_end,
         via=via,
+        sha256=sha256,
         quantization=Quantization(
             calibration=None if calibration is None else Path(calibration),
             annotations=None if annotations is None else Path(annotations),

@@ -67,6 +67,7 @@ def run_export(
     quantization: Quantization,
     end_to_end: bool = False,
     via: Way | None = None,
+    sha256: str | None = None,
 ) -> ExportResult:
     """Export one model; see `pose_onnx.exporters.export`."""
     targets = _targets(to, precision)
@@ -76,7 +77,7 @@ def run_export(
     gate = Gate(quantization.dev, force=quantization.force)
     stages = _Stages()
     with stages("read"):
-        origin = read_source(source)
+        origin = read_source(source, sha256)
         known = resolve_card(origin, model, card)
     with _work_folder(out) as work:
         inputs = make_inputs(known, photo)

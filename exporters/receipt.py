@@ -37,6 +37,7 @@ class Receipt:
     Attributes:
         model: name of the card.
         source: SHA-256 of every file that was read, by name.
+        trust: why they are believed to be what they should be.
         files: SHA-256 of every file that was written, by name.
         versions: of the tools that took part.
         inputs: what was fed for the comparison.
@@ -49,6 +50,7 @@ class Receipt:
 
     model: str
     source: Mapping[str, str]
+    trust: str
     files: Mapping[str, str]
     versions: Mapping[str, str]
     inputs: Mapping[str, str]
@@ -76,6 +78,7 @@ def make_receipt(
     return Receipt(
         model=card.name,
         source=digests(source.files),
+        trust=source.trust,
         files=digests(files),
         versions={"python": platform.python_version(), **_versions()},
         inputs={

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.cards.lookup import card_names, load_card, official_names
 from pose_onnx.errors import InputError, ModelFileError
 from pose_onnx.exporters.checkpoint import Parameters, read_checkpoint
 from pose_onnx.exporters.infer_cfg import InferConfig, read_infer_cfg
+from pose_onnx.files import sha256_of
 from pose_onnx.runtimes._paddle_folder import find_files
+
+GIVEN: Final = "given: the file has the SHA-256 that was asked for"
+FIRST_USE: Final = "first use: no SHA-256 was given to compare with"
+"""Why a source is believed to be what its name says."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,6 +27,7 @@ class Checkpoint:
 
     file: Path
     parameters: Parameters
+    trust: str = FIRST_USE
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -36,6 +42,7 @@ class Folder:
     program: Path
     params: Path
     config: InferConfig | None
+    trust: str = FIRST_USE
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -46,17 +53,40 @@ class Folder:
 Source: TypeAlias = Checkpoint | Folder
 
 
-def read_source(path: Path) -> Source:
+def read_source(path: Path, sha256: str | None = None) -> Source:
     """Read a checkpoint file or find the files of an inference folder.
 
+    Args:
+        path: the file or folder.
+        sha256: what a checkpoint's digest must be, in hexadecimal.
+
     Raises:
-        ModelFileError: there is nothing of the kind, or it is broken.
+        ModelFileError: there is nothing of the kind, it is broken, or has another digest.
+        InputError: the digest is none, or was given for a folder.
     """
     if not path.exists():
         raise ModelFileError(
             f"{str(path)!r} does not exist; give a .pdparams or .npz file, or a Paddle folder"
         )
-    return _read_folder(path) if path.is_dir() else Checkpoint(path, read_checkpoint(path))
+    if sha256 is not None:
+        _demand_digest(path, sha256)
+    if path.is_dir():
+        return _read_folder(path)
+    return Checkpoint(path, read_checkpoint(path), FIRST_USE if sha256 is None else GIVEN)
+
+
+def _demand_digest(path: Path, sha256: str) -> None:
+    if not re.fullmatch("[0-9A-Fa-f]{64}", sha256):
+        raise InputError(f"{sha256!r} is no SHA-256; give its 64 hexadecimal digits")
+    if not path.is_file():
+        raise InputError(
+            f"a SHA-256 was given, and {str(path)!r} is no file; give a checkpoint, or no SHA-256"
+        )
+    if (found := sha256_of(path)) != sha256.lower():
+        raise ModelFileError(
+            f"{str(path)!r} has SHA-256 {found}, but {sha256.lower()} was asked for; it is not the file that"
+            " you mean: get it again"
+        )
 
 
 def _read_folder(folder: Path) -> Folder:
@@ -107,4 +137,4 @@ def _alike(source: Source) -> list[str]:
 
 def digests(files: Sequence[Path]) -> dict[str, str]:
     """SHA-256 of each file, by file name."""
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    return {file.name: sha256_of(file) for file in files}

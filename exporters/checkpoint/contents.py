@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import mmap
-import os
 import struct
 import zipfile
 import zlib
@@ -75,8 +74,10 @@ class Archive:
         with _one_error(), self._file.open(member) as file:
             for start in range(0, len(content), _CHUNK):
                 part = content[start : start + _CHUNK]
-                if file.readinto(part) != len(part):
+                unpacked = file.read(len(part))
+                if len(unpacked) != len(part):
                     raise BrokenError("an archive with a member that is shorter than it says")
+                part[:] = unpacked
         return content
 
 
@@ -86,8 +87,8 @@ class _SmallReads:
     def __init__(self, content: mmap.mmap) -> None:
         self._content = content
 
-    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        self._content.seek(offset, whence)
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        self._content.seek(offset, whence)  # type: ignore[arg-type]  # zipfile gives 0, 1 or 2
         return self._content.tell()
 
     def seekable(self) -> bool:

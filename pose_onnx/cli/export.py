@@ -49,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how a checkpoint becomes ONNX: by a template that comes along, or through Paddle (default: a"
         " template where there is one)",
     )
+    add("--sha256", metavar="HEX", help="refuse a checkpoint with another digest")
     add("--out", default=".", metavar="DIR", help="folder for the files (default: here)")
 
 
@@ -73,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
         images=args.images,
         force=args.force,
         via=args.via,
+        sha256=args.sha256,
     )
     print(table([("COMPARED", "INPUT", "OUTPUT", "LARGEST DIFFERENCE", "BAR"), *map(_row, done.measured)]))
     print()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ MODEL = "tinypose_128x96"
 
 def test_export_verify_info(paddle_sources: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = str(paddle_sources / f"{MODEL}.npz")
-    assert main(["export", source, "--model", MODEL, "--out", str(tmp_path)]) == 0
+    digest = hashlib.sha256(Path(source).read_bytes()).hexdigest()
+    assert main(["export", source, "--model", MODEL, "--sha256", digest, "--out", str(tmp_path)]) == 0
+    assert '"trust": "given' in (tmp_path / f"{MODEL}.receipt.json").read_text(encoding="utf-8")
     printed = capsys.readouterr().out
     files = [tmp_path / f"{MODEL}.onnx", tmp_path / f"{MODEL}.tflite"]
     for path in (*files, tmp_path / f"{MODEL}.receipt.json"):

@@ -69,6 +69,7 @@ def test_the_receipt_tells_source_tools_and_errors(exported: Path, paddle_source
     receipt = json.loads((exported / f"{POSE}.receipt.json").read_text())
     assert list(receipt["source"]) == [f"{POSE}.pdparams"]
     assert re.fullmatch(r"[0-9a-f]{64}", receipt["source"][f"{POSE}.pdparams"])
+    assert receipt["trust"].startswith("first use")
     assert {"paddlepaddle", "paddle2onnx", "onnxruntime", "ai-edge-litert", "python"} <= receipt[
         "versions"
     ].keys()

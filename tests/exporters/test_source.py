@@ -158,3 +158,21 @@ def test_resize_scales_of_paddle_3_3_become_float32() -> None:
 def test_a_broken_program_is_a_clear_error(text: str) -> None:
     with pytest.raises(ExportError, match="program is broken"):
         readable_program(text)
+
+
+def test_a_given_digest_is_demanded_before_a_checkpoint_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, weight=np.ones(3, np.float32))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert read_source(path, digest.upper()).trust.startswith("given")
+    assert read_source(path).trust.startswith("first use")
+    path.write_bytes(b"not even an archive")
+    with pytest.raises(ModelFileError, match=rf"has SHA-256 \w+, but {digest} was asked for"):
+        read_source(path, digest)
+
+
+def test_a_digest_that_is_none_or_of_a_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="64 hexadecimal digits"):
+        read_source(tmp_path, "abc")
+    with pytest.raises(InputError, match="is no file"):
+        read_source(tmp_path, "0" * 64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import zipfile
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -44,7 +45,9 @@ class _Global:
         self.text = f"{module}\n{name}\n"
 
 
-class _Writer(pickle._Pickler):  # type: ignore[misc,name-defined]  # in Python, so that GLOBAL can be written
+class _Writer(pickle._Pickler):  # in Python, so that GLOBAL can be written
+    write: Callable[[bytes], object]
+
     def __init__(self, file: BytesIO, *, is_zip: bool) -> None:
         super().__init__(file, 2)
         self.is_zip = is_zip
@@ -61,12 +64,19 @@ class _Writer(pickle._Pickler):  # type: ignore[misc,name-defined]  # in Python,
         if isinstance(value, _Global):
             self.write(b"c" + value.text.encode())
         elif isinstance(value, View):
-            arguments = (value.storage, value.offset, value.shape, value.strides, False, OrderedDict())
+            arguments: tuple[object, ...] = (
+                value.storage,
+                value.offset,
+                value.shape,
+                value.strides,
+                False,
+                OrderedDict(),
+            )
             self.save(_Global("torch._utils", "_rebuild_tensor_v2"))
             self.save(arguments)
             self.write(b"R")
         else:
-            super().save(value, save_persistent_id)
+            super().save(value, save_persistent_id)  # type: ignore[misc]  # of the stub: it is there
 
 
 def _pickled(content: object, *, is_zip: bool) -> tuple[bytes, dict[str, NDArray[Any]]]:

@@ -1,7 +1,7 @@
 """Fuzzer of checkpoints, by their structure: `python -m tests.fuzz.checkpoints --count 10000 --seed 1`.
 
-Real files of every kind are taken apart (a pickle into its opcodes, an archive into its members and their
-headers), changed where a reader may trust them (numbers, sizes, names, states, order), and put together again.
+Real files of every kind are taken apart (a pickle into its opcodes, an archive into its members and headers),
+changed where a reader may trust them (numbers, sizes, names, states, order), and put together again.
 """
 
 from __future__ import annotations
@@ -50,8 +50,12 @@ NUMBERS: Final = (
     -2,
     -8,
 )
-FIELDS: Final = dict.fromkeys(b"CUKqh\x80\x8a\x8c", 1) | dict.fromkeys(b"XBTJrj", 4) | {ord("M"): 2}
-FIELDS |= dict.fromkeys(b"\x8d\x8e\x95\x96", 8)
+FIELDS: Final = {
+    **dict.fromkeys(b"CUKqh\x80\x8a\x8c", 1),
+    ord("M"): 2,
+    **dict.fromkeys(b"XBTJrj", 4),
+    **dict.fromkeys(b"\x8d\x8e\x95\x96", 8),
+}
 """Bytes of the number that follows an opcode."""
 FOREIGN: Final = (
     ("os", "system"),
