@@ -11,10 +11,10 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the limits of a
 
 
 def test_no_checkpoint_hurts() -> None:
-    verdicts = list(run_cases(READER, cases(seed=12, count=500)))
+    verdicts = list(run_cases(READER, cases(seed=12, count=300)))
     assert not [verdict.failure for verdict in verdicts if verdict.failure]
     read = sum(not verdict.refusal for verdict in verdicts)
-    assert 50 < read < 450  # neither does nothing get through, nor is nothing changed
+    assert 30 < read < 270  # neither does nothing get through, nor is nothing changed
 
 
 def test_every_kind_is_tried() -> None:
