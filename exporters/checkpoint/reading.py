@@ -99,7 +99,7 @@ def arrays_of(path: Path) -> Iterator[tuple[str, NDArray[np.float32]]]:
     except ForbiddenError as error:
         raise ModelFileError(
             f"{subject} asks for {error} to be loaded, and weights need nothing but arrays; "
-            "it was not run; if you made it, save the state_dict() alone; else do not trust where it came from"
+            "it was not run; save the state_dict() alone, or do not trust where it came from"
         ) from error
     except UnfitError as error:
         raise ModelFileError(f"{subject} {error}") from error
