@@ -70,15 +70,13 @@ class Archive:
         if member is None or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise BrokenError("an archive without a member that it should have")
         self._budget.take(member.file_size)
-        content = memoryview(bytearray(member.file_size))
+        content = bytearray()  # grows as bytes come out: the size may be a lie
         with _one_error(), self._file.open(member) as file:
-            for start in range(0, len(content), _CHUNK):
-                part = content[start : start + _CHUNK]
-                unpacked = file.read(len(part))
-                if len(unpacked) != len(part):
-                    raise BrokenError("an archive with a member that is shorter than it says")
-                part[:] = unpacked
-        return content
+            while part := file.read(_CHUNK):  # zipfile never gives more than the member's size
+                content += part
+        if len(content) != member.file_size:
+            raise BrokenError("an archive with a member that is shorter than it says")
+        return memoryview(content)
 
 
 class _SmallReads:

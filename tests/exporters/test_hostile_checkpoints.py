@@ -227,3 +227,17 @@ def test_a_fifo_is_one_error(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.npz")
     with pytest.raises(ModelFileError, match="is no file"):
         read_checkpoint(tmp_path / "a.npz")
+
+
+def test_a_size_that_is_a_lie_allocates_nothing(tmp_path: Path) -> None:
+    def change(member: zipfile.ZipInfo) -> None:
+        member.file_size = 1 << 30
+
+    path = npz(tmp_path / "a.npz", change)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelFileError, match=r"shorter than it says|broken zip file"):
+            list(arrays_of(path))
+        assert tracemalloc.get_traced_memory()[1] < 4 * LITTLE
+    finally:
+        tracemalloc.stop()
