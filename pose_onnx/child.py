@@ -1,6 +1,6 @@
 """Read what nobody vouches for in a process of its own, with limits of memory and time.
 
-    index = call_limited("pose_onnx.exporters.checkpoint:write_arrays", {"path": "a.pdparams", ...},
+    index = call_limited("pose_onnx.exporters.checkpoint.reading:write_arrays", {"path": ...},
                          subject="checkpoint 'a.pdparams'")
 
 The child imports the module, sets its limits, calls the function with the
