@@ -1,15 +1,29 @@
-"""Writing files so that a reader sees the whole new file or none of it."""
+"""Writing files so that a reader sees the whole new file or none of it; what a file's digest is."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from pose_onnx.errors import OutputError
+
+_CHUNK: Final = 1 << 20
+"""Bytes that are hashed at a time."""
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def temporary_name(target: Path) -> Path:

@@ -1,0 +1,55 @@
+"""What one file from outside may cost, and the count that is kept while it is read.
+
+Whatever reads a checkpoint, an archive or a picture asks its `Budget` before it
+allocates what the file declares. One limit for all of them: nothing that this
+package reads needs more, and every machine that runs it has as much.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pose_onnx.errors import ModelFileError, PoseOnnxError
+
+MEMORY: Final = 3 << 29
+"""Bytes that one file may take in all: the largest checkpoint, 0.8 GB, as stored and as returned."""
+SECONDS: Final = 300
+"""Time that one file may take. The largest checkpoint takes less than 10 s from a slow disk."""
+
+
+class Budget:
+    """Counts the bytes that one file asks for.
+
+    Attributes:
+        left: bytes that may still be taken.
+    """
+
+    def __init__(
+        self, subject: str, limit: int = MEMORY, error: type[PoseOnnxError] = ModelFileError
+    ) -> None:
+        """Start a count.
+
+        Args:
+            subject: what is read, as the error names it: "checkpoint 'a.pdparams'".
+            limit: bytes in all.
+            error: what is raised.
+        """
+        self.left = limit
+        self._subject, self._limit, self._error = subject, limit, error
+
+    def take(self, size: int) -> None:
+        """Ask for memory before it is allocated.
+
+        Args:
+            size: bytes, at least 0.
+
+        Raises:
+            PoseOnnxError: there are not so many left. Nothing may be allocated then.
+        """
+        if not 0 <= size <= self.left:
+            # The size itself is not quoted: it may be a number of a million digits.
+            raise self._error(
+                f"{self._subject} asks for more than {self._limit:,} bytes of memory, more than any model or"
+                " picture needs; it was not read; do not trust where it came from"
+            )
+        self.left -= size
