@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -63,12 +64,29 @@ def official_names() -> tuple[str, ...]:
 
 def card_names() -> tuple[str, ...]:
     """Return the names of all models: those whose cards come with the package, then those registered here."""
+    return (*official_names(), *(name for name, problem in _own_cards() if not problem))
+
+
+def broken_cards() -> tuple[str, ...]:
+    """Return a sentence about each file of the models' folder that is named like a card and is none."""
+    return tuple(problem for _, problem in _own_cards() if problem)
+
+
+def _own_cards() -> Iterator[tuple[str, str]]:
+    """Yield the name of each card of the models' folder, and what is wrong with it, empty if nothing is."""
     try:
-        own = sorted(path.stem for path in models_home().glob("*.json"))
+        paths = sorted(path for path in models_home().glob("*.json") if path.is_file())
     except OSError:  # a folder that may not be listed has no names for us
-        own = []
-    official = official_names()
-    return (*official, *(name for name in own if _NAME.fullmatch(name) and name not in official))
+        paths = []
+    for path in paths:
+        if not _NAME.fullmatch(path.stem) or path.stem in official_names():
+            continue
+        try:
+            _read_card_file(path)
+        except CardError as error:
+            yield path.stem, str(error)
+        else:
+            yield path.stem, ""
 
 
 def load_card(name: str | os.PathLike[str]) -> ModelCard:
@@ -95,6 +113,8 @@ def _read_card_file(path: Path) -> ModelCard:
         raise CardError(f"card file {str(path)!r} cannot be read: {error.strerror}") from error
     except CardError as error:
         raise CardError(f"card file {str(path)!r} is wrong: {error}") from error
+    except RecursionError as error:
+        raise CardError(f"card file {str(path)!r} is nested too deep to be one") from error
 
 
 def package_files(name: str) -> tuple[Path, ...]:
@@ -139,11 +159,7 @@ def _how_to_get(card: ModelCard, name: str, precision: str) -> str:
             f"make it from {card.download} with: pose-onnx export {name}.pdparams --model {name}{options}"
             f" --out {models_home()} (docs/precision.md)"
         )
-    return (
-        f"fetch and convert it with: pose-onnx models pull {name}{options}; or your copy of "
-        f"{card.download} with: pose-onnx export {name}.pdparams --model {name}{options}"
-        f" --out {models_home()}"
-    )
+    return f"fetch and convert it with: pose-onnx models pull {name}{options}"
 
 
 def card_of(path: Path, card: ModelCard | str | os.PathLike[str] | None) -> ModelCard:

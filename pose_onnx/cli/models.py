@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from pose_onnx import ModelFileError, card_names, load_card, models_home, resolve_model, zoo
-from pose_onnx.cli._tables import table
+from pose_onnx import InputError, ModelFileError, card_names, load_card, models_home, resolve_model, zoo
+from pose_onnx.cards.lookup import broken_cards, package_files
+from pose_onnx.cli._tables import count, table
 from pose_onnx.runtimes import BACKENDS
 
 EXIT_DIFFERENT: Final = 1
@@ -47,13 +49,10 @@ def _precision(parser: argparse.ArgumentParser) -> None:
 
 def _list(args: argparse.Namespace) -> int:
     del args
-    rows = [("NAME", "TASK", "INPUT", "HERE AS")]
-    for name in card_names():
-        card = load_card(name)
-        height, width = card.input.size
-        here = [backend for backend in BACKENDS if _is_here(name, backend)]
-        rows.append((name, card.task, f"{height} x {width}", ", ".join(here) or "-"))
-    print(table(rows))
+    heads = ("NAME", "TASK", "INPUT", "SIZE", "LICENCE", "STATE", "ACCURACY")
+    print(table([heads, *map(_row, card_names())]))
+    for problem in broken_cards():
+        print(f"\nIgnored: {problem}")
     print(f"\nConverted models are looked for in {models_home()}.")
     print(
         "Get an official one with: pose-onnx models pull NAME\n"
@@ -62,12 +61,22 @@ def _list(args: argparse.Namespace) -> int:
     return 0
 
 
-def _is_here(name: str, backend: str) -> bool:
+def _row(name: str) -> tuple[str, ...]:
+    card = load_card(name)
+    height, width = card.input.size
+    here = {backend: path for backend in BACKENDS if (path := _file_of(name, backend))}
+    size = f"{next(iter(here.values())).stat().st_size / 1e6:.1f} MB" if here else "-"
+    origin = "built in" if package_files(name) else "here"
+    state = f"{origin}: {', '.join(here)}" if here else "not here"
+    accuracy = card.published.partition(":")[0]  # what was measured; then comes where that is published
+    return name, card.task, f"{height} x {width}", size, card.license or "-", state, accuracy or "-"
+
+
+def _file_of(name: str, backend: str) -> Path | None:
     try:
-        resolve_model(name, backend)
+        return resolve_model(name, backend)
     except ModelFileError:
-        return False
-    return True
+        return None
 
 
 def _declare_pull(parser: argparse.ArgumentParser) -> None:
@@ -75,22 +84,59 @@ def _declare_pull(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dest", metavar="DIR", help="folder for the files (default: that of all models)")
     _precision(parser)
     parser.add_argument(
+        "--sha256",
+        action="append",
+        metavar="HEX",
+        help="of the download; once for each name, in their order (default: of the card, or of the first"
+        " download)",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    parser.add_argument(
         "--timeout",
         type=float,
         default=zoo.Policy().timeout,
         metavar="SECONDS",
         help="give a connection up that is silent for so long (default: %(default)s)",
     )
+    parser.add_argument(
+        "--total-timeout",
+        type=float,
+        default=zoo.Policy().total,
+        metavar="SECONDS",
+        help="give an address up that has not sent the file for so long (default: %(default)s)",
+    )
 
 
 def _pull(args: argparse.Namespace) -> int:
-    policy = zoo.Policy(timeout=args.timeout)
-    for name in args.names:
-        files = zoo.pull(name, dest=args.dest, precision=args.precision, policy=policy, progress=True)
+    policy = zoo.Policy(timeout=args.timeout, total=args.total_timeout)
+    digests = args.sha256 or [""] * len(args.names)
+    if len(digests) != len(args.names):
+        raise InputError(
+            f"{count(len(args.names), 'name')} and {count(len(digests), 'digest')} were given; give --sha256 "
+            "once for each name, or not at all"
+        )
+    if args.dry_run:
+        for name, sha256 in zip(args.names, digests, strict=True):
+            plan = zoo.plan(name, dest=args.dest, precision=args.precision, sha256=sha256)
+            print(_in_words(name, plan))
+        return 0
+    for name, sha256 in zip(args.names, digests, strict=True):
+        files = zoo.pull(
+            name, dest=args.dest, precision=args.precision, sha256=sha256, policy=policy, progress=True
+        )
         print(*files, sep="\n")
     if args.dest:
         print(f"\nTo use this folder anywhere: POSE_ONNX_HOME={args.dest}")
     return 0
+
+
+def _in_words(name: str, plan: zoo.Plan) -> str:
+    files = ", ".join(map(str, plan.files))
+    if not plan.converts:
+        return f"{name}: is here: {files}"
+    fetching = f"fetch {' or '.join(plan.urls)}" if plan.urls else "take the download that is here"
+    trust = f"SHA-256 {plan.sha256}" if plan.sha256 else "no SHA-256 is known: trusted if it is the model"
+    return f"{name}: {fetching} ({trust}), convert it to {files}"
 
 
 def _where(args: argparse.Namespace) -> int:

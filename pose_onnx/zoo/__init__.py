@@ -6,7 +6,10 @@ files there. Nothing here is needed to run a model, and nothing is downloaded un
 | module | what |
 |---|---|
 | `_store.py` | the folder: pinned digests, locks between processes, files that appear whole |
-| `_fetch.py` | HTTP: mirrors, retries, resuming |
+| `_http.py` | one request, with a deadline and redirects that are looked at |
+| `_part.py` | what was received so far, and one attempt to receive the rest |
+| `_fetch.py` | mirrors and retries |
+| `_trust.py` | which digest a download must have |
 | `_unpack.py` | archives, safely |
 | `_pull.py` | an official name: fetch, check, convert, keep |
 | `_register.py` | a file of your own becomes a name |
@@ -18,7 +21,19 @@ from __future__ import annotations
 from pose_onnx.cards.lookup import card_names, models_home
 from pose_onnx.zoo._care import Checked, check, remove, where
 from pose_onnx.zoo._fetch import Policy
-from pose_onnx.zoo._pull import pull
+from pose_onnx.zoo._pull import Plan, plan, pull
 from pose_onnx.zoo._register import add
 
-__all__ = ["Checked", "Policy", "add", "card_names", "check", "models_home", "pull", "remove", "where"]
+__all__ = [
+    "Checked",
+    "Plan",
+    "Policy",
+    "add",
+    "card_names",
+    "check",
+    "models_home",
+    "plan",
+    "pull",
+    "remove",
+    "where",
+]

@@ -9,7 +9,8 @@ from typing import Final, Literal
 
 from pose_onnx.cards.lookup import check_name, load_card, models_home, official_names, package_files
 from pose_onnx.errors import OutputError, UnknownNameError
-from pose_onnx.zoo._store import DOWNLOADS, Store, sha256_of
+from pose_onnx.files import sha256_of
+from pose_onnx.zoo._store import DOWNLOADS, Store
 
 State = Literal["ok", "changed", "missing", "not pinned"]
 _MODEL_SUFFIXES: Final = frozenset({".onnx", ".tflite"})

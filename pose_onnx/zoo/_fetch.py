@@ -1,8 +1,4 @@
-"""Download one file over HTTP: several addresses, retries, resuming; only the right file gets the name.
-
-From Python's own urllib: proxies of the environment, redirects and certificates come with it, and a handful
-of files does not need the connection pool of a larger library.
-"""
+"""Download one file over HTTP: several addresses, retries, resuming; only the right file gets the name."""
 
 from __future__ import annotations
 
@@ -19,8 +15,9 @@ from urllib.parse import urlsplit
 
 from pose_onnx.errors import DownloadError, InputError, ModelFileError
 from pose_onnx.files import make_folder
-from pose_onnx.zoo._http import Advance, FinalError, Part, PassingError, attempt
-from pose_onnx.zoo._store import publish, sha256_of
+from pose_onnx.zoo._http import FinalError, Limits, PassingError
+from pose_onnx.zoo._part import Advance, Part, attempt
+from pose_onnx.zoo._store import publish
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +25,8 @@ MIRROR_VARIABLE: Final = "POSE_ONNX_MIRROR"
 """Environment variable: addresses, separated by spaces, that are tried first, instead of scheme and host."""
 OFFLINE_VARIABLE: Final = "POSE_ONNX_OFFLINE"
 """Environment variable: anything but "" and "0" forbids connections."""
+_LONGEST: Final = 1e6
+"""Seconds; eleven days, and less than any system's clock overflows at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +38,31 @@ class Policy:
         first_wait: Seconds before the second attempt; doubled each time.
         longest_wait: Seconds between two attempts at most.
         timeout: Seconds without an answer, or without a byte, that end an attempt.
+        total: Seconds for all attempts at one address together, so that a server which drips ends too.
 
     Raises:
-        InputError: There is no attempt, or no time for it.
+        InputError: There is no attempt, or no time for it, or more than 1,000,000 s.
     """
 
     attempts: int = 5
     first_wait: float = 0.5
     longest_wait: float = 30.0
     timeout: float = 30.0
+    total: float = 3600.0
 
     def __post_init__(self) -> None:
-        if self.attempts < 1 or not 0 < self.timeout < float("inf"):
+        waits = (self.first_wait, self.longest_wait, self.timeout, self.total)
+        in_range = all(0 <= seconds <= _LONGEST for seconds in waits)
+        if self.attempts < 1 or not in_range or not (self.timeout and self.total):
             raise InputError(
-                f"{self.attempts} attempts with a timeout of {self.timeout} s cannot be made; "
-                "give 1 or more, and a timeout above 0"
+                f"{self.attempts} attempts with a timeout of {self.timeout} s, {self.total} s in all and"
+                f" waits of {self.first_wait} to {self.longest_wait} s cannot be made; give 1 or more"
+                f" attempts, a timeout and a total above 0, and at most {_LONGEST:,.0f} s"
             )
 
     def wait(self, failures: int) -> float:
         """Seconds after so many failures: exponential, with jitter so that many clients spread."""
-        longest = min(self.longest_wait, self.first_wait * 2.0 ** (failures - 1))
+        longest = min(self.longest_wait, self.first_wait * 2.0 ** min(failures - 1, 99))
         return random.uniform(longest / 2, longest)  # noqa: S311 (no secret)
 
 
@@ -77,7 +81,7 @@ def addresses(url: str) -> tuple[str, ...]:
     path = parts.path + (f"?{parts.query}" if parts.query else "")
     mirrors = [mirror.rstrip("/") + path for mirror in os.environ.get(MIRROR_VARIABLE, "").split()]
     for address in (*mirrors, url):
-        if urlsplit(address).scheme not in {"http", "https"} or not urlsplit(address).hostname:
+        if not _is_http(address):
             raise InputError(
                 f"{address!r} is no address to download from; {MIRROR_VARIABLE} and a card's download start "
                 "with https:// or http:// and a host"
@@ -85,12 +89,19 @@ def addresses(url: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*mirrors, url]))
 
 
+def _is_http(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:  # brackets that are no IPv6 address
+        return False
+
+
 def fetch(
     urls: Sequence[str],
     target: Path,
     *,
-    sha256: str = "",
-    accept: Callable[[Path], object] = lambda path: path,
+    accept: Callable[[Path], object],
     policy: Policy | None = None,
     progress: bool = False,
 ) -> None:
@@ -101,8 +112,8 @@ def fetch(
     Args:
         urls: where it is, best first.
         target: where it shall be.
-        sha256: that it must have; any if empty.
-        accept: called with the path of the whole file, which keeps the suffix; raises ModelFileError.
+        accept: called with the path of the whole file, which keeps the suffix; raises ModelFileError if it
+            is the wrong one.
         policy: how patient to be.
         progress: draw a bar, if a terminal is there.
 
@@ -121,7 +132,7 @@ def fetch(
     for url in urls:
         try:
             with _bar(target.name, show=progress) as advance:
-                _fetch_from(url, part, _check(sha256, accept), policy or Policy(), advance)
+                _fetch_from(url, part, accept, policy or Policy(), advance)
         except FinalError as error:  # noqa: PERF203 (a download is slower than that)
             log.warning("%s: %s", url, error)
             reasons.append(f"{url}: {error}")
@@ -148,32 +159,24 @@ def _bar(name: str, *, show: bool) -> Iterator[Advance]:
         yield advance
 
 
-def _check(sha256: str, accept: Callable[[Path], object]) -> Callable[[Path], None]:
-    def check(path: Path) -> None:
-        if sha256 and (found := sha256_of(path)) != sha256:
-            raise ModelFileError(f"it gave a file with SHA-256 {found}, but {sha256} is expected")
-        accept(path)
-
-    return check
-
-
 def _fetch_from(
-    url: str, part: Part, check: Callable[[Path], None], policy: Policy, advance: Advance
+    url: str, part: Part, accept: Callable[[Path], object], policy: Policy, advance: Advance
 ) -> None:
     """Try one address until the file is whole and right, or until it fails too often without a new byte.
 
     Raises:
         FinalError: This address does not give the file.
     """
+    limits = Limits(policy.timeout, policy.total, time.monotonic() + policy.total)
     failures, most = 0, part.size
     while True:
         resumed = False
         try:
-            resumed = attempt(url, part, policy.timeout, advance)
-            check(part.path)
+            resumed = attempt(url, part, limits, advance)
+            accept(part.path)
         except ModelFileError as error:
             part.discard()
-            if not resumed:  # else the two parts may be of different files, and the whole is worth a try
+            if not resumed:  # else a server may have lied about the two parts, and the whole is worth a try
                 raise FinalError(str(error)) from error
             reason, asked = str(error), 0.0
         except PassingError as error:

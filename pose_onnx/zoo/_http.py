@@ -1,32 +1,41 @@
-"""One attempt to receive a file, continuing where the last one ended."""
+"""One HTTP request to a server that nobody vouches for.
+
+urllib opens the connection: proxies of the environment and certificates come with it. Redirects are
+followed here: urllib, as requests does, would read the whole body of each into memory first, and would go on
+to FTP. The clock is here too: the timeouts of both begin anew with each byte, so that a reply that drips, or
+headers, "100 Continue" and trailers that never end, would last for ever.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import http.client
-import json
+import io
 import re
+import socket
 import ssl
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from email.message import Message
-from pathlib import Path
-from typing import IO, Any, Final, cast
-from urllib.parse import urlsplit
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from string import punctuation
+from typing import Any, Final
+from urllib.parse import quote, urljoin, urlsplit
 
-from pose_onnx.errors import OutputError
-
-MAX_BYTES: Final = 2 << 30
-"""No model of PaddleDetection is half as large; what is larger is a mistake, or malice."""
-_CHUNK: Final = 1 << 16
-"""Bytes that are read from a connection at most at a time."""
+_MOST_REDIRECTS: Final = 10
+_LONGEST_REASON: Final = 200
+"""Characters of a server's own words that are repeated to the user."""
 _PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 """HTTP status codes that may be gone at the next attempt (RFC 9110, 8470, 6585)."""
-_RANGE_REFUSED: Final = 416
-
-Advance = Callable[[int, "int | None"], None]
-"""Called with the bytes that are here, and with how many there will be, if that is known."""
+_READABLE: Final = frozenset(
+    {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE}
+)
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_HTTP: Final = frozenset({"http", "https"})
+_WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,18}")
 
 
 class PassingError(Exception):
@@ -46,162 +55,154 @@ class FinalError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Origin:
-    """What a part was received from.
+class Limits:
+    """How long a server may take.
 
     Attributes:
-        url: its address.
-        validator: strong ETag, else date, of the version that is being received; empty if there is neither.
-        total: bytes of the whole, if the server says so.
+        timeout: seconds without an answer, or without a byte.
+        total: seconds for everything, all attempts together.
+        until: when those end, in seconds of `time.monotonic`.
     """
 
-    url: str
-    validator: str
-    total: int | None
+    timeout: float
+    total: float
+    until: float
+
+    def next_timeout(self) -> float:
+        """Seconds that may be waited for the next byte.
+
+        Raises:
+            FinalError: The time is over.
+        """
+        left = self.until - time.monotonic()
+        if left <= 0:
+            raise FinalError(f"it did not send the file within {self.total:g} s")
+        return min(self.timeout, left)
 
 
-class Part:
-    """The part of a file that was received so far, in two hidden files beside the target."""
-
-    def __init__(self, target: Path) -> None:
-        self.path = target.with_name(f".part.{target.name}")  # keeps the suffix, by which readers go
-        self._note = target.with_name(f".part.{target.name}.json")
-
-    @property
-    def size(self) -> int:
-        """Bytes that are here."""
-        try:
-            return self.path.stat().st_size
-        except FileNotFoundError:
-            return 0
-
-    def origin(self, url: str) -> _Origin | None:
-        """Return what is known of the part, or `None` if it is not of this address."""
-        try:
-            origin = _Origin(**json.loads(self._note.read_bytes()))
-        except (OSError, ValueError, TypeError):
-            return None
-        return origin if origin.url == url and self.path.is_file() else None
-
-    def begin(self, origin: _Origin) -> None:
-        """Start from nothing."""
-        self.discard()
-        try:
-            self.path.touch()
-            self._note.write_text(json.dumps(asdict(origin)), encoding="utf-8")
-        except OSError as error:
-            raise _cannot_write(self.path, error) from error
-
-    def discard(self) -> None:
-        """Forget what was received."""
-        self._note.unlink(missing_ok=True)
-        self.path.unlink(missing_ok=True)
-
-
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, but not from HTTPS to plain HTTP."""
-
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
-    ) -> urllib.request.Request | None:
-        if req.type == "https" and urlsplit(newurl).scheme != "https":
-            raise FinalError(f"it redirects to {newurl}, which is not protected")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def attempt(url: str, part: Part, timeout: float, advance: Advance) -> bool:
-    """Receive what is missing.
+def get(url: str, headers: Mapping[str, str], limits: Limits) -> http.client.HTTPResponse:
+    """Ask for a file, and follow redirects to HTTP and HTTPS, but not from HTTPS to plain HTTP.
 
     Returns:
-        Whether something was there before.
+        The reply, with status 200, 206 or 416; to be closed, and to be read within `failures`.
 
     Raises:
-        PassingError, FinalError: It did not work; what was received is kept.
-        OutputError: The part cannot be written.
+        PassingError, FinalError: There is none, or it has another status.
     """
-    known = part.origin(url)
-    if known and known.total == part.size:
-        return True  # stopped between the last byte and the check
-    headers = {"User-Agent": "pose-onnx", "Accept-Encoding": "identity"}
-    # Without a validator the rest could be of another version of the file, so all of it is sent again.
-    if known and known.validator and part.size:
-        headers |= {"Range": f"bytes={part.size}-", "If-Range": known.validator}
-    request = urllib.request.Request(url, headers=headers)  # noqa: S310 (the scheme was checked)
+    for _ in range(_MOST_REDIRECTS):
+        reply = _request(url, headers, limits)
+        if reply.status in _READABLE:
+            return reply
+        with reply:  # whose body is not read
+            if reply.status not in _REDIRECTS:
+                raise _explained(reply)
+            url = redirected(url, reply.headers.get("Location", ""))
+    raise FinalError(f"it redirects more than {_MOST_REDIRECTS} times")
+
+
+@contextlib.contextmanager
+def failures() -> Iterator[None]:
+    """Turn everything that a connection may raise into `PassingError` or `FinalError`."""
     try:
-        with urllib.request.build_opener(_Redirects).open(request, timeout=timeout) as response:
-            resumed, total = _begin(url, part, known, cast("http.client.HTTPResponse", response))
-            _receive(response, part, total, advance)
-    except OutputError:
-        raise
-    except urllib.error.HTTPError as error:
-        with error:  # it holds the connection
-            if error.code == _RANGE_REFUSED:
-                part.discard()
-            raise _explained(error) from error
-    except (OSError, http.client.HTTPException) as error:
-        raise _failed(error) from error
-    return resumed
+        yield
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        cause = error.reason if isinstance(error, urllib.error.URLError) else error
+        # A ValueError is an address, or a certificate, that will be as wrong the next time.
+        kind = FinalError if isinstance(cause, (ValueError, http.client.InvalidURL)) else PassingError
+        raise kind(plain(str(cause)) or type(cause).__name__) from error
 
 
-def _begin(
-    url: str, part: Part, known: _Origin | None, response: http.client.HTTPResponse
-) -> tuple[bool, int | None]:
-    """Prepare the part for what the server sends: the rest, or all of it; return which, and the total."""
-    if response.status == http.client.PARTIAL_CONTENT:
-        found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip())
-        total = int(found[2]) if found and found[2] != "*" else None
-        if not found or not known or int(found[1]) != part.size or total not in {known.total, None}:
-            part.discard()
-            raise PassingError("it sent another part of the file than was asked for")
-        return True, known.total
-    length = response.headers.get("Content-Length", "")
-    total = int(length) if length.isdecimal() else None
-    part.begin(_Origin(url, _validator(response.headers), total))
-    return False, total
+def plain(text: str) -> str:
+    """Return a server's own words cut, and without characters that steer a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text[:_LONGEST_REASON])
 
 
-def _validator(headers: Message | Mapping[str, str]) -> str:
-    etag = str(headers.get("ETag") or "")
-    # RFC 9110, 13.1.5: a weak ETag cannot say that two parts belong together.
-    return etag if etag and not etag.startswith("W/") else str(headers.get("Last-Modified") or "")
+def whole_number(text: str) -> int | None:
+    """Return the number that a header holds, or `None` if it holds none that a file could have."""
+    return int(text) if _WHOLE_NUMBER.fullmatch(text) else None
 
 
-def _receive(response: http.client.HTTPResponse, part: Part, total: int | None, advance: Advance) -> None:
-    size = part.size
-    if (total or 0) > MAX_BYTES:
-        raise FinalError(f"it offers {total:,} bytes; models have at most {MAX_BYTES:,}")
-    with part.path.open("ab") as file:
-        while chunk := response.read1(_CHUNK):
-            try:
-                file.write(chunk)
-                file.flush()
-            except OSError as error:
-                raise _cannot_write(part.path, error) from error
-            size += len(chunk)
-            advance(size, total)
-            if size > MAX_BYTES:
-                raise FinalError(f"it sends more than {MAX_BYTES:,} bytes; no model is that large")
-    if total is not None and size != total:
-        raise PassingError(f"the connection ended after {size:,} of {total:,} bytes")
+def _request(url: str, headers: Mapping[str, str], limits: Limits) -> http.client.HTTPResponse:
+    opener = urllib.request.OpenerDirector()  # which knows HTTP and nothing else
+    opener.add_handler(urllib.request.ProxyHandler())
+    opener.add_handler(_Connections(limits))
+    with failures():
+        request = urllib.request.Request(url, headers=dict(headers))  # noqa: S310 (HTTP, as checked)
+        reply = opener.open(request, timeout=limits.next_timeout())
+    if not isinstance(reply, http.client.HTTPResponse):  # None
+        raise FinalError("the proxy that the environment names is no HTTP proxy")
+    return reply
 
 
-def _explained(error: urllib.error.HTTPError) -> PassingError | FinalError:
-    reason = f"HTTP {error.code} {error.reason}"
-    if error.code not in {*_PASSING, _RANGE_REFUSED}:
+def redirected(url: str, location: str) -> str:
+    """Return the address that a redirect of `url` leads to.
+
+    Raises:
+        FinalError: It is none, or leads from HTTPS to plain HTTP.
+    """
+    try:
+        target = urljoin(url, quote(location, safe=punctuation, encoding="latin-1"))
+        parts = urlsplit(target)
+        usable = parts.scheme in _HTTP and bool(parts.hostname)
+    except ValueError:
+        target, usable = location, False
+    if not usable:
+        raise FinalError(f"it redirects to {plain(target)!r}, which is no HTTP address")
+    if urlsplit(url).scheme == "https" and parts.scheme != "https":
+        raise FinalError(f"it redirects to {plain(target)!r}, which is not protected")
+    return target
+
+
+def _explained(reply: http.client.HTTPResponse) -> PassingError | FinalError:
+    reason = f"HTTP {reply.status} {http.client.responses.get(reply.status, '')}".strip()
+    if reply.status not in _PASSING:
         return FinalError(reason)
-    wait = error.headers.get("Retry-After", "")
-    return PassingError(reason, float(wait) if wait.isdecimal() else 0.0)
+    return PassingError(reason, float(whole_number(reply.headers.get("Retry-After", "")) or 0))
 
 
-def _failed(error: OSError | http.client.HTTPException) -> PassingError | FinalError:
-    cause = getattr(error, "reason", error)  # urllib wraps what happened
-    reason = str(cause) or type(cause).__name__
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return FinalError(reason)
-    return PassingError(reason)
+class _Connections(urllib.request.AbstractHTTPHandler):
+    """Opens HTTP and HTTPS connections whose replies end in time."""
+
+    http_request = https_request = urllib.request.AbstractHTTPHandler.do_request_
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__()
+        self._limits = limits
+
+    def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(partial(self._connection, http.client.HTTPConnection), request)
+
+    def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        connection = partial(self._connection, http.client.HTTPSConnection)
+        return self.do_open(connection, request, context=ssl.create_default_context())
+
+    def _connection(
+        self, kind: type[http.client.HTTPConnection], host: str, **options: Any
+    ) -> http.client.HTTPConnection:
+        connection = kind(host, **options)
+        connection.response_class = partial(_Reply, self._limits)  # type: ignore[assignment]  # makes one
+        return connection
 
 
-def _cannot_write(path: Path, error: OSError) -> OutputError:
-    return OutputError(
-        f"{str(path)!r} cannot be written ({error.strerror}); choose a writable folder with free space"
-    )
+class _Reply(http.client.HTTPResponse):
+    def __init__(self, limits: Limits, sock: socket.socket, *args: Any, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        self.fp = io.BufferedReader(_InTime(limits, sock, self.fp.detach()))
+
+
+class _InTime(io.RawIOBase):
+    """What comes from a socket, until the time is over."""
+
+    def __init__(self, limits: Limits, sock: socket.socket, source: io.RawIOBase) -> None:
+        self._limits, self._socket, self._source = limits, sock, source
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._socket.settimeout(self._limits.next_timeout())
+        return self._source.readinto(buffer)
+
+    def close(self) -> None:
+        self._source.close()
+        super().close()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
@@ -11,12 +13,16 @@ from urllib.parse import unquote, urlsplit
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.cards.lookup import file_name, load_card, models_home, package_files
 from pose_onnx.errors import CardError, DependencyError, InputError, ModelFileError
+from pose_onnx.files import sha256_of
 from pose_onnx.zoo._fetch import Policy, addresses, fetch
 from pose_onnx.zoo._store import DOWNLOADS, Store
+from pose_onnx.zoo._trust import Trust, trust_in
 from pose_onnx.zoo._unpack import demand_archive, is_archive, unpack
 
 if TYPE_CHECKING:
     from pose_onnx.exporters.pipeline import ExportResult
+
+log = logging.getLogger(__name__)
 
 SUFFIXES: Final = (".onnx", ".tflite")
 """Every model is kept in both formats."""
@@ -31,17 +37,20 @@ def pull(
     *,
     dest: str | os.PathLike[str] | None = None,
     precision: Sequence[str] = ("fp32",),
+    sha256: str = "",
     policy: Policy | None = None,
     progress: bool = False,
 ) -> tuple[Path, ...]:
     """Fetch an official model, convert it to ONNX and TFLite, and keep it.
 
-    What is here already is checked against its pinned digest, and not fetched again.
+    What is here already is checked against its pinned digest, and not fetched again. A download whose
+    digest nobody knows is trusted once: a warning says its digest, and another is refused from then on.
 
     Args:
         name: of the model.
         dest: folder to keep it in; the models' folder (`models_home`) if None.
         precision: of the stored weights, "fp32" and "fp16".
+        sha256: of the download, in hexadecimal; if empty, that of the card, or of the first download.
         policy: how patient to be with the network.
         progress: draw a bar, if a terminal is there.
 
@@ -49,7 +58,7 @@ def pull(
         The model's files.
 
     Raises:
-        InputError: There is no such precision, or `POSE_ONNX_MIRROR` holds no address.
+        InputError: There is no such precision or digest, or `POSE_ONNX_MIRROR` holds no address.
         UnknownNameError: No card has this name.
         DownloadError: It cannot be fetched, or `POSE_ONNX_OFFLINE` forbids it.
         DependencyError: The packages that convert are not installed.
@@ -58,24 +67,89 @@ def pull(
         OutputError: The folder cannot be written.
     """
     card = load_card(name)
-    if built_in := package_files(name):
+    if built_in := _built_in(name, sha256):
         return built_in
-    store = Store(Path(dest).expanduser() if dest is not None else models_home())
-    wanted = [file_name(name, suffix, each) for each in precision for suffix in SUFFIXES]
+    store, wanted = _store_at(dest), _wanted(name, precision)
+    if sha256:
+        trust_in(card, store, _place(card), sha256)  # what is here must be of that download too
     if not (wanted and store.holds(name, wanted)):
         _demand_exports(card, precision)
         with store.locked(name):
             if not store.holds(name, wanted):  # another process may have been faster
-                _make(card, store, precision, policy, progress=progress)
+                _make(card, store, precision, sha256, policy, progress=progress)
     return tuple(map(store.path, wanted))
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What `pull` would do.
+
+    Attributes:
+        files: that it would return.
+        urls: where it would fetch the download from, best first; empty if it is here, or not needed.
+        sha256: that the download must have; empty if nobody knows, so that the first that comes is trusted.
+        converts: whether it would convert the download.
+    """
+
+    files: tuple[Path, ...]
+    urls: tuple[str, ...]
+    sha256: str
+    converts: bool
+
+
+def plan(
+    name: str,
+    *,
+    dest: str | os.PathLike[str] | None = None,
+    precision: Sequence[str] = ("fp32",),
+    sha256: str = "",
+) -> Plan:
+    """Say what `pull` with the same arguments would do; connects to nobody and writes nothing.
+
+    Raises:
+        PoseOnnxError: As `pull`, as far as it can be known before.
+    """
+    card = load_card(name)
+    if built_in := _built_in(name, sha256):
+        return Plan(built_in, (), "", converts=False)
+    store, wanted = _store_at(dest), _wanted(name, precision)
+    files = tuple(map(store.path, wanted))
+    place = _place(card) if sha256 or not store.holds(name, wanted) else ""
+    trust = trust_in(card, store, place, sha256)
+    if store.holds(name, wanted):
+        return Plan(files, (), trust.sha256, converts=False)
+    urls = () if store.path(place).is_file() else addresses(card.download)
+    return Plan(files, urls, trust.sha256, converts=True)
+
+
+def _built_in(name: str, sha256: str) -> tuple[Path, ...]:
+    built_in = package_files(name)
+    if built_in and sha256:
+        raise InputError(f"{name!r} comes with the package and is not downloaded; leave its SHA-256 out")
+    return built_in
+
+
+def _store_at(dest: str | os.PathLike[str] | None) -> Store:
+    return Store(Path(dest).expanduser() if dest is not None else models_home())
+
+
+def _wanted(name: str, precision: Sequence[str]) -> list[str]:
+    return [file_name(name, suffix, each) for each in precision for suffix in SUFFIXES]
+
+
 def _make(
-    card: ModelCard, store: Store, precision: Sequence[str], policy: Policy | None, *, progress: bool
+    card: ModelCard,
+    store: Store,
+    precision: Sequence[str],
+    sha256: str,
+    policy: Policy | None,
+    *,
+    progress: bool,
 ) -> None:
     """Fetch, convert and pin; a download that turns out not to be the model is not kept."""
     place = _place(card)
-    _fetch(card, store, place, policy, progress=progress)
+    trust = trust_in(card, store, place, sha256)
+    _fetch(card, store, place, trust, policy, progress=progress)
     download = store.path(place)
     with store.workspace(card.name) as work:
         try:
@@ -85,7 +159,10 @@ def _make(
                 download.unlink()
             raise
         results = (*done.files, done.receipt)
-        store.put(card.name, {place: download} | {file.name: file for file in results})
+        files = {place: download} | {file.name: file for file in results}
+        store.put(card.name, files, trust=place)
+    if not trust.sha256:
+        log.warning("%s: nobody gave a SHA-256; trusted from now on: %s", card.name, store.trusted(card.name))
 
 
 def _place(card: ModelCard) -> str:
@@ -100,19 +177,26 @@ def _place(card: ModelCard) -> str:
     return f"{DOWNLOADS}/{card.name}{suffixes}"
 
 
-def _fetch(card: ModelCard, store: Store, place: str, policy: Policy | None, *, progress: bool) -> None:
+def _fetch(
+    card: ModelCard, store: Store, place: str, trust: Trust, policy: Policy | None, *, progress: bool
+) -> None:
     """Make sure that the download is here, whole, and the same as ever."""
-    pinned = store.pins().get(card.name, {}).get(place, "")
-    sha256 = card.sha256 or pinned
-    if store.path(place).is_file():
-        if sha256:
-            store.demand_pinned(card.name, place, sha256)
-        return
-    urls = addresses(card.download)
-    fetch(urls, store.path(place), sha256=sha256, accept=_readable, policy=policy, progress=progress)
+    target = store.path(place)
+    if target.is_file():
+        if place in store.pins().get(card.name, {}):
+            store.demand_pinned(card.name, place, trust.sha256)
+            return
+        if trust.sha256 in {"", sha256_of(target)}:  # a pull was stopped after it came
+            return
+
+    def accept(path: Path) -> None:
+        trust.demand(path)
+        _demand_readable(path)
+
+    fetch(addresses(card.download), target, accept=accept, policy=policy, progress=progress)
 
 
-def _readable(path: Path) -> None:
+def _demand_readable(path: Path) -> None:
     """Refuse what is no such file at all, such as a web page that says "not found" with status 200."""
     if is_archive(path):
         demand_archive(path)

@@ -7,7 +7,6 @@ place whole. Writers of one model wait for each other, and so do writers of the 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import logging
 import os
@@ -19,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from pose_onnx.errors import ModelFileError, OutputError
-from pose_onnx.files import atomic_write_bytes, make_folder
+from pose_onnx.files import atomic_write_bytes, cannot_write, make_folder, sha256_of
 
 log = logging.getLogger(__name__)
 
@@ -28,20 +27,9 @@ DOWNLOADS: Final = "downloads"
 _LOCKS: Final = ".locks"
 _VERSION: Final = 1
 """Of the table's form."""
-_CHUNK: Final = 1 << 20
-"""Bytes that are hashed at a time."""
 
 Pins = dict[str, dict[str, str]]
 """Model -> path relative to the folder, with slashes -> SHA-256 in hexadecimal."""
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +48,40 @@ class Store:
         Raises:
             ModelFileError: The table is broken, or names a file outside the folder.
         """
+        return self._read()[0]
+
+    def trusted(self, model: str) -> str:
+        """Return the SHA-256 of the download that a model was first made from; empty if none was.
+
+        It stays when the model is removed: what comes from its address later must be the same.
+
+        Raises:
+            ModelFileError: As in `pins`.
+        """
+        return self._read()[1].get(model, "")
+
+    def _read(self) -> tuple[Pins, dict[str, str]]:
         path = self.home / PINS
         try:
             table = json.loads(path.read_bytes())
             models: Pins = table["models"]
+            trusted: dict[str, str] = table.get("trusted", {})
             names = [name for files in models.values() for name in files]
+            digests = [*trusted.values(), *(each for files in models.values() for each in files.values())]
             known = table["version"] == _VERSION and all(map(_is_inside, names))
+            known = known and all(isinstance(digest, str) for digest in digests)
         except FileNotFoundError:
-            return {}
+            return {}, {}
         except OSError as error:
             raise ModelFileError(f"{str(path)!r} cannot be read ({error.strerror})") from error
-        except (ValueError, LookupError, TypeError, AttributeError):
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             known = False
         if not known:
             raise ModelFileError(
                 f"{str(path)!r} is no table of pinned models of version {_VERSION}; "
                 "move it away, and pull or add the models again"
             )
-        return models
+        return models, trusted
 
     def path(self, name: str) -> Path:
         """Return where a file of the folder is; `name` is relative, as in the pins."""
@@ -149,12 +153,13 @@ class Store:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def put(self, model: str, files: Mapping[str, Path]) -> tuple[Path, ...]:
+    def put(self, model: str, files: Mapping[str, Path], *, trust: str = "") -> tuple[Path, ...]:
         """Move finished files into the folder, all on the disk before any is pinned.
 
         Args:
             model: whose files they are.
             files: by the name that they get; a file that is in its place already is only pinned.
+            trust: name of the one of them that was fetched; later downloads must be the same.
 
         Raises:
             ModelFileError: A name belongs to another model.
@@ -162,7 +167,7 @@ class Store:
         """
         digests = {name: sha256_of(file) for name, file in files.items()}
         with self.locked(PINS):
-            pins = self.pins()
+            pins, trusted = self._read()
             for other, owned in pins.items():
                 if other != model and (taken := sorted(owned.keys() & files.keys())):
                     raise ModelFileError(
@@ -171,18 +176,22 @@ class Store:
             for name, file in files.items():
                 publish(file, self.path(name))
             pins[model] = pins.get(model, {}) | digests
-            self._write(pins)
+            self._write(pins, trusted | ({model: digests[trust]} if trust else {}))
         return tuple(map(self.path, files))
 
     def forget(self, model: str) -> None:
         """Drop the pins of a model."""
         with self.locked(PINS):
-            pins = self.pins()
+            pins, trusted = self._read()
             pins.pop(model, None)
-            self._write(pins)
+            self._write(pins, trusted)
 
-    def _write(self, pins: Pins) -> None:
-        table = {"version": _VERSION, "models": {model: pins[model] for model in sorted(pins)}}
+    def _write(self, pins: Pins, trusted: Mapping[str, str]) -> None:
+        table = {
+            "version": _VERSION,
+            "models": {model: pins[model] for model in sorted(pins)},
+            "trusted": dict(sorted(trusted.items())),
+        }
         atomic_write_bytes(self.home / PINS, (json.dumps(table, indent=1) + "\n").encode())
 
 
@@ -198,9 +207,7 @@ def publish(file: Path, target: Path) -> None:
             os.fsync(stream.fileno())
         file.replace(target)
     except OSError as error:
-        raise OutputError(
-            f"{str(target)!r} cannot be written ({error.strerror}); choose a writable folder with free space"
-        ) from error
+        raise OutputError(cannot_write(target, error)) from error
 
 
 def _is_inside(name: str) -> bool:

@@ -1,47 +1,61 @@
-"""Unpack an archive that nobody vouches for: no path outside the folder, no links, limited size and count."""
+"""Unpack an archive that nobody vouches for: no path outside its folder, no links, no bombs.
+
+`zipfile` and `tarfile` read the formats, in a child process. What they leave to their callers is here:
+tarfile's own filters refuse paths and links, but not sizes, and neither library limits what headers take.
+"""
 
 from __future__ import annotations
 
-import contextlib
+import bz2
 import gzip
+import io
 import lzma
 import stat
 import tarfile
 import zipfile
-import zlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import MappingProxyType
-from typing import IO, Final
+from typing import IO, Any, Final, NamedTuple
 
-from pose_onnx.errors import ModelFileError
+from pose_onnx.budget import Budget
+from pose_onnx.child import call_limited
+from pose_onnx.errors import ModelFileError, OutputError
+from pose_onnx.files import cannot_write
 
 MAX_FILES: Final = 1000
 """An inference folder has about five files."""
-MAX_BYTES: Final = 2 << 30
-"""Unpacked, all files together; the largest models have half of it."""
-_CHUNK: Final = 1 << 20
-
-Member = tuple[str, Callable[[], "IO[bytes] | None"]]
-"""Name in the archive, and how to open it."""
-
-_BROKEN: Final = (
-    gzip.BadGzipFile,
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    NotImplementedError,  # a compression that zipfile does not know
-    RuntimeError,  # an encrypted file
-    UnicodeError,
+_CHUNK: Final = 1 << 16
+"""Bytes that are read from an archive at most at a time. A tar header is read at once, and none is longer."""
+_FOR_A_READ: Final = 1 << 12
+"""Bytes of the budget that a read costs: what Python makes of a header of 512 bytes."""
+_ENTRY: Final = b"PK\x01\x02"
+"""What each entry of a zip file's directory starts with."""
+_SUFFIXES: Final = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
+_OPENERS: Final[Mapping[bytes, Callable[[Path], Any]]] = MappingProxyType(
+    {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 )
+"""By the first bytes of a tar file that is compressed."""
+
+
+class _Member(NamedTuple):
+    """A file of an archive.
+
+    Attributes:
+        name: as the archive has it.
+        size: bytes that it says it has.
+        open: opens it; `None` if it is a link or a device.
+    """
+
+    name: str
+    size: int
+    open: Callable[[], IO[bytes] | None] | None
 
 
 def is_archive(path: Path) -> bool:
     """Tell by its name whether a file is an archive that can be unpacked."""
-    return _suffix(path) is not None
+    return path.name.lower().endswith(_SUFFIXES)
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -49,110 +63,137 @@ def unpack(archive: Path, folder: Path) -> None:
 
     Raises:
         ModelFileError: It is broken, or holds what no model needs; the folder is to be thrown away then.
+        OutputError: The folder cannot be written.
     """
-    room = MAX_BYTES
-    with _members(archive) as members:
-        for count, (name, opener) in enumerate(members, start=1):
-            if count > MAX_FILES:
-                raise ModelFileError(
-                    f"archive {archive.name!r} holds more than {MAX_FILES} files; not unpacked"
-                )
-            source = opener()
-            if source is None:
-                raise ModelFileError(
-                    f"archive {archive.name!r} holds {name!r}, which is no file; not unpacked"
-                )
-            with source:
-                room -= _copy(source, _target(archive, name, folder), room, archive)
+    _in_child(unpack_here, archive, folder=str(folder))
 
 
-def demand_archive(path: Path) -> None:
+def demand_archive(archive: Path) -> None:
     """Look at the start of an archive.
 
     Raises:
         ModelFileError: It is none.
     """
-    with _members(path) as members:
-        next(members, None)
+    _in_child(look_here, archive)
 
 
-@contextlib.contextmanager
-def _members(archive: Path) -> Iterator[Iterator[Member]]:
-    try:
-        with contextlib.closing(_MEMBERS[_suffix(archive) or ".zip"](archive)) as members:
-            yield members
-    except _BROKEN as error:
-        raise ModelFileError(
-            f"archive {archive.name!r} is broken ({type(error).__name__}: {error}); download it again"
-        ) from error
+def _in_child(task: Callable[..., None], archive: Path, **arguments: str) -> None:
+    name = f"{__name__}:{task.__name__}"
+    call_limited(name, {"archive": str(archive), **arguments}, subject=_subject(archive))
 
 
-def _target(archive: Path, name: str, folder: Path) -> Path:
+def _subject(archive: Path) -> str:
+    return f"archive {archive.name!r}"
+
+
+def look_here(archive: str) -> None:
+    """Do `demand_archive` in this process."""
+    next(members(Path(archive), Budget(_subject(Path(archive)))), None)
+
+
+def unpack_here(archive: str, folder: str) -> None:
+    """Do `unpack` in this process."""
+    path = Path(archive)
+    subject = _subject(path)
+    budget = Budget(subject)
+    for count, member in enumerate(members(path, budget), start=1):
+        if count > MAX_FILES:
+            raise ModelFileError(f"{subject} holds more than {MAX_FILES} files; not unpacked")
+        budget.take(member.size)
+        target = _target(subject, member.name, Path(folder))
+        source = member.open and member.open()
+        if source is None:
+            raise ModelFileError(f"{subject} holds {member.name[:200]!r}, which is no file; not unpacked")
+        with source:
+            _copy(subject, source, target)
+
+
+def members(path: Path, budget: Budget) -> Iterator[_Member]:
+    """Yield the files of an archive; what their headers cost is taken from a budget."""
+    return (_of_zip if path.suffix.lower() == ".zip" else _of_tar)(path, budget)
+
+
+def _target(subject: str, name: str, folder: Path) -> Path:
     path = PurePosixPath(name)
     if (
         path.is_absolute()
         or PureWindowsPath(name).drive
-        or "\\" in name
+        or not {"\\", "\0"}.isdisjoint(name)
         or ".." in path.parts
         or not path.parts
     ):
         raise ModelFileError(
-            f"archive {archive.name!r} holds {name!r}, a path outside its folder; not unpacked; "
-            "do not trust where it came from"
+            f"{subject} holds {name[:200]!r}, a path outside its folder; not unpacked; do not trust where it"
+            " came from"
         )
     return folder.joinpath(*path.parts)
 
 
-def _copy(source: IO[bytes], target: Path, room: int, archive: Path) -> int:
-    """Copy one file, counting what really comes out: a header may lie."""
-    written = 0
+def _copy(subject: str, source: IO[bytes], target: Path) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("xb") as file:
-            while chunk := source.read(_CHUNK):
-                written += len(chunk)
-                if written > room:
-                    raise ModelFileError(
-                        f"archive {archive.name!r} holds more than {MAX_BYTES:,} bytes; not unpacked"
-                    )
-                file.write(chunk)
+        file = target.open("xb")
     except (FileExistsError, NotADirectoryError) as error:
-        raise ModelFileError(f"archive {archive.name!r} holds {target.name!r} twice; not unpacked") from error
-    return written
+        raise ModelFileError(f"{subject} holds {target.name!r} twice; not unpacked") from error
+    except OSError as error:
+        raise OutputError(cannot_write(target, error)) from error
+    with file:
+        while chunk := source.read(_CHUNK):
+            _write(file, chunk, target)
 
 
-def _zip_members(path: Path) -> Generator[Member, None, None]:
+def _write(file: IO[bytes], chunk: bytes, target: Path) -> None:
+    try:
+        file.write(chunk)
+    except OSError as error:
+        raise OutputError(cannot_write(target, error)) from error
+
+
+def _of_zip(path: Path, budget: Budget) -> Iterator[_Member]:
+    budget.take(_count(path, _ENTRY) * _FOR_A_READ)  # before the directory is read, all at once
     with zipfile.ZipFile(path) as archive:
         for item in archive.infolist():
             kind = stat.S_IFMT(item.external_attr >> 16)  # of Unix; 0 when another system made it
-            if item.is_dir():
-                continue
-            plain = kind in {0, stat.S_IFREG}
-            yield item.filename, partial(archive.open, item) if plain else _nothing
+            if not item.is_dir():
+                plain = kind in {0, stat.S_IFREG}
+                yield _Member(item.filename, item.file_size, partial(archive.open, item) if plain else None)
 
 
-def _tar_members(path: Path) -> Generator[Member, None, None]:
-    with tarfile.open(path) as archive:
-        for item in archive:
-            if not item.isdir():
-                yield item.name, partial(archive.extractfile, item) if item.isreg() else _nothing
+def _count(path: Path, needle: bytes) -> int:
+    """Count how often some bytes occur in a file."""
+    count, tail = 0, b""
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            count += (tail + chunk).count(needle)
+            tail = chunk[1 - len(needle) :]
+    return count
 
 
-def _nothing() -> None:
-    """Links and devices are not opened."""
+def _of_tar(path: Path, budget: Budget) -> Iterator[_Member]:
+    with path.open("rb") as file:
+        start = file.read(max(map(len, _OPENERS)))
+    opener = next((found for magic, found in _OPENERS.items() if start.startswith(magic)), io.FileIO)
+    with opener(path) as plain:
+        metered: Any = _Metered(plain, budget)  # all that a reading TarFile calls
+        with tarfile.open(fileobj=metered, mode="r:") as archive:
+            for item in archive:
+                if not item.isdir():
+                    source = partial(archive.extractfile, item) if item.isreg() else None
+                    yield _Member(item.name, item.size, source)
 
 
-_MEMBERS: Final = MappingProxyType(
-    {
-        ".zip": _zip_members,
-        ".tar": _tar_members,
-        ".tar.gz": _tar_members,
-        ".tgz": _tar_members,
-        ".tar.xz": _tar_members,
-        ".tar.bz2": _tar_members,
-    }
-)
+class _Metered:
+    """A file that tarfile reads from, which refuses headers that are too long, or too many.
 
+    tarfile reads a long name, or the extended fields of a file, at once, as long as a header says.
+    """
 
-def _suffix(path: Path) -> str | None:
-    return next((suffix for suffix in _MEMBERS if path.name.lower().endswith(suffix)), None)
+    def __init__(self, file: IO[bytes], budget: Budget) -> None:
+        self._file, self._budget = file, budget
+        self.tell, self.seek = file.tell, file.seek
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= _CHUNK:
+            raise tarfile.ReadError("a header is too long")
+        self._budget.take(_FOR_A_READ)
+        return self._file.read(size)

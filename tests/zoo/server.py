@@ -119,3 +119,16 @@ def stall(content: bytes, count: int, seconds: float) -> Answer:
         threading.Event().wait(seconds)
 
     return answer
+
+
+def raw(*chunks: bytes, again: bytes = b"", pause: float = 0.0) -> Answer:
+    """Send just these bytes; then, if `again` is given, that until the client goes away."""
+
+    def answer(handler: Handler) -> None:
+        for chunk in chunks:
+            handler.wfile.write(chunk)
+        while again:
+            handler.wfile.write(again)
+            threading.Event().wait(pause)
+
+    return answer

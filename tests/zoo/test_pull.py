@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
 import pickle
+import re
 import shutil
 import socket
 import subprocess
@@ -29,9 +31,11 @@ from pose_onnx import (
     load_card,
     zoo,
 )
+from pose_onnx.cli import main
 from pose_onnx.exporters import _tools
+from pose_onnx.files import sha256_of
 from pose_onnx.zoo import Policy
-from pose_onnx.zoo._store import Store, sha256_of
+from pose_onnx.zoo._store import Store
 from tests.zoo.conftest import MODEL, ROOT
 from tests.zoo.server import Server, Web, cut, redirect, status, whole
 
@@ -58,10 +62,13 @@ def pulled(server: Server, checkpoint: Path, tmp_path_factory: pytest.TempPathFa
         )
         for _ in range(PROCESSES)
     ]
+    said = ""
     for process in running:
         printed, errors = process.communicate()
         assert process.returncode == 0, errors
         assert printed.splitlines() == [str(home / name) for name in FILES[:2]]
+        said += errors
+    assert said.count(f"trusted from now on: {sha256_of(checkpoint)}") == 1
     assert [path for path, _ in web.requests] == [REMOTE, REMOTE, REMOTE, "/real"]
     return home
 
@@ -80,9 +87,11 @@ def at_pulled(pulled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_eight_processes_make_one_clean_folder(pulled: Path) -> None:
     found = {path.relative_to(pulled).as_posix() for path in pulled.rglob("*") if path.is_file()}
     assert {name for name in found if not name.startswith(".locks/")} == {*FILES, "models.lock.json"}
-    pins = json.loads((pulled / "models.lock.json").read_text())["models"]
+    table = json.loads((pulled / "models.lock.json").read_text())
+    pins = table["models"]
     assert pins == {MODEL: {name: sha256_of(pulled / name) for name in pins[MODEL]}}
     assert pins[MODEL].keys() == {*FILES}
+    assert table["trusted"] == {MODEL: pins[MODEL][FILES[-1]]}
 
 
 def test_everything_works_without_a_network(at_pulled: Path) -> None:
@@ -117,18 +126,97 @@ def test_a_changed_download_is_not_converted(at_pulled: Path) -> None:
     assert states[f"{MODEL}.pdparams"] == "changed"
 
 
-def test_another_file_at_the_address_is_an_error_later(
-    at_pulled: Path, web: Web, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def at_server(at_pulled: Path, web: Web, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make that copy the models' folder, with the test's server in place of the official one."""
     monkeypatch.undo()
     monkeypatch.setenv("POSE_ONNX_HOME", str(at_pulled))
-    monkeypatch.setenv("POSE_ONNX_MIRROR", web.url)
     monkeypatch.setattr("pose_onnx.zoo._pull.addresses", lambda url: (web.url + urlsplit(url).path,))
-    (at_pulled / f"{MODEL}.onnx").unlink()
-    (at_pulled / f"downloads/{MODEL}.pdparams").unlink()
-    web.serve(REMOTE, whole(pickle.dumps({})))
-    with pytest.raises(DownloadError, match="SHA-256"):
+    return at_pulled
+
+
+def hint(error: pytest.ExceptionInfo[Exception]) -> list[list[str]]:
+    """Return the commands that an error says to run, as words."""
+    (commands,) = re.findall(r"run (.*?pose-onnx models .*? [0-9a-f]{64})", str(error.value))
+    return [command.split() for command in commands.split(" and then ")]
+
+
+def test_another_file_is_refused_until_its_digest_is_given(
+    at_server: Path, web: Web, checkpoint: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    state = pickle.loads(checkpoint.read_bytes())
+    state["final_conv.bias"] = state["final_conv.bias"] + 1
+    web.serve(REMOTE, whole(pickle.dumps(state, protocol=4)))
+    zoo.remove(MODEL)
+    with pytest.raises(DownloadError, match="but the first that came had") as error:
         zoo.pull(MODEL, policy=QUICK)
+    assert not (at_server / FILES[0]).exists()
+    (command,) = hint(error)
+    assert main(command[1:]) == 0
+    printed = capfd.readouterr()
+    assert printed.out.splitlines() == [str(at_server / name) for name in FILES[:2]]
+    assert "trusted from now on" not in printed.err  # somebody gave it
+    assert Store(at_server).trusted(MODEL) == command[-1] == sha256_of(at_server / FILES[3])
+    assert zoo.pull(MODEL, sha256=command[-1].upper()) == tuple(at_server / name for name in FILES[:2])
+
+
+def test_a_hint_removes_what_is_in_the_way(at_server: Path, web: Web) -> None:
+    for name in (FILES[0], FILES[3]):
+        (at_server / name).unlink()
+    web.serve(REMOTE, whole(pickle.dumps({})))
+    with pytest.raises(DownloadError, match="SHA-256") as error:
+        zoo.pull(MODEL, policy=QUICK)
+    assert hint(error) == [
+        ["pose-onnx", "models", "remove", MODEL],
+        ["pose-onnx", "models", "pull", MODEL, "--sha256", hashlib.sha256(pickle.dumps({})).hexdigest()],
+    ]
+
+
+def test_a_model_made_of_another_download_than_is_meant(at_pulled: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match=f"run pose-onnx models remove {MODEL} first"):
+        zoo.pull(MODEL, sha256="0" * 64)
+    (tmp_path / "other").symlink_to(at_pulled)
+    with pytest.raises(ModelFileError, match=f"run POSE_ONNX_HOME=.*other pose-onnx models remove {MODEL}"):
+        zoo.pull(MODEL, dest=tmp_path / "other", sha256="0" * 64)
+
+
+@pytest.mark.parametrize("sha256", ["x", "0" * 63, "0" * 65, "0" * 63 + "\u0660", "0" * 64 + "\n"])
+def test_digests_that_are_none(home: Path, sha256: str) -> None:
+    with pytest.raises(InputError, match="64 hexadecimal digits"):
+        zoo.pull(MODEL, sha256=sha256)
+    assert not home.exists()
+
+
+def test_a_dry_run_says_what_a_pull_would_do(
+    at_pulled: Path, web: Web, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POSE_ONNX_HOME", str(at_pulled))  # which `web` has unset
+    other = "tinypose_256x192"
+    assert main(["models", "pull", "--dry-run", MODEL, f"{MODEL}_distilled", other]) == 0
+    here, built_in, missing = capsys.readouterr().out.splitlines()
+    assert here == f"{MODEL}: is here: {at_pulled / FILES[0]}, {at_pulled / FILES[1]}"
+    assert built_in.startswith(f"{MODEL}_distilled: is here: ")
+    assert missing.startswith(f"{other}: fetch {load_card(other).download} (no SHA-256 is known")
+    zoo.remove(MODEL)
+    assert zoo.plan(MODEL).sha256 == Store(at_pulled).trusted(MODEL) != ""
+    assert zoo.plan(other, sha256="A" * 64).sha256 == "a" * 64
+    assert web.requests == []
+
+
+def test_digests_that_are_in_vain(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(InputError, match="not downloaded"):
+        zoo.pull(f"{MODEL}_distilled", sha256="0" * 64)
+    assert main(["models", "pull", MODEL, "tinypose_256x192", "--sha256", "0" * 64]) == 2
+    assert "2 names and 1 digest were given" in capsys.readouterr().err
+    assert not home.exists()
+
+
+def test_a_download_that_was_left_is_only_used_if_it_is_the_one(home: Path, web: Web) -> None:
+    own_card(home, "fine", web.serve("/model.pdparams", status(404)), sha256="0" * 64)
+    (home / "downloads").mkdir()
+    (home / "downloads" / "fine.pdparams").write_bytes(b"another")
+    with pytest.raises(DownloadError, match="404"):
+        zoo.pull("fine", policy=QUICK)
 
 
 def test_remove_deletes_the_model_and_nothing_else(at_pulled: Path) -> None:
@@ -203,7 +291,7 @@ def test_a_checkpoint_of_another_network_is_not_kept(home: Path, web: Web, check
 
 def test_a_card_may_pin_before(home: Path, web: Web, checkpoint: Path) -> None:
     own_card(home, "fine", web.serve("/model.pdparams", whole(checkpoint.read_bytes())), sha256="0" * 64)
-    with pytest.raises(DownloadError, match=r"0{64} is expected"):
+    with pytest.raises(DownloadError, match=r"its card says 0{64}; .* --sha256 [0-9a-f]{64}\)"):
         zoo.pull("fine", policy=QUICK)
 
 
@@ -282,7 +370,15 @@ def test_what_a_killed_process_left_goes(home: Path) -> None:
 def test_a_table_that_is_broken_or_evil(home: Path) -> None:
     home.mkdir()
     (home / "victim").touch()
-    for text in ("{", "[]", '{"version": 2, "models": {}}', '{"version": 1, "models": {"a": {"../x": ""}}}'):
+    for text in (
+        "{",
+        "[]",
+        "[" * 100_000,
+        '{"version": 2, "models": {}}',
+        '{"version": 1, "models": {"a": {"../x": ""}}}',
+        '{"version": 1, "models": {"a": {"x": 1}}}',
+        '{"version": 1, "models": {}, "trusted": {"a": []}}',
+    ):
         (home / "models.lock.json").write_text(text)
         with pytest.raises(ModelFileError, match="no table of pinned models"):
             zoo.check()

@@ -148,6 +148,23 @@ def test_what_cannot_be_added(
     assert not home.exists()
 
 
+@pytest.mark.parametrize("stray", ["", "{}", "[1]", "[" * 100_000, '{"name": "x", "task": "keypoints"}'])
+def test_a_stray_file_in_the_folder_breaks_nothing(
+    home: Path, tiny_pose: Path, stray: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    zoo.add(tiny_pose, "mine")
+    (home / "a_note.json").write_text(stray)
+    (home / "a_folder.json").mkdir()
+    assert card_names()[-1] == "mine"
+    assert {"a_note", "a_folder"}.isdisjoint(card_names())
+    assert main(["models"]) == 0
+    printed = capsys.readouterr().out
+    assert "mine" in printed
+    assert f"Ignored: card file {str(home / 'a_note.json')!r}" in printed
+    with pytest.raises(UnknownNameError, match="choose one of"):  # which lists the names
+        load_card("nobody")
+
+
 def test_the_verbs(home: Path, tiny_pose: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def out(*words: str) -> tuple[int, str]:
         capsys.readouterr()
@@ -163,12 +180,21 @@ def test_the_verbs(home: Path, tiny_pose: Path, capsys: pytest.CaptureFixture[st
     assert out("where", "mine") == (0, f"{home / 'mine.onnx'}\n{home / 'mine.json'}\n")
     assert "mine" in out("list")[1]
     assert out() == out("list")
+    rows = {line.split()[0]: line for line in out()[1].splitlines() if line}
+    assert rows["NAME"].split() == ["NAME", "TASK", "INPUT", "SIZE", "LICENCE", "STATE", "ACCURACY"]
+    assert " MB  Apache-2.0  built in: ort, tflite, " in rows[f"{MODEL}_distilled"]
+    assert rows[MODEL].split() == [
+        *(MODEL, "keypoints", "128", "x", "96", "-", "Apache-2.0", "not", "here"),
+        *["COCO", "val2017", "keypoint", "AP", "58.4"],
+    ]
+    assert " here: ort" in rows["mine"]
     assert out("check")[0] == 0
     (home / "mine.onnx").write_bytes(b"x")
     code, text = out("check")
     assert (code, "changed  mine" in text) == (1, True)
     code, text = out("where", "tinypose_256x192")
-    assert (code, "models pull tinypose_256x192" in text) == (2, True)
+    assert code == 2
+    assert text.endswith("with: pose-onnx models pull tinypose_256x192\n")
     assert out("remove", "mine")[0] == 0
     assert json.loads((home / "models.lock.json").read_text())["models"] == {}
     code, text = out("remove", "a/b")

@@ -1,0 +1,76 @@
+"""Which digest the download of a model must have: the user's, the card's, or that of the first that came."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pose_onnx.cards.card import ModelCard
+from pose_onnx.cards.lookup import models_home
+from pose_onnx.errors import InputError, ModelFileError
+from pose_onnx.files import sha256_of
+from pose_onnx.zoo._store import Store
+
+_SHA256: Final = re.compile(r"[0-9A-Fa-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What is known of a download before it comes.
+
+    Attributes:
+        sha256: its digest; empty if nobody knows it.
+        origin: who says so.
+        renewal: the command, up to the digest, that pulls the model from another download.
+    """
+
+    sha256: str
+    origin: str
+    renewal: str
+
+    def demand(self, path: Path) -> None:
+        """Refuse another file.
+
+        Raises:
+            ModelFileError: It has another digest.
+        """
+        if self.sha256 and (found := sha256_of(path)) != self.sha256:
+            raise ModelFileError(
+                f"it gave a file with SHA-256 {found}, but {self.origin} {self.sha256}; if you know that the "
+                f"new one is right, run {self.renewal} {found}"
+            )
+
+
+def trust_in(card: ModelCard, store: Store, place: str, given: str) -> Trust:
+    """Find out which digest a model's download must have.
+
+    Args:
+        card: of the model.
+        store: the folder.
+        place: where its download is kept, relative to the folder.
+        given: what the user says; empty if they do not.
+
+    Raises:
+        InputError: What the user says is no SHA-256.
+        ModelFileError: The files here were made of another download than the user means.
+    """
+    name, sha256 = card.name, given.lower()
+    if given and not _SHA256.fullmatch(given):
+        raise InputError(f"{given!r} is no SHA-256; give its 64 hexadecimal digits")
+    there = "" if store.home == models_home() else f"POSE_ONNX_HOME={store.home} "
+    pinned = store.pins().get(name, {}).get(place, "")
+    if sha256 and pinned not in {"", sha256}:
+        raise ModelFileError(
+            f"{name!r} in {str(store.home)!r} was made of a download with SHA-256 {pinned}, not {sha256}; "
+            f"run {there}pose-onnx models remove {name} first"
+        )
+    remove = f"{there}pose-onnx models remove {name} and then " if pinned else ""
+    known = {
+        "you asked for": sha256,
+        "its card says": card.sha256,
+        "the first that came had": store.trusted(name) or pinned,
+    }
+    origin, digest = next((each for each in known.items() if each[1]), ("", ""))
+    return Trust(digest, origin, f"{remove}{there}pose-onnx models pull {name} --sha256")
