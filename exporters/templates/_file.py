@@ -78,6 +78,8 @@ class Template:
             hole.dims.extend(array.shape)
             hole.raw_data = np.ascontiguousarray(array, "<f4").tobytes()
             hole.ClearField("doc_string")
+        if self.proof.joint_parameters:
+            _set_joints(model, self.proof.joints, len(parameters[self.proof.joint_parameters[0]]))
         del model.metadata_props[:]
         return model
 
@@ -141,6 +143,14 @@ def read_template(name: str, content: bytes) -> Template:
             f"the template {name!r} of this installation is damaged ({error}); install pose-onnx again"
         ) from error
     return Template(name, model, proof)
+
+
+def _set_joints(model: onnx.ModelProto, made_with: int, joints: int) -> None:
+    """Say in the shapes of the outputs (N, K, h, w) how many joints there are."""
+    for output in model.graph.output:
+        size = output.type.tensor_type.shape.dim[1]
+        if size.dim_value == made_with:
+            size.dim_value = joints
 
 
 def _content(array: NDArray[Any]) -> tuple[tuple[int, ...], str, bytes]:
