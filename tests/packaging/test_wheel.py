@@ -51,7 +51,6 @@ def test_every_module_is_in_it_once_and_nothing_else(names: list[str]) -> None:
     expected = modules_of(ROOT / "pose_onnx", shipped_as="pose_onnx")
     for folder, shipped_as in FOLDERS.items():
         expected |= modules_of(ROOT / folder, shipped_as=shipped_as)
-    expected = {name for name in expected if not name.startswith("pose_onnx/models/recipe/")}
     shipped = [name for name in names if name.endswith(".py")]
     assert sorted(shipped) == sorted(expected)
 

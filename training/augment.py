@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
-from recipe.images import Image, warp
+
+from training.images import Image, warp
 
 if TYPE_CHECKING:
     from collections.abc import Callable

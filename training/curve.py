@@ -34,7 +34,7 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path, help="JSON file to write")
-    parser.add_argument("runs", nargs="+", metavar="NAME=FOLDER", help="runs of recipe.train")
+    parser.add_argument("runs", nargs="+", metavar="NAME=FOLDER", help="runs of training.train")
     args = parser.parse_args()
     pairs = [run.split("=", 1) for run in args.runs]
     curves = {name: points(Path(folder)) for name, folder in pairs}

@@ -13,10 +13,11 @@ from functools import partial
 from typing import Final
 
 import torch
-from recipe.layers import ConvNorm, conv, depthwise
-from recipe.norm import BatchNorm, interleave
 from torch import Tensor, nn
 from torch.nn import functional
+
+from training.layers import ConvNorm, conv, depthwise
+from training.norm import BatchNorm, interleave
 
 JOINTS: Final = 17
 STEM_CHANNELS: Final = 32

@@ -1,4 +1,4 @@
-"""Command line of the training: `python -m recipe.train pose|detector ...`."""
+"""Command line of the training: `python -m training.train pose|detector ...`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import torch
-from recipe.detector_task import DetectorTask
-from recipe.distill import CHECKPOINT, Options, Task, Trainer
-from recipe.evaluate_detector import DetectorBenchmark
-from recipe.evaluate_pose import PoseBenchmark
-from recipe.pose_task import PoseTask
-from recipe.schedule import Schedule
-from recipe.weights import load_npz, save_npz
+
+from training.detector_task import DetectorTask
+from training.distill import CHECKPOINT, Options, Task, Trainer
+from training.evaluate_detector import DetectorBenchmark
+from training.evaluate_pose import PoseBenchmark
+from training.pose_task import PoseTask
+from training.schedule import Schedule
+from training.weights import load_npz, save_npz
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -48,12 +49,12 @@ TASKS: Final[dict[str, tuple[Callable[[argparse.Namespace], Task], Iterable[str]
 
 def parser() -> argparse.ArgumentParser:
     """All options."""
-    top = argparse.ArgumentParser(prog="recipe.train", description=__doc__)
+    top = argparse.ArgumentParser(prog="training.train", description=__doc__)
     tasks = top.add_subparsers(dest="task", required=True)
     for name, (_, sizes) in TASKS.items():
         task = tasks.add_parser(name)
         task.add_argument("--size", choices=sorted(sizes), required=True)
-        task.add_argument("--data", type=Path, required=True, help="folder of recipe.crops")
+        task.add_argument("--data", type=Path, required=True, help="folder of training.crops")
         task.add_argument("--teacher", type=Path, required=True, help="official weights, .npz")
         task.add_argument("--out", type=Path, required=True, help="folder of this run")
         task.add_argument("--benchmark", type=Path, help="COCO photos to measure on, never train")

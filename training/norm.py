@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 import torch
-from recipe import kernels
 from torch import Tensor, nn
 from torch.nn import functional
+
+from training import kernels
 
 MODULES: Final[dict[str, type[nn.Module]]] = {"none": nn.Identity, "relu": nn.ReLU, "hardswish": nn.Hardswish}
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from recipe.norm import BatchNorm, DepthwiseConv
 from torch import Tensor, nn
+
+from training.norm import BatchNorm, DepthwiseConv
 
 
 def conv(cin: int, cout: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:

@@ -12,18 +12,20 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 import torch
-from recipe.chain import compare, spreads, teacher_features
-from recipe.norm import BatchNorm
-from recipe.predict import folded, to_input
-from recipe.schedule import Schedule, average_into
 from torch import nn
+
+from training.chain import compare, spreads, teacher_features
+from training.norm import BatchNorm
+from training.predict import folded, to_input
+from training.schedule import Schedule, average_into
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from recipe.chain import Features
     from torch import Tensor
+
+    from training.chain import Features
 
 CHECKPOINT: Final = "checkpoint.pt"
 LOG_EVERY: Final = 50  # steps

@@ -15,11 +15,12 @@ import cv2
 import numpy as np
 import torch
 from numpy.lib.format import open_memmap
-from recipe.geometry import Box, crop_matrix
-from recipe.images import read_rgb, resize, warp
-from recipe.picodet import PicoDet
-from recipe.predict import detect, folded
-from recipe.weights import load_npz
+
+from training.geometry import Box, crop_matrix
+from training.images import read_rgb, resize, warp
+from training.picodet import PicoDet
+from training.predict import detect, folded
+from training.weights import load_npz
 
 DETECTOR_SIZE: Final = 320  # network pixels, the larger official detector
 MIN_SCORE: Final = 0.35

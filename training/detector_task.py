@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
-from recipe import augment
-from recipe.picodet import REG_BINS, PicoDet, boxes, flatten_levels, scores
-from recipe.weights import load_npz
 from torch.nn import functional
+
+from training import augment
+from training.picodet import REG_BINS, PicoDet, boxes, flatten_levels, scores
+from training.weights import load_npz
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from recipe.chain import Features
-    from recipe.evaluate_detector import DetectorBenchmark
     from torch import Tensor, nn
+
+    from training.chain import Features
+    from training.evaluate_detector import DetectorBenchmark
 
 BOX_WEIGHT: Final = 2.0  # of the overlap loss
 BINS_WEIGHT: Final = 1.0  # of the box distributions

@@ -6,8 +6,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the training recipe needs PyTorch, which no other part does")
 
-from recipe import kernels  # noqa: E402 (after the check for torch)
-from recipe.norm import BatchNorm, DepthwiseConv, interleave  # noqa: E402
+from training import kernels  # noqa: E402 (after the check for torch)
+from training.norm import BatchNorm, DepthwiseConv, interleave  # noqa: E402
 
 BAR = 2e-5  # float32 sums over some hundred values in another order
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from recipe.images import read_rgb
-from recipe.predict import detect
+
+from training.images import read_rgb
+from training.predict import detect
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from typing import Final
 
 import torch
-from recipe.layers import ConvNorm, conv, depthwise
-from recipe.norm import BatchNorm
 from torch import Tensor, nn
 from torch.nn import functional
+
+from training.layers import ConvNorm, conv, depthwise
+from training.norm import BatchNorm
 
 STRIDES: Final = (8, 16, 32, 64)
 REG_BINS: Final = 8  # bins per side of a box: 0..7 strides

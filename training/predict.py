@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 import torch
-from recipe.images import resize
-from recipe.norm import BatchNorm
-from recipe.picodet import boxes, scores
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from training.images import resize
+from training.norm import BatchNorm
+from training.picodet import boxes, scores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,19 +6,21 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
-from recipe import augment
-from recipe.crops import MARGIN
-from recipe.evaluate_pose import PoseBenchmark
-from recipe.kernels import squared_error
-from recipe.tinypose import TinyPose
-from recipe.weights import load_npz
+
+from training import augment
+from training.crops import MARGIN
+from training.evaluate_pose import PoseBenchmark
+from training.kernels import squared_error
+from training.tinypose import TinyPose
+from training.weights import load_npz
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from recipe.chain import Features
     from torch import Tensor, nn
+
+    from training.chain import Features
 
 MIRROR: Final = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]  # COCO joints, left and right
 MIRROR_SHIFT: Final = 0.75  # heatmap pixels
@@ -44,7 +46,7 @@ class PoseTask:
 
         Args:
             size: Width and height of the input.
-            data: Folder of `recipe.crops`.
+            data: Folder of `training.crops`.
             teacher: Official weights.
             benchmark: What to measure on.
             flip: Average the teacher's heatmaps with those of the mirrored image: a better

@@ -8,9 +8,9 @@ import pytest
 pytest.importorskip("torch", reason="the training recipe needs PyTorch, which no other part does")
 pytest.importorskip("pycocotools", reason="the recipe measures with pycocotools (extra eval)")
 
-from recipe.evaluate_pose import decode
-from recipe.geometry import crop_matrix
-from recipe.predict import suppress
+from training.evaluate_pose import decode
+from training.geometry import crop_matrix
+from training.predict import suppress
 
 SUBPIXEL_BAR = 0.05  # heatmap pixels; the blur of a sigma-1 peak on a grid costs up to 0.03
 

@@ -41,7 +41,7 @@ def library() -> ctypes.CDLL | None:
         return None
     text = b"".join(source.read_bytes() for source in SOURCES)
     digest = hashlib.sha256(text + repr(FLAGS).encode()).hexdigest()[:16]
-    target = Path(tempfile.gettempdir()) / f"recipe-native-{os.getuid()}-{digest}.so"
+    target = Path(tempfile.gettempdir()) / f"training-native-{os.getuid()}-{digest}.so"
     if not target.exists():
         part = target.with_suffix(f".{os.getpid()}")
         subprocess.run([compiler, *FLAGS, *map(str, SOURCES), "-o", str(part)], check=True)

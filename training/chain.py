@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 import torch
-from recipe.kernels import squared_error
+
+from training.kernels import squared_error
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,14 +10,14 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the training recipe needs PyTorch, which no other part does")
 
-from recipe.chain import mixed  # noqa: E402 (after the check for torch)
-from recipe.detector_task import DetectorTask, overlap_loss  # noqa: E402
-from recipe.distill import Options, Trainer  # noqa: E402
-from recipe.picodet import PicoDet  # noqa: E402
-from recipe.pose_task import PoseTask, aligned  # noqa: E402
-from recipe.schedule import Schedule  # noqa: E402
-from recipe.tinypose import TinyPose  # noqa: E402
-from recipe.weights import save_npz, to_paddle  # noqa: E402
+from training.chain import mixed  # noqa: E402 (after the check for torch)
+from training.detector_task import DetectorTask, overlap_loss  # noqa: E402
+from training.distill import Options, Trainer  # noqa: E402
+from training.picodet import PicoDet  # noqa: E402
+from training.pose_task import PoseTask, aligned  # noqa: E402
+from training.schedule import Schedule  # noqa: E402
+from training.tinypose import TinyPose  # noqa: E402
+from training.weights import save_npz, to_paddle  # noqa: E402
 
 SCHEDULE = Schedule(peak_rate=3e-3, local_until=0.3, own_from=0.7)
 

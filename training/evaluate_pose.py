@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from recipe.geometry import crop_matrix
-from recipe.images import read_rgb, warp
-from recipe.predict import to_input
+
+from training.geometry import crop_matrix
+from training.images import read_rgb, warp
+from training.predict import to_input
 
 if TYPE_CHECKING:
     from pathlib import Path
