@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
-import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from training.images import Image, warp
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
+from pose_onnx.core.arrays import Image
+from pose_onnx.core.opencv import cv2
 
 MIRRORED: Final = 0.5  # share of views flipped left to right
 # person crops
@@ -46,6 +43,15 @@ def _affine(scale: float, angle: float, source: NDArray[np.float64], target: NDA
     return np.hstack([turn, (target - turn @ source)[:, None]])
 
 
+def _warp(image: Image, matrix: NDArray[np.float64], size: tuple[int, int], border: int = 0) -> Image:
+    """The image at `size` (width, height) under an affine map (2,3), grey level `border` outside.
+
+    Views are turned, which the core's `warp` does not do.
+    """
+    view: Image = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderValue=(border,) * 3)
+    return view
+
+
 def person_view(crop: Image, size: tuple[int, int], margin: float, rng: np.random.Generator) -> Image:
     """A random view (H,W,3) of a stored crop that is `margin` wider than the network's."""
     stored = np.array(crop.shape[1::-1], np.float64)
@@ -59,7 +65,7 @@ def person_view(crop: Image, size: tuple[int, int], margin: float, rng: np.rando
         centre[1] += rng.choice([-1, 1]) * stored[1] / margin / 5
     target = np.array(size) * (0.5 + rng.uniform(-SHIFT, SHIFT, 2))
     matrix = _affine(scale, angle, centre, target, flip=rng.random() < MIRRORED)
-    view = warp(crop, matrix, size)
+    view = _warp(crop, matrix, size)
     if rng.random() < OCCLUDED:
         _occlude(view, rng)
     return view
@@ -97,7 +103,7 @@ def _photo_view(photo: Image, size: tuple[int, int], rng: np.random.Generator) -
     if rng.random() < MIRRORED:
         scale[0], offset[0] = -scale[0], offset[0] + stored[0] * scale[0]
     matrix = np.array([[scale[0], 0, offset[0]], [0, scale[1], offset[1]]])
-    return warp(photo, matrix, size, BORDER)
+    return _warp(photo, matrix, size, BORDER)
 
 
 def scene_view(draw: Callable[[], Image], size: int, rng: np.random.Generator) -> Image:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 import torch
+from torch import Tensor
 
 from training.kernels import squared_error
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    Features = list[Tensor]
+Features = list[Tensor]
 
 SCALE_EPS: Final = 1e-6  # keeps the error of a constant teacher feature finite
 

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
 from torch.nn import functional
 
+from pose_onnx import ModelCard
 from training import augment
+from training.chain import Features
+from training.evaluate import Benchmark
 from training.picodet import REG_BINS, PicoDet, boxes, flatten_levels, scores
 from training.weights import load_npz
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-    from torch import Tensor, nn
-
-    from training.chain import Features
-    from training.evaluate_detector import DetectorBenchmark
 
 BOX_WEIGHT: Final = 2.0  # of the overlap loss
 BINS_WEIGHT: Final = 1.0  # of the box distributions
@@ -35,9 +32,17 @@ class DetectorTask:
     metric: Final = "mAP"
     output_weight: Final = 1.0
 
-    def __init__(self, size: int, data: Path, teacher: Path, benchmark: DetectorBenchmark | None) -> None:
-        """Read the photos and the teacher; `size` is the side of the input."""
-        self.size = size
+    def __init__(self, card: ModelCard, data: Path, teacher: Path, benchmark: Benchmark | None) -> None:
+        """Read the photos and the teacher.
+
+        Args:
+            card: Of the teacher.
+            data: Folder of `training.crops`.
+            teacher: Official weights.
+            benchmark: What to measure on.
+        """
+        self.card = card
+        self.size = card.input_size[0]  # square
         self.photos = np.load(data / "photos.npy", mmap_mode="r")
         folders = np.load(data / "folders.npy")
         self._by_folder = [np.flatnonzero(folders == f) for f in np.unique(folders)]
@@ -48,7 +53,8 @@ class DetectorTask:
     def _photo(self, rng: np.random.Generator) -> NDArray[np.uint8]:
         """A random photo; every folder is drawn from equally often."""
         folder = self._by_folder[rng.integers(len(self._by_folder))]
-        return self.photos[rng.choice(folder)]
+        photo: NDArray[np.uint8] = self.photos[rng.choice(folder)]
+        return photo
 
     def batch(self, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
         """Random views of random photos."""
@@ -83,7 +89,7 @@ class DetectorTask:
 
     def evaluate(self, network: torch.nn.Module) -> float:
         """Person mAP, or 0 without a benchmark."""
-        return self.benchmark.mean_average_precision(network) if self.benchmark else 0.0
+        return self.benchmark.person_map(network) if self.benchmark else 0.0
 
 
 def score_loss(ours: Tensor, wanted: Tensor) -> Tensor:

@@ -8,24 +8,19 @@ import logging
 import time
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from pathlib import Path
+from typing import Any, Final, Protocol
 
 import numpy as np
 import torch
-from torch import nn
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
-from training.chain import compare, spreads, teacher_features
+from pose_onnx import ModelCard
+from training.chain import Features, compare, spreads, teacher_features
 from training.norm import BatchNorm
 from training.predict import folded, to_input
 from training.schedule import Schedule, average_into
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-    from torch import Tensor
-
-    from training.chain import Features
 
 CHECKPOINT: Final = "checkpoint.pt"
 LOG_EVERY: Final = 50  # steps
@@ -48,6 +43,10 @@ class Task(Protocol):
     @property
     def teacher(self) -> nn.Module:
         """The network that it learns from."""
+
+    @property
+    def card(self) -> ModelCard:
+        """Of the model that both are: its input."""
 
     @property
     def metric(self) -> str:
@@ -100,7 +99,7 @@ class Trainer:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.task, self.schedule, self.options = task, schedule, options
         to = {"device": self.device, "memory_format": torch.channels_last}
-        self.student: Any = task.student.to(**to).train()  # type: ignore[call-overload]
+        self.student: Any = task.student.to(**to).train()
         self.teacher: Any = folded(task.teacher).to(self.device)
         self.average = copy.deepcopy(self.student)
         self.optimizer = torch.optim.AdamW(_groups(self.student), lr=schedule.peak_rate, fused=True)
@@ -113,7 +112,10 @@ class Trainer:
         rng = np.random.default_rng(self.options.seed + 2)
         size = self.options.batch
         images = [self.task.batch(size, rng) for _ in range(SCALE_BATCHES)]
-        return spreads([teacher_features(self.teacher, to_input(i, self.device)) for i in images])
+        return spreads([teacher_features(self.teacher, self._input(i)) for i in images])
+
+    def _input(self, images: NDArray[np.uint8]) -> Tensor:
+        return to_input(images, self.task.card, self.device)
 
     # -- checkpoints
 
@@ -155,7 +157,7 @@ class Trainer:
         own, rate = self.schedule.own(position), self.schedule.rate(position)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        image = to_input(self.task.batch(self.options.batch, self.rng), self.device)
+        image = self._input(self.task.batch(self.options.batch, self.rng))
         taught = teacher_features(self.teacher, image)
         learnt, hints = compare(self.student, image, taught, self.scales, own)
         wanted = self.task.target(self.teacher, image, taught[-1])
@@ -183,7 +185,7 @@ class Trainer:
             for count in range(RECALIBRATION):
                 for norm in norms:
                     norm.momentum = 1 / (count + 1)
-                network(to_input(self.task.batch(self.options.batch, rng), self.device))
+                network(self._input(self.task.batch(self.options.batch, rng)))
         return network.eval()
 
     def evaluate(self) -> float:

@@ -127,7 +127,8 @@ def pixel_rows(x: Tensor) -> bool:
     """Whether the pixels of `x` are equally spaced rows of adjacent channels."""
     _, _, h, w = x.shape
     n_stride, c_stride, h_stride, w_stride = x.stride()
-    return c_stride == 1 and h_stride == w * w_stride and n_stride == h * h_stride
+    rows: bool = c_stride == 1 and h_stride == w * w_stride and n_stride == h * h_stride
+    return rows
 
 
 class _Depthwise(torch.autograd.Function):

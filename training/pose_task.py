@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
+from pose_onnx import ModelCard
+from pose_onnx.core.keypoints import merge_mirrored
 from training import augment
+from training.chain import Features
 from training.crops import MARGIN
-from training.evaluate_pose import PoseBenchmark
+from training.evaluate import Benchmark
 from training.kernels import squared_error
 from training.tinypose import TinyPose
 from training.weights import load_npz
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-    from torch import Tensor, nn
-
-    from training.chain import Features
-
-MIRROR: Final = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]  # COCO joints, left and right
-MIRROR_SHIFT: Final = 0.75  # heatmap pixels
 
 
 class PoseTask:
@@ -34,10 +29,10 @@ class PoseTask:
 
     def __init__(
         self,
-        size: tuple[int, int],
+        card: ModelCard,
         data: Path,
         teacher: Path,
-        benchmark: PoseBenchmark | None,
+        benchmark: Benchmark | None,
         *,
         flip: bool = False,
         fine: bool = False,
@@ -45,7 +40,7 @@ class PoseTask:
         """Read the crops and the teacher.
 
         Args:
-            size: Width and height of the input.
+            card: Of the teacher.
             data: Folder of `training.crops`.
             teacher: Official weights.
             benchmark: What to measure on.
@@ -54,7 +49,8 @@ class PoseTask:
             fine: More cuts, see `TinyPose`.
         """
         self.flip = flip
-        self.size = size
+        self.card = card
+        self.size = card.input_size[::-1]  # width and height, as OpenCV takes them
         self.crops = np.load(data / "crops.npy", mmap_mode="r")
         self.student, self.teacher = TinyPose(fine=fine), TinyPose(fine=fine)
         load_npz(self.teacher, teacher)
@@ -71,7 +67,9 @@ class PoseTask:
         if not self.flip:
             return output
         with torch.no_grad():
-            return [(output[0] + aligned(teacher(image.flip(3)))) / 2]
+            mirrored = teacher(image.flip(3))
+        merged = merge_mirrored(output[0].cpu().numpy(), mirrored.cpu().numpy(), self.card)
+        return [torch.from_numpy(merged).to(image.device)]
 
     def output_loss(self, student: Features, teacher: Features, scales: list[float]) -> Tensor:
         """Squared error of the heatmaps over their variance."""
@@ -79,15 +77,4 @@ class PoseTask:
 
     def evaluate(self, network: nn.Module) -> float:
         """Keypoint AP, or 0 without a benchmark."""
-        return self.benchmark.average_precision(network) if self.benchmark else 0.0
-
-
-def aligned(mirrored: Tensor) -> Tensor:
-    """Heatmaps (N,17,h,w) of a mirrored image, back in the frame of the image.
-
-    The image is mirrored about (w_input - 1) / 2 and heatmaps sit at a quarter of the input's
-    coordinates, so that mirroring the array leaves the peaks 0.75 pixels too far left.
-    """
-    x = mirrored.flip(3)[:, MIRROR]
-    left = torch.nn.functional.pad(x, (1, 0))[..., :-1]
-    return MIRROR_SHIFT * left + (1 - MIRROR_SHIFT) * x
+        return self.benchmark.keypoint_ap(network) if self.benchmark else 0.0

@@ -1,34 +1,36 @@
-"""Inference with the torch networks: folding of batch norms, input tensors, detection."""
+"""The torch networks in the package's pipeline: folded for inference, fed and read by `pose_onnx.core`."""
 
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
-import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from training.images import resize
+from pose_onnx import PRESETS, Detections, ModelCard, Poses
+from pose_onnx.core.arrays import F32, Image
+from pose_onnx.core.detection import detector_input
+from pose_onnx.core.keypoints import keypoint_input, read_keypoints
+from pose_onnx.core.nms import select_boxes
 from training.norm import BatchNorm
 from training.picodet import boxes, scores
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-MEAN: Final = torch.tensor([0.485, 0.456, 0.406]) * 255  # of RGB, grey levels
-STD: Final = torch.tensor([0.229, 0.224, 0.225]) * 255
-NMS_IOU: Final = 0.6  # as in the exported detector
-CANDIDATES: Final = 1000
-KEPT: Final = 100
+PRESET: Final = PRESETS["accurate"]
+WHITE: Final = 255  # grey level of 1.0
 
 
-def to_input(images: NDArray[np.uint8], device: torch.device | None = None) -> Tensor:
-    """RGB images (N,H,W,3) to the normalised input (N,3,H,W), channels last in memory."""
-    x = torch.from_numpy(images).to(device).float()
-    return ((x - MEAN.to(x.device)) / STD.to(x.device)).permute(0, 3, 1, 2)
+def to_input(images_rgb: NDArray[np.uint8], card: ModelCard, device: torch.device | None = None) -> Tensor:
+    """RGB images (N,H,W,3) to the normalised input (N,3,H,W), channels last in memory.
+
+    What `pose_onnx.core.normalizing` computes for one picture, for a batch and on any device.
+    """
+    x = torch.from_numpy(images_rgb).to(device).float()
+    mean, std = (torch.tensor(values, device=x.device) * WHITE for values in (card.mean, card.std))
+    return ((x - mean) / std).permute(0, 3, 1, 2)
 
 
 def folded(network: nn.Module) -> nn.Module:
@@ -38,38 +40,56 @@ def folded(network: nn.Module) -> nn.Module:
         last: str | None = None
         for name, child in list(module.named_children()):
             if isinstance(child, BatchNorm) and last is not None:
-                fused = fuse_conv_bn_eval(module.get_submodule(last), child)  # type: ignore[type-var]
-                setattr(module, last, fused)
+                setattr(module, last, fuse_conv_bn_eval(module.get_submodule(last), child))
                 setattr(module, name, child.activation())
             last = name
     network.requires_grad_(requires_grad=False)
     return network.to(memory_format=torch.channels_last)
 
 
-def suppress(found: NDArray[np.float32], iou: float = NMS_IOU) -> NDArray[np.float32]:
-    """Greedy non-maximum suppression of rows (x1,y1,x2,y2,score)."""
-    found = found[np.argsort(-found[:, 4], kind="stable")]
-    kept: list[NDArray[np.float32]] = []
-    while len(found) and len(kept) < KEPT:
-        best, found = found[0], found[1:]
-        kept.append(best)
-        low = np.maximum(best[:2], found[:, :2])
-        high = np.minimum(best[2:4], found[:, 2:4])
-        common = np.prod(np.maximum(high - low, 0), axis=1)
-        area = np.prod(found[:, 2:4] - found[:, :2], axis=1)
-        union = np.prod(best[2:4] - best[:2]) + area - common
-        found = found[common <= iou * union]
-    return np.array(kept, np.float32).reshape(-1, 5)
+def find_people(network: nn.Module, image_bgr: Image, card: ModelCard, threshold: float) -> Detections:
+    """Detect the people in one picture.
+
+    Args:
+        network: A PicoDet for inference.
+        image_bgr: (H, W, 3) uint8, BGR.
+        card: Of the model that it is.
+        threshold: Boxes with a score above this are kept.
+
+    Returns:
+        Boxes in image pixels, cut at the picture's border, best first.
+    """
+    raw = _run(network, detector_input(image_bgr, card))
+    height, width = card.input_size
+    boxes_input, box_scores = boxes(raw, width)[0].numpy(), scores(raw)[0, :, None].numpy()
+    found = select_boxes(boxes_input, box_scores, card.box, threshold)
+    limits = np.array(2 * image_bgr.shape[1::-1], np.float32)
+    boxes_image = found.boxes * (limits / np.array(2 * (width, height), np.float32))
+    return Detections(boxes_image.clip(0, limits), found.scores, found.labels)
 
 
-def detect(network: nn.Module, image: NDArray[np.uint8], size: int, threshold: float) -> NDArray[np.float32]:
-    """People in one RGB image: rows (x1,y1,x2,y2,score) in image pixels."""
-    small = resize(image, (size, size), cv2.INTER_CUBIC)
+def find_poses(network: nn.Module, image_bgr: Image, boxes_image: F32, card: ModelCard) -> Poses:
+    """Find the keypoints of the people in given boxes, in one pass.
+
+    Args:
+        network: A TinyPose for inference.
+        image_bgr: (H, W, 3) uint8, BGR.
+        boxes_image: (N, 4) float32, xyxy, image pixels.
+        card: Of the model that it is.
+
+    Returns:
+        N poses.
+    """
+    height, width = image_bgr.shape[:2]
+    crops = PRESET.crops(boxes_image, (height, width), card.input_size, card.heatmap.stride)
+    heatmaps = _run(network, keypoint_input(image_bgr, crops, card)).numpy()
+    keypoints, joint_scores = read_keypoints(heatmaps, crops, card, PRESET)
+    box_scores = np.ones(len(boxes_image), np.float32)
+    return Poses(keypoints, joint_scores, boxes_image, box_scores, card.keypoints)
+
+
+def _run(network: nn.Module, tensor: F32) -> Any:
+    """The output of a network on the CPU, wherever it runs."""
+    device = next(network.parameters(), torch.empty(0)).device
     with torch.inference_mode():
-        raw = network(to_input(small[None]))
-        found = torch.cat([boxes(raw, size), scores(raw)[..., None]], -1)[0].numpy()
-    found = found[found[:, 4] > threshold]
-    found = found[np.argsort(-found[:, 4])[:CANDIDATES]]
-    height, width = image.shape[:2]
-    found[:, :4] *= np.array([width, height, width, height], np.float32) / size
-    return suppress(found)
+        return network(torch.from_numpy(tensor).to(device)).float().cpu().contiguous()

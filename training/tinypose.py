@@ -231,7 +231,7 @@ class TinyPose(nn.Module):
             for position in range(count):
                 module = net.get_submodule(f"stage{stage}.{position}")
                 entry = [partial(self._enter, stage)] if position == 0 else []
-                groups.append([*entry, module.blocks, module.exchange])  # type: ignore[list-item]
+                groups.append([*entry, module.blocks, module.exchange])
         groups.append([lambda f: [self.final_conv(net.head_layer(f))]])
         if self.fine:
             return [unit for group in groups for unit in group]

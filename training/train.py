@@ -4,46 +4,44 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import torch
 
+from pose_onnx import ModelCard, load_card
 from training.detector_task import DetectorTask
 from training.distill import CHECKPOINT, Options, Task, Trainer
-from training.evaluate_detector import DetectorBenchmark
-from training.evaluate_pose import PoseBenchmark
+from training.evaluate import Benchmark
 from training.pose_task import PoseTask
 from training.schedule import Schedule
 from training.weights import load_npz, save_npz
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-POSE_SIZES: Final = {"128x96": (96, 128), "256x192": (192, 256)}  # name: (width, height)
-DETECTOR_SIZES: Final = {"192": 192, "320": 320}
-ANNOTATIONS: Final = "person_keypoints_dev.json"
+# size: the official model, which is the teacher
+POSE_MODELS: Final = {"128x96": "tinypose_128x96", "256x192": "tinypose_256x192"}
+DETECTOR_MODELS: Final = {"192": "picodet_s_192_lcnet_pedestrian", "320": "picodet_s_320_lcnet_pedestrian"}
 
 
 def pose_task(args: argparse.Namespace) -> Task:
     """The keypoint task of the given size."""
-    size = POSE_SIZES[args.size]
-    dev = args.benchmark
-    benchmark = dev and PoseBenchmark(dev / ANNOTATIONS, dev / "images", size)
-    return PoseTask(size, args.data, args.teacher, benchmark, flip=args.flip, fine=args.fine)
+    card = load_card(POSE_MODELS[args.size])
+    return PoseTask(card, args.data, args.teacher, _benchmark(args, card), flip=args.flip, fine=args.fine)
 
 
 def detector_task(args: argparse.Namespace) -> Task:
     """The person task of the given size."""
-    size = DETECTOR_SIZES[args.size]
-    dev = args.benchmark
-    benchmark = dev and DetectorBenchmark(dev / ANNOTATIONS, dev / "images", size)
-    return DetectorTask(size, args.data, args.teacher, benchmark)
+    card = load_card(DETECTOR_MODELS[args.size])
+    return DetectorTask(card, args.data, args.teacher, _benchmark(args, card))
+
+
+def _benchmark(args: argparse.Namespace, card: ModelCard) -> Benchmark | None:
+    return Benchmark(args.benchmark, card) if args.benchmark else None
 
 
 TASKS: Final[dict[str, tuple[Callable[[argparse.Namespace], Task], Iterable[str]]]] = {
-    "pose": (pose_task, POSE_SIZES),
-    "detector": (detector_task, DETECTOR_SIZES),
+    "pose": (pose_task, POSE_MODELS),
+    "detector": (detector_task, DETECTOR_MODELS),
 }
 
 

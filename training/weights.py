@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-    from torch import nn
+from numpy.typing import NDArray
+from torch import nn
 
 TORCH_TO_PADDLE: Final = {"running_mean": "_mean", "running_var": "_variance"}
 IGNORED: Final = "num_batches_tracked"

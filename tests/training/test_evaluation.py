@@ -1,47 +1,71 @@
-"""Decoding and cropping are inverse to each other; suppression keeps the best."""
+"""What a run measures on the way is what the package measures of the exported files in the end."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
 
-pytest.importorskip("torch", reason="the training recipe needs PyTorch, which no other part does")
-pytest.importorskip("pycocotools", reason="the recipe measures with pycocotools (extra eval)")
+from pose_onnx import Detector, KeypointModel, load_card, load_image, resolve_model
+from pose_onnx.core.normalizing import normalize
+from pose_onnx.evaluation import BOX_FLOOR
+from training.evaluate import Benchmark
+from training.export import CHECKPOINTS
+from training.picodet import PicoDet
+from training.predict import find_people, find_poses, folded, to_input
+from training.tinypose import TinyPose
+from training.weights import load_npz
 
-from training.evaluate_pose import decode
-from training.geometry import crop_matrix
-from training.predict import suppress
-
-SUBPIXEL_BAR = 0.05  # heatmap pixels; the blur of a sigma-1 peak on a grid costs up to 0.03
-
-
-def test_decode_finds_peaks_between_pixels() -> None:
-    rng = np.random.default_rng(0)
-    points = rng.uniform(4, (20, 28), (5, 17, 2))
-    y, x = np.mgrid[:32, :24]
-    distance = (x - points[..., 0, None, None]) ** 2 + (y - points[..., 1, None, None]) ** 2
-    found, heights = decode(np.exp(-distance / 2).astype(np.float32))
-    assert np.abs(found - points).max() < SUBPIXEL_BAR
-    assert (heights > 0.7).all()
+PHOTO = Path(__file__).parents[2] / "models" / "photos" / "astronaut.jpg"
+POSE, DETECTOR = "tinypose_128x96_distilled", "picodet_s_192_lcnet_pedestrian_distilled"
+SURE = 0.2
+# The files hold weights rounded to float16; the same networks in torch, with float32 weights, differ by that.
+POINT_BAR, BOX_BAR, SCORE_BAR = 0.5, 1.0, 0.01
 
 
-def test_flat_heatmaps_are_finite() -> None:
-    found, heights = decode(np.zeros((1, 17, 32, 24), np.float32))
-    assert np.isfinite(found).all()
-    assert not heights.any()
+def network_of(name: str, make: type) -> torch.nn.Module:
+    network = make()
+    load_npz(network, CHECKPOINTS / f"{name}.npz")
+    return folded(network)
 
 
-@pytest.mark.parametrize("box", [(10.0, 20.0, 40.0, 120.0), (0.0, 0.0, 300.0, 40.0)])
-def test_crop_keeps_aspect_and_centre(box: tuple[float, float, float, float]) -> None:
-    matrix = crop_matrix(box, (96, 128))
-    centre = np.array([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2, 1])
-    assert matrix @ centre == pytest.approx([48, 64])
-    corner = matrix @ np.array([box[0], box[1], 1])
-    assert corner.min() >= 0
-    assert matrix[0, 0] == pytest.approx(matrix[1, 1])
+def test_poses_are_those_of_the_exported_file() -> None:
+    boxes = np.array([[0, 4, 380, 512], [100, 20, 300, 300]], np.float32)
+    found = find_poses(network_of(POSE, TinyPose), load_image(PHOTO), boxes, load_card(POSE))
+    with KeypointModel(resolve_model(POSE), threads=1) as model:
+        wanted = model(PHOTO, boxes)
+    sure = wanted.scores >= SURE
+    assert sure.any()
+    np.testing.assert_allclose(found.keypoints[sure], wanted.keypoints[sure], atol=POINT_BAR)
+    np.testing.assert_allclose(found.scores, wanted.scores, atol=SCORE_BAR)
 
 
-def test_suppress() -> None:
-    found = np.array([[0, 0, 10, 10, 0.5], [0, 0, 10, 9, 0.9], [20, 0, 30, 10, 0.3]], np.float32)
-    assert suppress(found).tolist() == found[[1, 2]].tolist()
-    assert suppress(np.empty((0, 5), np.float32)).shape == (0, 5)
+def test_people_are_those_of_the_exported_file() -> None:
+    found = find_people(network_of(DETECTOR, PicoDet), load_image(PHOTO), load_card(DETECTOR), SURE)
+    with Detector(resolve_model(DETECTOR), threads=1, threshold=SURE) as model:
+        wanted = model(PHOTO)
+    assert len(found) == len(wanted) > 0
+    np.testing.assert_allclose(found.boxes, wanted.boxes, atol=BOX_BAR)
+    np.testing.assert_allclose(found.scores, wanted.scores, atol=SCORE_BAR)
+
+
+def test_a_batch_is_normalised_as_the_core_does() -> None:
+    card = load_card(POSE)
+    image = load_image(PHOTO)[:128, :96]
+    wanted = np.empty((3, 128, 96), np.float32)
+    normalize(image, card, out=wanted)
+    batch = np.ascontiguousarray(image[None, ..., ::-1])
+    np.testing.assert_allclose(to_input(batch, card)[0].numpy(), wanted, atol=1e-6)  # float32, of up to 2.6
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "measure"), [(POSE, TinyPose, "keypoint_ap"), (DETECTOR, PicoDet, "person_map")]
+)
+def test_measures_on_annotated_photos(shared: Path, name: str, make: type, measure: str) -> None:
+    """A few photos: that the figure is that of `pose-onnx eval` follows from the tests above."""
+    pytest.importorskip("pycocotools", reason="COCO's figures need the eval extra")
+    benchmark = Benchmark(shared / "coco_dev", load_card(name), limit=6)
+    assert 10 < getattr(benchmark, measure)(network_of(name, make)) <= 100
+    assert BOX_FLOOR < SURE

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="the training recipe needs PyTorch, which no other part does")
-
-from training import kernels  # noqa: E402 (after the check for torch)
-from training.norm import BatchNorm, DepthwiseConv, interleave  # noqa: E402
+from training import kernels
+from training.norm import BatchNorm, DepthwiseConv, interleave
 
 BAR = 2e-5  # float32 sums over some hundred values in another order
 

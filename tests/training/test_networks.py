@@ -6,13 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="the training recipe needs PyTorch, which no other part does")
-
-from training.picodet import PicoDet, boxes, scores  # noqa: E402 (after the check for torch)
-from training.predict import folded  # noqa: E402
-from training.tinypose import TinyPose  # noqa: E402
-from training.weights import load_npz, save_npz, to_paddle  # noqa: E402
+from training.picodet import PicoDet, boxes, scores
+from training.predict import folded
+from training.tinypose import TinyPose
+from training.weights import load_npz, save_npz, to_paddle
 
 HEATMAP_BAR = 5e-6  # float32 summed in another order than Paddle does; 5e-7 was seen
 BOX_BAR = 1e-3  # pixels, of up to 320

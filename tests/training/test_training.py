@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-torch = pytest.importorskip("torch", reason="the training recipe needs PyTorch, which no other part does")
-
-from training.chain import mixed  # noqa: E402 (after the check for torch)
-from training.detector_task import DetectorTask, overlap_loss  # noqa: E402
-from training.distill import Options, Trainer  # noqa: E402
-from training.picodet import PicoDet  # noqa: E402
-from training.pose_task import PoseTask, aligned  # noqa: E402
-from training.schedule import Schedule  # noqa: E402
-from training.tinypose import TinyPose  # noqa: E402
-from training.weights import save_npz, to_paddle  # noqa: E402
+from pose_onnx import load_card
+from training.chain import mixed
+from training.detector_task import DetectorTask, overlap_loss
+from training.distill import Options, Trainer
+from training.picodet import PicoDet
+from training.pose_task import PoseTask
+from training.schedule import Schedule
+from training.tinypose import TinyPose
+from training.weights import save_npz, to_paddle
 
 SCHEDULE = Schedule(peak_rate=3e-3, local_until=0.3, own_from=0.7)
 
@@ -29,7 +29,7 @@ def pose_task(tmp_path: Path) -> PoseTask:
     np.save(tmp_path / "crops.npy", rng.integers(0, 256, (4, 256, 192, 3), np.uint8))
     torch.manual_seed(0)
     save_npz(TinyPose(), tmp_path / "teacher.npz")
-    return PoseTask((96, 128), tmp_path, tmp_path / "teacher.npz", None)
+    return PoseTask(load_card("tinypose_128x96"), tmp_path, tmp_path / "teacher.npz", None)
 
 
 def options(out: Path, samples: int) -> Options:
@@ -64,7 +64,7 @@ def test_detector_steps(tmp_path: Path) -> None:
     np.save(tmp_path / "photos.npy", rng.integers(0, 256, (3, 64, 64, 3), np.uint8))
     np.save(tmp_path / "folders.npy", np.array([0, 0, 1]))
     save_npz(PicoDet(), tmp_path / "teacher.npz")
-    task = DetectorTask(192, tmp_path, tmp_path / "teacher.npz", None)
+    task = DetectorTask(load_card("picodet_s_192_lcnet_pedestrian"), tmp_path, tmp_path / "teacher.npz", None)
     trainer = Trainer(task, SCHEDULE, options(tmp_path / "run", 4))
     trainer.run()
     assert trainer.progress.samples == 4
@@ -95,12 +95,16 @@ def test_overlap_loss() -> None:
     assert overlap_loss(box, apart).item() == pytest.approx(1 + 1 / 3)
 
 
-def test_mirrored_heatmaps_are_aligned() -> None:
+def test_a_flipped_teacher_says_where_the_joint_is(pose_task: PoseTask) -> None:
     width, place = 24, 9.4  # the mirror image of x in the input is (4 * width - 1) - x
     x = torch.arange(width, dtype=torch.float32)
-    mirrored = torch.exp(-((x - (width - 0.25 - place)) ** 2) / 2).expand(1, 17, 32, width)
-    row = aligned(mirrored)[0, 0, 0]
+    mirrored = torch.exp(-((x - (width - 0.25 - place)) ** 2) / 2).expand(2, 17, 32, width)
+    pose_task.flip = True
+    image = torch.zeros(2, 3, 128, 96)
+    (target,) = pose_task.target(lambda _image: mirrored, image, [torch.zeros_like(mirrored)])
+    row = target[0, 0, 0]
     assert (row * x).sum() / row.sum() == pytest.approx(place, abs=0.01)
+    assert row.max() == pytest.approx(0.5, abs=0.1)  # averaged with a teacher that saw nothing
 
 
 def test_fine_cuts_are_the_same_network() -> None:
