@@ -1,9 +1,10 @@
 """The models in the package: they find the people of the demo photos, everywhere and with every engine.
 
-golden.json is written by make_golden.py. Bars: detector boxes of two engines differ by some 1e-3 px, the crop
-rounds that away, and keypoints of sure joints then differ by float32's rounding alone, a few 1e-3 px. Box
-scores are 7e-7 apart with float32 weights, and 3e-4 with the float16 ones of these files: kernels of fewer than
-64 numbers, such as the last of the score's, stay float32 in the TFLite file (exporters/tflite/_builder.py).
+golden.json is written by make_golden.py. Bars: detector boxes of two engines differ by some 1e-3 px, the
+crop rounds that away, and keypoints of sure joints then differ by float32's rounding alone, a few 1e-3 px.
+Box scores are 7e-7 apart with float32 weights, and 3e-4 with the float16 ones of these files: kernels of
+fewer than 64 numbers, such as the last of the score's, stay float32 in the TFLite file
+(exporters/tflite/_builder.py).
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+import pytest
+
 if find_spec("torch"):
     import torch
 
@@ -11,3 +13,8 @@ if find_spec("torch"):
     collect_ignore_glob = []
 else:
     collect_ignore_glob = ["test_*.py"]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if collect_ignore_glob:
+        terminalreporter.write_line("Not proved here: training, which needs PyTorch; .ci/run tests it")
