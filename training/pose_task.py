@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pose_onnx import ModelCard
-from pose_onnx.core.keypoints import merge_mirrored
+from pose_onnx.outputs import KeypointOutput
 from training import augment
 from training.chain import Features
 from training.crops import MARGIN
@@ -50,7 +50,7 @@ class PoseTask:
         """
         self.flip = flip
         self.card = card
-        self.size = card.input_size[::-1]  # width and height, as OpenCV takes them
+        self.size = card.input.size[::-1]  # width and height, as OpenCV takes them
         self.crops = np.load(data / "crops.npy", mmap_mode="r")
         self.student, self.teacher = TinyPose(fine=fine), TinyPose(fine=fine)
         load_npz(self.teacher, teacher)
@@ -68,8 +68,9 @@ class PoseTask:
             return output
         with torch.no_grad():
             mirrored = teacher(image.flip(3))
-        merged = merge_mirrored(output[0].cpu().numpy(), mirrored.cpu().numpy(), self.card)
-        return [torch.from_numpy(merged).to(image.device)]
+        straight, back = ({"heatmaps": maps.cpu().numpy()} for maps in (output[0], mirrored))
+        merged = cast("KeypointOutput", self.card.output).merge_mirrored(straight, back, self.card)
+        return [torch.from_numpy(merged["heatmaps"]).to(image.device)]
 
     def output_loss(self, student: Features, teacher: Features, scales: list[float]) -> Tensor:
         """Squared error of the heatmaps over their variance."""

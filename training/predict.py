@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import torch
@@ -13,9 +13,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from pose_onnx import PRESETS, Detections, ModelCard, Poses
 from pose_onnx.core.arrays import F32, Image
-from pose_onnx.core.detection import detector_input
-from pose_onnx.core.keypoints import keypoint_input, read_keypoints
-from pose_onnx.core.nms import select_boxes
+from pose_onnx.core.keypoints import keypoint_input, keypoints_in_image
+from pose_onnx.detector import detector_input
+from pose_onnx.outputs import DetectionOutput, KeypointOutput
 from training.norm import BatchNorm
 from training.picodet import boxes, scores
 
@@ -29,7 +29,9 @@ def to_input(images_rgb: NDArray[np.uint8], card: ModelCard, device: torch.devic
     What `pose_onnx.core.normalizing` computes for one picture, for a batch and on any device.
     """
     x = torch.from_numpy(images_rgb).to(device).float()
-    mean, std = (torch.tensor(values, device=x.device) * WHITE for values in (card.mean, card.std))
+    mean, std = (
+        torch.tensor(values, device=x.device) * WHITE for values in (card.input.mean, card.input.std)
+    )
     return ((x - mean) / std).permute(0, 3, 1, 2)
 
 
@@ -59,13 +61,17 @@ def find_people(network: nn.Module, image_bgr: Image, card: ModelCard, threshold
     Returns:
         Boxes in image pixels, cut at the picture's border, best first.
     """
-    raw = _run(network, detector_input(image_bgr, card))
-    height, width = card.input_size
-    boxes_input, box_scores = boxes(raw, width)[0].numpy(), scores(raw)[0, :, None].numpy()
-    found = select_boxes(boxes_input, box_scores, card.box, threshold)
+    output = cast("DetectionOutput", card.output)
+    height, width = card.input.size
+    tensor = np.empty((1, 3, height, width), np.float32)
+    resized = detector_input(image_bgr, card.input, out=tensor)
+    raw = _run(network, tensor)
+    tensors = {"boxes": boxes(raw, width).numpy(), "scores": scores(raw)[..., None].numpy()}
+    boxes_input, box_scores = output.decode(tensors, card.input.size)
+    found = output.select(boxes_input[0], box_scores[0], threshold)
     limits = np.array(2 * image_bgr.shape[1::-1], np.float32)
-    boxes_image = found.boxes * (limits / np.array(2 * (width, height), np.float32))
-    return Detections(boxes_image.clip(0, limits), found.scores, found.labels)
+    boxes_image = (found.boxes * resized.scale + resized.offset).clip(0, limits)
+    return Detections(boxes_image, found.scores, found.labels)
 
 
 def find_poses(network: nn.Module, image_bgr: Image, boxes_image: F32, card: ModelCard) -> Poses:
@@ -80,10 +86,12 @@ def find_poses(network: nn.Module, image_bgr: Image, boxes_image: F32, card: Mod
     Returns:
         N poses.
     """
+    output = cast("KeypointOutput", card.output)
     height, width = image_bgr.shape[:2]
-    crops = PRESET.crops(boxes_image, (height, width), card.input_size, card.heatmap.stride)
-    heatmaps = _run(network, keypoint_input(image_bgr, crops, card)).numpy()
-    keypoints, joint_scores = read_keypoints(heatmaps, crops, card, PRESET)
+    crops = PRESET.crops(boxes_image, (height, width), card.input.size, output.stride)
+    heatmaps = _run(network, keypoint_input(image_bgr, crops, card.input)).numpy()
+    points, heights = output.read({"heatmaps": heatmaps}, PRESET)
+    keypoints, joint_scores = keypoints_in_image(points, heights, crops)
     box_scores = np.ones(len(boxes_image), np.float32)
     return Poses(keypoints, joint_scores, boxes_image, box_scores, card.keypoints)
 

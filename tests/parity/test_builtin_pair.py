@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pose_onnx import PRESETS, PoseEstimator, load_card, load_image
+from pose_onnx import PRESETS, HeatmapOutput, PoseEstimator, load_card, load_image
 from pose_onnx.core.crops import Crops
-from pose_onnx.core.detection import detector_input
-from pose_onnx.core.keypoints import keypoint_input, read_keypoints
+from pose_onnx.core.keypoints import keypoint_input, keypoints_in_image
+from pose_onnx.detector import detector_input
 from pose_onnx.runtimes import open_runtime
 from tests.parity.conftest import Check
 from tests.parity.make_golden import DETECTOR, GOLDEN, HEIGHT, PHOTOS, POSE, ROOT, SIDE, WIDTH, noise, sample
@@ -78,16 +78,22 @@ def error(found: NDArray[Any], wanted: NDArray[Any]) -> float:
     return float(np.abs(found - wanted).max())
 
 
+def image_input(photo: Path) -> NDArray[np.float32]:
+    tensor = np.empty((1, 3, SIDE, SIDE), np.float32)
+    detector_input(load_image(photo), load_card(DETECTOR).input, out=tensor)
+    return tensor
+
+
 def crops_of(golden: Golden, photo: Path, preset: str) -> Crops:
     card = load_card(POSE)
     boxes = golden[f"{photo.name}/{preset}/boxes"]
     height, width = load_image(photo).shape[:2]
-    return PRESETS[preset].crops(boxes, (height, width), card.input_size, card.heatmap.stride)
+    return PRESETS[preset].crops(boxes, (height, width), card.input.size, 4)
 
 
 @pytest.mark.parametrize("photo", PHOTOS, ids=lambda path: path.name)
 def test_detector_input(golden: Golden, photo: Path, check: Check) -> None:
-    tensor = detector_input(load_image(photo), load_card(DETECTOR))
+    tensor = image_input(photo)
     wanted = golden[f"{photo.name}/input"]
     check("built-in: pre-processing", f"{photo.name}, detector", error(sample(tensor), wanted), 0.0, "")
 
@@ -95,7 +101,7 @@ def test_detector_input(golden: Golden, photo: Path, check: Check) -> None:
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("photo", PHOTOS, ids=lambda path: path.name)
 def test_keypoint_input(golden: Golden, photo: Path, preset: str, check: Check) -> None:
-    tensor = keypoint_input(load_image(photo), crops_of(golden, photo, preset), load_card(POSE))
+    tensor = keypoint_input(load_image(photo), crops_of(golden, photo, preset), load_card(POSE).input)
     wanted = golden[f"{photo.name}/{preset}/input"]
     check("built-in: pre-processing", f"{photo.name}, {preset}", error(sample(tensor), wanted), 0.0, "")
 
@@ -105,7 +111,9 @@ def test_keypoint_input(golden: Golden, photo: Path, preset: str, check: Check) 
 def test_decode(golden: Golden, photo: Path, preset: str, check: Check) -> None:
     heatmaps = golden[f"{photo.name}/halves"].astype(np.float32)[None]
     crops = crops_of(golden, photo, preset)
-    points, scores = read_keypoints(heatmaps, crops, load_card(POSE), PRESETS[preset])
+    output = load_card(POSE).output
+    assert isinstance(output, HeatmapOutput)
+    points, scores = keypoints_in_image(*output.read({"heatmaps": heatmaps}, PRESETS[preset]), crops)
     wanted = golden[f"{photo.name}/{preset}/decoded"]
     check("built-in: decode", f"{photo.name}, {preset}", error(points[0], wanted[:, :2]), 2e-4, "px")
     np.testing.assert_array_equal(scores[0], wanted[:, 2])
@@ -119,7 +127,7 @@ def test_networks(golden: Golden, files: tuple[str, Path, Bars], backend: str, c
     pose = open_runtime(folder / f"{POSE}{SUFFIXES[backend]}", backend, threads=1)
     boxes, scores, heatmaps = [], [], []
     inputs = {"random": noise(1, 3, SIDE, SIDE)}
-    inputs |= {photo.name: detector_input(load_image(photo), load_card(DETECTOR)) for photo in PHOTOS}
+    inputs |= {photo.name: image_input(photo) for photo in PHOTOS}
     for key, tensor in inputs.items():
         found = detector.run({"image": tensor})
         boxes.append(error(sample(found["boxes"]), golden[f"{key}/boxes"]))
@@ -128,7 +136,7 @@ def test_networks(golden: Golden, files: tuple[str, Path, Bars], backend: str, c
     for photo in PHOTOS:
         for preset in PRESETS:
             crops = crops_of(golden, photo, preset)
-            inputs[f"{photo.name}/{preset}"] = keypoint_input(load_image(photo), crops, card)
+            inputs[f"{photo.name}/{preset}"] = keypoint_input(load_image(photo), crops, card.input)
     for key, tensor in inputs.items():
         found = pose.run({"image": tensor})
         heatmaps.append(error(sample(found["heatmaps"]), golden[f"{key}/heatmaps"]))

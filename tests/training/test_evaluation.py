@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from pose_onnx import Detector, KeypointModel, load_card, load_image, resolve_model
-from pose_onnx.core.normalizing import normalize
 from pose_onnx.evaluation import BOX_FLOOR
 from training.evaluate import Benchmark
 from training.export import CHECKPOINTS
@@ -55,7 +54,7 @@ def test_a_batch_is_normalised_as_the_core_does() -> None:
     card = load_card(POSE)
     image = load_image(PHOTO)[:128, :96]
     wanted = np.empty((3, 128, 96), np.float32)
-    normalize(image, card, out=wanted)
+    card.input.normalize(image, out=wanted)
     batch = np.ascontiguousarray(image[None, ..., ::-1])
     np.testing.assert_allclose(to_input(batch, card)[0].numpy(), wanted, atol=1e-6)  # float32, of up to 2.6
 
