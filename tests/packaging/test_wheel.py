@@ -63,6 +63,10 @@ def test_cards_marker_and_licence_are_in_it(names: list[str]) -> None:
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
 
 
+def test_it_is_small(wheel: Path) -> None:
+    assert wheel.stat().st_size < 14_000_000
+
+
 def test_no_top_level_package_but_ours(names: list[str]) -> None:
     tops = {name.partition("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"pose_onnx"}
