@@ -1,8 +1,9 @@
 """The built-in models, made from the committed checkpoints: `python -m training.export`.
 
 Each checkpoint becomes an ONNX and a TFLite file with float16 weights, and a receipt of how far they are from
-Paddle. The card of the same name goes inside, so edit the card first. Needs `pose-onnx[export]`, not PyTorch.
-What follows from the files is made anew afterwards: README.md, "From a checkpoint to the built-in files".
+what Paddle itself computes. The card of the same name goes inside, so edit the card first. Needs
+`pose-onnx[export]`, not PyTorch. What follows from the files is made anew afterwards: README.md, "From a
+checkpoint to the built-in files".
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def export_builtin(checkpoint: Path, models: Path) -> None:
     receipts.mkdir(parents=True, exist_ok=True)
     # On the same disk, so that a file is replaced whole or not at all.
     with tempfile.TemporaryDirectory(dir=models) as folder:
-        done = export(checkpoint, model=name, to=FORMATS, precision=(PRECISION,), out=folder)
+        done = export(checkpoint, model=name, to=FORMATS, precision=(PRECISION,), via="paddle", out=folder)
         for file in done.files:
             file.replace(models / f"{name}{file.suffix}")
         done.receipt.replace(receipts / f"{name}.json")
