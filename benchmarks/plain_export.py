@@ -17,7 +17,7 @@ from pose_onnx.exporters.source import digests, read_source, resolve_card
 from pose_onnx.files import atomic_write_bytes, make_folder
 
 CACHE: Final = "pose-onnx-plain-export"
-CHECKPOINTS: Final = Path(__file__).parents[1] / "models" / "recipe" / "checkpoints"
+CHECKPOINTS: Final = Path(__file__).parents[1] / "training" / "checkpoints"
 BUILT_IN: Final = {
     "tinypose_128x96_distilled": CHECKPOINTS / "tinypose_128x96_distilled.npz",
     "picodet_s_192_lcnet_pedestrian_distilled": CHECKPOINTS / "picodet_s_192_lcnet_pedestrian_distilled.npz",

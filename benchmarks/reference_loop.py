@@ -84,7 +84,7 @@ class ReferencePipeline:
         resized = cv2.resize(image_rgb, (width, height), interpolation=cv2.INTER_CUBIC)
         tensor = to_tensor(resized, self.detector_card)[None]
         boxes, scores = self.detector.run(None, {"image": tensor})
-        kept = hard_nms(boxes[0], scores[0, :, 0], self.threshold, self.detector_card.box.nms_iou)
+        kept = hard_nms(boxes[0], scores[0, :, 0], self.threshold, self.detector_card.output.nms_iou)
         factors = np.array([image_rgb.shape[1] / width, image_rgb.shape[0] / height] * 2, np.float32)
         people: F32 = kept * factors
         return people
@@ -109,8 +109,8 @@ def to_tensor(pixels_rgb: Image, card: ModelCard) -> F32:
     """Normalise pixels as floats and put channels first."""
     values = pixels_rgb.astype(np.float32, copy=False)
     values *= 1 / 255.0
-    values -= np.array(card.mean)
-    values /= np.array(card.std)
+    values -= np.array(card.input.mean)
+    values /= np.array(card.input.std)
     return values.transpose(2, 0, 1).copy()
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,17 @@ OFFICIAL = (
     "picodet_s_192_lcnet_pedestrian",
     "picodet_s_320_lcnet_pedestrian",
 )
+
+
+def unproved(skipped: Iterable[Any]) -> str:
+    """Say in one line what the skipped tests would have needed, and how many need each; empty if none was."""
+    reasons = Counter(str(report.longrepr[2]).removeprefix("Skipped: ") for report in skipped)
+    return "; ".join(f"{reason} ({count} tests)" for reason, count in reasons.items())
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if line := unproved(terminalreporter.getreports("skipped")):
+        terminalreporter.write_line(f"Not proved here: {line}")
 
 
 @pytest.fixture(scope="session")

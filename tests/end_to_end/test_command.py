@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(
 def test_a_file_of_each_precision_with_its_measurements(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    source = MODELS / "recipe" / "checkpoints" / f"{DEFAULT_POSE}.npz"
+    source = MODELS.parent / "training" / "checkpoints" / f"{DEFAULT_POSE}.npz"
     options = ["--model", DEFAULT_POSE, "--to", "onnx,tflite", "--precision", "fp32,fp16", "--end-to-end"]
     assert main(["export", str(source), *options, "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out

@@ -3,31 +3,50 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import PackageNotFoundError, version
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 import pose_onnx
 from pose_onnx import PoseOnnxError, errors
+from pose_onnx.cli import main
 
 ROOT = Path(__file__).parents[2]
 
 
+PROJECT = re.search(
+    r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE
+)
+
+
 def test_changelog_ends_at_this_version() -> None:
-    project = re.search(
-        r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE
-    )
-    assert project is not None
     headings = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
-    released = [heading for heading in headings if heading != "Unreleased"]
-    assert released[0] == project[1]
+    assert headings[0] == "Unreleased"
+    assert PROJECT
+    assert headings[1] == PROJECT[1]
 
 
-def test_version_is_that_of_the_installed_package() -> None:
-    try:
-        installed = version("pose-onnx")
-    except PackageNotFoundError:
-        installed = "0+unknown"
-    assert pose_onnx.__version__ == installed
+def test_version_is_that_of_the_project(capsys: pytest.CaptureFixture[str]) -> None:
+    assert PROJECT
+    assert pose_onnx.__version__ == PROJECT[1]
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert PROJECT[1] in capsys.readouterr().out
+
+
+def test_a_checkout_that_was_never_installed_can_be_imported() -> None:
+    code = (
+        "import importlib.metadata as metadata\n"
+        "def nothing(name):\n"
+        "    raise metadata.PackageNotFoundError(name)\n"
+        "metadata.version = nothing\n"
+        "import pose_onnx\n"
+        "print(pose_onnx.__version__)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "0+unknown"
 
 
 def test_public_names_exist_once() -> None:

@@ -1,0 +1,116 @@
+"""The loop learns, resumes to the same weights, and its parts behave."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pose_onnx import load_card
+from training.chain import mixed
+from training.detector_task import DetectorTask, overlap_loss
+from training.distill import Options, Trainer
+from training.picodet import PicoDet
+from training.pose_task import PoseTask
+from training.schedule import Schedule
+from training.tinypose import TinyPose
+from training.weights import save_npz, to_paddle
+
+SCHEDULE = Schedule(peak_rate=3e-3, local_until=0.3, own_from=0.7)
+
+
+@pytest.fixture
+def pose_task(tmp_path: Path) -> PoseTask:
+    """Noise as crops and a random teacher: enough to run every line."""
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "crops.npy", rng.integers(0, 256, (4, 256, 192, 3), np.uint8))
+    torch.manual_seed(0)
+    save_npz(TinyPose(), tmp_path / "teacher.npz")
+    return PoseTask(load_card("tinypose_128x96"), tmp_path, tmp_path / "teacher.npz", None)
+
+
+def options(out: Path, samples: int) -> Options:
+    return Options(out=out, batch=2, minutes=0, samples=samples, evaluate_minutes=1e9, seed=3)
+
+
+def test_pose_run_writes_log_and_checkpoint(pose_task: PoseTask, tmp_path: Path) -> None:
+    trainer = Trainer(pose_task, SCHEDULE, options(tmp_path / "run", 6))
+    trainer.run()
+    rows = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    assert rows[-1]["samples"] == 6
+    assert rows[-1]["AP"] == 0
+    names = set(np.load(tmp_path / "teacher.npz").files)
+    assert set(to_paddle(trainer.recalibrated())) == names
+
+
+def test_resumed_run_equals_uninterrupted(pose_task: PoseTask, tmp_path: Path) -> None:
+    first = Trainer(pose_task, SCHEDULE, options(tmp_path / "a", 1_000))
+    for _ in range(2):
+        first.step()
+        first.advance()
+    first.save()
+    wanted = first.step()
+    second = Trainer(pose_task, SCHEDULE, options(tmp_path / "b", 1_000))
+    second.resume(tmp_path / "a/checkpoint.pt")
+    got = second.step()
+    assert got == pytest.approx(wanted, rel=1e-5)
+
+
+def test_detector_steps(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "photos.npy", rng.integers(0, 256, (3, 64, 64, 3), np.uint8))
+    np.save(tmp_path / "folders.npy", np.array([0, 0, 1]))
+    save_npz(PicoDet(), tmp_path / "teacher.npz")
+    task = DetectorTask(load_card("picodet_s_192_lcnet_pedestrian"), tmp_path, tmp_path / "teacher.npz", None)
+    trainer = Trainer(task, SCHEDULE, options(tmp_path / "run", 4))
+    trainer.run()
+    assert trainer.progress.samples == 4
+
+
+def test_schedule() -> None:
+    assert SCHEDULE.rate(1.0) == pytest.approx(0, abs=1e-9)
+    assert [SCHEDULE.own(p) for p in (0.0, 0.3, 0.5, 0.7, 1.0)] == pytest.approx([0, 0, 0.5, 1, 1])
+    assert SCHEDULE.hints(0.5) == 1
+    assert SCHEDULE.hints(1.0) == pytest.approx(SCHEDULE.last_hint_weight)
+
+
+def test_mixing_is_per_image() -> None:
+    student, teacher = [torch.ones(64, 2, 3, 3)], [torch.zeros(64, 2, 3, 3)]
+    (out,) = mixed(student, teacher, 0.5, [])
+    per_image = out.flatten(1)
+    assert torch.equal(per_image.amin(1), per_image.amax(1))
+    assert 0 < per_image.mean() < 1
+    assert mixed(student, teacher, 0.0, [])[0] is teacher[0]
+    assert mixed(student, teacher, 0.5, student)[0] is student[0]
+    assert mixed(student, teacher, 1.0, []) is student
+
+
+def test_overlap_loss() -> None:
+    box = torch.tensor([[0.0, 0, 10, 10]])
+    apart = torch.tensor([[20.0, 0, 30, 10]])
+    assert overlap_loss(box, box).item() == pytest.approx(0)
+    assert overlap_loss(box, apart).item() == pytest.approx(1 + 1 / 3)
+
+
+def test_a_flipped_teacher_says_where_the_joint_is(pose_task: PoseTask) -> None:
+    width, place = 24, 9.4  # the mirror image of x in the input is (4 * width - 1) - x
+    x = torch.arange(width, dtype=torch.float32)
+    mirrored = torch.exp(-((x - (width - 0.25 - place)) ** 2) / 2).expand(2, 17, 32, width)
+    pose_task.flip = True
+    image = torch.zeros(2, 3, 128, 96)
+    (target,) = pose_task.target(lambda _image: mirrored, image, [torch.zeros_like(mirrored)])
+    row = target[0, 0, 0]
+    assert (row * x).sum() / row.sum() == pytest.approx(place, abs=0.01)
+    assert row.max() == pytest.approx(0.5, abs=0.1)  # averaged with a teacher that saw nothing
+
+
+def test_fine_cuts_are_the_same_network() -> None:
+    torch.manual_seed(0)
+    coarse, fine = TinyPose().eval(), TinyPose(fine=True).eval()
+    fine.load_state_dict(coarse.state_dict())
+    image = torch.randn(1, 3, 128, 96)
+    assert fine.unit_count() > coarse.unit_count()
+    assert torch.equal(coarse(image), fine(image))

@@ -1,0 +1,103 @@
+"""Training material from a folder of photos, stored once as two memory-mapped arrays.
+
+Persons found by the teacher detector become crops with a wide margin, so that
+augmentation can scale, rotate and shift without returning to the photo. Whole
+photos are stored at one moderate size for the training of the detector.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.lib.format import open_memmap
+
+from pose_onnx import load_card, load_image
+from pose_onnx.core.arrays import F32
+from pose_onnx.core.crops import full_image_crops
+from pose_onnx.core.opencv import cv2
+from pose_onnx.core.warping import warp_all
+from training.picodet import PicoDet
+from training.predict import find_people, folded
+from training.weights import load_npz
+
+DETECTOR: Final = "picodet_s_320_lcnet_pedestrian"
+MIN_SCORE: Final = 0.35
+MIN_HEIGHT: Final = 40  # photo pixels; smaller people teach blur
+CROP_HEIGHT: Final = 256  # pixels; enough for 128x96 with MARGIN and some oversampling
+CROP_ASPECT: Final = 0.75  # width over height
+BOX_GROWTH: Final = 1.25  # crop of the network over the box, as the teacher was trained (PaddleDetection)
+MARGIN: Final = 1.6  # stored crop over the crop of the network: room to augment
+STORED_PHOTO: Final = 320  # both sides, aspect ratio given up as the detector does
+REPORT_EVERY: Final = 500  # photos
+
+
+def photos(folder: Path) -> list[Path]:
+    """All JPEG files below `folder`, in a fixed order."""
+    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in {".jpg", ".jpeg"})
+
+
+def store_photos(files: list[Path], detector: torch.nn.Module, out: Path) -> list[F32]:
+    """Write `photos.npy` (P,320,320,3), RGB; return the boxes (N,4) of the people in every photo."""
+    card = load_card(DETECTOR)
+    shape = (len(files), STORED_PHOTO, STORED_PHOTO, 3)
+    stored = open_memmap(out / "photos.npy", "w+", np.uint8, shape)
+    found: list[F32] = []
+    for index, file in enumerate(files):
+        image = load_image(file)
+        small = cv2.resize(image, (STORED_PHOTO, STORED_PHOTO), interpolation=cv2.INTER_AREA)
+        stored[index] = small[..., ::-1]
+        boxes = find_people(detector, image, card, MIN_SCORE).boxes
+        found.append(boxes[boxes[:, 3] - boxes[:, 1] > MIN_HEIGHT])
+        if index % REPORT_EVERY == 0:
+            print(f"{index} of {len(files)} photos, {sum(map(len, found))} people", flush=True)
+    stored.flush()
+    return found
+
+
+def store_crops(files: list[Path], boxes: list[F32], height: int, out: Path) -> None:
+    """Write `crops.npy` (K,height,0.75 height,3), RGB: people with `MARGIN`, black outside the photo."""
+    size = (height, round(height * CROP_ASPECT))
+    stored = open_memmap(out / "crops.npy", "w+", np.uint8, (sum(map(len, boxes)), *size, 3))
+    row = 0
+    for file, people in zip(files, boxes, strict=True):
+        if not len(people):
+            continue
+        image = load_image(file)
+        image_size = (image.shape[0], image.shape[1])
+        crops = full_image_crops(people, image_size, size, stride=1, padding=BOX_GROWTH * MARGIN)
+        for pixels in warp_all(image, crops.image_to_input, crops.regions, size):
+            stored[row] = pixels[..., ::-1]
+            row += 1
+    stored.flush()
+
+
+def collect(folder: Path, weights: Path, out: Path, height: int) -> None:
+    """Write the two arrays, and `folders.npy` (P,): which sub-folder each photo came from."""
+    detector = PicoDet()
+    load_npz(detector, weights)
+    files = photos(folder)
+    out.mkdir(parents=True, exist_ok=True)
+    boxes = store_photos(files, folded(detector), out)
+    store_crops(files, boxes, height, out)
+    folders = [file.relative_to(folder).parts[0] for file in files]
+    np.save(out / "folders.npy", np.unique(folders, return_inverse=True)[1])
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("photos", type=Path, help="folder of photos")
+    parser.add_argument("weights", type=Path, help=f"{DETECTOR}.npz")
+    parser.add_argument("out", type=Path, help="working folder")
+    parser.add_argument("--height", type=int, default=CROP_HEIGHT, help="of the stored crops")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    collect(args.photos, args.weights, args.out, args.height)
+
+
+if __name__ == "__main__":
+    main()

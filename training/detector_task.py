@@ -1,0 +1,115 @@
+"""Persons: PicoDet learns the scores and box distributions of PicoDet at every location."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pose_onnx import ModelCard
+from training import augment
+from training.chain import Features
+from training.evaluate import Benchmark
+from training.picodet import REG_BINS, PicoDet, boxes, flatten_levels, scores
+from training.weights import load_npz
+
+BOX_WEIGHT: Final = 2.0  # of the overlap loss
+BINS_WEIGHT: Final = 1.0  # of the box distributions
+LOGIT_WEIGHT: Final = 0.5  # of the two factors of the score, each for itself
+MIN_TAUGHT_SCORE: Final = 0.05  # boxes of weaker locations are not taught
+LARGEST_PROBABILITY: Final = 1 - 1e-6
+
+
+class DetectorTask:
+    """Photos in, raw maps out."""
+
+    metric: Final = "mAP"
+    output_weight: Final = 1.0
+
+    def __init__(self, card: ModelCard, data: Path, teacher: Path, benchmark: Benchmark | None) -> None:
+        """Read the photos and the teacher.
+
+        Args:
+            card: Of the teacher.
+            data: Folder of `training.crops`.
+            teacher: Official weights.
+            benchmark: What to measure on.
+        """
+        self.card = card
+        self.size = card.input.size[0]  # square
+        self.photos = np.load(data / "photos.npy", mmap_mode="r")
+        folders = np.load(data / "folders.npy")
+        self._by_folder = [np.flatnonzero(folders == f) for f in np.unique(folders)]
+        self.student, self.teacher = PicoDet(), PicoDet()
+        load_npz(self.teacher, teacher)
+        self.benchmark = benchmark
+
+    def _photo(self, rng: np.random.Generator) -> NDArray[np.uint8]:
+        """A random photo; every folder is drawn from equally often."""
+        folder = self._by_folder[rng.integers(len(self._by_folder))]
+        photo: NDArray[np.uint8] = self.photos[rng.choice(folder)]
+        return photo
+
+    def batch(self, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+        """Random views of random photos."""
+        draw = partial(self._photo, rng)
+        views = [augment.scene_view(draw, self.size, rng) for _ in range(size)]
+        return augment.colour(np.stack(views), rng)
+
+    def target(self, teacher: nn.Module, image: Tensor, output: Features) -> Features:
+        """The teacher's output as it is."""
+        del teacher, image
+        return output
+
+    def output_loss(self, student: Features, teacher: Features, scales: list[float]) -> Tensor:
+        """Focal loss of the scores, divergence of the box bins, overlap of the boxes."""
+        del scales
+        ours, theirs = flatten_levels(student), flatten_levels(teacher)
+        wanted = scores(theirs)
+        mass = wanted.sum().clamp(min=1.0)
+        factors = functional.binary_cross_entropy_with_logits(
+            ours[..., :2], theirs[..., :2].sigmoid(), reduction="none"
+        ).sum(-1)
+        gap = (ours[..., :2].sigmoid() - theirs[..., :2].sigmoid()).abs().amax(-1).detach()
+        sharp = wanted * (wanted > MIN_TAUGHT_SCORE)
+        weight = sharp / sharp.sum().clamp(min=1.0)
+        overlap = overlap_loss(boxes(ours, self.size), boxes(theirs, self.size))
+        return (
+            score_loss(scores(ours), wanted) / mass
+            + LOGIT_WEIGHT * (factors * gap).sum() / mass
+            + BINS_WEIGHT * (bins_divergence(ours, theirs) * weight).sum()
+            + BOX_WEIGHT * (overlap * weight).sum()
+        )
+
+    def evaluate(self, network: torch.nn.Module) -> float:
+        """Person mAP, or 0 without a benchmark."""
+        return self.benchmark.person_map(network) if self.benchmark else 0.0
+
+
+def score_loss(ours: Tensor, wanted: Tensor) -> Tensor:
+    """Quality focal loss (Li et al., NeurIPS 2020, with exponent 1), summed."""
+    ours = ours.clamp(max=LARGEST_PROBABILITY)
+    entropy = functional.binary_cross_entropy(ours, wanted, reduction="none")
+    return (entropy * (ours - wanted).abs().detach()).sum()
+
+
+def bins_divergence(ours: Tensor, theirs: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of the box bins per location, mean over the four sides."""
+    p = theirs[..., 2:].unflatten(-1, (4, REG_BINS)).log_softmax(-1)
+    q = ours[..., 2:].unflatten(-1, (4, REG_BINS)).log_softmax(-1)
+    return (p.exp() * (p - q)).sum(-1).mean(-1)
+
+
+def overlap_loss(a: Tensor, b: Tensor) -> Tensor:
+    """1 - generalised IoU (Rezatofighi et al., CVPR 2019) of boxes (...,4)."""
+    (low_a, high_a), (low_b, high_b) = a.split(2, -1), b.split(2, -1)
+    common = (torch.minimum(high_a, high_b) - torch.maximum(low_a, low_b)).clamp(min=0).prod(-1)
+    hull = (torch.maximum(high_a, high_b) - torch.minimum(low_a, low_b)).prod(-1)
+    union = (high_a - low_a).prod(-1) + (high_b - low_b).prod(-1) - common
+    return 1 - common / union.clamp(min=1.0) + (hull - union) / hull.clamp(min=1.0)

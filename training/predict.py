@@ -1,0 +1,103 @@
+"""The torch networks in the package's pipeline: folded for inference, fed and read by `pose_onnx.core`."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Final, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from pose_onnx import PRESETS, Detections, ModelCard, Poses
+from pose_onnx.core.arrays import F32, Image
+from pose_onnx.core.keypoints import keypoint_input, keypoints_in_image
+from pose_onnx.detector import detector_input
+from pose_onnx.outputs import DetectionOutput, KeypointOutput
+from training.norm import BatchNorm
+from training.picodet import boxes, scores
+
+PRESET: Final = PRESETS["accurate"]
+WHITE: Final = 255  # grey level of 1.0
+
+
+def to_input(images_rgb: NDArray[np.uint8], card: ModelCard, device: torch.device | None = None) -> Tensor:
+    """RGB images (N,H,W,3) to the normalised input (N,3,H,W), channels last in memory.
+
+    What `pose_onnx.core.normalizing` computes for one picture, for a batch and on any device.
+    """
+    x = torch.from_numpy(images_rgb).to(device).float()
+    mean, std = (
+        torch.tensor(values, device=x.device) * WHITE for values in (card.input.mean, card.input.std)
+    )
+    return ((x - mean) / std).permute(0, 3, 1, 2)
+
+
+def folded(network: nn.Module) -> nn.Module:
+    """A copy for inference: batch norms folded into their convolutions, channels last."""
+    network = copy.deepcopy(network).eval()
+    for module in list(network.modules()):
+        last: str | None = None
+        for name, child in list(module.named_children()):
+            if isinstance(child, BatchNorm) and last is not None:
+                setattr(module, last, fuse_conv_bn_eval(module.get_submodule(last), child))
+                setattr(module, name, child.activation())
+            last = name
+    network.requires_grad_(requires_grad=False)
+    return network.to(memory_format=torch.channels_last)
+
+
+def find_people(network: nn.Module, image_bgr: Image, card: ModelCard, threshold: float) -> Detections:
+    """Detect the people in one picture.
+
+    Args:
+        network: A PicoDet for inference.
+        image_bgr: (H, W, 3) uint8, BGR.
+        card: Of the model that it is.
+        threshold: Boxes with a score above this are kept.
+
+    Returns:
+        Boxes in image pixels, cut at the picture's border, best first.
+    """
+    output = cast("DetectionOutput", card.output)
+    height, width = card.input.size
+    tensor = np.empty((1, 3, height, width), np.float32)
+    resized = detector_input(image_bgr, card.input, out=tensor)
+    raw = _run(network, tensor)
+    tensors = {"boxes": boxes(raw, width).numpy(), "scores": scores(raw)[..., None].numpy()}
+    boxes_input, box_scores = output.decode(tensors, card.input.size)
+    found = output.select(boxes_input[0], box_scores[0], threshold)
+    limits = np.array(2 * image_bgr.shape[1::-1], np.float32)
+    boxes_image = (found.boxes * resized.scale + resized.offset).clip(0, limits)
+    return Detections(boxes_image, found.scores, found.labels)
+
+
+def find_poses(network: nn.Module, image_bgr: Image, boxes_image: F32, card: ModelCard) -> Poses:
+    """Find the keypoints of the people in given boxes, in one pass.
+
+    Args:
+        network: A TinyPose for inference.
+        image_bgr: (H, W, 3) uint8, BGR.
+        boxes_image: (N, 4) float32, xyxy, image pixels.
+        card: Of the model that it is.
+
+    Returns:
+        N poses.
+    """
+    output = cast("KeypointOutput", card.output)
+    height, width = image_bgr.shape[:2]
+    crops = PRESET.crops(boxes_image, (height, width), card.input.size, output.stride)
+    heatmaps = _run(network, keypoint_input(image_bgr, crops, card.input)).numpy()
+    points, heights = output.read({"heatmaps": heatmaps}, PRESET)
+    keypoints, joint_scores = keypoints_in_image(points, heights, crops)
+    box_scores = np.ones(len(boxes_image), np.float32)
+    return Poses(keypoints, joint_scores, boxes_image, box_scores, card.keypoints)
+
+
+def _run(network: nn.Module, tensor: F32) -> Any:
+    """The output of a network on the CPU, wherever it runs."""
+    device = next(network.parameters(), torch.empty(0)).device
+    with torch.inference_mode():
+        return network(torch.from_numpy(tensor).to(device)).float().cpu().contiguous()
