@@ -8,7 +8,7 @@ for networks without a template.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -35,6 +35,7 @@ def export(
     images: str | os.PathLike[str] | None = None,
     force: bool = False,
     via: Literal["template", "paddle"] | None = None,
+    progress: Callable[[str], None] = lambda _: None,
     sha256: str | None = None,
 ) -> ExportResult:
     """Export a Paddle model, verify the result, and write a receipt.
@@ -56,6 +57,7 @@ def export(
         force: write what is too inaccurate, or int8 without annotations, too; the receipt says so.
         via: how a checkpoint becomes ONNX: "template", without Paddle, or "paddle"; a template where there is
             one if None. Inference folders always go through Paddle.
+        progress: called with the name of each stage when it begins.
         sha256: what the digest of the checkpoint must be, in hexadecimal. Without it the source is trusted on
             first use, and the receipt says so.
 
@@ -81,6 +83,7 @@ def export(
         photo=None if photo is None else Path(photo),
         end_to_end=end_to_end,
         via=via,
+        progress=progress,
         sha256=sha256,
         quantization=Quantization(
             calibration=None if calibration is None else Path(calibration),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
+from itertools import product
 from typing import Final
 
 from pose_onnx.errors import DependencyError
@@ -14,16 +16,31 @@ PADDLE: Final = ("paddle", "paddle2onnx", "yaml")
 EXPORT_EXTRA: Final = "with Python 3.10 to 3.12 run: pip install 'pose-onnx[export]'"
 
 
-def demand_targets(formats: Sequence[str]) -> None:
-    """Check that what these file formats need is installed.
+def demand_targets(formats: Iterable[str], precisions: Iterable[str]) -> None:
+    """Check that what files of these formats and precisions need is installed.
 
     Raises:
         DependencyError: Names what is missing, and the command that installs it.
     """
-    for name in formats:
+    for name, precision in product(formats, precisions):
+        writer = TARGETS[name].writers[precision]
+        if writer.packages:
+            _demand(
+                f"writing {precision} {name} files", writer.packages, f"run: pip install {writer.install}"
+            )
         _demand(
             f"writing {name!r} files", TARGETS[name].packages, f"run: pip install {TARGETS[name].install}"
         )
+
+
+def possible_formats(precisions: Sequence[str]) -> tuple[str, ...]:
+    """Return the file formats that can be written here in all of these precisions."""
+    found = []
+    for name in TARGETS:
+        with contextlib.suppress(DependencyError):
+            demand_targets([name], precisions)
+            found.append(name)
+    return tuple(found)
 
 
 def demand_paddle() -> None:

@@ -6,10 +6,11 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.errors import ExportError, InputError
@@ -30,6 +31,20 @@ from pose_onnx.exporters.verify import Arrays, Measured, compare, demand, make_i
 from pose_onnx.files import make_folder
 
 log = logging.getLogger(__name__)
+
+
+STAGES: Final = (
+    "read",
+    "to_onnx",
+    "trim",
+    "simplify",
+    "calibrate",
+    "write",
+    "verify",
+    "end_to_end",
+    "receipt",
+)
+"""In the order of an export."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +82,16 @@ def run_export(
     quantization: Quantization,
     end_to_end: bool = False,
     via: Way | None = None,
+    progress: Callable[[str], None] = lambda _: None,
     sha256: str | None = None,
 ) -> ExportResult:
     """Export one model; see `pose_onnx.exporters.export`."""
     targets = _targets(to, precision)
-    demand_targets(to)
+    demand_targets(to, precision)
     to_wrap = _targets_to_wrap(targets) if end_to_end else []
     quantization.check(precision)
     gate = Gate(quantization.dev, force=quantization.force)
-    stages = _Stages()
+    stages = _Stages(progress)
     with stages("read"):
         origin = read_source(source, sha256)
         known = resolve_card(origin, model, card)
@@ -143,12 +159,14 @@ def _targets_to_wrap(targets: Sequence[Kind]) -> list[Kind]:
 class _Stages:
     """Names the stage in which something fails, and those that succeeded before it."""
 
-    def __init__(self) -> None:
+    def __init__(self, progress: Callable[[str], None]) -> None:
         self._done: list[str] = []
+        self._progress = progress
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
         start = time.perf_counter()
+        self._progress(name)
         try:
             yield
         except ExportError as error:

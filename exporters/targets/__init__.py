@@ -16,23 +16,40 @@ Kind = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
+class Writer:
+    """How files of one format and precision are written.
+
+    Attributes:
+        function: "module:function": it takes a `Material` and gives the files that may be written, in the
+            order to try.
+        packages: Import names of what it needs beside those of the format.
+        install: What to give to `pip install` where one is missing.
+    """
+
+    function: str
+    packages: tuple[str, ...] = ()
+    install: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """One file format.
 
     Attributes:
         packages: Import names of what every file of it needs.
         install: What to give to `pip install` where one is missing.
-        writers: For each precision "module:function": it takes a `Material` and gives the files that may be
-            written, in the order to try.
+        writers: How each precision is written.
     """
 
     packages: tuple[str, ...]
     install: str
-    writers: Mapping[str, str]
+    writers: Mapping[str, Writer]
 
 
 _HERE: Final = "pose_onnx.exporters.targets"
 _INT8: Final = "pose_onnx.exporters.quantize"
+
+_QUANTIZER: Final = (("ai_edge_quantizer",), "'pose-onnx[export]' (Python 3.10 to 3.12)")
 
 TARGETS: Final[Mapping[str, Target]] = MappingProxyType(
     {
@@ -41,10 +58,10 @@ TARGETS: Final[Mapping[str, Target]] = MappingProxyType(
             "pose-onnx",
             MappingProxyType(
                 {
-                    "fp32": f"{_HERE}.onnx:float32",
-                    "fp16": f"{_HERE}.onnx:float16_weights",
-                    "int8-dynamic": f"{_INT8}.onnx:int8_weights",
-                    "int8": f"{_INT8}.onnx:int8",
+                    "fp32": Writer(f"{_HERE}.onnx:float32"),
+                    "fp16": Writer(f"{_HERE}.onnx:float16_weights"),
+                    "int8-dynamic": Writer(f"{_INT8}.onnx:int8_weights"),
+                    "int8": Writer(f"{_INT8}.onnx:int8"),
                 }
             ),
         ),
@@ -53,10 +70,10 @@ TARGETS: Final[Mapping[str, Target]] = MappingProxyType(
             "'pose-onnx[tflite]'",
             MappingProxyType(
                 {
-                    "fp32": f"{_HERE}.tflite:float32",
-                    "fp16": f"{_HERE}.tflite:float16_weights",
-                    "int8-dynamic": f"{_INT8}.tflite:int8_weights",
-                    "int8": f"{_INT8}.tflite:int8",
+                    "fp32": Writer(f"{_HERE}.tflite:float32"),
+                    "fp16": Writer(f"{_HERE}.tflite:float16_weights"),
+                    "int8-dynamic": Writer(f"{_INT8}.tflite:int8_weights", *_QUANTIZER),
+                    "int8": Writer(f"{_INT8}.tflite:int8", *_QUANTIZER),
                 }
             ),
         ),
@@ -71,6 +88,6 @@ REFERENCE: Final[Kind] = ("onnx", "fp32")
 def candidates(kind: Kind, material: Material) -> Iterator[Candidate]:
     """Give the files of a format and precision that may be written, in the order to try."""
     file_format, precision = kind
-    module, _, name = TARGETS[file_format].writers[precision].partition(":")
+    module, _, name = TARGETS[file_format].writers[precision].function.partition(":")
     writer = cast("Callable[[Material], Iterator[Candidate]]", getattr(import_module(module), name))
     return writer(material)

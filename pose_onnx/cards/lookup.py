@@ -18,7 +18,7 @@ from pose_onnx.runtimes import model_suffix
 
 HOME_VARIABLE: Final = "POSE_ONNX_HOME"
 """Environment variable that moves the folder of converted models."""
-_PULLED: Final = ("fp32", "fp16")
+_PULLED: Final = ("fp32", "fp16", "int8-dynamic")
 """Precisions that a download can be converted to as it is; others want photos to calibrate or judge with."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 """No dot: so no name is a file's name, and `NAME.json` is a card but `NAME.receipt.json` is not."""

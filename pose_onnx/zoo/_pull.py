@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
@@ -134,7 +135,22 @@ def _store_at(dest: str | os.PathLike[str] | None) -> Store:
 
 
 def _wanted(name: str, precision: Sequence[str]) -> list[str]:
-    return [file_name(name, suffix, each) for each in precision for suffix in SUFFIXES]
+    """Return the names of the files that a pull makes here: of every format that can be written.
+
+    Raises:
+        InputError: There is no such precision.
+    """
+    from pose_onnx.exporters._tools import possible_formats  # noqa: PLC0415 (only who pulls needs it)
+    from pose_onnx.exporters.targets import PRECISIONS  # noqa: PLC0415 (likewise)
+
+    known = [each for each in PRECISIONS if each != STATIC]
+    if not precision or {*precision} - {*known}:
+        raise InputError(
+            f"precision {[*precision]} was asked for; choose out of {known} ({STATIC!r} needs your photos:"
+            " make it with pose-onnx export)"
+        )
+    formats = possible_formats(precision) or ("onnx",)
+    return [file_name(name, f".{kind}", each) for each in precision for kind in formats]
 
 
 def _make(
@@ -153,7 +169,8 @@ def _make(
     download = store.path(place)
     with store.workspace(card.name) as work:
         try:
-            done = convert(download, card, precision, work)
+            with _stage_bar(card.name, show=progress) as advance:
+                done = convert(download, card, precision, work, sha256=trust.sha256, progress=advance)
         except ModelFileError:
             if place not in store.pins().get(card.name, {}):
                 download.unlink()
@@ -206,23 +223,51 @@ def _demand_readable(path: Path) -> None:
     read_checkpoint(path)
 
 
-def convert(source: Path, card: ModelCard, precision: Sequence[str], work: Path) -> ExportResult:
+@contextmanager
+def _stage_bar(name: str, *, show: bool) -> Iterator[Callable[[str], None]]:
+    """Draw a bar of the conversion's stages, on a terminal only."""
+    from tqdm import tqdm  # noqa: PLC0415 (only who pulls needs it)
+
+    from pose_onnx.exporters.pipeline import STAGES  # noqa: PLC0415 (likewise)
+
+    with tqdm(desc=name, total=len(STAGES), unit="stage", disable=None if show else True) as bar:
+
+        def advance(stage: str) -> None:
+            bar.set_postfix_str(stage)
+            bar.update()
+
+        yield advance
+
+
+def convert(
+    source: Path,
+    card: ModelCard,
+    precision: Sequence[str],
+    work: Path,
+    *,
+    sha256: str = "",
+    progress: Callable[[str], None] = lambda _: None,
+) -> ExportResult:
     """Export a checkpoint, an inference folder, or an archive with one of them, into a folder.
 
     The export compares names, shapes and number of a checkpoint's parameters with the network's first.
     """
-    from pose_onnx.exporters import export  # noqa: PLC0415 (needs its own extra)
+    from pose_onnx.exporters import export  # noqa: PLC0415 (only who converts needs it)
+    from pose_onnx.exporters._tools import possible_formats  # noqa: PLC0415 (likewise)
 
+    digest: str | None = sha256 or None
     if source.is_file() and is_archive(source):
         unpacked = work / "unpacked"
         unpack(source, unpacked)
-        source = _source_in(unpacked, source.name)
+        source, digest = _source_in(unpacked, source.name), None
     return export(
         source,
         card=card,
-        to=("onnx", "tflite"),
+        to=possible_formats(precision),
         precision=precision,
         out=work / "exported",
+        sha256=digest,
+        progress=progress,
         force=WEIGHTS in precision,  # there are no annotated pictures to judge it on; the receipt says so
     )
 
@@ -242,16 +287,9 @@ def _demand_exports(card: ModelCard, precision: Sequence[str]) -> None:
     """Find out before anything is fetched whether it can be converted."""
     from pose_onnx.exporters._tools import demand_targets  # noqa: PLC0415 (only who pulls needs it)
     from pose_onnx.exporters.conversion import template_for  # noqa: PLC0415 (likewise)
-    from pose_onnx.exporters.targets import FORMATS, PRECISIONS  # noqa: PLC0415 (likewise)
 
-    known = [each for each in PRECISIONS if each != STATIC]
-    if not precision or {*precision} - {*known}:
-        raise InputError(
-            f"precision {[*precision]} was asked for; choose out of {known} ({STATIC!r} needs your photos:"
-            " make it with pose-onnx export)"
-        )
     try:
-        demand_targets(FORMATS)
+        demand_targets(["onnx"], precision)
         template_for(card, None)
     except DependencyError as error:
         raise DependencyError(
