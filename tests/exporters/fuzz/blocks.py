@@ -345,7 +345,8 @@ def resize(net: Net, x: str | None = None) -> str:
         return conv(net, x)
     options = net.one_of(RESIZES)
     if net.batch is not None and net.chance(0.3):
-        return net.add("Resize", [x, "", "", net.ints(1, channels, *large)], (channels, *large), **options)
+        sizes = net.ints(1, channels, *large)
+        return net.add("Resize", [x, "", no_factors(net), sizes], (channels, *large), **options)
     factors = np.array([1, 1, large[0] / height, large[1] / width], np.float32)
     return net.add("Resize", [x, "", net.constant(factors)], (channels, *large), **options)
 
@@ -358,13 +359,20 @@ def resize_to(net: Net) -> str:
     own = net.add("Gather", [net.add("Shape", [x], None), net.ints(0, 1)], None)
     size = net.add("Gather", [net.add("Shape", [other], None), net.ints(2, 3)], None)
     both = net.add("Concat", [own, size], None, axis=0)
-    return net.add("Resize", [x, "", "", both], shape, **net.one_of(RESIZES))
+    return net.add("Resize", [x, "", no_factors(net), both], shape, **net.one_of(RESIZES))
+
+
+def no_factors(net: Net) -> str:
+    """The factors of a Resize that has sizes: left out, or empty."""
+    return "" if net.chance(0.5) else net.constant(np.zeros(0, np.float32), plain=True)
 
 
 def pyramid(net: Net) -> str:
     """A sum of convolutions of several sizes, enlarged to the largest; sums may be parts of it."""
     x = net.pick()
     channels, height, width = net.shapes[x]
+    if height % 2 or width % 2:
+        return conv(net, x)
     terms = [x, conv(net, x, channels)] if net.chance(0.5) else [x]
     for factor in net.one_of(((2,), (2, 4), (2, 2), (4, 2, 4))):
         if height % factor or width % factor:
