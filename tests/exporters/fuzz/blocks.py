@@ -178,12 +178,14 @@ def one_input(net: Net) -> str:
 def with_constant(net: Net) -> str:
     """Arithmetic with a constant of any shape that broadcasts, also one that makes the tensor larger."""
     x = net.pick(net.one_of((3, 3, 3, 2)))
+    if len(net.shapes[x]) == 3 and net.chance(0.3):
+        x = net.add("ReduceMean", [x], (*net.shapes[x][:2], 1), axes=[3])
     shape = net.shapes[x]
     rank = int(net.rng.integers(len(shape) + 2))
     sizes = [net.one_of((1, size)) for size in (1, *shape)][len(shape) + 1 - rank :]
     grown = list(shape)
     for axis in range(-min(rank, len(shape)), 0):
-        if shape[axis] == 1 and net.chance(0.3):
+        if shape[axis] == 1 and net.chance(0.6):
             sizes[axis] = grown[axis] = net.one_of((1, 2, 4))
     op = net.one_of(("Add", "Mul", "Sub", "Div", "Max", "Min"))
     neutral = {"Add": 0.0, "Sub": 0.0}.get(op, 1.0)
@@ -196,7 +198,7 @@ def with_constant(net: Net) -> str:
 
 def gate(net: Net) -> str:
     """A tensor times weights of its channels, of its pixels, or of both."""
-    x = net.pick()
+    x = shuffle(net, conv(net)) if net.chance(0.4) else net.pick()
     channels, height, width = net.shapes[x]
     kind = net.one_of(("channels", "reduced", "pixels", "both"))
     if kind == "pixels":
@@ -306,7 +308,8 @@ def reshape(net: Net, x: str, shape: Shape, *, kept: bool = True) -> str:
 
 def shuffle(net: Net, x: str | None = None) -> str:
     """Channels of several groups interleave; now and then pixels move as well."""
-    x = x or net.pick()
+    if x is None:
+        x = duplicated(net) if net.chance(0.2) else net.pick()
     channels, height, width = net.shapes[x]
     groups = net.one_of([g for g in (2, 3, 4, channels) if channels % g == 0])
     order, grouped = [0, 2, 1, 3, 4], (groups, channels // groups, height, width)
@@ -316,6 +319,17 @@ def shuffle(net: Net, x: str | None = None) -> str:
     moved = tuple(grouped[axis - 1] for axis in order[1:])
     inner = net.add("Transpose", [inner], moved if net.chance(0.1) else None, perm=order)
     return reshape(net, inner, (channels, height, width))
+
+
+def duplicated(net: Net) -> str:
+    """Half of the channels twice, with those of another tensor in between."""
+    x = net.pick()
+    channels, *pixels = net.shapes[x]
+    if channels % 2:
+        return x
+    half = net.one_of(net.add_many("Split", [x], [(channels // 2, *pixels)] * 2, axis=1))
+    other = conv(net, x, channels // 2)
+    return net.add("Concat", [half, other, half], (3 * (channels // 2), *pixels), axis=1)
 
 
 def shuffle_unit(net: Net) -> str:
