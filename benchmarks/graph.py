@@ -1,6 +1,7 @@
 """Our ONNX graph against the file that paddle2onnx makes of the same weights, on ONNX Runtime.
 
-    python benchmarks/graph.py [CHECKPOINT ...] [--threads 1] [--batches 1 4] [--repeats 200] [--json FILE]
+    python benchmarks/graph.py [CHECKPOINT ...] [--threads 1] [--batches 1 4] [--repeats 200]
+        [--avx512] [--json FILE]
 
 The built-in models by default. Both graphs run in turns, after a warm-up; times are medians (of the thread's
 CPU time, with one thread), the ratio is the median of the ratios of neighbouring runs. Differences are the
@@ -28,7 +29,7 @@ from plain_export import BUILT_IN, plain_export
 
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.exporters.graph import Graph
-from pose_onnx.exporters.passes import SIMPLIFY, rewrite
+from pose_onnx.exporters.passes import FOR_AVX512, FOR_ORT, SIMPLIFY, Pass, rewrite
 from pose_onnx.exporters.source import read_source, resolve_card
 from pose_onnx.exporters.targets import REFERENCE, candidates
 from pose_onnx.exporters.targets.material import Material
@@ -67,10 +68,10 @@ def run(opened: Any, images: F32) -> list[F32]:
     return arrays
 
 
-def ours(plain: Path, card: ModelCard) -> bytes:
-    """The file that `pose-onnx export` writes."""
+def ours(plain: Path, card: ModelCard, passes: Sequence[Pass]) -> bytes:
+    """The file that `pose-onnx export` writes, with or without `--avx512`."""
     graph = rewrite(trim(Graph.from_model(onnx.load(plain)), card), SIMPLIFY)
-    return next(candidates(REFERENCE, Material(graph, card))).content
+    return next(candidates(REFERENCE, Material(graph, card, passes=passes))).content
 
 
 def measure(plain: Any, fast: Any, images: F32, threads: int, repeats: int) -> tuple[float, float, float]:
@@ -97,11 +98,13 @@ def differences(plain: Any, fast: Any, card: ModelCard) -> dict[str, float]:
     }
 
 
-def compare(checkpoint: Path, batches: Sequence[int], threads: int, repeats: int) -> list[Line]:
+def compare(
+    checkpoint: Path, batches: Sequence[int], threads: int, repeats: int, passes: Sequence[Pass]
+) -> list[Line]:
     """Measure one model and print what is found."""
     card = resolve_card(read_source(checkpoint), None, None)
     path = plain_export(checkpoint)
-    plain, fast = session(path.read_bytes(), threads), session(ours(path, card), threads)
+    plain, fast = session(path.read_bytes(), threads), session(ours(path, card, passes), threads)
     print(f"{card.name}, threads: {threads}")
     for name, error in differences(plain, fast, card).items():
         print(f"  largest difference, {name}: {error:.2g}")
@@ -124,10 +127,16 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, help="inside one operator")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 4])
     parser.add_argument("--repeats", type=int, default=200)
+    parser.add_argument("--avx512", action="store_true", help="as `pose-onnx export --avx512` writes it")
     parser.add_argument("--json", type=Path, help="also write the numbers here")
     given = parser.parse_args()
     print(f"onnxruntime {onnxruntime.__version__}, {os.cpu_count()} CPUs")
-    lines = [x for c in given.checkpoints for x in compare(c, given.batches, given.threads, given.repeats)]
+    passes = FOR_AVX512 if given.avx512 else FOR_ORT
+    lines = [
+        line
+        for checkpoint in given.checkpoints
+        for line in compare(checkpoint, given.batches, given.threads, given.repeats, passes)
+    ]
     if given.json:
         given.json.write_text(json.dumps([asdict(line) for line in lines], indent=1) + "\n", encoding="utf-8")
 

@@ -30,6 +30,7 @@ def export(
     out: str | os.PathLike[str] = ".",
     photo: str | os.PathLike[str] | None = None,
     end_to_end: bool = False,
+    avx512: bool = False,
     calibration: str | os.PathLike[str] | None = None,
     annotations: str | os.PathLike[str] | None = None,
     images: str | os.PathLike[str] | None = None,
@@ -50,6 +51,8 @@ def export(
         photo: for the comparison; the demo photo if None.
         end_to_end: also write, of each ONNX file, one with all that comes before and after the network inside
             (docs/end-to-end.md).
+        avx512: make ONNX files faster on ONNX Runtime on CPUs with AVX-512, and slower everywhere else
+            (docs/speed-graph.md).
         calibration: folder of photos of people, for "int8".
         annotations: COCO person keypoint annotations: every precision but "fp32" is measured on them, and
             refused if it has more than 1.0 AP less.
@@ -82,6 +85,7 @@ def export(
         out=Path(out),
         photo=None if photo is None else Path(photo),
         end_to_end=end_to_end,
+        avx512=avx512,
         via=via,
         progress=progress,
         sha256=sha256,

@@ -15,6 +15,8 @@ from onnx import helper, numpy_helper
 OPSET: Final = 17
 IR_VERSION: Final = 8  # the one that goes with opset 17: runtimes of 2022 and later read it
 Array = NDArray[Any]
+Shape = tuple[int | str, ...]
+"""Of a tensor; a free size is a string."""
 
 
 @dataclass(slots=True)
@@ -30,11 +32,11 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class TensorInfo:
-    """Name, ONNX element type and shape of a graph input or output; a free size is a string."""
+    """Name, ONNX element type and shape of a graph input or output."""
 
     name: str
     dtype: int
-    shape: tuple[int | str, ...]
+    shape: Shape
 
 
 @dataclass(slots=True)
@@ -46,12 +48,15 @@ class Graph:
         constants: initialisers, float or int arrays that no pass writes into.
         inputs: what is fed.
         outputs: what is returned.
+        skipped: why a pass was left out on the way here, a sentence each.
     """
 
     nodes: list[Node]
     constants: dict[str, Array]
     inputs: list[TensorInfo]
     outputs: list[TensorInfo]
+    skipped: tuple[str, ...] = ()
+    _given: set[str] = field(default_factory=set)
 
     @classmethod
     def from_model(cls, model: onnx.ModelProto) -> Graph:
@@ -107,12 +112,13 @@ class Graph:
             replace(n, inputs=[*n.inputs], outputs=[*n.outputs], attributes={**n.attributes})
             for n in self.nodes
         ]
-        return Graph(nodes, dict(self.constants), [*self.inputs], [*self.outputs])
+        return Graph(nodes, dict(self.constants), [*self.inputs], [*self.outputs], self.skipped)
 
-    def shapes(self) -> dict[str, tuple[int | str, ...]]:
+    def shapes(self) -> dict[str, Shape]:
         """Infer the shape of every tensor; one that cannot be inferred is left out."""
         graph = self.to_model().graph
-        return {v.name: _info(v).shape for v in [*graph.input, *graph.output, *graph.value_info]}
+        values = [*graph.input, *graph.output, *graph.value_info]
+        return {v.name: _info(v).shape for v in values if v.type.tensor_type.HasField("shape")}
 
     def producers(self) -> dict[str, Node]:
         """Map every computed tensor to the node that makes it."""
@@ -136,11 +142,19 @@ class Graph:
 
     def constant(self, array: Array, hint: str) -> str:
         """Add a constant and return its name, made from `hint`."""
+        name = self.new_name(hint)
+        self.constants[name] = array
+        return name
+
+    def new_name(self, hint: str) -> str:
+        """Return a name that no tensor has, made from `hint`; it is not given again."""
+        made = {name for node in self.nodes for name in node.outputs}
+        taken = self._given | made | self.constants.keys() | {t.name for t in self.inputs}
         name, number = hint, 0
-        while name in self.constants:
+        while name in taken:
             number += 1
             name = f"{hint}_{number}"
-        self.constants[name] = array
+        self._given.add(name)
         return name
 
     def rename(self, names: Mapping[str, str]) -> None:
@@ -181,6 +195,11 @@ def _info(value: onnx.ValueInfoProto) -> TensorInfo:
     tensor = value.type.tensor_type
     shape = tuple(d.dim_value if d.HasField("dim_value") else d.dim_param for d in tensor.shape.dim)
     return TensorInfo(value.name, tensor.elem_type, shape)
+
+
+def permutation(node: Node, rank: int) -> list[int]:
+    """Axes of a Transpose; without the attribute they are reversed."""
+    return list(node.attributes.get("perm", range(rank)[::-1]))
 
 
 def scalar(array: Array | None) -> float | None:

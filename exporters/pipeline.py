@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +18,7 @@ from pose_onnx.exporters._tools import demand_targets
 from pose_onnx.exporters.conversion import Converted, Way, convert
 from pose_onnx.exporters.end_to_end import write_end_to_end
 from pose_onnx.exporters.graph import Graph
-from pose_onnx.exporters.passes import SIMPLIFY, rewrite
+from pose_onnx.exporters.passes import FOR_AVX512, FOR_ORT, SIMPLIFY, rewrite
 from pose_onnx.exporters.quantize.calibration import calibration_samples
 from pose_onnx.exporters.quantize.gate import Accuracy, Gate
 from pose_onnx.exporters.quantize.request import STATIC, Quantization
@@ -81,6 +81,7 @@ def run_export(
     photo: Path | None,
     quantization: Quantization,
     end_to_end: bool = False,
+    avx512: bool = False,
     via: Way | None = None,
     progress: Callable[[str], None] = lambda _: None,
     sha256: str | None = None,
@@ -104,9 +105,9 @@ def run_export(
         with stages("simplify"):
             graph = rewrite(graph, SIMPLIFY)
         with stages("calibrate"):
-            material = _material(
-                graph, known, quantization.calibration if STATIC in precision else None, gate
-            )
+            photos = quantization.calibration if STATIC in precision else None
+            material = _material(graph, known, photos, gate)
+            material = replace(material, passes=FOR_AVX512 if avx512 else FOR_ORT)
         with stages("write"):
             files, accuracy = _write(material, targets, gate, work)
         with stages("verify"):
@@ -121,7 +122,7 @@ def run_export(
             demand(measured)
         with stages("receipt"):
             receipt = work / f"{known.name}{SUFFIX}"
-            text = make_receipt(
+            made = make_receipt(
                 known,
                 origin,
                 wanted,
@@ -130,7 +131,8 @@ def run_export(
                 photo=photo,
                 accuracy=accuracy,
                 measured_on=gate.facts(),
-            ).to_json()
+            )
+            text = replace(made, skipped=material.for_ort.skipped).to_json()
             receipt.write_text(text, encoding="utf-8")
         *published, published_receipt = _publish([*wanted, receipt], out)
     return ExportResult(tuple(published), published_receipt, tuple(measured), tuple(accuracy))

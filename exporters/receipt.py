@@ -46,6 +46,7 @@ class Receipt:
         errors: every difference that was measured, with its bar.
         accuracy: `on` what average precision was measured, and what each file of a smaller number format
             has: `Accuracy` by file.
+        skipped: graph passes that were left out, with the reason; the files are as exact without them.
     """
 
     model: str
@@ -57,6 +58,7 @@ class Receipt:
     structure: Mapping[str, object]
     errors: tuple[Measured, ...]
     accuracy: Mapping[str, object]
+    skipped: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """Return it as text."""

@@ -1,22 +1,17 @@
 """Rewrite passes over an ONNX graph: one small file each, run in order by `rewrite`."""
 
 from pose_onnx.exporters.passes._runner import Pass, rewrite
-from pose_onnx.exporters.passes.double_parts import DOUBLE_PARTS
 from pose_onnx.exporters.passes.flatten_pointwise import FLATTEN_POINTWISE
 from pose_onnx.exporters.passes.fold_batch_norm import FOLD_BATCH_NORM
 from pose_onnx.exporters.passes.fold_constants import FOLD_CONSTANTS
 from pose_onnx.exporters.passes.fold_orders import FOLD_ORDERS
 from pose_onnx.exporters.passes.freeze_shapes import FREEZE_SHAPES
-from pose_onnx.exporters.passes.fuse_hard_swish import FUSE_HARD_SWISH
 from pose_onnx.exporters.passes.gather_channels import GATHER_CHANNELS
 from pose_onnx.exporters.passes.inline_constants import INLINE_CONSTANTS
-from pose_onnx.exporters.passes.join_gathers import JOIN_GATHERS
 from pose_onnx.exporters.passes.merge_branches import MERGE_BRANCHES
 from pose_onnx.exporters.passes.merge_reshapes import MERGE_RESHAPES
 from pose_onnx.exporters.passes.merge_sums import MERGE_SUMS
-from pose_onnx.exporters.passes.rank_scalars import RANK_SCALARS
 from pose_onnx.exporters.passes.remove_no_ops import REMOVE_NO_OPS
-from pose_onnx.exporters.passes.resize_planes import RESIZE_PLANES
 from pose_onnx.exporters.passes.separate_filter import SEPARATE_FILTER
 from pose_onnx.exporters.passes.spell_out_sigmoid import SPELL_OUT_SIGMOID
 from pose_onnx.exporters.passes.split_convs import SPLIT_CONVS
@@ -25,7 +20,6 @@ SIMPLIFY = (
     INLINE_CONSTANTS,
     FOLD_CONSTANTS,
     FREEZE_SHAPES,
-    FUSE_HARD_SWISH,
     FOLD_BATCH_NORM,
     MERGE_BRANCHES,
     REMOVE_NO_OPS,
@@ -37,15 +31,10 @@ SIMPLIFY = (
 )
 """After paddle2onnx, in this order: plain clean-up, then what makes every runtime faster."""
 
-FOR_ORT = (
-    GATHER_CHANNELS,
-    FOLD_ORDERS,
-    JOIN_GATHERS,
-    DOUBLE_PARTS,
-    FLATTEN_POINTWISE,
-    RESIZE_PLANES,
-    RANK_SCALARS,
-)
+FOR_ORT = (GATHER_CHANNELS, FOLD_ORDERS)
 """After `SIMPLIFY`, for ONNX files only: faster on ONNX Runtime, slower as TFLite (docs/speed-graph.md)."""
 
-__all__ = ["FOR_ORT", "SIMPLIFY", "Pass", "rewrite"]
+FOR_AVX512 = (*FOR_ORT, FLATTEN_POINTWISE)
+"""Instead, for ONNX Runtime on CPUs with AVX-512; slower everywhere else."""
+
+__all__ = ["FOR_AVX512", "FOR_ORT", "SIMPLIFY", "Pass", "rewrite"]

@@ -1,4 +1,4 @@
-"""What a pass is, and the runner that holds it to its word."""
+"""What a pass is, and the runner: a pass that fails is skipped, or ends the export."""
 
 from __future__ import annotations
 
@@ -25,58 +25,63 @@ class Pass:
 
     Attributes:
         name: as its module.
-        run: changes the graph that it is given, which is a private copy.
+        run: changes the graph that it is given, which is a private copy. A node that it does not know, or
+            whose parameters are computed, stays as it is.
         requires: must hold before.
         ensures: holds after.
+        required: whether the file would be wrong without it. Any other pass only makes it smaller or faster.
     """
 
     name: str
     run: Callable[[Graph], None]
     requires: Check = _nothing
     ensures: Check = _nothing
+    required: bool = False
 
 
-def no_node_of(*ops: str) -> Check:
-    """Make a check that no node of these operators is left."""
-
-    def check(graph: Graph) -> str:
-        left = [f"{node.op} {node.name!r}" for node in graph.of_type(*ops)]
-        return f"these nodes are left: {', '.join(left[:5])}" if left else ""
-
-    return check
-
-
-def all_of(*checks: Check) -> Check:
-    """Make a check of several."""
-
-    def check(graph: Graph) -> str:
-        return "; ".join(filter(None, (one(graph) for one in checks)))
-
-    return check
-
-
-def rewrite(graph: Graph, passes: Sequence[Pass]) -> Graph:
+def rewrite(graph: Graph, passes: Sequence[Pass], *, strict: bool = False) -> Graph:
     """Run passes in order, each on a copy.
 
+    Args:
+        graph: it is not changed.
+        passes: a pass that fails is skipped, and named in the result's `skipped`, unless it is required.
+        strict: no pass is skipped.
+
     Raises:
-        ExportError: a condition does not hold; names the pass and those that ran before it.
+        ExportError: a pass that may not be skipped failed; names it and those that ran before it.
     """
     done: list[str] = []
     for step in passes:
-        _demand(step, "needs what the graph does not have", step.requires(graph), done)
-        before = len(graph.nodes)
-        graph = graph.copy()
-        step.run(graph)
-        graph.prune()
-        _demand(step, "did not do its work", step.ensures(graph), done)
-        log.debug("%s: %d -> %d nodes", step.name, before, len(graph.nodes))
+        try:
+            after = _apply(step, graph)
+        except Exception as error:
+            problem = f"graph pass {step.name!r} (after {', '.join(done) or 'none'}) {_reason(error)}"
+            if step.required or strict:
+                raise ExportError(f"{problem}; please report the model") from error
+            log.warning("%s; it was skipped", problem)
+            graph = graph.copy()
+            graph.skipped = (*graph.skipped, problem)
+            continue
+        log.debug("%s: %d -> %d nodes", step.name, len(graph.nodes), len(after.nodes))
+        graph = after
         done.append(step.name)
     return graph
 
 
-def _demand(step: Pass, verdict: str, problem: str, done: Sequence[str]) -> None:
+def _apply(step: Pass, graph: Graph) -> Graph:
+    _demand("needs what the graph does not have", step.requires(graph))
+    after = graph.copy()
+    step.run(after)
+    after.prune()
+    _demand("did not do its work", step.ensures(after))
+    return after
+
+
+def _demand(verdict: str, problem: str) -> None:
     if problem:
-        raise ExportError(
-            f"graph pass {step.name!r} (after {', '.join(done) or 'none'}) {verdict}: {problem}; "
-            "please report the model"
-        )
+        raise ExportError(f"{verdict}: {problem}")
+
+
+def _reason(error: Exception) -> str:
+    """An error of ours is a sentence; any other one comes from a graph that the pass does not know."""
+    return str(error) if isinstance(error, ExportError) else f"failed ({type(error).__name__}: {error})"

@@ -12,8 +12,9 @@ from typing import Final
 
 import numpy as np
 
-from pose_onnx.exporters.graph import Graph, Node
+from pose_onnx.exporters.graph import Graph, Node, Shape
 from pose_onnx.exporters.passes._runner import Pass
+from pose_onnx.exporters.passes._weights import kernel_of
 
 BLOCK: Final = 16  # channels
 WASTE: Final = 1.3
@@ -30,7 +31,9 @@ def run(graph: Graph) -> None:
     """See the module."""
     sizes = graph.shapes()
     for conv in _candidates(graph):
-        _flatten(graph, conv, sizes[conv.outputs[0]])
+        shape = sizes.get(conv.outputs[0], ())
+        if all(isinstance(size, int) for size in shape[2:]):
+            _flatten(graph, conv, shape)
 
 
 def _candidates(graph: Graph) -> list[Node]:
@@ -47,12 +50,13 @@ def _candidates(graph: Graph) -> list[Node]:
 
 
 def _is_wasteful(graph: Graph, conv: Node) -> bool:
-    shape = graph.constants[conv.inputs[1]].shape
+    kernel = kernel_of(graph, conv)
+    shape = () if kernel is None else kernel.shape
     plain = len(shape) == _IMAGE_RANK and prod(shape[2:]) == 1 and conv.attributes.get("group", 1) == 1
     still = set(conv.attributes.get("strides", [1])) == {1} and set(conv.attributes.get("pads", [0])) == {0}
     padded = [-(-channels // BLOCK) * BLOCK for channels in shape[:2]]
     # Fewer filters than a block would not be worth what reading the input elsewhere costs.
-    full = min(shape[:2]) >= BLOCK
+    full = all(channels >= BLOCK for channels in shape[:2])
     return plain and still and full and prod(padded) >= WASTE * prod(shape[:2])
 
 
@@ -62,15 +66,15 @@ def _rectifier(graph: Graph, conv: Node) -> Node | None:
     return readers[0] if alone and readers[0].op == "Relu" else None
 
 
-def _flatten(graph: Graph, conv: Node, shape: tuple[int | str, ...]) -> None:
+def _flatten(graph: Graph, conv: Node, shape: Shape) -> None:
     height, width = int(shape[2]), int(shape[3])
     weight = graph.constants[conv.inputs[1]]
     last = _rectifier(graph, conv) or conv
     name = last.outputs[0]
     flat = graph.constant(np.array([-1, weight.shape[1], height * width]), f"{name}.flat_shape")
     back = graph.constant(np.array([-1, weight.shape[0], height, width]), f"{name}.shape")
-    before = Node("Reshape", [conv.inputs[0], flat], [f"{name}.flat_input"])
-    after = Node("Reshape", [f"{name}.flat", back], [name])
+    before = Node("Reshape", [conv.inputs[0], flat], [graph.new_name(f"{name}.flat_input")])
+    after = Node("Reshape", [graph.new_name(f"{name}.flat"), back], [name])
     conv.inputs[:2] = [before.outputs[0], graph.constant(weight[..., 0], f"{conv.inputs[1]}.flat")]
     conv.attributes = {}
     last.outputs = after.inputs[:1]
@@ -78,10 +82,4 @@ def _flatten(graph: Graph, conv: Node, shape: tuple[int | str, ...]) -> None:
     graph.swap(last, [last, after])
 
 
-def none_left(graph: Graph) -> str:
-    """Check that no such convolution is left."""
-    left = [conv.name for conv in _candidates(graph)]
-    return f"pointwise convolutions of few channels: {left}" if left else ""
-
-
-FLATTEN_POINTWISE = Pass("flatten_pointwise", run, ensures=none_left)
+FLATTEN_POINTWISE = Pass("flatten_pointwise", run)

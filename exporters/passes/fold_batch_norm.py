@@ -1,6 +1,7 @@
 """Batch norm after a convolution goes into the convolution's weights and bias.
 
-W' = W * g / sqrt(v + e), b' = (b - m) * g / sqrt(v + e) + B, computed in float64.
+W' = W * g / sqrt(v + e), b' = (b - m) * g / sqrt(v + e) + B, computed in float64. A batch norm that follows
+something else stays.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from typing import Final
 import numpy as np
 
 from pose_onnx.exporters.graph import Graph, Node
-from pose_onnx.exporters.passes._runner import Pass, no_node_of
+from pose_onnx.exporters.passes._runner import Pass
+from pose_onnx.exporters.passes._weights import bias_of, kernel_of
 
 DEFAULT_EPSILON: Final = 1e-5  # ONNX specification of BatchNormalization
-BIAS: Final = 2  # index of Conv's bias among its inputs
+FILTERS: Final = {"Conv": 0, "ConvTranspose": 1}
+"""Axis of the filters in the kernel."""
 
 
 def run(graph: Graph) -> None:
@@ -23,7 +26,8 @@ def run(graph: Graph) -> None:
     for norm in graph.of_type("BatchNormalization"):
         source = norm.inputs[0]
         conv = producers.get(source)
-        if conv is None or conv.op != "Conv" or len(consumers[source]) > 1 or source in outputs:
+        alone = len(consumers[source]) == 1 and source not in outputs
+        if conv is None or not alone or not _folds(graph, conv, norm):
             continue
         _fold(graph, conv, norm)
         conv.outputs = [norm.outputs[0]]
@@ -31,18 +35,28 @@ def run(graph: Graph) -> None:
         graph.drop([norm])
 
 
+def _folds(graph: Graph, conv: Node, norm: Node) -> bool:
+    if conv.op not in FILTERS or kernel_of(graph, conv) is None:
+        return False
+    known = graph.constants.keys() >= set(norm.inputs[1:]) and not norm.attributes.get("training_mode", 0)
+    # In groups, the filters of a transposed convolution are along no one axis.
+    return known and (conv.op == "Conv" or conv.attributes.get("group", 1) == 1)
+
+
 def _fold(graph: Graph, conv: Node, norm: Node) -> None:
     scale, shift, mean, variance = (graph.constants[n].astype(np.float64) for n in norm.inputs[1:5])
     factor = scale / np.sqrt(variance + norm.attributes.get("epsilon", DEFAULT_EPSILON))
-    weight = graph.constants[conv.inputs[1]]
-    bias = graph.constants[conv.inputs[BIAS]].astype(np.float64) if len(conv.inputs) > BIAS else 0.0
-    folded = weight * factor.reshape(-1, *[1] * (weight.ndim - 1))
-    name = conv.inputs[1]
+    name, bias = conv.inputs[1], bias_of(graph, conv)
+    weight = graph.constants[name]
+    sizes = [1] * weight.ndim
+    sizes[FILTERS[conv.op]] = -1
+    folded = weight * factor.reshape(sizes)
+    shifted = ((0.0 if bias is None else bias.astype(np.float64)) - mean) * factor + shift
     conv.inputs = [
         conv.inputs[0],
         graph.constant(folded.astype(np.float32), f"{name}.folded"),
-        graph.constant(((bias - mean) * factor + shift).astype(np.float32), f"{name}.bias"),
+        graph.constant(shifted.astype(np.float32), f"{name}.bias"),
     ]
 
 
-FOLD_BATCH_NORM = Pass("fold_batch_norm", run, ensures=no_node_of("BatchNormalization"))
+FOLD_BATCH_NORM = Pass("fold_batch_norm", run)

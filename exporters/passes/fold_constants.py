@@ -22,11 +22,4 @@ def run(graph: Graph) -> None:
     graph.drop(foldable)
 
 
-def nothing_foldable(graph: Graph) -> str:
-    """Check that every node depends on an input."""
-    known = set(graph.constants) | {""}
-    left = [node.name for node in graph.nodes if known.issuperset(node.inputs)]
-    return f"nodes of constants are left: {left[:5]}" if left else ""
-
-
-FOLD_CONSTANTS = Pass("fold_constants", run, ensures=nothing_foldable)
+FOLD_CONSTANTS = Pass("fold_constants", run)

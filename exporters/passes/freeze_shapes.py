@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pose_onnx.exporters.graph import Graph, Node, TensorInfo
 from pose_onnx.exporters.passes._evaluate import evaluate
-from pose_onnx.exporters.passes._runner import Pass, all_of, no_node_of
+from pose_onnx.exporters.passes._runner import Pass
 
 BATCH: Final = "N"
 SEED: Final = 0
@@ -25,6 +25,7 @@ SAME_ROWS: Final = 1e-3
 
 Rounding differs by about 1e-6 with the batch size; a wrong axis gives differences of order 1.
 """
+_FACTORS: Final = 2  # index among the inputs of Resize
 Shapes = dict[str, tuple[int, ...]]
 
 
@@ -32,26 +33,40 @@ def run(graph: Graph) -> None:
     """See the module."""
     shapes = _shapes(graph)
     for node in graph.of_type("Reshape"):
-        target = np.array([-1, *shapes[node.outputs[0]][1:]], np.int64)
-        node.inputs[1] = graph.constant(target, f"{node.outputs[0]}.shape")
-    for node in graph.of_type("Resize"):
+        if shape := shapes[node.outputs[0]]:
+            node.inputs[1] = graph.constant(np.array([-1, *shape[1:]], np.int64), f"{node.outputs[0]}.shape")
+    for node in _resized(graph):
         _resize_by_scales(graph, node, shapes)
     graph.inputs = [TensorInfo(t.name, t.dtype, (BATCH, *t.shape[1:])) for t in graph.inputs]
     graph.outputs = [TensorInfo(t.name, t.dtype, (BATCH, *shapes[t.name][1:])) for t in graph.outputs]
 
 
 def _shapes(graph: Graph) -> Shapes:
-    read = {n.inputs[0] for n in graph.of_type("Resize")}
-    made = {n.outputs[0] for n in graph.of_type("Resize", "Reshape")}
+    read = {n.inputs[0] for n in _resized(graph)}
+    made = {n.outputs[0] for n in (*graph.of_type("Reshape"), *_resized(graph))}
     names = sorted((read | made | graph.output_names()) - {t.name for t in graph.inputs})
-    return {name: array.shape for name, array in _run(graph, names, _images(graph, 1)).items()}
+    shapes = {name: array.shape for name, array in _run(graph, names, _images(graph, 1)).items()}
+    return shapes | {t.name: (1, *_image_shape(graph)) for t in graph.inputs}
+
+
+def _resized(graph: Graph) -> list[Node]:
+    """Resizes whose factors are not written down: they are computed, or empty and sizes are given instead."""
+    found = [(node, graph.constants.get(node.inputs[_FACTORS])) for node in graph.of_type("Resize")]
+    return [node for node, factors in found if factors is None or factors.size == 0]
 
 
 def _resize_by_scales(graph: Graph, node: Node, shapes: Shapes) -> None:
     """Sizes would need the batch, which is free; factors do not."""
     before, after = shapes[node.inputs[0]], shapes[node.outputs[0]]
-    factors = np.array([1, *(b / a for a, b in zip(before[1:], after[1:], strict=True))], np.float32)
-    node.inputs = [node.inputs[0], "", graph.constant(factors, f"{node.outputs[0]}.scales")]
+    factors = np.array([_factor(a, b) for a, b in zip(before, after, strict=True)], np.float32)
+    node.inputs = [*node.inputs[:2], graph.constant(factors, f"{node.outputs[0]}.scales")]
+
+
+def _factor(before: int, after: int) -> float:
+    """The float32 by which a size becomes another one, rounded down."""
+    factor = np.float32(after / before)
+    rounded_up = np.nextafter(factor, np.float32(np.inf))
+    return float(factor if int(factor * np.float32(before)) == after else rounded_up)
 
 
 def _images(graph: Graph, count: int) -> NDArray[np.float32]:
@@ -94,5 +109,6 @@ FREEZE_SHAPES = Pass(
     "freeze_shapes",
     run,
     requires=one_image_of_known_size,
-    ensures=all_of(no_node_of("Shape"), rows_are_independent),
+    ensures=rows_are_independent,
+    required=True,
 )

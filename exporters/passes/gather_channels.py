@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import prod
 from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 
-from pose_onnx.exporters.graph import Graph, Node
+from pose_onnx.exporters.graph import Graph, Node, Shape
 from pose_onnx.exporters.passes._runner import Pass
 
 Origin = list[tuple[str, int]]
@@ -36,24 +37,25 @@ class _Gatherer:
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
+        self._nodes: list[Node] = []
         self._shuffles = _shuffles(graph)
         self._inner = {id(node) for shuffle in self._shuffles.values() for node in shuffle.inner}
         self._sizes = channel_counts(graph)
         self._origins: dict[str, Origin] = {}
 
     def run(self) -> None:
-        nodes, self._graph.nodes = self._graph.nodes, []
         outputs = self._graph.output_names()
-        for node in nodes:
+        for node in self._graph.nodes:
             if id(node) in self._inner:
                 continue
             moves = _MOVES.get(node.op)
             moved = moves(self, node) if moves else {}
             self._origins |= moved
-            for name in node.inputs if not moved else outputs.intersection(moved):
+            for name in node.inputs if not moved else sorted(outputs.intersection(moved)):
                 self._gather(name)
             if not moved:
-                self._graph.nodes.append(node)
+                self._nodes.append(node)
+        self._graph.nodes = self._nodes
 
     def _origin(self, name: str) -> Origin:
         return self._origins.get(name) or [(name, i) for i in range(self._sizes[name])]
@@ -67,12 +69,12 @@ class _Gatherer:
         if len(sources) == 1:
             self._pick(sources[0], [place for _, place in origin], name)
             return
-        pieces = [(source, sorted(place for s, place in origin if s == source)) for source in sources]
+        pieces = [(source, sorted({place for s, place in origin if s == source})) for source in sources]
         names = [self._piece(source, places) for source, places in pieces]
         joined = [(source, place) for source, places in pieces for place in places]
         in_order = joined == origin
-        whole = name if in_order else f"{name}.joined"
-        self._graph.nodes.append(Node("Concat", names, [whole], {"axis": CHANNELS}))
+        whole = name if in_order else self._graph.new_name(f"{name}.joined")
+        self._nodes.append(Node("Concat", names, [whole], {"axis": CHANNELS}))
         if not in_order:
             places = {channel: i for i, channel in enumerate(joined)}
             self._pick(whole, [places[channel] for channel in origin], name)
@@ -80,16 +82,13 @@ class _Gatherer:
     def _piece(self, source: str, places: list[int]) -> str:
         if len(places) == self._sizes[source]:
             return source
-        name = f"{source}.{places[0]}"
-        while name in self._sizes:
-            name += "_"
-        self._sizes[name] = len(places)
+        name = self._graph.new_name(f"{source}.{places[0]}")
         self._pick(source, places, name)
         return name
 
     def _pick(self, source: str, places: list[int], name: str) -> None:
         indices = self._graph.constant(np.array(places, np.int64), f"{name}.channels")
-        self._graph.nodes.append(Node("Gather", [source, indices], [name], {"axis": CHANNELS}))
+        self._nodes.append(Node("Gather", [source, indices], [name], {"axis": CHANNELS}))
 
     # ---- operators that move channels; each returns the origins of its outputs, none if it does not --------
 
@@ -104,7 +103,8 @@ class _Gatherer:
 
     def split(self, node: Node) -> dict[str, Origin]:
         """Cut into runs."""
-        if node.attributes.get("axis", 0) != CHANNELS or node.inputs[0] not in self._sizes:
+        known = self._sizes.keys() >= {node.inputs[0], *node.outputs}
+        if node.attributes.get("axis", 0) != CHANNELS or not known:
             return {}
         origin, ends = self._origin(node.inputs[0]), np.cumsum([self._sizes[name] for name in node.outputs])
         starts = [0, *ends[:-1]]
@@ -123,9 +123,9 @@ _MOVES: Final[Mapping[str, Callable[[_Gatherer, Node], dict[str, Origin]]]] = Ma
 
 
 def channel_counts(graph: Graph) -> dict[str, int]:
-    """Number of channels of every image."""
-    shapes = graph.shapes().items()
-    return {name: int(shape[CHANNELS]) for name, shape in shapes if len(shape) == _IMAGE_RANK}
+    """Number of channels of every image whose number is known."""
+    images = {name: shape[CHANNELS] for name, shape in graph.shapes().items() if len(shape) == _IMAGE_RANK}
+    return {name: channels for name, channels in images.items() if isinstance(channels, int)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,26 +140,29 @@ class _Shuffle:
 def _shuffles(graph: Graph) -> dict[int, _Shuffle]:
     """Every shuffle, by the identity of its last node."""
     producers, consumers, shapes = graph.producers(), graph.consumers(), graph.shapes()
+    sizes, outputs = channel_counts(graph), graph.output_names()
     found = {}
     for last in graph.of_type("Reshape"):
         middle = producers.get(last.inputs[0])
         first = producers.get(middle.inputs[0]) if middle and middle.op == "Transpose" else None
-        if middle is None or first is None or first.op != "Reshape":
+        if middle is None or first is None or first.op != "Reshape" or first.inputs[0] not in sizes:
             continue
-        alone = all(len(consumers[node.outputs[0]]) == 1 for node in (first, middle))
-        same = shapes.get(first.inputs[0], ())[CHANNELS:] == shapes.get(last.outputs[0], (0,))[CHANNELS:]
-        grouped = shapes.get(first.outputs[0], ())
-        # Channels are regrouped, pixels stay: (N, C, H, W) -> (N, groups, C / groups, H, W).
-        stays = grouped[-2:] == shapes.get(first.inputs[0], ())[-2:]
-        if alone and same and stays and middle.attributes["perm"] == _INTERLEAVE:
+        inner = first.outputs[0], middle.outputs[0]
+        alone = all(len(consumers[name]) == 1 for name in inner) and not outputs.intersection(inner)
+        before, grouped, after = (
+            shapes.get(name, ()) for name in (first.inputs[0], inner[0], last.outputs[0])
+        )
+        interleaved = middle.attributes.get("perm") == _INTERLEAVE
+        if alone and interleaved and _regroups(before, grouped) and after[CHANNELS:] == before[CHANNELS:]:
             found[id(last)] = _Shuffle(first.inputs[0], int(grouped[1]), (first, middle))
     return found
 
 
-def none_left(graph: Graph) -> str:
-    """Check that no shuffle is left."""
-    left = [node.name for node in graph.of_type("Reshape") if id(node) in _shuffles(graph)]
-    return f"channel shuffles: {left}" if left else ""
+def _regroups(image: Shape, grouped: Shape) -> bool:
+    """Whether only channels are parted: (N, C, H, W) -> (N, groups, C / groups, H, W)."""
+    parts = [size for size in grouped[1:3] if isinstance(size, int)]
+    whole = len(grouped) == len(_INTERLEAVE) and len(parts) == 2  # noqa: PLR2004 (groups, channels of each)
+    return whole and prod(parts) == image[CHANNELS] and grouped[3:] == image[2:]
 
 
-GATHER_CHANNELS = Pass("gather_channels", run, ensures=none_left)
+GATHER_CHANNELS = Pass("gather_channels", run)

@@ -44,4 +44,4 @@ def none_left(graph: Graph) -> str:
     return f"float32 weights are left: {left}" if left else ""
 
 
-HALVE_WEIGHTS = Pass("halve_weights", run, requires=in_range, ensures=none_left)
+HALVE_WEIGHTS = Pass("halve_weights", run, requires=in_range, ensures=none_left, required=True)

@@ -1,23 +1,44 @@
-"""Constant nodes become initialisers; Identity nodes, and casts to the same type, go."""
+"""Constant nodes become initialisers; Identity nodes go."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
 from onnx import numpy_helper
 
-from pose_onnx.exporters.graph import Graph, Node
-from pose_onnx.exporters.passes._runner import Pass, no_node_of
+from pose_onnx.exporters.graph import Array, Graph, Node
+from pose_onnx.exporters.passes._runner import Pass
+
+_READERS: Final[Mapping[str, Callable[[Any], Array]]] = MappingProxyType(
+    {
+        "value": numpy_helper.to_array,
+        "value_float": np.float32,
+        "value_floats": lambda values: np.array(values, np.float32),
+        "value_int": np.int64,
+        "value_ints": lambda values: np.array(values, np.int64),
+    }
+)
+"""How a Constant spells its value; strings and sparse tensors stay as they are."""
 
 
 def run(graph: Graph) -> None:
     """See the module."""
     for node in graph.of_type("Constant"):
-        graph.constants[node.outputs[0]] = numpy_helper.to_array(node.attributes["value"])
-        graph.drop([node])
+        ((attribute, value),) = node.attributes.items()
+        if attribute in _READERS:
+            graph.constants[node.outputs[0]] = np.asarray(_READERS[attribute](value))
+            graph.drop([node])
     bypass(graph, list(graph.of_type("Identity")))
 
 
 def bypass(graph: Graph, nodes: list[Node]) -> None:
-    """Remove nodes that hand on their first input; a graph output keeps its name."""
+    """Remove nodes that hand on their first input; a graph output keeps its name.
+
+    One stays that gives an output of the graph a second name, or hands on an input or a constant to it.
+    """
     outputs = graph.output_names()
     inner = [node for node in nodes if node.outputs[0] not in outputs]
     graph.rename({node.outputs[0]: node.inputs[0] for node in inner})
@@ -32,4 +53,4 @@ def bypass(graph: Graph, nodes: list[Node]) -> None:
             graph.rename({source: target})
 
 
-INLINE_CONSTANTS = Pass("inline_constants", run, ensures=no_node_of("Constant"))
+INLINE_CONSTANTS = Pass("inline_constants", run)

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from pose_onnx.exporters.graph import Array, Graph, Node, scalar
 from pose_onnx.exporters.passes._runner import Pass
-from pose_onnx.exporters.passes.fold_batch_norm import BIAS
+from pose_onnx.exporters.passes._weights import bias_of, kernel_of
+
+_IMAGE_RANK: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ def _pairs(graph: Graph) -> list[tuple[Node, Branch, Branch]]:
             node = producers[name]
             if node.op == "Conv":
                 return Branch(node, factor) if _is_centred(graph, node) else None
-            constants = [scalar(graph.constants.get(n)) for n in node.inputs]
+            constants = [_factor(graph, n) for n in node.inputs]
             if node.op != "Mul" or constants.count(None) != 1:
                 return None
             factor *= next(value for value in constants if value is not None)
@@ -71,8 +74,14 @@ def _pairs(graph: Graph) -> list[tuple[Node, Branch, Branch]]:
     return found
 
 
+def _factor(graph: Graph, name: str) -> float | None:
+    """The number that a constant is, if it has no more axes than the result of a convolution."""
+    array = graph.constants.get(name)
+    return scalar(array) if array is not None and array.size == 1 and array.ndim <= _IMAGE_RANK else None
+
+
 def _is_centred(graph: Graph, conv: Node) -> bool:
-    weight = graph.constants.get(conv.inputs[1])
+    weight = kernel_of(graph, conv)
     if weight is None or len(set(weight.shape[2:])) != 1 or weight.shape[-1] % 2 == 0:
         return False
     dimensions = weight.ndim - 2
@@ -97,15 +106,8 @@ def _enlarged(weight: Array, side: int) -> Array:
 
 
 def _bias(graph: Graph, conv: Node) -> Array:
-    if len(conv.inputs) > BIAS:
-        return graph.constants[conv.inputs[BIAS]].astype(np.float64)
-    return np.zeros(graph.constants[conv.inputs[1]].shape[0])
+    bias = bias_of(graph, conv)
+    return np.zeros(graph.constants[conv.inputs[1]].shape[0]) if bias is None else bias.astype(np.float64)
 
 
-def none_left(graph: Graph) -> str:
-    """Check that no such pair is left."""
-    left = [add.name for add, _, _ in _pairs(graph)]
-    return f"additions of two convolutions of one input: {left}" if left else ""
-
-
-MERGE_BRANCHES = Pass("merge_branches", run, ensures=none_left)
+MERGE_BRANCHES = Pass("merge_branches", run)

@@ -1,62 +1,75 @@
-"""Nodes that change nothing go: times 1, plus 0, casts and reshapes to what is there already."""
+"""Nodes that change nothing go: times 1, plus 0, transposes to the order that is there already."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final
 
-from pose_onnx.exporters.graph import Graph, Node, scalar
+from pose_onnx.exporters.graph import Array, Graph, Node, Shape, permutation, scalar
 from pose_onnx.exporters.passes._runner import Pass
 from pose_onnx.exporters.passes.inline_constants import bypass
+
+Check = Callable[[Graph, Node, Shape], bool]
+"""Whether a node hands on its first input, which has this shape."""
+_SCALES: Final = 2  # index of Resize's factors among its inputs
+_CROP: Final = b"tf_crop_and_resize"  # the one mode that reads the region of interest
 
 
 def run(graph: Graph) -> None:
     """See the module."""
-    bypass(graph, _no_ops(graph))
+    shapes = graph.shapes()
+    found = [n for n in graph.nodes if n.op in NO_OPS and n.inputs[0] in shapes]
+    bypass(graph, [n for n in found if NO_OPS[n.op](graph, n, shapes[n.inputs[0]])])
 
 
-def _no_ops(graph: Graph) -> list[Node]:
-    return [n for n in graph.nodes if n.op in NO_OPS and NO_OPS[n.op](graph, n)]
+def _neutral(value: float) -> Check:
+    """Second operand is `value` everywhere, and does not make the first larger."""
 
-
-def _neutral(value: float) -> Callable[[Graph, Node], bool]:
-    """Second operand is `value` everywhere, and too small to broadcast the first."""
-
-    def check(graph: Graph, node: Node) -> bool:
+    def check(graph: Graph, node: Node, shape: Shape) -> bool:
         operand = graph.constants.get(node.inputs[1])
-        return scalar(operand) == value and operand is not None and operand.size <= _FEW
+        return operand is not None and scalar(operand) == value and _broadcasts_to(operand, shape)
 
     return check
 
 
-def _all_ones(graph: Graph, node: Node) -> bool:
-    return scalar(graph.constants.get(node.inputs[-1])) == 1
+def _broadcasts_to(array: Array, shape: Shape) -> bool:
+    sizes = zip(array.shape[::-1], shape[::-1], strict=False)
+    return array.ndim <= len(shape) and all(own in (1, other) for own, other in sizes)
 
 
-def _in_order(_graph: Graph, node: Node) -> bool:
-    permutation = node.attributes["perm"]
-    return list(permutation) == list(range(len(permutation)))
+def _by_one(graph: Graph, node: Node, _shape: Shape) -> bool:
+    by_scales = len(node.inputs) == _SCALES + 1 and scalar(graph.constants.get(node.inputs[_SCALES])) == 1
+    return by_scales and node.attributes.get("coordinate_transformation_mode") != _CROP
 
 
-_FEW: Final = 4
-"""Numbers in one (1, 1, 4) scale factor: what Paddle divides boxes by. It never broadcasts them."""
-
-NO_OPS: Final[dict[str, Callable[[Graph, Node], bool]]] = {
-    "Mul": _neutral(1.0),
-    "Div": _neutral(1.0),
-    "Add": _neutral(0.0),
-    "Sub": _neutral(0.0),
-    "Resize": _all_ones,
-    "Transpose": _in_order,
-    "Concat": lambda _graph, node: len(node.inputs) == 1,
-    "Dropout": lambda _graph, _node: True,
-}
+def _in_order(_graph: Graph, node: Node, shape: Shape) -> bool:
+    return permutation(node, len(shape)) == list(range(len(shape)))
 
 
-def none_left(graph: Graph) -> str:
-    """Check that no such node is left."""
-    left = [n.name for n in _no_ops(graph)]
-    return f"nodes without effect: {left}" if left else ""
+def _of_one(_graph: Graph, node: Node, _shape: Shape) -> bool:
+    return len(node.inputs) == 1
 
 
-REMOVE_NO_OPS = Pass("remove_no_ops", run, ensures=none_left)
+def _without_bounds(_graph: Graph, node: Node, _shape: Shape) -> bool:
+    return not any(node.inputs[1:])
+
+
+NO_OPS: Final[Mapping[str, Check]] = MappingProxyType(
+    {
+        "Mul": _neutral(1.0),
+        "Div": _neutral(1.0),
+        "Add": _neutral(0.0),
+        "Sub": _neutral(0.0),
+        "Resize": _by_one,
+        "Transpose": _in_order,
+        "Concat": _of_one,
+        "Sum": _of_one,
+        "Max": _of_one,
+        "Min": _of_one,
+        "Clip": _without_bounds,
+        "Dropout": _of_one,  # the second input is the ratio while training
+    }
+)
+
+REMOVE_NO_OPS = Pass("remove_no_ops", run)

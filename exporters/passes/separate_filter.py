@@ -16,7 +16,7 @@ import numpy as np
 
 from pose_onnx.exporters.graph import Graph, Node
 from pose_onnx.exporters.passes._runner import Pass
-from pose_onnx.exporters.passes.fold_batch_norm import BIAS
+from pose_onnx.exporters.passes._weights import BIAS, kernel_of
 
 _IMAGE_RANK: Final = 4
 
@@ -28,28 +28,20 @@ def run(graph: Graph) -> None:
         channels = weight.shape[1]
         by_channel = graph.constant(weight.reshape(channels, 1, *weight.shape[2:]), f"{name}.by_channel")
         ones = graph.constant(np.ones((1, channels, 1, 1), np.float32), f"{name}.ones")
-        separate = Node("Conv", [conv.inputs[0], by_channel], [f"{name}.channels"], dict(conv.attributes))
+        summands = graph.new_name(f"{name}.channels")
+        separate = Node("Conv", [conv.inputs[0], by_channel], [summands], dict(conv.attributes))
         separate.attributes["group"] = channels
-        total = Node("Conv", [separate.outputs[0], ones, *conv.inputs[BIAS:]], [name])
+        total = Node("Conv", [summands, ones, *conv.inputs[BIAS:]], [name])
         graph.swap(conv, [separate, total])
 
 
 def _found(graph: Graph) -> list[Node]:
-    shapes = {id(conv): graph.constants[conv.inputs[1]].shape for conv in graph.of_type("Conv")}
-    return [
-        conv
-        for conv in graph.of_type("Conv")
-        if len(shape := shapes[id(conv)]) == _IMAGE_RANK
-        and shape[0] == 1
-        and shape[1] > 1
-        and prod(shape[2:]) > 1
-    ]
+    kernels = [(conv, kernel_of(graph, conv)) for conv in graph.of_type("Conv")]
+    return [conv for conv, kernel in kernels if kernel is not None and _is_one_filter(kernel.shape)]
 
 
-def none_left(graph: Graph) -> str:
-    """Check that no such convolution is left."""
-    left = [conv.name for conv in _found(graph)]
-    return f"convolutions with one filter: {left}" if left else ""
+def _is_one_filter(shape: tuple[int, ...]) -> bool:
+    return len(shape) == _IMAGE_RANK and shape[0] == 1 and shape[1] > 1 and prod(shape[2:]) > 1
 
 
-SEPARATE_FILTER = Pass("separate_filter", run, ensures=none_left)
+SEPARATE_FILTER = Pass("separate_filter", run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pose_onnx.exporters.passes import FOR_ORT, rewrite
+from pose_onnx.exporters.passes import rewrite
 from pose_onnx.exporters.quantize.exceptions import float_weights
 from pose_onnx.exporters.quantize.insert import quantize_layers
 from pose_onnx.exporters.quantize.layers import layers_of
@@ -15,7 +15,7 @@ from pose_onnx.exporters.targets.onnx import onnx_file
 
 def int8_weights(material: Material) -> Iterator[Candidate]:
     """Give the file whose weights are int8."""
-    graph = rewrite(material.graph, FOR_ORT)
+    graph = material.for_ort
     yield Candidate(onnx_file(rewrite(graph, [STORE_INT8]), material.card), float_weights(layers_of(graph)))
 
 

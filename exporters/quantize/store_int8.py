@@ -35,4 +35,4 @@ def _weights(graph: Graph) -> list[str]:
     return [name for name in dict.fromkeys(layer.weight for layer in layers) if name not in kept]
 
 
-STORE_INT8 = Pass("store_int8", run)
+STORE_INT8 = Pass("store_int8", run, required=True)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.exporters.graph import Graph
+from pose_onnx.exporters.passes import FOR_ORT, Pass, rewrite
 from pose_onnx.exporters.quantize.layers import Layer, layers_of
 from pose_onnx.exporters.quantize.ranges import Ranges, measure_ranges
 from pose_onnx.exporters.quantize.sensitivity import rank_layers
@@ -25,12 +26,19 @@ class Material:
         card: the model's card.
         samples: (M, 3, H, W) calibration inputs; empty where no precision asks for them.
         shares: of the layers, to leave in float32; a static precision gives a candidate for each.
+        passes: for ONNX files in float.
     """
 
     graph: Graph
     card: ModelCard
     samples: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 3, 0, 0), np.float32))
     shares: Sequence[float] = ()
+    passes: Sequence[Pass] = FOR_ORT
+
+    @cached_property
+    def for_ort(self) -> Graph:
+        """The graph of ONNX files in float."""
+        return rewrite(self.graph, self.passes)
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:

@@ -39,6 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also write NAME_end_to_end.onnx for other languages: image in, boxes or keypoints out",
     )
+    add(
+        "--avx512",
+        action="store_true",
+        help="ONNX files faster on ONNX Runtime with AVX-512, slower on other CPUs and OpenVINO",
+    )
     add("--calibration", metavar="DIR", help="photos of people, needed by int8")
     add("--annotations", metavar="JSON", help="COCO person keypoints: measure AP, refuse 1.0 less than fp32")
     add("--images", metavar="DIR", help="folder of the annotated pictures")
@@ -69,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
         out=args.out,
         photo=args.image,
         end_to_end=args.end_to_end,
+        avx512=args.avx512,
         calibration=args.calibration,
         annotations=args.annotations,
         images=args.images,

@@ -17,7 +17,7 @@ from onnx import numpy_helper
 from pose_onnx import DependencyError, ExportError, InputError, ModelFileError, load_card, read_card
 from pose_onnx.exporters import _tools, export, pipeline
 from pose_onnx.exporters.graph import Graph
-from pose_onnx.exporters.passes import rewrite
+from pose_onnx.exporters.passes import SIMPLIFY, Pass, rewrite
 from pose_onnx.exporters.stamp import FORBIDDEN
 from pose_onnx.exporters.verify import compare, demand, make_inputs, rounding_of, run_file
 
@@ -126,6 +126,9 @@ def test_every_form_of_inference_folder_becomes_the_same_model(
     assert {p: p.stat().st_mtime_ns for p in (paddle_sources / folder).iterdir()} == before
 
 
+BUILT_IN = Path(__file__).parents[2] / "models" / "recipe" / "checkpoints" / "tinypose_128x96_distilled.npz"
+
+
 def break_one_weight(graph: Graph) -> Graph:
     name = next(n.inputs[1] for n in graph.nodes if n.op == "Conv")
     graph.constants[name] = graph.constants[name] * np.float32(1.001)
@@ -143,6 +146,21 @@ def test_a_crossed_bar_fails_the_export_and_leaves_no_file(
     ):
         export(paddle_sources / f"{POSE}.npz", to=("onnx",), out=out, via="paddle")
     assert list(out.iterdir()) == []
+
+
+def test_a_pass_that_fails_is_skipped_and_the_receipt_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(graph: Graph) -> None:
+        graph.constants.clear()
+        raise KeyError("none")
+
+    monkeypatch.setattr(pipeline, "SIMPLIFY", (*SIMPLIFY, Pass("broken", fail)))
+    result = export(BUILT_IN, to=("onnx",), out=tmp_path, avx512=True)
+    (skipped,) = json.loads(result.receipt.read_text(encoding="utf-8"))["skipped"]
+    assert skipped.endswith("merge_sums) failed (KeyError: 'none')")
+    shapes = [list(tensor.dims) for tensor in onnx.load(result.files[0]).graph.initializer]
+    assert [40, 40, 1] in shapes  # a pointwise convolution as a matrix product, for AVX-512
 
 
 def test_an_earlier_export_survives_a_failed_one(
