@@ -63,6 +63,15 @@ class Builder:
             raise UnsupportedOperatorError(node, f"its input {index} ({name!r}) is not a constant")
         return self.graph.constants[name]
 
+    def number(self, node: Node, index: int) -> float:
+        """A constant input of one number, whether its shape is () or (1,)."""
+        value = self.constant(node, index)
+        if value.size != 1:
+            raise UnsupportedOperatorError(
+                node, f"its input {index} holds {value.size} numbers, expected one"
+            )
+        return float(value.reshape(()))
+
     def parameter(self, node: Node, name: str, index: int) -> NDArray[Any] | None:
         """An attribute that a later opset made an input; None where it is given as neither."""
         if name in node.attributes:
@@ -173,10 +182,13 @@ class Builder:
         self.define(node, self.emit(operator, inputs, extent, node.outputs[0], **options), layout)
 
     def define(self, node: Node, tensor: int, layout: Sequence[int]) -> None:
-        """Say that this tensor of the file holds the node's first output, its axes in `layout`."""
+        """Say that this tensor of the file holds the node's first output, its axes in `layout`.
+
+        A tensor that already holds another ONNX tensor remains that one's: other nodes may read it.
+        """
         name, extent = node.outputs[0], self.extent(node)
         self.alias(View(name, tensor, extent, order_of(extent, layout)))
-        self._makers[tensor] = name
+        self._makers.setdefault(tensor, name)
 
     def alias(self, view: View) -> None:
         """Say how the ONNX tensor `view.name` lies in the file."""
@@ -216,19 +228,21 @@ class Builder:
         return self.place(self.view(name).padded(rank), layout)
 
     def fuse(self, view: View, activation: int, name: str) -> bool:
-        """Make the operator that wrote `view` apply the activation, if nobody else reads its result.
+        """Make the operator that wrote `view` apply the activation, if it can and nobody else reads it.
 
         Returns:
             Whether it does now; its result then bears `name`.
         """
         writer = self.file.writers.get(view.tensor)
         if (
-            getattr(writer and writer.options, "fusedActivationFunction", None) != _NO_ACTIVATION
+            writer is None
+            or not writer.operator.fuses
+            or writer.options.fusedActivationFunction != _NO_ACTIVATION
             or self._makers.get(view.tensor) != view.name
             or self.graph.uses(view.name) != 1
         ):
             return False
-        self.file.writers[view.tensor].options.fusedActivationFunction = activation
+        writer.options.fusedActivationFunction = activation
         self.file.tensors[view.tensor].name = name
         self._makers[view.tensor] = name
         return True

@@ -1,4 +1,7 @@
-"""Resize: TFLite's flags are chosen by comparing which pixels they read with what ONNX asks for."""
+"""Resize: TFLite's flags are chosen by comparing which pixels they read with what ONNX asks for.
+
+Nearest pixels that no flags describe are picked one by one, with GATHER.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,12 @@ import numpy as np
 
 from pose_onnx.exporters.tflite import _operators as op
 from pose_onnx.exporters.tflite._errors import UnsupportedOperatorError
-from pose_onnx.exporters.tflite._view import NHWC
+from pose_onnx.exporters.tflite._view import NHWC, Extent
 from pose_onnx.exporters.tflite._windows import spatial
 from pose_onnx.exporters.tflite.shape import concatenate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -138,10 +141,10 @@ def _lower_nearest(node: Node, build: Builder, image: int, sizes: _Sizes) -> Non
         rounding(_coordinates(node, size, count, scale)).clip(0, size - 1) for size, count, scale in sizes
     ]
     factors = [count // size for size, count, _ in sizes]
-    repeated = [
-        np.arange(count) // max(factor, 1) for (_, count, _), factor in zip(sizes, factors, strict=True)
-    ]
-    if all(np.array_equal(w, r) for w, r in zip(wanted, repeated, strict=True)):
+    if all(
+        np.array_equal(pixels, np.repeat(np.arange(size), factor))
+        for pixels, (size, _, _), factor in zip(wanted, sizes, factors, strict=True)
+    ):
         _repeat(node, build, image, factors)
         return
 
@@ -151,7 +154,11 @@ def _lower_nearest(node: Node, build: Builder, image: int, sizes: _Sizes) -> Non
             for pixels, (size, count, _) in zip(wanted, sizes, strict=True)
         )
 
-    _write(node, build, image, sizes, {flags: _NEAREST[flags] for flags in _NEAREST if agrees(flags)})
+    choices = {flags: _NEAREST[flags] for flags in _NEAREST if agrees(flags)}
+    if choices:
+        _write(node, build, image, sizes, choices)
+    else:
+        _pick(node, build, image, wanted)
 
 
 def _tflite_nearest(flags: tuple[bool, bool], size: int, count: int) -> Coordinates:
@@ -175,6 +182,18 @@ def _repeat(node: Node, build: Builder, image: int, factors: list[int]) -> None:
     wide = concatenate(build, [image] * columns, NHWC.index(1), f"{name}/columns")
     tall = concatenate(build, [wide] * rows, NHWC.index(3), f"{name}/rows")
     build.define(node, build.reshape(tall, build.extent(node).permuted(NHWC), name), NHWC)
+
+
+def _pick(node: Node, build: Builder, image: int, pixels: Sequence[Coordinates]) -> None:
+    """Read these lines and columns of the image."""
+    extent, name = build.file.tensors[image].extent, node.outputs[0]
+    for onnx_axis, chosen in zip((2, 3), pixels, strict=True):
+        axis = NHWC.index(onnx_axis)
+        sizes = (*extent.sizes[:axis], len(chosen), *extent.sizes[axis + 1 :])
+        extent = Extent(sizes, extent.free)
+        indices = build.file.add_constant("indices", chosen.astype(np.int32))
+        image = build.emit(op.GATHER, [image, indices], extent, name, axis=axis)
+    build.define(node, image, NHWC)
 
 
 def _write(

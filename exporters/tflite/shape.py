@@ -62,6 +62,9 @@ def lower_expand(node: Node, build: Builder) -> None:
 
 def lower_concat(node: Node, build: Builder) -> None:
     """Concat: CONCATENATION, in steps that XNNPACK takes."""
+    if len(node.inputs) == 1:
+        lower_identity(node, build)
+        return
     rank = build.extent(node).rank
     axis = node.attributes["axis"] % rank
     views = [build.view(name) for name in node.inputs]
@@ -177,7 +180,7 @@ def lower_pad(node: Node, build: Builder) -> None:
     mode = node.attributes.get("mode", "constant")
     tensor = build.place(view, layout)
     if mode == "constant":
-        fill = float(build.constant(node, 2)) if node.input(2) else 0.0
+        fill = build.number(node, 2) if node.input(2) else 0.0
         build.define(node, pad(build, tensor, ordered, node.outputs[0], fill), layout)
     elif mode == "reflect":
         paddings = build.file.add_constant("paddings", np.asarray(ordered, np.int32))
