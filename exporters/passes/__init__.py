@@ -30,7 +30,6 @@ SIMPLIFY = (
     MERGE_BRANCHES,
     REMOVE_NO_OPS,
     MERGE_RESHAPES,
-    SPELL_OUT_SIGMOID,
     SEPARATE_FILTER,
     SPLIT_CONVS,
     MERGE_SUMS,
@@ -38,6 +37,7 @@ SIMPLIFY = (
 """After paddle2onnx, in this order: plain clean-up, then what makes every runtime faster."""
 
 FOR_ORT = (
+    SPELL_OUT_SIGMOID,
     GATHER_CHANNELS,
     FOLD_ORDERS,
     JOIN_GATHERS,

@@ -42,7 +42,7 @@ class Builder:
         self.file = TfliteFile()
         self._float16 = float16
         self._views: dict[str, View] = {}
-        self._placed: dict[tuple[int, tuple[int, ...], Extent], int] = {}
+        self._placed: dict[tuple[int, tuple[int, ...], tuple[int, ...], Extent], int] = {}
         self._makers: dict[int, str] = {}
         self._outputs: set[int] = set()
 
@@ -108,7 +108,8 @@ class Builder:
     def place(self, view: View, layout: Sequence[int]) -> int:
         """The tensor of the file whose axis i is the ONNX axis `layout[i]`; moved only if it must be."""
         target, order = view.extent.permuted(layout), order_of(view.extent, layout)
-        key = (view.tensor, order, target)
+        # Views of one tensor may read its numbers as different axes, of the same lengths even.
+        key = (view.tensor, view.order, order, target)
         if key not in self._placed:
             tensor = view.tensor if view.order == order else self._transpose(view, layout)
             self._placed[key] = self.reshape(tensor, target, view.name)
@@ -133,14 +134,23 @@ class Builder:
 
     def reshape(self, tensor: int, extent: Extent, name: str) -> int:
         """The tensor with another shape over the same run of numbers."""
-        known = self.file.tensors[tensor]
-        if known.extent == extent:
-            return tensor
-        if known.data is not None:
-            return self.file.add_constant(name, known.data.reshape(extent.sizes))
+        for known in (tensor, self._unshaped(tensor)):
+            if self.file.tensors[known].extent == extent:
+                return known
+        data = self.file.tensors[tensor].data
+        if data is not None:
+            return self.file.add_constant(name, data.reshape(extent.sizes))
         return self._copy(tensor, extent, name)
 
+    def _unshaped(self, tensor: int) -> int:
+        """The tensor of which this one is a RESHAPE, or itself."""
+        writer = self.file.writers.get(tensor)
+        return tensor if writer is None or writer.operator != op.RESHAPE else writer.inputs[0]
+
     def _copy(self, tensor: int, extent: Extent, name: str) -> int:
+        # Never a RESHAPE of a RESHAPE: of the three tensors, which share their memory, LiteRT 2.3 without
+        # XNNPACK lets operators overwrite the last while the middle one has yet to be read.
+        tensor = self._unshaped(tensor)
         shape = self.file.add_constant("shape", np.asarray(extent.signature, np.int32))
         return self.emit(op.RESHAPE, [tensor, shape], extent, name, newShape=list(extent.signature))
 
@@ -218,7 +228,7 @@ class Builder:
         if not self._float16 or small:
             return self.file.add_constant(name, _float32(data))
         half = self.file.add_constant(f"{name}/float16", data.astype(np.float16))
-        key = (half, (), Extent(data.shape))
+        key = (half, (), (), Extent(data.shape))
         if key not in self._placed:
             self._placed[key] = self.emit(op.DEQUANTIZE_FLOAT16, [half], Extent(data.shape), name)
         return self._placed[key]

@@ -9,7 +9,6 @@ from pose_onnx.errors import ExportError
 from pose_onnx.exporters.tflite._builder import Builder
 from pose_onnx.exporters.tflite._errors import UnsupportedOperatorError
 from pose_onnx.exporters.tflite._graph import read_graph
-from pose_onnx.exporters.tflite._patterns import join_sigmoid
 from pose_onnx.exporters.tflite.table import LOWERINGS
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def convert(
         UnsupportedOperatorError: A node has no TFLite counterpart; the message names it.
         ExportError: The model is no such model.
     """
-    graph = join_sigmoid(read_graph(model))
+    graph = read_graph(model)
     build = Builder(graph, float16=weights == "float16")
     inputs = {name: build.add_input(name) for name in graph.inputs}
     for node in graph.nodes:

@@ -11,9 +11,9 @@ import numpy as np
 
 from pose_onnx.exporters.tflite import _operators as op
 from pose_onnx.exporters.tflite._errors import UnsupportedOperatorError
-from pose_onnx.exporters.tflite._view import NHWC, Extent
+from pose_onnx.exporters.tflite._view import NHWC
 from pose_onnx.exporters.tflite._windows import spatial
-from pose_onnx.exporters.tflite.shape import concatenate
+from pose_onnx.exporters.tflite.shape import concatenate, take
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pose_onnx.exporters.tflite._graph import Node
     from pose_onnx.exporters.tflite._operators import Operator
 
-    Coordinates = NDArray[np.float64]
+    Coordinates = NDArray[np.floating[Any]]
 
 # Source coordinates may differ by this much (pixels): far below what float32 resolves at these sizes.
 _COORDINATE_TOLERANCE: Final = 1e-6
@@ -32,7 +32,7 @@ _COORDINATE_TOLERANCE: Final = 1e-6
 
 def _align_corners(places: Coordinates, size: int, count: int, scale: float) -> Coordinates:
     del scale
-    return places * ((size - 1) / (count - 1)) if count > 1 else np.zeros_like(places)
+    return places * (size - 1) / (count - 1) if count > 1 else np.zeros_like(places)
 
 
 def _asymmetric(places: Coordinates, size: int, count: int, scale: float) -> Coordinates:
@@ -103,13 +103,13 @@ def _scales(node: Node, build: Builder) -> list[float]:
     return [count / size for count, size in pairs]
 
 
-def _coordinates(node: Node, size: int, count: int, scale: float) -> Coordinates:
+def _coordinates(node: Node, places: Coordinates, size: int, count: int, scale: float) -> Coordinates:
     mode = node.attributes.get("coordinate_transformation_mode", "half_pixel")
     if mode not in _TRANSFORMS:
         raise UnsupportedOperatorError(
             node, f"its coordinate_transformation_mode is {mode!r}, expected one of {sorted(_TRANSFORMS)}"
         )
-    return _TRANSFORMS[mode](np.arange(count, dtype=np.float64), size, count, scale)
+    return _TRANSFORMS[mode](places, size, count, scale)
 
 
 def _tflite_coordinates(flags: tuple[bool, bool], size: int, count: int) -> Coordinates:
@@ -124,7 +124,7 @@ def _lower_bilinear(node: Node, build: Builder, image: int, sizes: _Sizes) -> No
     def agrees(flags: tuple[bool, bool]) -> bool:
         return all(
             np.allclose(
-                _coordinates(node, size, count, scale).clip(0, size - 1),
+                _coordinates(node, np.arange(count, dtype=np.float64), size, count, scale).clip(0, size - 1),
                 _tflite_coordinates(flags, size, count).clip(0, size - 1),
                 rtol=0,
                 atol=_COORDINATE_TOLERANCE,
@@ -137,8 +137,10 @@ def _lower_bilinear(node: Node, build: Builder, image: int, sizes: _Sizes) -> No
 
 def _lower_nearest(node: Node, build: Builder, image: int, sizes: _Sizes) -> None:
     rounding = _ROUNDINGS[node.attributes.get("nearest_mode", "round_prefer_floor")]
+    # In float32, as ONNX Runtime does: 2 / 0.6666667 is 3 then, and another pixel than 2.9999999.
     wanted = [
-        rounding(_coordinates(node, size, count, scale)).clip(0, size - 1) for size, count, scale in sizes
+        rounding(_coordinates(node, np.arange(count, dtype=np.float32), size, count, scale)).clip(0, size - 1)
+        for size, count, scale in sizes
     ]
     factors = [count // size for size, count, _ in sizes]
     if all(
@@ -169,7 +171,7 @@ def _tflite_nearest(flags: tuple[bool, bool], size: int, count: int) -> Coordina
         pixels = np.floor(places * np.float32((size - 1) / (count - 1)) + np.float32(0.5))
     else:
         pixels = np.floor(places * np.float32(size / count))
-    return np.asarray(pixels.clip(0, size - 1), np.float64)
+    return np.asarray(pixels.clip(0, size - 1))
 
 
 def _repeat(node: Node, build: Builder, image: int, factors: list[int]) -> None:
@@ -186,13 +188,8 @@ def _repeat(node: Node, build: Builder, image: int, factors: list[int]) -> None:
 
 def _pick(node: Node, build: Builder, image: int, pixels: Sequence[Coordinates]) -> None:
     """Read these lines and columns of the image."""
-    extent, name = build.file.tensors[image].extent, node.outputs[0]
-    for onnx_axis, chosen in zip((2, 3), pixels, strict=True):
-        axis = NHWC.index(onnx_axis)
-        sizes = (*extent.sizes[:axis], len(chosen), *extent.sizes[axis + 1 :])
-        extent = Extent(sizes, extent.free)
-        indices = build.file.add_constant("indices", chosen.astype(np.int32))
-        image = build.emit(op.GATHER, [image, indices], extent, name, axis=axis)
+    for axis, chosen in zip((2, 3), pixels, strict=True):
+        image = take(build, image, NHWC.index(axis), chosen, node.outputs[0])
     build.define(node, image, NHWC)
 
 

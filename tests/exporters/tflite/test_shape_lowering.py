@@ -83,6 +83,33 @@ def test_head_of_a_detector_moves_nothing(compare: Callable[..., list[str]]) -> 
     assert "TRANSPOSE" not in compare(nodes, {"x": IMAGE}, constants={"flat": np.asarray([0, 6, 20])})
 
 
+def test_two_views_of_one_square_are_told_apart(compare: Callable[..., list[str]]) -> None:
+    nodes = [
+        helper.make_node("Relu", ["x"], ["r"]),
+        helper.make_node("Transpose", ["r"], ["y"], perm=[0, 1, 3, 2]),
+    ]
+    compare(nodes, {"x": (3, 4, 4)}, ["r", "y"], tolerance=0)
+
+
+def test_no_reshape_stands_behind_another(compare: Callable[..., list[str]]) -> None:
+    """LiteRT 2.3 would let Softmax overwrite what the last Reshape reads."""
+    nodes = [
+        helper.make_node("Relu", ["x"], ["r"]),
+        helper.make_node("Reshape", ["r", "split"], ["a"]),
+        helper.make_node("Transpose", ["a"], ["b"], perm=[0, 2, 1, 3, 4]),
+        helper.make_node("Reshape", ["b", "joined"], ["shuffled"]),
+        helper.make_node("Softmax", ["shuffled"], ["s"], axis=1),
+        helper.make_node("Neg", ["s"], ["y"]),
+        helper.make_node("Reshape", ["shuffled", "flat"], ["z"]),
+    ]
+    constants = {
+        "split": np.asarray([0, 2, 3, 4, 4]),
+        "joined": np.asarray([0, 6, 4, 4]),
+        "flat": np.asarray([0, 6, 16]),
+    }
+    compare(nodes, {"x": (6, 4, 4)}, ["y", "z"], constants=constants)
+
+
 @pytest.mark.parametrize("shape", [(6,), IMAGE, (2, 3, 5, 4)])
 def test_transpose_without_an_order_reverses_the_axes(
     compare: Callable[..., list[str]], shape: tuple[int, ...]
@@ -162,7 +189,7 @@ def test_flatten(compare: Callable[..., list[str]], axis: int) -> None:
     compare([helper.make_node("Flatten", ["x"], ["y"], axis=axis)], {"x": IMAGE}, tolerance=0)
 
 
-@pytest.mark.parametrize("mode", ["constant", "reflect"])
+@pytest.mark.parametrize("mode", ["constant", "reflect", "edge"])
 @pytest.mark.parametrize("fill", [None, 0.0, -1.5, [-1.5]])
 def test_pad(compare: Callable[..., list[str]], mode: str, fill: float | list[float] | None) -> None:
     constants: dict[str, Any] = {"p": np.asarray([0, 1, 0, 2, 0, 0, 3, 1])}
@@ -236,6 +263,17 @@ def test_resize_nearest(
         assert "RESIZE_NEAREST_NEIGHBOR" not in operators
 
 
+@pytest.mark.parametrize("scale", [2 / 3, 0.75, 1 / 3])
+@pytest.mark.parametrize("size", [6, 9, 12, 24])
+def test_resize_nearest_picks_the_pixels_of_float32(
+    compare: Callable[..., list[str]], scale: float, size: int
+) -> None:
+    nodes, constants = resize(
+        (scale, scale), mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor"
+    )
+    compare(nodes, {"x": (2, size, size)}, constants=constants, tolerance=0)
+
+
 def test_resize_by_sizes(compare: Callable[..., list[str]]) -> None:
     node = helper.make_node(
         "Resize", ["x", "", "", "s"], ["y"], mode="linear", coordinate_transformation_mode="align_corners"
@@ -249,7 +287,7 @@ def test_resize_by_sizes(compare: Callable[..., list[str]]) -> None:
     [
         (helper.make_node("Resize", ["x", "", "c"], ["y"], "n", mode="cubic"), {"c": [1, 1, 2, 2]}, "cubic"),
         (helper.make_node("Resize", ["x", "", "c"], ["y"], "n"), {"c": [1, 2, 2, 2]}, "another axis"),
-        (helper.make_node("Pad", ["x", "p"], ["y"], "n", mode="edge"), {"p": [0] * 8}, "edge"),
+        (helper.make_node("Pad", ["x", "p"], ["y"], "n", mode="wrap"), {"p": [0] * 8}, "wrap"),
         (helper.make_node("Pad", ["x", "p"], ["y"], "n"), {"p": [0, -1, 0, 0] * 2}, "negative"),
         (helper.make_node("Gather", ["x", "p"], ["y"], "n"), {"p": [0]}, "batch"),
         (helper.make_node("Slice", ["x", "p", "q", "p"], ["y"], "n"), {"p": [0], "q": [1]}, "batch"),
