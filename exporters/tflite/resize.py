@@ -82,6 +82,8 @@ def lower_resize(node: Node, build: Builder) -> None:
     target = build.extent(node)
     if extent.sizes[:2] != target.sizes[:2]:
         raise UnsupportedOperatorError(node, "it resizes another axis than height and width")
+    if extent.free != target.free:
+        raise UnsupportedOperatorError(node, "its sizes do not follow the batch; use scales")
     mode = node.attributes.get("mode", "nearest")
     if mode not in _LOWERINGS:
         raise UnsupportedOperatorError(node, f"its mode is {mode!r}, expected one of {sorted(_LOWERINGS)}")

@@ -274,12 +274,10 @@ def test_resize_nearest_picks_the_pixels_of_float32(
     compare(nodes, {"x": (2, size, size)}, constants=constants, tolerance=0)
 
 
-def test_resize_by_sizes(compare: Callable[..., list[str]]) -> None:
-    node = helper.make_node(
-        "Resize", ["x", "", "", "s"], ["y"], mode="linear", coordinate_transformation_mode="align_corners"
-    )
-    constants = {"s": np.asarray([1, 3, 9, 7])}
-    compare([node], {"x": (3, 6, 4)}, constants=constants, batches=(1,), tolerance=INTERPOLATION)
+def test_resize_by_sizes_that_fix_the_batch_is_refused(model_of: Callable[..., Any]) -> None:
+    node = helper.make_node("Resize", ["x", "", "", "s"], ["y"], "n", mode="linear")
+    with pytest.raises(UnsupportedOperatorError, match=r"'n' \(Resize\).*do not follow the batch"):
+        convert(model_of([node], {"x": (3, 6, 4)}, ["y"], {"s": np.asarray([1, 3, 9, 7])}, 17))
 
 
 @pytest.mark.parametrize(
