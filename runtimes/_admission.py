@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import struct
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -37,6 +38,13 @@ def admit(path: Path, suffix: str) -> ModelFacts:
         ModelFileError: It cannot be admitted; one sentence says why.
     """
     check_model_file(path)
+    state = path.stat()
+    return _read(path.absolute(), suffix, (state.st_ino, state.st_size, state.st_mtime_ns))
+
+
+@lru_cache(maxsize=16)
+def _read(path: Path, suffix: str, _state: tuple[int, ...]) -> ModelFacts:
+    """Read a file in this state, once: its card and its engine ask one after the other."""
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
         try:
             return _READERS[suffix](content)

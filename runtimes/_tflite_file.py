@@ -21,7 +21,7 @@ _IDENTIFIER_AT: Final = slice(4, 8)
 _CODES, _SUBGRAPHS, _BUFFERS, _METADATA, _SIGNATURES = 1, 2, 4, 6, 7
 _DEPRECATED_CODE, _CUSTOM_CODE, _CODE = 0, 1, 3
 _TENSORS, _INPUTS, _OUTPUTS, _OPERATORS = 0, 1, 2, 3
-_SHAPE, _TYPE, _BUFFER, _NAME, _QUANTIZATION, _SPARSITY, _SHAPE_SIGNATURE = 0, 1, 2, 3, 4, 6, 7
+_SHAPE, _TYPE, _BUFFER, _NAME, _QUANTIZATION, _IS_VARIABLE, _SPARSITY, _SHAPE_SIGNATURE = range(8)
 _SCALE, _ZERO_POINT, _DETAILS, _QUANTIZED_DIMENSION = 2, 3, 5, 6
 _OPCODE_INDEX, _OPERATOR_INPUTS, _OPERATOR_OUTPUTS, _OPTIONS_TYPE, _OPTIONS = 0, 1, 2, 3, 4
 _CUSTOM_OPTIONS, _MUTATING, _INTERMEDIATES, _OPTIONS_2 = 5, 7, 8, 12
@@ -71,11 +71,8 @@ def read_tflite(content: Content) -> ModelFacts:
         raise ValueError(f"it has {len(subgraphs)} subgraphs, only one is run")
     tensors = subgraphs[0].tables(_TENSORS)
     specs = [_tensor(tensor, index, sizes) for index, tensor in enumerate(tensors)]
-    codes = [_code(code) for code in model.tables(_CODES)]
-    for field in (_INPUTS, _OUTPUTS):
-        _indices(subgraphs[0], field, len(tensors), "subgraph")
-    for operator in subgraphs[0].tables(_OPERATORS):
-        _check_operator(operator, codes, len(tensors))
+    known = {index for index, tensor in enumerate(tensors) if _has_value(tensor, sizes)}
+    _check_operators(subgraphs[0], [_code(code) for code in model.tables(_CODES)], known, len(tensors))
     inputs, outputs = _read_signature(model, specs)
     return ModelFacts(inputs, outputs, _read_metadata(model, buffers))
 
@@ -86,10 +83,10 @@ def _demand_index(index: int, count: int, what: str) -> int:
     return index
 
 
-def _indices(table: Table, field: int, count: int, what: str, *, optional: bool = False) -> None:
-    for index in table.numbers(field) or ():
-        if not (optional and index == _ABSENT):
-            _demand_index(index, count, f"a tensor of the {what}")
+def _indices(table: Table, field: int, count: int, what: str) -> tuple[int, ...]:
+    return tuple(
+        _demand_index(index, count, f"a tensor of the {what}") for index in table.numbers(field) or ()
+    )
 
 
 def _buffer_size(buffer: Table, file: Flatbuffer) -> int:
@@ -141,12 +138,35 @@ def _code(table: Table) -> int:
     return max(table.number(_DEPRECATED_CODE, "b"), table.number(_CODE))
 
 
+def _has_value(tensor: Table, buffer_sizes: Sequence[int]) -> bool:
+    """Whether a tensor has numbers before any operator runs; a state starts with zeros."""
+    return buffer_sizes[tensor.number(_BUFFER, "I")] > 0 or bool(tensor.number(_IS_VARIABLE, "B"))
+
+
+def _check_operators(subgraph: Table, codes: Sequence[int], known: set[int], tensors: int) -> None:
+    """Check that all operators read what is known by then, and write what is not."""
+    known |= set(_indices(subgraph, _INPUTS, tensors, "subgraph"))
+    for operator in subgraph.tables(_OPERATORS):
+        _check_operator(operator, codes, tensors)
+        read = set(operator.numbers(_OPERATOR_INPUTS) or ()) - {_ABSENT}
+        for index in read:
+            _demand_index(index, tensors, "a tensor of the operator")
+        if not read <= known:
+            raise ValueError(f"an operator reads the tensors {sorted(read - known)} before they are written")
+        for index in _indices(operator, _OPERATOR_OUTPUTS, tensors, "operator"):
+            if index in known:
+                raise ValueError(f"tensor {index} is written, but it is known already")
+            known.add(index)
+    missing = set(_indices(subgraph, _OUTPUTS, tensors, "subgraph")) - known
+    if missing:
+        raise ValueError(f"nothing writes the outputs {sorted(missing)}")
+
+
 def _check_operator(operator: Table, codes: Sequence[int], tensors: int) -> None:
+    """Check the kind and the options of an operator."""
     code = codes[_demand_index(operator.number(_OPCODE_INDEX, "I"), len(codes), "the code of an operator")]
     if code in _CALLS:
         raise ValueError("an operator calls another subgraph, but there is none")
-    _indices(operator, _OPERATOR_INPUTS, tensors, "operator", optional=True)
-    _indices(operator, _OPERATOR_OUTPUTS, tensors, "operator")
     _indices(operator, _INTERMEDIATES, tensors, "operator")
     operator.numbers(_MUTATING, "b")
     operator.span(_CUSTOM_OPTIONS)
@@ -169,8 +189,8 @@ def _read_signature(
         )
         if signature.text(_SIGNATURE_KEY) == SIGNATURE:
             found = ends
-    if found is None:
-        raise ValueError(f"it has no signature {SIGNATURE!r}")
+    if found is None or not all(found):
+        raise ValueError(f"it has no signature {SIGNATURE!r} with inputs and outputs")
     return found[0], found[1]
 
 

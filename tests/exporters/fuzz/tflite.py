@@ -49,6 +49,8 @@ def main() -> int:
             print(f"seed {seed}: {verdict.failure}", flush=True)  # noqa: T201
         elif verdict.refusal:
             refused[verdict.refusal.partition("(")[2].partition(";")[0]] += 1
+        if (seed + 1) % 1_000 == 0:
+            print(f"up to seed {seed}: {failed} failed", flush=True)  # noqa: T201
     print(f"{graphs} graphs, {refused.total()} refused, {failed} failed")  # noqa: T201
     for reason, count in refused.most_common():
         print(f"{count:6d}  ({reason}")  # noqa: T201
