@@ -95,7 +95,8 @@ class _Reader:
     def _tensor(self, span: Span) -> tuple[str, Values]:
         """Name of a tensor, and its numbers if they are few and may be a shape, else none."""
         dims: list[int] = []
-        name, kind_of_data, numbers, external = "", 0, (), False
+        name, kind_of_data, external = "", 0, False
+        numbers: Values = ()
         parts: list[tuple[int, int, Any]] = []
         for number, kind, value in self._file.fields(span):
             if number == _DIMS:
@@ -199,7 +200,7 @@ class _Reader:
         return name, tuple(numbers)
 
 
-def _sizes(values: Values) -> list[int]:
+def _sizes(values: Sequence[float]) -> list[int]:
     """Sizes or factors as whole numbers; what says "as it was" or "the rest" counts as one."""
     return [int(min(value, 2**62)) if 1 <= value < inf else 1 for value in values]
 
