@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from pose_onnx._errors import ModelFileError
+from pose_onnx.errors import ModelFileError
 from pose_onnx.runtimes._checks import check_model_file
 from pose_onnx.runtimes._flatbuffer import Content
 from pose_onnx.runtimes._model_facts import ModelFacts

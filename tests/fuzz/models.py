@@ -20,7 +20,7 @@ import onnx
 from ai_edge_litert import schema_py_generated as schema
 
 from pose_onnx import read_card
-from pose_onnx._errors import ExportError, MissingCardError
+from pose_onnx.errors import ExportError, MissingCardError
 from pose_onnx.exporters.tflite import convert
 from pose_onnx.runtimes import open_runtime
 from tests.exporters.fuzz.graphs import random_model

@@ -13,7 +13,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from onnx import TensorProto, helper, numpy_helper
 
-from pose_onnx._errors import ModelFileError
+from pose_onnx.errors import ModelFileError
 from pose_onnx.exporters.tflite import convert
 from pose_onnx.runtimes import TensorSpec, open_runtime
 from pose_onnx.runtimes._admission import admit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pose_onnx._errors import ExportError
+from pose_onnx.errors import ExportError
 from tests.exporters.fuzz.tflite import check
 
 GRAPHS = 300
