@@ -28,7 +28,7 @@ _NCHW: Final = (0, 3, 1, 2)
 _NUDGE: Final = 2.0**-20
 # By how many times the change that a nudge makes, and by which share of the largest number, an output may be
 # off: networks round in every layer, and kernels in their own order. Of what float32 is allowed, networks of
-# people needed a quarter, random ones less. Storing a weight as float16 rounds it by 2^-12, that is 256 nudges;
+# people needed a quarter, random ones less. Storing a weight as float16 rounds it by 2^-12, 256 nudges;
 # a network trained in float32 needed 3,400 nudges and 2^-8 of its largest logit.
 _FACTORS: Final[Mapping[str, tuple[float, float]]] = {"float32": (10.0, 1e-5), "float16": (4096.0, 2.0**-8)}
 
