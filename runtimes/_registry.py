@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, Final, cast
 
 from pose_onnx.errors import DependencyError, InputError, ModelFileError, PoseOnnxError, UnknownNameError
+from pose_onnx.runtimes._admission import admit
 from pose_onnx.runtimes._checks import check_model_file, check_model_folder, check_threads
 from pose_onnx.runtimes._protocol import Runtime
 
@@ -146,7 +147,7 @@ def open_runtime(
     threads = default_threads() if threads is None else threads
     check_threads(threads)
     file = Path(path)
-    (check_model_folder if model_suffix(backend) == FOLDER else check_model_file)(file)
+    _check_model(file, backend)
     try:
         signature(adapter).bind(file, threads=threads, **options)
     except TypeError as error:
@@ -154,6 +155,17 @@ def open_runtime(
             f"backend {backend!r} cannot take the options {sorted(options)} ({error}); leave them out"
         ) from error
     return adapter(file, threads=threads, **options)
+
+
+def _check_model(path: Path, backend: str) -> None:
+    """Refuse what an engine of ours should not see; third parties know their files themselves."""
+    suffix = model_suffix(backend)
+    if suffix == FOLDER:
+        check_model_folder(path)
+    elif backend in BACKENDS:
+        admit(path, suffix)
+    else:
+        check_model_file(path)
 
 
 def _load_adapter(name: str) -> Callable[..., Runtime]:

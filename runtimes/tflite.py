@@ -20,15 +20,12 @@ import numpy as np
 
 from pose_onnx.errors import DependencyError, EngineError, ModelFileError
 from pose_onnx.runtimes._checks import check_feeds
-from pose_onnx.runtimes._flatbuffer import check_whole
 from pose_onnx.runtimes._protocol import Tensor, TensorSpec
+from pose_onnx.runtimes._tflite_file import SIGNATURE
 
 _ENGINES: Final = ("ai_edge_litert", "tflite_runtime")
 # tflite-runtime 2.14 was built for NumPy 1 and does not say so to pip: with NumPy 2 it dies of a SIGSEGV.
 _FIRST_BAD_NUMPY: Final = MappingProxyType({"tflite_runtime": 2})
-_SIGNATURE: Final = "serving_default"
-_IDENTIFIER: Final = b"TFL3"
-_IDENTIFIER_AT: Final = slice(4, 8)
 _IMAGE_RANK: Final = 4
 _TO_NCHW: Final = (0, 3, 1, 2)
 # The interpreter reports every failure as one of these.
@@ -50,22 +47,15 @@ class TfliteRuntime:
     """
 
     def __init__(self, path: Path, *, threads: int) -> None:
-        content = path.read_bytes()
-        if content[_IDENTIFIER_AT] != _IDENTIFIER:
-            raise ModelFileError(
-                f"{str(path)!r} is no TFLite file (its identifier is {content[_IDENTIFIER_AT]!r}, not "
-                f"{_IDENTIFIER!r}); give an exported .tflite file"
-            )
         try:
-            check_whole(content)
-            self._open = partial(_open_interpreter, content, threads)
+            self._open = partial(_open_interpreter, path.read_bytes(), threads)
             interpreter = self._open()
-            runner = interpreter.get_signature_runner(_SIGNATURE)
+            runner = interpreter.get_signature_runner(SIGNATURE)
             inputs, outputs = runner.get_input_details(), runner.get_output_details()
         except _TFLITE_ERRORS as error:
             raise ModelFileError(
                 f"{str(path)!r} cannot be loaded by TFLite ({error}); give an intact file with a signature "
-                f"{_SIGNATURE!r}, or export it again"
+                f"{SIGNATURE!r}, or export it again"
             ) from error
         self._inputs = tuple(_spec(name, details) for name, details in inputs.items())
         self._outputs = tuple(_spec(name, details) for name, details in outputs.items())

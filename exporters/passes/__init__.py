@@ -24,14 +24,13 @@ SIMPLIFY = (
     MERGE_BRANCHES,
     REMOVE_NO_OPS,
     MERGE_RESHAPES,
-    SPELL_OUT_SIGMOID,
     SEPARATE_FILTER,
     SPLIT_CONVS,
     MERGE_SUMS,
 )
 """After paddle2onnx, in this order: plain clean-up, then what makes every runtime faster."""
 
-FOR_ORT = (GATHER_CHANNELS, FOLD_ORDERS)
+FOR_ORT = (SPELL_OUT_SIGMOID, GATHER_CHANNELS, FOLD_ORDERS)
 """After `SIMPLIFY`, for ONNX files only: faster on ONNX Runtime, slower as TFLite (docs/speed-graph.md)."""
 
 FOR_AVX512 = (*FOR_ORT, FLATTEN_POINTWISE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pose_onnx.exporters.passes import rewrite
+from pose_onnx.exporters.passes.spell_out_sigmoid import SPELL_OUT_SIGMOID
 from pose_onnx.exporters.quantize.exceptions import float_weights
 from pose_onnx.exporters.quantize.insert import quantize_layers
 from pose_onnx.exporters.quantize.layers import layers_of
@@ -21,8 +22,7 @@ def int8_weights(material: Material) -> Iterator[Candidate]:
 
 def int8(material: Material) -> Iterator[Candidate]:
     """Give files whose convolutions compute in int8, all first, then fewer and fewer."""
+    graph = rewrite(material.graph, [SPELL_OUT_SIGMOID])
     for kept in material.kept:
         rest = [layer for layer in material.layers if layer not in kept]
-        yield Candidate(
-            onnx_file(quantize_layers(material.graph, rest, material.ranges), material.card), kept
-        )
+        yield Candidate(onnx_file(quantize_layers(graph, rest, material.ranges), material.card), kept)

@@ -8,6 +8,6 @@ which decides what has to be moved between the layouts of the two formats (`_vie
 from __future__ import annotations
 
 from pose_onnx.exporters.tflite._convert import convert
-from pose_onnx.exporters.tflite._errors import UnsupportedOperatorError
+from pose_onnx.exporters.tflite._errors import DisparityError, UnsupportedOperatorError
 
-__all__ = ["UnsupportedOperatorError", "convert"]
+__all__ = ["DisparityError", "UnsupportedOperatorError", "convert"]

@@ -42,7 +42,7 @@ class Builder:
         self.file = TfliteFile()
         self._float16 = float16
         self._views: dict[str, View] = {}
-        self._placed: dict[tuple[int, tuple[int, ...], Extent], int] = {}
+        self._placed: dict[tuple[int, tuple[int, ...], tuple[int, ...], Extent], int] = {}
         self._makers: dict[int, str] = {}
         self._outputs: set[int] = set()
 
@@ -62,6 +62,15 @@ class Builder:
         if name not in self.graph.constants:
             raise UnsupportedOperatorError(node, f"its input {index} ({name!r}) is not a constant")
         return self.graph.constants[name]
+
+    def number(self, node: Node, index: int) -> float:
+        """A constant input of one number, whether its shape is () or (1,)."""
+        value = self.constant(node, index)
+        if value.size != 1:
+            raise UnsupportedOperatorError(
+                node, f"its input {index} holds {value.size} numbers, expected one"
+            )
+        return float(value.reshape(()))
 
     def parameter(self, node: Node, name: str, index: int) -> NDArray[Any] | None:
         """An attribute that a later opset made an input; None where it is given as neither."""
@@ -99,7 +108,8 @@ class Builder:
     def place(self, view: View, layout: Sequence[int]) -> int:
         """The tensor of the file whose axis i is the ONNX axis `layout[i]`; moved only if it must be."""
         target, order = view.extent.permuted(layout), order_of(view.extent, layout)
-        key = (view.tensor, order, target)
+        # Views of one tensor may read its numbers as different axes, of the same lengths even.
+        key = (view.tensor, view.order, order, target)
         if key not in self._placed:
             tensor = view.tensor if view.order == order else self._transpose(view, layout)
             self._placed[key] = self.reshape(tensor, target, view.name)
@@ -124,14 +134,23 @@ class Builder:
 
     def reshape(self, tensor: int, extent: Extent, name: str) -> int:
         """The tensor with another shape over the same run of numbers."""
-        known = self.file.tensors[tensor]
-        if known.extent == extent:
-            return tensor
-        if known.data is not None:
-            return self.file.add_constant(name, known.data.reshape(extent.sizes))
+        for known in (tensor, self._unshaped(tensor)):
+            if self.file.tensors[known].extent == extent:
+                return known
+        data = self.file.tensors[tensor].data
+        if data is not None:
+            return self.file.add_constant(name, data.reshape(extent.sizes))
         return self._copy(tensor, extent, name)
 
+    def _unshaped(self, tensor: int) -> int:
+        """The tensor of which this one is a RESHAPE, or itself."""
+        writer = self.file.writers.get(tensor)
+        return tensor if writer is None or writer.operator != op.RESHAPE else writer.inputs[0]
+
     def _copy(self, tensor: int, extent: Extent, name: str) -> int:
+        # Never a RESHAPE of a RESHAPE: of the three tensors, which share their memory, LiteRT 2.3 without
+        # XNNPACK lets operators overwrite the last while the middle one has yet to be read.
+        tensor = self._unshaped(tensor)
         shape = self.file.add_constant("shape", np.asarray(extent.signature, np.int32))
         return self.emit(op.RESHAPE, [tensor, shape], extent, name, newShape=list(extent.signature))
 
@@ -173,10 +192,13 @@ class Builder:
         self.define(node, self.emit(operator, inputs, extent, node.outputs[0], **options), layout)
 
     def define(self, node: Node, tensor: int, layout: Sequence[int]) -> None:
-        """Say that this tensor of the file holds the node's first output, its axes in `layout`."""
+        """Say that this tensor of the file holds the node's first output, its axes in `layout`.
+
+        A tensor that already holds another ONNX tensor remains that one's: other nodes may read it.
+        """
         name, extent = node.outputs[0], self.extent(node)
         self.alias(View(name, tensor, extent, order_of(extent, layout)))
-        self._makers[tensor] = name
+        self._makers.setdefault(tensor, name)
 
     def alias(self, view: View) -> None:
         """Say how the ONNX tensor `view.name` lies in the file."""
@@ -206,7 +228,7 @@ class Builder:
         if not self._float16 or small:
             return self.file.add_constant(name, _float32(data))
         half = self.file.add_constant(f"{name}/float16", data.astype(np.float16))
-        key = (half, (), Extent(data.shape))
+        key = (half, (), (), Extent(data.shape))
         if key not in self._placed:
             self._placed[key] = self.emit(op.DEQUANTIZE_FLOAT16, [half], Extent(data.shape), name)
         return self._placed[key]
@@ -216,19 +238,21 @@ class Builder:
         return self.place(self.view(name).padded(rank), layout)
 
     def fuse(self, view: View, activation: int, name: str) -> bool:
-        """Make the operator that wrote `view` apply the activation, if nobody else reads its result.
+        """Make the operator that wrote `view` apply the activation, if it can and nobody else reads it.
 
         Returns:
             Whether it does now; its result then bears `name`.
         """
         writer = self.file.writers.get(view.tensor)
         if (
-            getattr(writer and writer.options, "fusedActivationFunction", None) != _NO_ACTIVATION
+            writer is None
+            or not writer.operator.fuses
+            or writer.options.fusedActivationFunction != _NO_ACTIVATION
             or self._makers.get(view.tensor) != view.name
             or self.graph.uses(view.name) != 1
         ):
             return False
-        self.file.writers[view.tensor].options.fusedActivationFunction = activation
+        writer.options.fusedActivationFunction = activation
         self.file.tensors[view.tensor].name = name
         self._makers[view.tensor] = name
         return True

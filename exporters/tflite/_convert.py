@@ -9,7 +9,7 @@ from pose_onnx.errors import ExportError
 from pose_onnx.exporters.tflite._builder import Builder
 from pose_onnx.exporters.tflite._errors import UnsupportedOperatorError
 from pose_onnx.exporters.tflite._graph import read_graph
-from pose_onnx.exporters.tflite._patterns import join_sigmoid
+from pose_onnx.exporters.tflite._parity import demand_parity
 from pose_onnx.exporters.tflite.table import LOWERINGS
 
 if TYPE_CHECKING:
@@ -40,13 +40,14 @@ def convert(
         metadata: Content of further metadata entries, by name.
 
     Returns:
-        The content of the file. Whether it runs is for the caller to verify.
+        The content of the file, which computes what ONNX Runtime does, with XNNPACK and without.
 
     Raises:
         UnsupportedOperatorError: A node has no TFLite counterpart; the message names it.
+        DisparityError: The file computes something else than the model.
         ExportError: The model is no such model.
     """
-    graph = join_sigmoid(read_graph(model))
+    graph = read_graph(model)
     build = Builder(graph, float16=weights == "float16")
     inputs = {name: build.add_input(name) for name in graph.inputs}
     for node in graph.nodes:
@@ -57,4 +58,6 @@ def convert(
         if build.is_constant(name):
             raise ExportError(f"output {name!r} is a constant, expected one that the inputs decide; drop it")
     outputs = {name: build.add_output(name) for name in graph.outputs}
-    return build.file.pack(inputs, outputs, metadata)
+    content = build.file.pack(inputs, outputs, metadata)
+    demand_parity(model, content, weights)
+    return content

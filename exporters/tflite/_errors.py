@@ -1,4 +1,4 @@
-"""The error of a graph that cannot be lowered to TFLite."""
+"""The errors of a graph that cannot be lowered to TFLite."""
 
 from __future__ import annotations
 
@@ -25,3 +25,7 @@ class UnsupportedOperatorError(ExportError):
         )
         self.node_name = node.name
         self.op_type = node.op_type
+
+
+class DisparityError(ExportError):
+    """A TFLite file does not compute what its ONNX model does: a mistake of the lowering, or of TFLite."""

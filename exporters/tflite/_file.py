@@ -105,20 +105,24 @@ class TfliteFile:
             outputs: Tensor index of every output, by its signature name.
             metadata: Content of every metadata entry, by name.
         """
-        number = self._number_used({*inputs.values(), *outputs.values()})
+        operators = self._needed(set(outputs.values()))
+        used = {*inputs.values(), *outputs.values()}
+        used.update(index for item in operators for index in (*item.inputs, item.output))
+        # Constants may have been moved or folded since they were added.
+        number = {index: place for place, index in enumerate(sorted(used))}
         buffers = [Buffer(b"")]
-        codes = sorted({(item.operator.code, item.version.number) for item in self.operators})
+        codes = sorted({(item.operator.code, item.version.number) for item in operators})
         subgraph = schema.SubGraphT(
             tensors=[_tensor(self.tensors[index], buffers) for index in number],
             inputs=[number[index] for index in inputs.values()],
             outputs=[number[index] for index in outputs.values()],
             operators=[
                 _operator(item, codes.index((item.operator.code, item.version.number)), number)
-                for item in self.operators
+                for item in operators
             ],
             name="main",
         )
-        entries = {_MIN_RUNTIME: self._min_runtime(), **metadata}
+        entries = {_MIN_RUNTIME: _min_runtime(operators), **metadata}
         model = schema.ModelT(
             version=_SCHEMA_VERSION,
             operatorCodes=[_operator_code(code, version) for code, version in codes],
@@ -137,20 +141,25 @@ class TfliteFile:
                 other.name = self.tensors[tensor].name
         self.tensors[tensor].name = name
 
-    def _number_used(self, kept: set[int]) -> dict[int, int]:
-        """New indices of the tensors that are used: constants may have been moved or folded since."""
-        used = kept.union(*((*item.inputs, item.output) for item in self.operators))
-        return {index: number for number, index in enumerate(sorted(used))}
+    def _needed(self, wanted: set[int]) -> list[FileOperator]:
+        """The operators on which these tensors depend: some results are read in another shape only."""
+        kept = []
+        for item in reversed(self.operators):
+            if item.output in wanted:
+                wanted.update(item.inputs)
+                kept.append(item)
+        return kept[::-1]
 
     def _unique(self, name: str) -> str:
         count = self._names.get(name, 0)
         self._names[name] = count + 1
         return f"{name}/{count}" if count else name
 
-    def _min_runtime(self) -> bytes:
-        numbers = [tuple(int(part) for part in item.version.since.split(".")) for item in self.operators]
-        newest = ".".join(str(part) for part in max(numbers, default=(1, 5, 0)))
-        return newest.encode().ljust(_MIN_RUNTIME_LENGTH, b"\0")
+
+def _min_runtime(operators: Sequence[FileOperator]) -> bytes:
+    numbers = [tuple(int(part) for part in item.version.since.split(".")) for item in operators]
+    newest = ".".join(str(part) for part in max(numbers, default=(1, 5, 0)))
+    return newest.encode().ljust(_MIN_RUNTIME_LENGTH, b"\0")
 
 
 def pack_model(model: schema.ModelT) -> bytes:

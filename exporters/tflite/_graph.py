@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -24,6 +25,9 @@ _MIN_OPSET: Final = 11
 # Shapes are inferred at these two batch sizes; an axis whose length differs scales with the batch.
 _BATCHES: Final = (1, 2)
 _DEFAULT_DOMAINS: Final = ("", "ai.onnx")
+# Inputs that only say which shape the output has: shapes are inferred, what computes them is not lowered.
+_SIZES: Final[Mapping[str, int]] = MappingProxyType({"Reshape": 1, "Expand": 1, "Resize": 3})
+_NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +92,15 @@ def read_graph(model: onnx.ModelProto) -> Graph:
     """
     opset = _opset(model)
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    protos = _fold_constants(_needed(model.graph), constants, model)
+    protos = _fold_constants(_needed(model.graph.node, model.graph.output), constants, model)
     inputs = [value for value in model.graph.input if value.name not in constants]
-    nodes = tuple(_read_node(proto) for proto in protos)
+    extents = _infer_extents(model, inputs, protos, constants)
+    nodes = tuple(_read_node(proto) for proto in _needed(protos, model.graph.output, _SIZES))
     return Graph(
         opset=opset,
         nodes=nodes,
         constants=constants,
-        extents=_infer_extents(model, inputs, protos, constants),
+        extents=extents,
         depths=_measure_depths(nodes),
         inputs=tuple(value.name for value in inputs),
         outputs=tuple(value.name for value in model.graph.output),
@@ -114,12 +119,19 @@ def _opset(model: onnx.ModelProto) -> int:
     return int(opset)
 
 
-def _needed(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    wanted = {value.name for value in graph.output}
+def _needed(
+    protos: Sequence[onnx.NodeProto],
+    outputs: Sequence[onnx.ValueInfoProto],
+    unread: Mapping[str, int] = _NOTHING,
+) -> list[onnx.NodeProto]:
+    """The nodes that an output needs, `unread` being inputs, by type of node, that need nothing."""
+    wanted = {value.name for value in outputs}
     kept = []
-    for proto in reversed(graph.node):
+    for proto in reversed(protos):
         if wanted.intersection(proto.output):
-            wanted.update(proto.input)
+            wanted.update(
+                name for index, name in enumerate(proto.input) if index != unread.get(proto.op_type)
+            )
             kept.append(proto)
     return kept[::-1]
 

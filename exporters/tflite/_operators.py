@@ -37,11 +37,14 @@ class Operator:
         code: Its number in the schema.
         versions: The versions used, lowest first.
         options: Name of its options table in the schema, or None.
+        fuses: Whether it can apply an activation to its result. A field of that name in its options is not
+            enough: XNNPACK ignores CONCATENATION's, and the plain kernels refuse it.
     """
 
     code: int
     versions: tuple[Version, ...]
     options: str | None = None
+    fuses: bool = False
 
     def version(self, rank: int) -> Version:
         """The lowest version for inputs of that rank."""
@@ -61,24 +64,26 @@ _MAX_RANK: Final = 6
 _SMALL_RANK: Final = 4
 
 
-def _operator(name: str, since: str, options: str | None = None, *, number: int = 1) -> Operator:
-    return Operator(getattr(_Builtin, name), (Version(number, since, _MAX_RANK),), options)
+def _operator(
+    name: str, since: str, options: str | None = None, *, number: int = 1, fuses: bool = False
+) -> Operator:
+    return Operator(getattr(_Builtin, name), (Version(number, since, _MAX_RANK),), options, fuses)
 
 
-def _ranked(name: str, since: str, options: str | None, *high_rank: Version) -> Operator:
-    return Operator(getattr(_Builtin, name), (Version(1, since, _SMALL_RANK), *high_rank), options)
+def _ranked(name: str, since: str, options: str | None, *high_rank: Version, fuses: bool = False) -> Operator:
+    return Operator(getattr(_Builtin, name), (Version(1, since, _SMALL_RANK), *high_rank), options, fuses)
 
 
-CONV_2D: Final = _operator("CONV_2D", "1.5.0", "Conv2DOptions")
-CONV_2D_GROUPED: Final = _operator("CONV_2D", "2.9.0", "Conv2DOptions", number=6)
-DEPTHWISE_CONV_2D: Final = _operator("DEPTHWISE_CONV_2D", "1.5.0", "DepthwiseConv2DOptions")
+CONV_2D: Final = _operator("CONV_2D", "1.5.0", "Conv2DOptions", fuses=True)
+CONV_2D_GROUPED: Final = _operator("CONV_2D", "2.9.0", "Conv2DOptions", number=6, fuses=True)
+DEPTHWISE_CONV_2D: Final = _operator("DEPTHWISE_CONV_2D", "1.5.0", "DepthwiseConv2DOptions", fuses=True)
 DEPTHWISE_CONV_2D_DILATED: Final = _operator(
-    "DEPTHWISE_CONV_2D", "1.12.0", "DepthwiseConv2DOptions", number=2
+    "DEPTHWISE_CONV_2D", "1.12.0", "DepthwiseConv2DOptions", number=2, fuses=True
 )
-FULLY_CONNECTED: Final = _operator("FULLY_CONNECTED", "1.5.0", "FullyConnectedOptions")
+FULLY_CONNECTED: Final = _operator("FULLY_CONNECTED", "1.5.0", "FullyConnectedOptions", fuses=True)
 BATCH_MATMUL: Final = _operator("BATCH_MATMUL", "2.3.0", "BatchMatMulOptions")
-AVERAGE_POOL_2D: Final = _operator("AVERAGE_POOL_2D", "1.5.0", "Pool2DOptions")
-MAX_POOL_2D: Final = _operator("MAX_POOL_2D", "1.5.0", "Pool2DOptions")
+AVERAGE_POOL_2D: Final = _operator("AVERAGE_POOL_2D", "1.5.0", "Pool2DOptions", fuses=True)
+MAX_POOL_2D: Final = _operator("MAX_POOL_2D", "1.5.0", "Pool2DOptions", fuses=True)
 RESIZE_BILINEAR: Final = _operator("RESIZE_BILINEAR", "1.7.0", "ResizeBilinearOptions")
 RESIZE_BILINEAR_HALF_PIXEL: Final = _operator("RESIZE_BILINEAR", "2.2.0", "ResizeBilinearOptions", number=3)
 RESIZE_NEAREST: Final = _operator("RESIZE_NEAREST_NEIGHBOR", "1.13.1", "ResizeNearestNeighborOptions")
@@ -97,10 +102,10 @@ PAD: Final = _ranked("PAD", "1.5.0", "PadOptions", Version(4, "2.6.0", 5))
 PADV2: Final = _ranked("PADV2", "1.9.0", "PadV2Options", Version(4, "2.6.0", 5))
 MIRROR_PAD: Final = _operator("MIRROR_PAD", "1.13.1", "MirrorPadOptions")
 
-ADD: Final = _operator("ADD", "1.5.0", "AddOptions")
-SUB: Final = _ranked("SUB", "1.6.0", "SubOptions", Version(3, "2.3.0", _MAX_RANK))
-MUL: Final = _operator("MUL", "1.5.0", "MulOptions")
-DIV: Final = _ranked("DIV", "1.6.0", "DivOptions", Version(2, "2.3.0", _MAX_RANK))
+ADD: Final = _operator("ADD", "1.5.0", "AddOptions", fuses=True)
+SUB: Final = _ranked("SUB", "1.6.0", "SubOptions", Version(3, "2.3.0", _MAX_RANK), fuses=True)
+MUL: Final = _operator("MUL", "1.5.0", "MulOptions", fuses=True)
+DIV: Final = _ranked("DIV", "1.6.0", "DivOptions", Version(2, "2.3.0", _MAX_RANK), fuses=True)
 MAXIMUM: Final = _ranked("MAXIMUM", "1.14.0", "MaximumMinimumOptions", Version(3, "2.3.0", _MAX_RANK))
 MINIMUM: Final = _ranked("MINIMUM", "1.14.0", "MaximumMinimumOptions", Version(3, "2.3.0", _MAX_RANK))
 POW: Final = _operator("POW", "1.10.0", "PowOptions")

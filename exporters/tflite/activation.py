@@ -11,6 +11,7 @@ from pose_onnx.exporters.tflite import _operators as op
 from pose_onnx.exporters.tflite._errors import UnsupportedOperatorError
 from pose_onnx.exporters.tflite._view import View
 from pose_onnx.exporters.tflite.elementwise import common_layout, write_unary
+from pose_onnx.exporters.tflite.shape import lower_identity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,6 +45,9 @@ def _clamp(node: Node, build: Builder, low: float, high: float) -> None:
             build.alias(View(name, view.tensor, view.extent, view.order))
         else:
             write_unary(node, build, operator, view)
+        return
+    if (low, high) == (-np.inf, np.inf):
+        lower_identity(node, build)
         return
     extent = build.file.tensors[view.tensor].extent
     tensor = view.tensor

@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pose_onnx.exporters.tflite import _operators as op
-from pose_onnx.exporters.tflite._view import NHWC, View
+from pose_onnx.exporters.tflite._errors import UnsupportedOperatorError
+from pose_onnx.exporters.tflite._view import View
+from pose_onnx.exporters.tflite.shape import lower_identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
 
     from pose_onnx.exporters.tflite._builder import Builder
     from pose_onnx.exporters.tflite._graph import Node
@@ -24,11 +28,11 @@ def lower_binary(operator: Operator) -> Callable[[Node, Builder], None]:
     """Make the lowering of a broadcasting operator of two or more inputs, taken from left to right."""
 
     def lower(node: Node, build: Builder) -> None:
+        if len(node.inputs) == 1:
+            lower_identity(node, build)
+            return
         rank, layout = common_layout(node, build)
         tensors = [build.add_operand(name, rank, layout) for name in node.inputs]
-        if len(tensors) == 1:
-            build.define(node, tensors[0], layout)
-            return
         result = tensors[0]
         for other in tensors[1:-1]:
             extent = build.extent(node).permuted(layout)
@@ -77,12 +81,19 @@ def lower_pow(node: Node, build: Builder) -> None:
 
 def lower_batch_normalization(node: Node, build: Builder) -> None:
     """BatchNormalization: MUL and ADD; fold it into its convolution before, where there is one."""
+    if node.attributes.get("training_mode", 0):
+        raise UnsupportedOperatorError(node, "it is in training mode; export the model for inference")
     scale, offset, mean, variance = (build.constant(node, index).astype(np.float64) for index in range(1, 5))
     factor = scale / np.sqrt(variance + node.attributes.get("epsilon", 1e-5))
-    image, _ = build.image(node)
-    extent = build.extent(node).permuted(NHWC)
-    name = node.outputs[0]
-    factors = build.file.add_constant(f"{name}/factor", factor.astype(np.float32))
-    offsets = build.file.add_constant(f"{name}/offset", (offset - mean * factor).astype(np.float32))
-    scaled = build.emit(op.MUL, [image, factors], extent, f"{name}/scaled")
-    build.produce(node, op.ADD, [scaled, offsets], NHWC)
+    view, name = build.view(node.inputs[0]), node.outputs[0]
+    layout = view.layout
+    extent = build.extent(node).permuted(layout)
+    shape = (len(factor), *[1] * (view.extent.rank - 1 - layout.index(1)))
+
+    def channels(part: str, values: NDArray[np.float64]) -> int:
+        return build.file.add_constant(f"{name}/{part}", values.astype(np.float32).reshape(shape))
+
+    scaled = build.emit(
+        op.MUL, [build.place(view, layout), channels("factor", factor)], extent, f"{name}/scaled"
+    )
+    build.produce(node, op.ADD, [scaled, channels("offset", offset - mean * factor)], layout)

@@ -1,4 +1,7 @@
-"""Resize: TFLite's flags are chosen by comparing which pixels they read with what ONNX asks for."""
+"""Resize: TFLite's flags are chosen by comparing which pixels they read with what ONNX asks for.
+
+Nearest pixels that no flags describe are picked one by one, with GATHER.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,10 @@ from pose_onnx.exporters.tflite import _operators as op
 from pose_onnx.exporters.tflite._errors import UnsupportedOperatorError
 from pose_onnx.exporters.tflite._view import NHWC
 from pose_onnx.exporters.tflite._windows import spatial
-from pose_onnx.exporters.tflite.shape import concatenate
+from pose_onnx.exporters.tflite.shape import concatenate, take
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from pose_onnx.exporters.tflite._graph import Node
     from pose_onnx.exporters.tflite._operators import Operator
 
-    Coordinates = NDArray[np.float64]
+    Coordinates = NDArray[np.floating[Any]]
 
 # Source coordinates may differ by this much (pixels): far below what float32 resolves at these sizes.
 _COORDINATE_TOLERANCE: Final = 1e-6
@@ -29,7 +32,7 @@ _COORDINATE_TOLERANCE: Final = 1e-6
 
 def _align_corners(places: Coordinates, size: int, count: int, scale: float) -> Coordinates:
     del scale
-    return places * ((size - 1) / (count - 1)) if count > 1 else np.zeros_like(places)
+    return places * (size - 1) / (count - 1) if count > 1 else np.zeros_like(places)
 
 
 def _asymmetric(places: Coordinates, size: int, count: int, scale: float) -> Coordinates:
@@ -79,6 +82,8 @@ def lower_resize(node: Node, build: Builder) -> None:
     target = build.extent(node)
     if extent.sizes[:2] != target.sizes[:2]:
         raise UnsupportedOperatorError(node, "it resizes another axis than height and width")
+    if extent.free != target.free:
+        raise UnsupportedOperatorError(node, "its sizes do not follow the batch; use scales")
     mode = node.attributes.get("mode", "nearest")
     if mode not in _LOWERINGS:
         raise UnsupportedOperatorError(node, f"its mode is {mode!r}, expected one of {sorted(_LOWERINGS)}")
@@ -100,13 +105,13 @@ def _scales(node: Node, build: Builder) -> list[float]:
     return [count / size for count, size in pairs]
 
 
-def _coordinates(node: Node, size: int, count: int, scale: float) -> Coordinates:
+def _coordinates(node: Node, places: Coordinates, size: int, count: int, scale: float) -> Coordinates:
     mode = node.attributes.get("coordinate_transformation_mode", "half_pixel")
     if mode not in _TRANSFORMS:
         raise UnsupportedOperatorError(
             node, f"its coordinate_transformation_mode is {mode!r}, expected one of {sorted(_TRANSFORMS)}"
         )
-    return _TRANSFORMS[mode](np.arange(count, dtype=np.float64), size, count, scale)
+    return _TRANSFORMS[mode](places, size, count, scale)
 
 
 def _tflite_coordinates(flags: tuple[bool, bool], size: int, count: int) -> Coordinates:
@@ -121,7 +126,7 @@ def _lower_bilinear(node: Node, build: Builder, image: int, sizes: _Sizes) -> No
     def agrees(flags: tuple[bool, bool]) -> bool:
         return all(
             np.allclose(
-                _coordinates(node, size, count, scale).clip(0, size - 1),
+                _coordinates(node, np.arange(count, dtype=np.float64), size, count, scale).clip(0, size - 1),
                 _tflite_coordinates(flags, size, count).clip(0, size - 1),
                 rtol=0,
                 atol=_COORDINATE_TOLERANCE,
@@ -134,14 +139,16 @@ def _lower_bilinear(node: Node, build: Builder, image: int, sizes: _Sizes) -> No
 
 def _lower_nearest(node: Node, build: Builder, image: int, sizes: _Sizes) -> None:
     rounding = _ROUNDINGS[node.attributes.get("nearest_mode", "round_prefer_floor")]
+    # In float32, as ONNX Runtime does: 2 / 0.6666667 is 3 then, and another pixel than 2.9999999.
     wanted = [
-        rounding(_coordinates(node, size, count, scale)).clip(0, size - 1) for size, count, scale in sizes
+        rounding(_coordinates(node, np.arange(count, dtype=np.float32), size, count, scale)).clip(0, size - 1)
+        for size, count, scale in sizes
     ]
     factors = [count // size for size, count, _ in sizes]
-    repeated = [
-        np.arange(count) // max(factor, 1) for (_, count, _), factor in zip(sizes, factors, strict=True)
-    ]
-    if all(np.array_equal(w, r) for w, r in zip(wanted, repeated, strict=True)):
+    if all(
+        np.array_equal(pixels, np.repeat(np.arange(size), factor))
+        for pixels, (size, _, _), factor in zip(wanted, sizes, factors, strict=True)
+    ):
         _repeat(node, build, image, factors)
         return
 
@@ -151,7 +158,11 @@ def _lower_nearest(node: Node, build: Builder, image: int, sizes: _Sizes) -> Non
             for pixels, (size, count, _) in zip(wanted, sizes, strict=True)
         )
 
-    _write(node, build, image, sizes, {flags: _NEAREST[flags] for flags in _NEAREST if agrees(flags)})
+    choices = {flags: _NEAREST[flags] for flags in _NEAREST if agrees(flags)}
+    if choices:
+        _write(node, build, image, sizes, choices)
+    else:
+        _pick(node, build, image, wanted)
 
 
 def _tflite_nearest(flags: tuple[bool, bool], size: int, count: int) -> Coordinates:
@@ -162,7 +173,7 @@ def _tflite_nearest(flags: tuple[bool, bool], size: int, count: int) -> Coordina
         pixels = np.floor(places * np.float32((size - 1) / (count - 1)) + np.float32(0.5))
     else:
         pixels = np.floor(places * np.float32(size / count))
-    return np.asarray(pixels.clip(0, size - 1), np.float64)
+    return np.asarray(pixels.clip(0, size - 1))
 
 
 def _repeat(node: Node, build: Builder, image: int, factors: list[int]) -> None:
@@ -175,6 +186,13 @@ def _repeat(node: Node, build: Builder, image: int, factors: list[int]) -> None:
     wide = concatenate(build, [image] * columns, NHWC.index(1), f"{name}/columns")
     tall = concatenate(build, [wide] * rows, NHWC.index(3), f"{name}/rows")
     build.define(node, build.reshape(tall, build.extent(node).permuted(NHWC), name), NHWC)
+
+
+def _pick(node: Node, build: Builder, image: int, pixels: Sequence[Coordinates]) -> None:
+    """Read these lines and columns of the image."""
+    for axis, chosen in zip((2, 3), pixels, strict=True):
+        image = take(build, image, NHWC.index(axis), chosen, node.outputs[0])
+    build.define(node, image, NHWC)
 
 
 def _write(

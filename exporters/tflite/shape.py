@@ -16,6 +16,8 @@ from pose_onnx.exporters.tflite._windows import pad
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from pose_onnx.exporters.tflite._builder import Builder
     from pose_onnx.exporters.tflite._graph import Node
 
@@ -62,6 +64,9 @@ def lower_expand(node: Node, build: Builder) -> None:
 
 def lower_concat(node: Node, build: Builder) -> None:
     """Concat: CONCATENATION, in steps that XNNPACK takes."""
+    if len(node.inputs) == 1:
+        lower_identity(node, build)
+        return
     rank = build.extent(node).rank
     axis = node.attributes["axis"] % rank
     views = [build.view(name) for name in node.inputs]
@@ -155,15 +160,22 @@ def lower_gather(node: Node, build: Builder) -> None:
         layout = view.layout
         sizes = tuple(len(flat) if i == axis else size for i, size in enumerate(view.extent.sizes))
         extent = Extent(sizes, view.extent.free)
-        inputs = [build.place(view, layout), build.file.add_constant("indices", flat.astype(np.int32))]
-        tensor = build.emit(op.GATHER, inputs, extent.permuted(layout), picked, axis=layout.index(axis))
+        tensor = take(build, build.place(view, layout), layout.index(axis), flat, picked)
         build.alias(View(picked, tensor, extent, order_of(extent, layout)))
     if indices.ndim == 0:
         build.alias(build.reshaped(build.view(picked), node.outputs[0], build.extent(node)))
 
 
+def take(build: Builder, tensor: int, axis: int, indices: NDArray[Any], name: str) -> int:
+    """Pick places along one axis of a tensor of the file."""
+    extent = build.file.tensors[tensor].extent
+    sizes = (*extent.sizes[:axis], len(indices), *extent.sizes[axis + 1 :])
+    inputs = [tensor, build.file.add_constant("indices", indices.astype(np.int32))]
+    return build.emit(op.GATHER, inputs, Extent(sizes, extent.free), name, axis=axis)
+
+
 def lower_pad(node: Node, build: Builder) -> None:
-    """Pad: PAD, PADV2 or MIRROR_PAD, with constant amounts."""
+    """Pad: PAD, PADV2 or MIRROR_PAD, or GATHER for mode edge, with constant amounts."""
     view = build.view(node.inputs[0])
     rank, layout = view.extent.rank, view.layout
     amounts = build.constant(node, 1).reshape(2, -1)
@@ -177,14 +189,21 @@ def lower_pad(node: Node, build: Builder) -> None:
     mode = node.attributes.get("mode", "constant")
     tensor = build.place(view, layout)
     if mode == "constant":
-        fill = float(build.constant(node, 2)) if node.input(2) else 0.0
+        fill = build.number(node, 2) if node.input(2) else 0.0
         build.define(node, pad(build, tensor, ordered, node.outputs[0], fill), layout)
     elif mode == "reflect":
         paddings = build.file.add_constant("paddings", np.asarray(ordered, np.int32))
         options: dict[str, Any] = {"mode": schema.MirrorPadMode.REFLECT}
         build.produce(node, op.MIRROR_PAD, [tensor, paddings], layout, **options)
+    elif mode == "edge":
+        sizes = view.extent.permuted(layout).sizes
+        for axis, (size, (before, after)) in enumerate(zip(sizes, ordered, strict=True)):
+            if before or after:
+                indices = np.arange(-before, size + after).clip(0, size - 1)
+                tensor = take(build, tensor, axis, indices, node.outputs[0])
+        build.define(node, tensor, layout)
     else:
-        raise UnsupportedOperatorError(node, f"its mode is {mode!r}, expected 'constant' or 'reflect'")
+        raise UnsupportedOperatorError(node, f"its mode is {mode!r}, expected constant, reflect or edge")
 
 
 def lower_depth_to_space(node: Node, build: Builder) -> None:

@@ -22,6 +22,7 @@ from pose_onnx.runtimes import (
 from pose_onnx.runtimes._registry import FOLDER
 
 ROOT = Path(__file__).parents[2]
+MODEL = ROOT / "models" / "tinypose_128x96_distilled.onnx"
 
 
 def test_unknown_backend_lists_the_known_ones() -> None:
@@ -77,12 +78,13 @@ def test_engine_that_cannot_load_is_one_sentence(backend: str, tmp_path: Path) -
     for engine in BACKENDS[backend].engines:
         (tmp_path / engine).mkdir()
         (tmp_path / engine / "__init__.py").write_text("raise ImportError('libfoo.so.1: no such file')")
-    (tmp_path / "model").write_bytes(b"\0\0\0\0TFL3")
+    suffix = BACKENDS[backend].suffix
+    model = MODEL.with_suffix(suffix) if suffix else MODEL.parent
     code = (
         f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]\n"
         "from pose_onnx import DependencyError\n"
         "from pose_onnx.runtimes import open_runtime\n"
-        f"try: open_runtime({str(tmp_path / 'model')!r}, {backend!r})\n"
+        f"try: open_runtime({str(model)!r}, {backend!r})\n"
         "except DependencyError as error: print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -91,9 +93,7 @@ def test_engine_that_cannot_load_is_one_sentence(backend: str, tmp_path: Path) -
     assert "install" in done.stdout
 
 
-def test_providers_are_strict(tmp_path: Path) -> None:
-    model = tmp_path / "model.onnx"
-    model.write_bytes(b"\x08")
+def test_providers_are_strict() -> None:
     cases: tuple[tuple[object, str], ...] = (
         (["CUDAExecutionProvider"], r"CUDAExecutionProvider.*\['.*CPUExecutionProvider'"),
         (["NoSuchProvider", "CPUExecutionProvider"], "NoSuchProvider"),
@@ -102,17 +102,13 @@ def test_providers_are_strict(tmp_path: Path) -> None:
     )
     for providers, reason in cases:
         with pytest.raises((InputError, EngineError), match=reason):
-            open_runtime(model, "ort", providers=providers)
+            open_runtime(MODEL, "ort", providers=providers)
 
 
 @pytest.mark.skipif(int(np.__version__.split(".")[0]) < 2, reason="tflite-runtime works with NumPy 1")
-def test_tflite_runtime_is_not_brought_down_by_numpy_2(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = tmp_path / "model.tflite"
-    model.write_bytes(b"\0\0\0\0TFL3")
+def test_tflite_runtime_is_not_brought_down_by_numpy_2(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "pose_onnx.runtimes.tflite.find_spec", lambda name: None if name == "ai_edge_litert" else object()
     )
     with pytest.raises(DependencyError, match=r"tflite_runtime.* NumPy 2.*pip install 'numpy<2'"):
-        open_runtime(model, "tflite")
+        open_runtime(MODEL.with_suffix(".tflite"), "tflite")

@@ -12,7 +12,7 @@ from ai_edge_litert.interpreter import Interpreter
 from onnx import helper
 
 from pose_onnx.errors import ExportError
-from pose_onnx.exporters.tflite import UnsupportedOperatorError, convert
+from pose_onnx.exporters.tflite import DisparityError, UnsupportedOperatorError, convert
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -248,10 +248,10 @@ def test_constant_output(model_of: Callable[..., onnx.ModelProto]) -> None:
         convert(model_of(nodes, {"x": (3,)}, ["y", "c"], {}, 17))
 
 
-def test_parity_fails_when_a_lowering_is_wrong(
+def test_a_wrong_lowering_is_noticed(
     monkeypatch: pytest.MonkeyPatch, compare: Callable[..., list[str]]
 ) -> None:
-    """The comparison of the operator tests sees a wrong operator and a wrong layout."""
+    """`convert` compares what it has made with ONNX Runtime."""
     from pose_onnx.exporters.tflite import _convert, elementwise, table  # noqa: PLC0415 - patched here only
     from pose_onnx.exporters.tflite import _operators as op  # noqa: PLC0415
 
@@ -260,5 +260,5 @@ def test_parity_fails_when_a_lowering_is_wrong(
     compare(node, inputs)
     wrong = {**table.LOWERINGS, "Add": elementwise.lower_binary(op.SUB)}
     monkeypatch.setattr(_convert, "LOWERINGS", wrong)
-    with pytest.raises(AssertionError):
+    with pytest.raises(DisparityError, match=r"does not compute what the ONNX model does \(output 'y'"):
         compare(node, inputs)

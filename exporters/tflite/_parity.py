@@ -1,0 +1,115 @@
+"""Does a TFLite file compute what its ONNX model does? Asked of every file before it is handed out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import onnxruntime
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+from pose_onnx.exporters.tflite._errors import DisparityError
+from pose_onnx.exporters.tflite._view import NHWC
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import onnx
+    from numpy.typing import NDArray
+
+    Arrays = Mapping[str, NDArray[Any]]
+
+RESOLVERS: Final = (OpResolverType.AUTO, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+"""XNNPACK runs what it can and TFLite's own kernels the rest, or everything on some platforms."""
+_SEED: Final = 0
+_FREE_BATCH: Final = 2
+_NCHW: Final = (0, 3, 1, 2)
+# Every input number is changed by this share of it, to see how much rounding the network amplifies.
+_NUDGE: Final = 2.0**-20
+# By how many times the change that a nudge makes, and by which share of the largest number, an output may be
+# off: networks round in every layer, and kernels in their own order. Of what float32 is allowed, networks of
+# people needed a quarter, random ones less. Storing a weight as float16 rounds it by 2^-12, 256 nudges;
+# a network trained in float32 needed 3,400 nudges and 2^-8 of its largest logit.
+_FACTORS: Final[Mapping[str, tuple[float, float]]] = {"float32": (10.0, 1e-5), "float16": (4096.0, 2.0**-8)}
+
+
+def demand_parity(
+    model: onnx.ModelProto, content: bytes, weights: str = "float32", resolvers: Sequence[Any] = RESOLVERS
+) -> None:
+    """Run both on random inputs and compare.
+
+    Args:
+        model: An ONNX model with float32 inputs.
+        content: The TFLite file made of it.
+        weights: How the file stores kernels: float32 or float16.
+        resolvers: Of the interpreter, to try the file with.
+
+    Raises:
+        DisparityError: An output differs by more than rounding explains.
+    """
+    session = _session(model)
+    rng = np.random.default_rng(_SEED)
+    feeds = {
+        value.name: rng.standard_normal(
+            [size if isinstance(size, int) else _FREE_BATCH for size in value.shape]
+        ).astype(np.float32)
+        for value in session.get_inputs()
+    }
+    nudged = {
+        name: feed * (1 + np.float32(_NUDGE) * rng.choice(np.array([-1, 1], np.float32), feed.shape))
+        for name, feed in feeds.items()
+    }
+    names = [output.name for output in session.get_outputs()]
+    expected, changed = (dict(zip(names, session.run(names, each), strict=True)) for each in (feeds, nudged))
+    factor, share = _FACTORS[weights]
+    for resolver in resolvers:
+        for name, found in run_tflite(content, feeds, resolver).items():
+            want = expected[name]
+            allowed = share * max(1.0, _largest(want)) + factor * _largest(changed[name] - want)
+            error = _difference(want, found)
+            if not error <= allowed:
+                raise DisparityError(
+                    f"the TFLite file does not compute what the ONNX model does (output {name!r} differs by "
+                    f"{error:.2g}, rounding explains {allowed:.2g}, {resolver.name}); please report the model"
+                )
+
+
+def run_tflite(content: bytes, feeds: Arrays, resolver: Any = OpResolverType.AUTO) -> Arrays:
+    """Run a file at the batch of the feeds; images are NCHW here and NHWC in the file."""
+    interpreter = Interpreter(model_content=content, num_threads=1, experimental_op_resolver_type=resolver)
+    # Inputs and outputs bear their ONNX names.
+    inputs = {details["name"]: details["index"] for details in interpreter.get_input_details()}
+    outputs = {details["name"]: details["index"] for details in interpreter.get_output_details()}
+    arranged = {inputs[name]: _moved(feed, NHWC) for name, feed in feeds.items()}
+    for index, feed in arranged.items():
+        interpreter.resize_tensor_input(index, feed.shape, strict=True)
+    interpreter.allocate_tensors()
+    for index, feed in arranged.items():
+        interpreter.set_tensor(index, feed)
+    interpreter.invoke()
+    return {name: _moved(interpreter.get_tensor(index), _NCHW) for name, index in outputs.items()}
+
+
+def _session(model: onnx.ModelProto) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def _difference(want: NDArray[Any], found: NDArray[Any]) -> float:
+    """The largest difference; infinite where the shapes differ, or which numbers are finite."""
+    if want.shape != found.shape or not np.array_equal(np.isfinite(want), np.isfinite(found)):
+        return np.inf
+    finite = np.isfinite(want)
+    return float(np.abs(want[finite] - found[finite]).max(initial=0))
+
+
+def _largest(array: NDArray[Any]) -> float:
+    return float(np.abs(array[np.isfinite(array)]).max(initial=0))
+
+
+def _moved(array: NDArray[Any], order: tuple[int, ...]) -> NDArray[Any]:
+    return np.ascontiguousarray(array.transpose(order)) if array.ndim == len(order) else array

@@ -1,0 +1,43 @@
+"""What a model file says about itself, and how much memory it may ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Final
+
+from pose_onnx.runtimes._protocol import TensorSpec
+
+MAX_TENSOR_BYTES: Final = 2**30
+"""The largest tensor that a file may declare; the largest of ours has 2^25 bytes."""
+_ITEM_BYTES: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What a file says, without any engine.
+
+    Attributes:
+        inputs: Its inputs, as a runtime describes them: rank 4 is NCHW, None is a free size.
+        outputs: Its outputs, likewise.
+        metadata: Further entries, by name.
+    """
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    metadata: Mapping[str, bytes]
+
+
+def demand_size(sizes: Iterable[int | None], what: str, item_bytes: int = _ITEM_BYTES) -> None:
+    """Refuse a tensor that needs more memory than any model of people does; a free size counts as one.
+
+    Raises:
+        ValueError: Naming what is too large.
+    """
+    known = [1 if size is None else size for size in sizes]
+    if prod(known) * item_bytes > MAX_TENSOR_BYTES:
+        shown = " x ".join(map(str, known[:8]))
+        raise ValueError(
+            f"{what} declares {shown} numbers, more than the {MAX_TENSOR_BYTES >> 20} MiB allowed"
+        )

@@ -1,0 +1,20 @@
+"""Changed model files are read or refused; `python -m tests.fuzz.models` tries more."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.fuzz.models import READERS, failures
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the limits of the child are Linux's")
+CASES = 60
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_a_changed_file_is_read_or_refused(kind: str) -> None:
+    found, read = failures(kind, range(CASES))
+    assert not found, "\n".join(found)
+    # Changes that break everything would try nothing but the first check.
+    assert read > 0.2 * CASES
