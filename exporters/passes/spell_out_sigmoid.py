@@ -9,6 +9,7 @@ value by itself, so only ONNX files need this.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -22,8 +23,13 @@ CARRIERS: Final = frozenset({"Mul", "Add", "Reshape", "Transpose", "Concat"})
 
 def run(graph: Graph) -> None:
     """See the module."""
+    spell_out(graph, _sensitive(graph))
+
+
+def spell_out(graph: Graph, sigmoids: Iterable[Node]) -> None:
+    """Write these nodes of a graph, all of them Sigmoid, as 1 / (1 + exp(-x))."""
     shapes = graph.shapes()
-    for sigmoid in _sensitive(graph):
+    for sigmoid in sigmoids:
         source, result = sigmoid.inputs[0], sigmoid.outputs[0]
         # As many axes as the rest: ONNX Runtime adds a constant of shape (1,) to (N, A, 1) row by row.
         ones = np.ones([1] * max(1, len(shapes.get(source, ()))), np.float32)
