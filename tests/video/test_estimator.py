@@ -12,9 +12,9 @@ import pytest
 from pose_onnx import InputError, PoseEstimator
 from pose_onnx.core.arrays import Image
 from pose_onnx.video import Every, OneEuro, PaddleFilter, VideoPoseEstimator, open_source
-from pose_onnx.video._estimator import SMOOTHERS
-from pose_onnx.video._schedule import MOST_FRAMES, frames_between
-from pose_onnx.video._track import Sight, Track, begin
+from pose_onnx.video.estimator import SMOOTHERS
+from pose_onnx.video.tracking.person import Sight, Track, begin
+from pose_onnx.video.tracking.schedule import MOST_FRAMES, frames_between
 
 FPS = 30.0
 

@@ -13,8 +13,8 @@ import pytest
 from pose_onnx import SourceError
 from pose_onnx.core.arrays import Image
 from pose_onnx.video import open_source
-from pose_onnx.video._capture import Capture
-from pose_onnx.video._live import LiveSource
+from pose_onnx.video.sources.capture import Capture
+from pose_onnx.video.sources.live import LiveSource
 
 SOON_S = 20.0
 """Longer than anything here takes on a busy machine; nothing waits for so long when it works."""

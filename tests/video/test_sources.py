@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from pose_onnx import InputError
 from pose_onnx.core.arrays import Image
 from pose_onnx.video import FrameSource, open_source
-from pose_onnx.video._capture import CvCapture, open_capture
-from pose_onnx.video._file import FileSource, next_time
+from pose_onnx.video.sources.capture import CvCapture, open_capture
+from pose_onnx.video.sources.file import FileSource, next_time
 
 FPS = 25.0
 COUNT = 20

@@ -10,7 +10,7 @@ import pytest
 
 from pose_onnx import DependencyError, InputError, OutputError
 from pose_onnx.video import VideoWriter, open_source
-from pose_onnx.video._encoders import FORMATS, find_format
+from pose_onnx.video.outputs.encoders import FORMATS, find_format
 from tests.video.clips import BEEP_S, beeps, frame_times, make_clip
 
 TICK_S = 0.001  # the coarsest of the formats: Matroska counts milliseconds

@@ -14,8 +14,8 @@ from pose_onnx.core.arrays import Image
 from pose_onnx.core.opencv import cv2
 from pose_onnx.errors import DependencyError, InputError, OutputError
 from pose_onnx.files import cannot_write, temporary_name
-from pose_onnx.video._audio import AudioCopy
-from pose_onnx.video._encoders import ENCODER_OPTIONS, find_format
+from pose_onnx.video.outputs.audio import AudioCopy
+from pose_onnx.video.outputs.encoders import ENCODER_OPTIONS, find_format
 
 if TYPE_CHECKING:
     from av import VideoStream

@@ -15,13 +15,13 @@ from pose_onnx.core.oks import sigmas_of
 from pose_onnx.errors import InputError
 from pose_onnx.pose_estimator import PoseEstimator
 from pose_onnx.poses import Poses
-from pose_onnx.video._assign import assign
-from pose_onnx.video._frame import Frame
-from pose_onnx.video._open import VideoSource, open_source
-from pose_onnx.video._paddle_filter import PaddleFilter
-from pose_onnx.video._schedule import Every, check_every, frames_between
-from pose_onnx.video._smooth import OneEuro, Smoother, Smoothing
-from pose_onnx.video._tracker import Tracker
+from pose_onnx.video.frame import Frame
+from pose_onnx.video.sources.open import VideoSource, open_source
+from pose_onnx.video.tracking.assign import assign
+from pose_onnx.video.tracking.one_euro import OneEuro, Smoother, Smoothing
+from pose_onnx.video.tracking.paddle_filter import PaddleFilter
+from pose_onnx.video.tracking.schedule import Every, check_every, frames_between
+from pose_onnx.video.tracking.tracker import Tracker
 
 MATCHING_IOU: Final = 0.3
 """An expected box that overlaps a detected one so much is of the same person."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from pose_onnx.errors import InputError
 from pose_onnx.image_files import load_image
-from pose_onnx.video._source import FrameSource, TimedImage
+from pose_onnx.video.sources.source import FrameSource, TimedImage
 
 
 class IterableSource(FrameSource):

@@ -13,12 +13,12 @@ import numpy as np
 
 from pose_onnx.core.arrays import Image
 from pose_onnx.errors import InputError, SourceError
-from pose_onnx.video._capture import open_capture
-from pose_onnx.video._file import FileSource, open_file
-from pose_onnx.video._folder import FolderSource
-from pose_onnx.video._frames import IterableSource
-from pose_onnx.video._live import LiveSource
-from pose_onnx.video._source import FrameSource
+from pose_onnx.video.sources.capture import open_capture
+from pose_onnx.video.sources.file import FileSource, open_file
+from pose_onnx.video.sources.folder import FolderSource
+from pose_onnx.video.sources.live import LiveSource
+from pose_onnx.video.sources.pairs import IterableSource
+from pose_onnx.video.sources.source import FrameSource
 
 VideoSource: TypeAlias = str | os.PathLike[str] | int | Iterable[tuple[float, Image]] | FrameSource
 """Path of a file or a folder of frames, camera number, URL, or pairs of (seconds, BGR array)."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pose_onnx.core.arrays import F64
 from pose_onnx.poses import JOINT_THRESHOLD
-from pose_onnx.video._motion import MIN_JOINTS, carry_box, coasting, follow, include, median
+from pose_onnx.video.tracking.motion import MIN_JOINTS, carry_box, coasting, follow, include, median
 
 VELOCITY_S: Final = 0.15
 """Time constant with which the velocity follows what is measured."""

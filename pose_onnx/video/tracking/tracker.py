@@ -12,10 +12,10 @@ from pose_onnx.core.arrays import BOX, F32, F64, Image
 from pose_onnx.core.boxes import box_iou
 from pose_onnx.core.oks import oks, suppress_duplicates
 from pose_onnx.poses import Poses
-from pose_onnx.video._assign import assign
-from pose_onnx.video._identify import Lost, identify, is_within_reach
-from pose_onnx.video._look import alike, looks_of
-from pose_onnx.video._track import Sight, Track, begin, see
+from pose_onnx.video.tracking.assign import assign
+from pose_onnx.video.tracking.identify import Lost, identify, is_within_reach
+from pose_onnx.video.tracking.look import alike, looks_of
+from pose_onnx.video.tracking.person import Sight, Track, begin, see
 
 KEPT_S: Final = 3.0
 """Someone not seen for longer than this is forgotten, and would come back as somebody new."""

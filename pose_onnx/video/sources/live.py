@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from pose_onnx.errors import SourceError
-from pose_onnx.video._capture import Capture, open_capture
-from pose_onnx.video._source import FrameSource, TimedImage
+from pose_onnx.video.sources.capture import Capture, open_capture
+from pose_onnx.video.sources.source import FrameSource, TimedImage
 
 _LOG = logging.getLogger(__name__)
 

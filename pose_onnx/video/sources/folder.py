@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pose_onnx.errors import InputError
 from pose_onnx.image_files import IMAGE_SUFFIXES, load_image
-from pose_onnx.video._file import ASSUMED_FPS
-from pose_onnx.video._source import FrameSource, TimedImage
+from pose_onnx.video.sources.file import ASSUMED_FPS
+from pose_onnx.video.sources.source import FrameSource, TimedImage
 
 _LOG = logging.getLogger(__name__)
 

@@ -134,6 +134,7 @@ class OneEuroSmoothing:
         self._people: dict[int, FilterState] = {}
 
     def __call__(self, poses: Poses, time: float, image_size: tuple[int, int]) -> Poses:
+        """Return the poses with their keypoints filtered."""
         del image_size
         if poses.ids is None:
             raise InputError("the poses have no ids; smooth those of a VideoPoseEstimator")

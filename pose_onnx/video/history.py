@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pose_onnx.core.arrays import F32, F64
 from pose_onnx.errors import InputError
-from pose_onnx.video._frame import Frame
+from pose_onnx.video.frame import Frame
 
 _CHANNELS = 3  # x, y, score
 
