@@ -180,3 +180,6 @@ def test_what_cannot_be_opened_is_said_at_once() -> None:
         open_source("http://127.0.0.1:9/nothing")
     with pytest.raises(SourceError, match="camera 99 cannot be opened"):
         open_source(99)
+    with pytest.raises(SourceError, match=r"'http://\*\*\*@127.0.0.1:9/nothing'") as caught:
+        open_source("http://me:secret@127.0.0.1:9/nothing")
+    assert "secret" not in str(caught.value)

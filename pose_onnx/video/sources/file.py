@@ -7,67 +7,100 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from pose_onnx.addresses import redacted
 from pose_onnx.errors import InputError
+from pose_onnx.video.frame import ASSUMED_FPS
 from pose_onnx.video.sources.capture import Capture, open_capture
+from pose_onnx.video.sources.promise import Promise, promise_of
 from pose_onnx.video.sources.source import FrameSource, TimedImage
 
 _LOG = logging.getLogger(__name__)
 
-ASSUMED_FPS: Final = 25.0
-"""Where neither the file nor the caller says."""
 _MOST_BAD_FRAMES: Final = 60
 """So many broken frames in a row are the end of a file."""
+_ROUNDING_S: Final = 0.002
+"""Matroska's time stamps are whole milliseconds."""
 
 
 class FileSource(FrameSource):
     """The frames of a video file, or of an address that knows how many it has.
 
     Args:
-        name: Path or address, for messages.
+        name: Path or address.
         capture: The opened file.
-        fps: Frames per second where the file has no time stamps; the file's own when `None`.
-        start: Frames before this time (seconds) are passed over.
+        fps: Frames per second instead of the file's own time stamps.
+        start: Frames before this time (seconds) are skipped.
+        first: Frames before this index are skipped.
     """
 
-    def __init__(self, name: str, capture: Capture, *, fps: float | None = None, start: float = 0.0) -> None:
+    def __init__(
+        self, name: str, capture: Capture, *, fps: float | None = None, start: float = 0.0, first: int = 0
+    ) -> None:
         self.live = False
-        self.fps = capture.fps or fps
+        self.fps = fps or capture.fps
         self.frame_count = capture.frame_count
         self.size = capture.size
-        self.skipped = self.reconnects = 0
+        self.skipped = self.reconnects = self.missing = 0
         self._name = name
         self._capture = capture
-        self._start = start
+        self._given_fps = fps
+        self._start, self._first = start, first
 
     def __iter__(self) -> Iterator[TimedImage]:
-        step = 1 / (self.fps or ASSUMED_FPS)
-        index, time = -1, -step
-        while bad := self._next_frame():
-            index += bad
-            self.skipped += bad - 1
+        step = 1 / (self._capture.fps or self.fps or ASSUMED_FPS)
+        index, stamp, longest = -1, -step, step
+        while ahead := self._next_frame():
+            bad = range(index + 1, index + ahead)
+            index += ahead
+            self.skipped += sum(each >= self._first for each in bad)
             # Passing over frames is exact, with any codec; seeking is not.
-            time = next_time(self._capture.seconds(), time, step * bad)
-            if time < self._start:
+            previous, stamp = stamp, next_time(self._capture.seconds(), stamp, step * ahead)
+            longest = max(longest, (stamp - previous) / ahead)
+            time = index / self._given_fps if self._given_fps else stamp
+            if time < self._start or index < self._first:
                 continue
             if (image := self._capture.retrieve()) is None:
                 self.skipped += 1
                 continue
             yield index, time, image
-        if self.frame_count and index + 1 < self.frame_count:
-            _LOG.info(
-                "%s: ended after %d of the %d frames it states", self._name, index + 1, self.frame_count
-            )
+        self._count_missing(index + 1, step, stamp + longest)
 
     def _next_frame(self) -> int:
         """Go to the next frame that can be decoded; return how far it is, 0 at the end."""
         return next((ahead for ahead in range(1, _MOST_BAD_FRAMES + 1) if self._capture.grab()), 0)
+
+    def _count_missing(self, count: int, step: float, end: float) -> None:
+        """Compare the frames that came with what the container promises.
+
+        Args:
+            count: Frames that came.
+            step: Seconds from frame to frame as OpenCV says.
+            end: When the last of them ends if it is shown for as long as any other, seconds.
+        """
+        if not self.frame_count or (self.skipped and count >= self.frame_count):
+            return  # nothing is promised, or every frame is accounted for
+        if count >= self.frame_count and end + _ROUNDING_S >= self.frame_count * step:
+            return
+        promise = promise_of(self._name, self.frame_count, 1 / step)
+        self.missing = _missing(promise, count, end)
+        if self.missing:
+            _LOG.warning("%s: ended after %d of %d frames", redacted(self._name), count, count + self.missing)
 
     def close(self) -> None:
         """Close the file."""
         self._capture.close()
 
 
-def open_file(path: Path, *, fps: float | None, start: float) -> FileSource:
+def _missing(promise: Promise, count: int, end: float) -> int:
+    """Return how many frames did not come; of a promise in seconds, by the rate of those that did."""
+    if promise.frames is not None:
+        return max(0, promise.frames - count)
+    if promise.seconds is None or end + _ROUNDING_S >= promise.seconds:
+        return 0
+    return max(1, round(count * promise.seconds / end) - count)
+
+
+def open_file(path: Path, *, fps: float | None, start: float, first: int) -> FileSource:
     """Open a video file.
 
     Raises:
@@ -82,7 +115,7 @@ def open_file(path: Path, *, fps: float | None, start: float) -> FileSource:
             f"{str(path)!r} is no video that OpenCV can read, or is damaged; convert it, for example with: "
             "ffmpeg -i FILE out.mp4"
         )
-    return FileSource(str(path), capture, fps=fps, start=start)
+    return FileSource(str(path), capture, fps=fps, start=start, first=first)
 
 
 def next_time(stamp: float, previous: float, step: float) -> float:
