@@ -4,6 +4,7 @@ from pose_onnx.video.estimator import VideoPoseEstimator
 from pose_onnx.video.frame import Frame
 from pose_onnx.video.history import PoseHistory, PoseWindow
 from pose_onnx.video.outputs.writer import VideoWriter
+from pose_onnx.video.session import VideoSession
 from pose_onnx.video.sources.open import VideoSource, open_source
 from pose_onnx.video.sources.source import FrameSource
 from pose_onnx.video.tracking.one_euro import OneEuro, Smoother, Smoothing
@@ -21,6 +22,7 @@ __all__ = [
     "Smoother",
     "Smoothing",
     "VideoPoseEstimator",
+    "VideoSession",
     "VideoSource",
     "VideoWriter",
     "open_source",
