@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from pose_onnx.errors import OutputError
 
-FORMATS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+_FASTSTART: Final = MappingProxyType({"movflags": "faststart"})  # plays before its last byte is there
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How a file is written.
+
+    Attributes:
+        container: FFmpeg's name of the file format; it must hold a time stamp for each frame.
+        encoder: FFmpeg's name.
+        options: Of the container's writer.
+    """
+
+    container: str
+    encoder: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
     {
-        ".mp4": ("mp4", "libx264"),
-        ".mov": ("mov", "libx264"),
-        ".mkv": ("matroska", "libx264"),
-        ".webm": ("webm", "libvpx-vp9"),
+        ".mp4": Format("mp4", "libx264", _FASTSTART),
+        ".mov": Format("mov", "libx264", _FASTSTART),
+        ".mkv": Format("matroska", "libx264"),
+        ".webm": Format("webm", "libvpx-vp9"),
     }
 )
-"""Container and encoder by the file's suffix; all of them hold a time stamp for each frame."""
+"""Formats by the file's suffix."""
 
 ENCODER_OPTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     {
@@ -28,13 +47,13 @@ ENCODER_OPTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
 """Quick rather than small: the processor is for the networks."""
 
 
-def find_format(path: Path, has_encoder: Callable[[str], bool]) -> tuple[str, str]:
-    """Return container and encoder for a file.
+def find_format(path: Path, has_encoder: Callable[[str], bool]) -> Format:
+    """Return how a file is written.
 
     Raises:
         OutputError: The suffix is unknown, or the encoder is missing; the message lists what works.
     """
-    working = [suffix for suffix, (_, encoder) in FORMATS.items() if has_encoder(encoder)]
+    working = [suffix for suffix, each in FORMATS.items() if has_encoder(each.encoder)]
     if path.suffix.lower() in working:
         return FORMATS[path.suffix.lower()]
     raise OutputError(
