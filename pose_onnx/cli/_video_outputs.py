@@ -123,7 +123,7 @@ class Outputs(Closing):
     def __init__(self, args: argparse.Namespace, header: FramesHeader, run: dict[str, Any]) -> None:
         self._args, self._header, self._named = args, header, outputs_of(args)
         self.wanted, self.silent_because = True, ""
-        self._is_finished = self._is_repeatable = False
+        self._is_finished, self._is_repeatable = False, True
         self._lines: FrameWriter | None = None
         self._video: VideoParts | None = None
         self._window = Window() if args.show else None

@@ -18,10 +18,12 @@ import pytest
 
 from pose_onnx import load_image
 from pose_onnx.cli._interrupt import uninterrupted
+from pose_onnx.cli._video_outputs import Outputs
 from pose_onnx.core.opencv import cv2
 from pose_onnx.formats import FrameRecord, FramesEnd, read_end, read_frames, read_header
 from pose_onnx.image_files import write_image
 from pose_onnx.pose_estimator import DEFAULT_POSE
+from pose_onnx.video import Frame
 from tests.video.clips import beeps, frame_times, make_clip
 
 if TYPE_CHECKING:
@@ -276,6 +278,33 @@ def test_killed_and_resumed_is_as_if_it_never_happened(tmp_path: Path) -> None:
     assert sorted(path.name for path in killed.iterdir()) == sorted(names)
 
 
+def test_a_run_is_kept_while_its_source_is_away(
+    cli: Callable[..., Outcome], clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pose_onnx.cli._video_outputs.SAVE_EVERY", 10)
+    film, out = tmp_path / "film.mp4", tmp_path / "o.mp4"
+    film.write_bytes(clip.read_bytes())
+    words = ("video", film, "--out", out, "--threads", 1)
+    write = Outputs.write
+
+    def stopped(self: Outputs, frame: Frame) -> None:
+        if frame.index == 25:
+            raise KeyboardInterrupt
+        write(self, frame)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Outputs, "write", stopped)
+        assert cli(*words).code == 130
+    assert len(frame_times(out)) == 25
+    film.rename(tmp_path / "away.mp4")
+    assert "does not exist" in cli(*words, "--resume").err
+    (tmp_path / "away.mp4").rename(film)
+    assert cli(*words, "--resume", "--start", 1).code == 2
+    assert cli(*words, "--resume").code == 0
+    assert len(frame_times(out)) == 50
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mp4", "o.mp4"]
+
+
 @posix_only
 def test_ctrl_c_finishes_every_file_and_resume_goes_on(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "in.mp4", walk(150), fps=25, audio="aac", seconds=6)
@@ -301,6 +330,26 @@ def test_ctrl_c_finishes_every_file_and_resume_goes_on(tmp_path: Path) -> None:
     assert set().union(*map(ids, read_frames(lines))) == {1}
     assert frame_times(out) == pytest.approx([frame.time for frame in read_frames(lines)], abs=1e-3)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4", "o.csv", "o.jsonl", "o.mp4"]
+
+
+def test_ctrl_c_while_the_verb_is_imported(
+    cli: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pose_onnx.cli.import_module", interrupted)
+    assert cli("video", "clip.mp4").code == 130
+
+
+def test_ffmpeg_writes_no_lines_of_its_own(tmp_path: Path) -> None:
+    whole = make_clip(tmp_path / "whole.mp4", walk(30), faststart=True)
+    half = tmp_path / "half.mp4"
+    half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    with start("video", half, "--jsonl", tmp_path / "o.jsonl", "--threads", 1) as process:
+        _, errors = process.communicate()
+    assert process.returncode == 1
+    assert all(line.startswith("pose-onnx: ") for line in errors.splitlines()), errors
 
 
 @posix_only

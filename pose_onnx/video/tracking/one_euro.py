@@ -25,7 +25,10 @@ _LEAST_SPEED: Final = 1e-9  # sizes per second; keeps the division finite
 
 
 class Smoothing(Protocol):
-    """Smooths one video."""
+    """Smooths one video.
+
+    One that also has `state()`, JSON-ready, and `restore(state)` can be saved with its session.
+    """
 
     def __call__(self, poses: Poses, time: float, image_size: tuple[int, int]) -> Poses:
         """Return the poses of the next frame, smoothed.
