@@ -49,11 +49,10 @@ def open_source(
 
     Args:
         source: Path of a video file (every frame is given) or of a folder of pictures (in natural order);
-            number of a camera, or address of a stream (rtsp://, http://, ...: only the newest frame is
-            given), or of a file on a server; pairs of (seconds, (H, W, 3) uint8 array). One that is open
-            already is returned as it is.
-        fps: Frames per second of a folder (25 when `None`). Of a file: instead of its own time stamps, as raw
-            streams (.h264, .hevc) need it, which have none.
+            number of a camera, or address of a stream (only the newest frame is given) or of a file on a
+            server; pairs of (seconds, (H, W, 3) uint8 array). One that is open is returned as it is.
+        fps: Frames per second of a folder (25 when `None`). Of a file: instead of its own time stamps; raw
+            streams (.h264, .hevc) have none.
         start: Frames before this time, in seconds, are skipped.
         first: Frames before this index are skipped. Not for cameras and streams.
         color: Channel order of arrays.
@@ -70,7 +69,7 @@ def open_source(
     if not 0 <= start < math.inf:
         raise InputError(f"start={start!r} was given; give seconds of 0 or more")
     if first < 0:
-        raise InputError(f"first={first!r} was given; give the index of a frame, 0 or more")
+        raise InputError(f"first={first!r} was given; give a frame's index, 0 or more")
     for fits, open_kind in _KINDS:
         if fits(source):
             return open_kind(source, _Options(fps, start, first, color))
