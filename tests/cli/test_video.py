@@ -251,11 +251,10 @@ def finish(*words: object) -> tuple[int | None, str, str]:
     return process.returncode, said, errors
 
 
-def largest_mean_difference(path: Path, other: Path) -> float:
-    """Return how far the pictures of two videos differ, of 255, in the frame where they differ most."""
+def differences(path: Path, other: Path) -> list[float]:
+    """Return the mean difference of two videos in each frame, of 255."""
     with open_source(path) as source, open_source(other) as others:
-        pairs = zip(source, others, strict=True)
-        return max(float(cv2.absdiff(one[2], two[2]).mean()) for one, two in pairs)
+        return [float(cv2.absdiff(one[2], two[2]).mean()) for one, two in zip(source, others, strict=True)]
 
 
 @posix_only
@@ -278,9 +277,12 @@ def test_killed_and_resumed_is_as_if_it_never_happened(tmp_path: Path, models: M
         assert finish(*all_outputs(clip, killed, *models.options, "--resume"))[::2] == (0, "")
         for name in OUTPUTS[1:]:
             assert (killed / name).read_bytes() == (whole / name).read_bytes(), (run, name)
-        # x264's last pictures before a flush differ now and then between two runs, by what its threads saw.
         assert frame_times(killed / "o.mp4") == frame_times(whole / "o.mp4")
-        assert largest_mean_difference(killed / "o.mp4", whole / "o.mp4") < 1
+        # x264 gives other bits now and then for the same pictures (3 of 828 times), each up to 2.2 from what was
+        # drawn; a picture too many or too few would be seen in half of the frames.
+        different = differences(killed / "o.mp4", whole / "o.mp4")
+        assert np.median(different) < 0.5
+        assert max(different) < 2 * 2.5
         assert beeps(killed / "o.mp4") == beeps(whole / "o.mp4")
         assert sorted(path.name for path in killed.iterdir()) == sorted(OUTPUTS)
 
