@@ -16,6 +16,7 @@ from pose_onnx.errors import OutputError
 _CHUNK: Final = 1 << 20
 """Bytes that are hashed at a time."""
 
+
 def temporary_name(target: Path) -> Path:
     """Return a free name beside `target`, with its suffix, by which writers and players go."""
     # Not tempfile: its files are readable by their owner only, whatever the umask says.

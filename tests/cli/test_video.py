@@ -278,8 +278,8 @@ def test_killed_and_resumed_is_as_if_it_never_happened(tmp_path: Path, models: M
         for name in OUTPUTS[1:]:
             assert (killed / name).read_bytes() == (whole / name).read_bytes(), (run, name)
         assert frame_times(killed / "o.mp4") == frame_times(whole / "o.mp4")
-        # x264 gives other bits now and then for the same pictures (3 of 828 times), each up to 2.2 from what was
-        # drawn; a picture too many or too few would be seen in half of the frames.
+        # x264 gives other bits now and then for the same pictures (3 of 828 times), each up to 2.2 from what
+        # was drawn; a picture too many or too few would be seen in half of the frames.
         different = differences(killed / "o.mp4", whole / "o.mp4")
         assert np.median(different) < 0.5
         assert max(different) < 2 * 2.5
