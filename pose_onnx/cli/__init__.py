@@ -48,10 +48,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code of the process.
     """
     words = sys.argv[1:] if argv is None else list(argv)
-    args = _parser(words).parse_args(words)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # any file name can be printed, as on stderr
     try:
+        args = _parser(words).parse_args(words)  # imports the verb, which takes a while
         code: int = args.run(args)
         sys.stdout.flush()  # here, where a reader that went away is handled
     except PoseOnnxError as error:

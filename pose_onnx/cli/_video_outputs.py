@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import argparse
-import math
-import tempfile
-from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
 from pose_onnx import InputError, draw_poses
+from pose_onnx.cli._unfinished import Progress, Unfinished, folder_of
 from pose_onnx.cli._window import Window
 from pose_onnx.closing import Closing
 from pose_onnx.formats import (
     FrameRecord,
+    FramesEnd,
     FramesHeader,
     FrameWriter,
-    last_time,
+    read_end,
     read_frames,
     write_coco_results,
     write_csv,
 )
-
-if TYPE_CHECKING:
-    from pose_onnx.video import Frame
+from pose_onnx.video import Frame
+from pose_onnx.video.outputs.parts import VideoParts
 
 _FILES: Final = ("out", "jsonl", "csv", "coco")
-_MS: Final = 1000
+_LINES: Final = "frames.jsonl"
+SAVE_EVERY: Final = 100
+"""Frames after which what is done is safe; a run that is killed does at most so many again."""
 
 
 def add_output_options(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +38,16 @@ def add_output_options(parser: argparse.ArgumentParser) -> None:
     add("--coco", metavar="FILE", help="COCO keypoint results, written at the end; image_id is the frame")
     add("--show", action="store_true", help="show the frames in a window; q closes it")
     add("--overwrite", action="store_true", help="replace files that are there")
+    add(
+        "--resume",
+        action="store_true",
+        help="go on with a run that was stopped or killed, in all its outputs",
+    )
+
+
+def outputs_of(args: argparse.Namespace) -> dict[str, Path]:
+    """Return the files that are to be written, by their options."""
+    return {option: Path(path) for option in _FILES if (path := getattr(args, option))}
 
 
 def check_outputs(args: argparse.Namespace) -> None:
@@ -47,7 +56,7 @@ def check_outputs(args: argparse.Namespace) -> None:
     Raises:
         InputError: No output is named, one is there already, or has the name of the source or of another.
     """
-    named = {option: Path(path) for option in _FILES if (path := getattr(args, option))}
+    named = outputs_of(args)
     if not named and not args.show:
         options = ", ".join(f"--{option} FILE" for option in _FILES)
         raise InputError(f"no place for the results was given; give some of {options} and --show")
@@ -56,103 +65,164 @@ def check_outputs(args: argparse.Namespace) -> None:
     source = Path(args.source)
     if source.exists() and any(path.exists() and path.samefile(source) for path in named.values()):
         raise InputError(f"{args.source!r} is the source and an output; give the output another name")
-    if args.overwrite:
+    if args.overwrite and args.resume:
+        raise InputError("--overwrite and --resume were given; give one of them")
+    if args.overwrite or not named:
         return
-    continues = args.jsonl is not None and args.start is not None
-    for option, path in named.items():
-        made_again = continues and option in {"csv", "coco"}  # of the JSON Lines of all runs
-        if not path.exists() or made_again:
-            continue
-        if option != "jsonl":
-            raise InputError(f"{str(path)!r} is there already; give another file, or --overwrite")
-        if not continues and path.stat().st_size and (last := last_time(path)) is not None:
+    if folder_of(next(iter(named.values()))).exists():
+        if not args.resume:
             raise InputError(
-                f"{str(path)!r} holds frames up to {last:.3f} s already; continue with --start "
-                f"{next_start(last)}, begin anew with --overwrite, or give another file"
+                f"a run that was stopped left {str(next(iter(named.values())))!r} unfinished; go on with"
+                " --resume, begin anew with --overwrite, or give other files"
             )
+    elif there := [path for path in named.values() if path.exists()]:
+        if args.resume and len(there) == len(named):
+            return  # see `is_done`
+        raise InputError(f"{str(there[0])!r} is there already; give another file, or --overwrite")
 
 
-def next_start(time: float) -> str:
-    """Return the `--start`, in seconds, that goes on after a frame at `time`."""
-    return f"{(math.floor(time * _MS) + 1) / _MS:.3f}"
+def is_done(args: argparse.Namespace) -> bool:
+    """Say whether `--resume` was given and nothing is left to do.
+
+    Raises:
+        InputError: The JSON Lines are none of ours, or unfinished without anything to go on from.
+    """
+    named = outputs_of(args)
+    if not (args.resume and named and all(path.exists() for path in named.values())):
+        return False
+    if folder_of(next(iter(named.values()))).exists():
+        return False
+    if args.jsonl and read_end(args.jsonl) is None:
+        raise InputError(
+            f"{args.jsonl!r} is unfinished, and nothing is there to go on from; begin anew with --overwrite"
+        )
+    return True
 
 
 class Outputs(Closing):
     """Everything that the options of `add_output_options` name, fed frame by frame.
 
+    When it is closed, for whatever reason, every file is finished with the frames that are there. Unless
+    `finish` was called before, the run can be continued.
+
     Args:
         args: The options.
         header: What holds for all frames.
-        fps: Frames per second as the source states it.
-        audio_from: The file whose sound the annotated video gets.
+        run: What else the results depend on, as JSON knows it.
+
+    Attributes:
+        progress: How far the run is.
+        wanted: Whether the window is still open.
+        silent_because: Once it is closed: why the annotated video has no sound; empty if all is well.
 
     Raises:
-        OutputError: A file cannot be written.
-        InputError: There is no screen, or a file to continue is of another run.
-        DependencyError: The `video` extra is not installed.
+        OutputError: The folder of the outputs cannot be written.
+        InputError: There is no screen, or a run to continue is of other frames or models.
     """
 
-    def __init__(
-        self, args: argparse.Namespace, header: FramesHeader, fps: float | None, audio_from: Path | None
-    ) -> None:
-        from pose_onnx.video import VideoWriter  # noqa: PLC0415 (only this verb needs it)
+    def __init__(self, args: argparse.Namespace, header: FramesHeader, run: dict[str, Any]) -> None:
+        self._args, self._header, self._named = args, header, outputs_of(args)
+        self.wanted, self.silent_because = True, ""
+        self._is_finished, self._is_repeatable = False, True
+        self._lines: FrameWriter | None = None
+        self._video: VideoParts | None = None
+        self._window = Window() if args.show else None
+        self.progress = Progress()
+        self._unfinished: Unfinished | None = None
+        if self._named:
+            self._unfinished = Unfinished(next(iter(self._named.values())), run)
+            goes_on = args.resume and self._unfinished.folder.exists()
+            self.progress = self._unfinished.load() if goes_on else self._unfinished.begin()
+            self._lines_path = self._named.get("jsonl", self._unfinished.folder / _LINES)
 
-        self._args, self._header = args, header
-        self.wanted = True
-        with ExitStack() as stack:
-            self._window = stack.enter_context(Window()) if args.show else None
-            self._lines = self._open_lines(stack)
-            self._video = (
-                stack.enter_context(VideoWriter(args.out, fps=fps, audio_from=audio_from))
-                if args.out
-                else None
+    def open(self, fps: float | None, audio_from: Path | None, *, can_resume: bool) -> None:
+        """Open the files.
+
+        Args:
+            fps: Frames per second as the source states it.
+            audio_from: The file whose sound the annotated video gets.
+            can_resume: Whether the source can be read again from the middle on.
+
+        Raises:
+            OutputError: A file cannot be written.
+            DependencyError: The `video` extra is not installed.
+        """
+        self._audio_from, self._is_repeatable = audio_from, can_resume
+        if self._unfinished and "out" in self._named:
+            folder, progress = self._unfinished.folder, self.progress
+            self._video = VideoParts(
+                folder, self._named["out"], fps=fps, parts=progress.parts, size=progress.size
             )
-            self._stack = stack.pop_all()
+        if self._named.keys() - {"out"}:  # CSV and COCO are made of the lines: no frame is kept in memory
+            first = self.progress.first if self._args.resume else None
+            self._lines = FrameWriter(self._lines_path, self._header, first=first)
 
-    def _open_lines(self, stack: ExitStack) -> FrameWriter | None:
-        """Open the JSON Lines: CSV and COCO are made of them, so that no frame is kept in memory."""
-        if self._args.jsonl:
-            resume_at = None if self._args.overwrite else self._args.start
-            self._path = Path(self._args.jsonl)
-            return stack.enter_context(FrameWriter(self._path, self._header, resume_at=resume_at))
-        if self._args.csv or self._args.coco:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="pose-onnx-"))
-            self._path = Path(folder) / "frames.jsonl"
-            return stack.enter_context(FrameWriter(self._path, self._header))
-        return None
-
-    @property
-    def silent_because(self) -> str:
-        """Why the annotated video has no sound; empty if all is well."""
-        return self._video.silent_because if self._video else ""
-
-    def write(self, frame: Frame) -> Frame:
-        """Write a frame everywhere; return it with the ids that were written."""
-        frame = self._with_new_ids(frame)
-        if self._lines:
-            self._lines.write(FrameRecord.of(frame))
+    def write(self, frame: Frame) -> None:
+        """Write a frame everywhere."""
         if self._video or self._window:
             drawn = draw_poses(frame.image, frame.poses, min_score=self._args.min_score)
             if self._video:
                 self._video.write(drawn, frame.time)
             if self._window:
                 self.wanted = self._window.show(drawn)
-        return frame
+        if self._lines:
+            self._lines.write(FrameRecord.of(frame))
+        self.progress.add(frame)
 
-    def _with_new_ids(self, frame: Frame) -> Frame:
-        """Count ids on from a run that is continued: nobody can say who was who before."""
-        before = self._lines.highest_id if self._lines else 0
-        if not before or frame.poses.ids is None:
-            return frame
-        return replace(frame, poses=replace(frame.poses, ids=frame.poses.ids + before))
+    @property
+    def can_resume(self) -> bool:
+        """Whether there is something to go on with after this run."""
+        has_begun = self._unfinished is not None and self.progress.frames > 0
+        return has_begun and self._is_repeatable and not self._is_finished
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to `save`."""
+        return self.can_resume and self.progress.frames % SAVE_EVERY == 0
+
+    def save(self, session: dict[str, Any], skipped: int) -> None:
+        """Make what was written safe.
+
+        Args:
+            session: State of the video session after the last frame.
+            skipped: Frames until then that could not be decoded.
+        """
+        if self._unfinished:
+            self.progress.session, self.progress.skipped = session, skipped
+            if self._video:
+                self._video.cut()
+                self.progress.parts, self.progress.size = self._video.parts, self._video.size
+            self._unfinished.save(self.progress)
+
+    @property
+    def fitted(self) -> int:
+        """Frames of the annotated video, in this run, that had another size than the first."""
+        return self._video.fitted if self._video else 0
+
+    def finish(self, end: FramesEnd) -> None:
+        """Say how the video ended: nothing is left to continue."""
+        if self._lines and self.progress.frames:
+            self._lines.end(end)
+        self._is_finished = True
 
     def close(self) -> None:
-        """Finish all files, with what there is."""
-        with self._stack:
-            if self._lines:
-                self._lines.close()
-            if self._args.csv:
-                write_csv(self._args.csv, read_frames(self._path), self._header.keypoint_names)
-            if self._args.coco:
-                frames = ((frame.index, frame.poses) for frame in read_frames(self._path))
-                write_coco_results(self._args.coco, frames)
+        """Finish all files, with the frames that are there; of no frames there is no file."""
+        if self._window:
+            self._window.close()
+        if self._lines:
+            self._lines.close()
+        if self.progress.frames:
+            self._publish()
+        elif self._lines:
+            self._lines_path.unlink()
+        if self._unfinished and not self.can_resume:
+            self._unfinished.remove()
+
+    def _publish(self) -> None:
+        if self._video:
+            self.silent_because = self._video.join(self._audio_from)
+        if self._lines and "csv" in self._named:
+            write_csv(self._named["csv"], read_frames(self._lines_path), self._header.keypoint_names)
+        if self._lines and "coco" in self._named:
+            frames = ((frame.index, frame.poses) for frame in read_frames(self._lines_path))
+            write_coco_results(self._named["coco"], frames)

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import os
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Any, Final, Literal
 
 from pose_onnx import InputError, PoseEstimator
+from pose_onnx.addresses import redacted
 from pose_onnx.cli._interrupt import uninterrupted
 from pose_onnx.cli._options import (
     add_estimator_options,
     add_min_score_option,
     estimator_of,
     estimator_settings,
+    model_digests,
 )
 from pose_onnx.cli._tables import count
-from pose_onnx.cli._video_outputs import Outputs, add_output_options, check_outputs, next_start
+from pose_onnx.cli._video_outputs import Outputs, add_output_options, check_outputs, is_done, outputs_of
 from pose_onnx.core.opencv import cv2
-from pose_onnx.formats import FramesHeader
-
-if TYPE_CHECKING:
-    from pose_onnx.video import Frame, FrameSource, VideoPoseEstimator
+from pose_onnx.formats import FramesEnd, FramesHeader
+from pose_onnx.video import FrameSource, VideoPoseEstimator, open_source
 
 EXIT_SOME_FAILED: Final = 1
 EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as shells do
+_FFMPEG_IS_SILENT: Final = ("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,15 +36,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("source", metavar="FILE|FOLDER|CAMERA|URL", help="video, folder of frames, camera number, stream")
     add_output_options(parser)
     add_min_score_option(parser)
-    add("--start", type=float, metavar="S", help="from this second on; continues the file of --jsonl")
+    add("--start", type=float, metavar="S", help="from this second on")
     add("--stop", type=float, metavar="S", help="until before this second")
-    add("--fps", type=float, help="frames per second of a folder of frames (default: 25)")
+    add(
+        "--fps",
+        type=float,
+        help="frames per second of a folder of frames (default: 25); of a file, instead of its own times",
+    )
     add(
         "--every",
         type=_every,
         default="auto",
-        metavar="K|auto",
-        help="look for people in every K-th frame, and follow them between (default: by their motion)",
+        metavar="N|auto",
+        help="look for people in every Nth frame, and follow them in between (default: by their motion)",
     )
     add("--smooth", action=argparse.BooleanOptionalAction, default=True, help="steady the keypoints")
     add("--max-people", type=int, metavar="N", help="follow at most so many")
@@ -51,51 +57,56 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run `pose-onnx video`."""
-    from pose_onnx.video import VideoPoseEstimator, open_source  # noqa: PLC0415 (only this verb needs it)
-
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # damaged frames are counted by us
+    # Damaged and missing frames are counted by us, and FFmpeg writes a line for each.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    os.environ.setdefault(*_FFMPEG_IS_SILENT)
+    logging.getLogger("pose_onnx.video.sources.file").setLevel(logging.ERROR)
     check_outputs(args)
-    with (
-        estimator_of(args) as estimator,
-        open_source(_source(args.source), fps=args.fps, start=args.start or 0.0) as source,
-    ):
+    if is_done(args):
+        print(f"{redacted(args.source)}: nothing is left to do")
+        return 0
+    with estimator_of(args) as estimator:
         smooth = "accurate" if args.smooth else None
         video = VideoPoseEstimator(estimator, every=args.every, smooth=smooth, max_people=args.max_people)
         header = _header(args, estimator)
-        audio_from = Path(args.source) if Path(args.source).is_file() else None
-        seen = _Seen()
-        try:
-            with Outputs(args, header, source.fps, audio_from) as outputs:
-                _follow(video, source, args, outputs, seen)
-        except KeyboardInterrupt:
-            return _interrupted(seen, source)
-    return _close(seen, source, outputs, args)
+        return _process(video, args, Outputs(args, header, _dependencies(args, header)))
 
 
-@dataclass(slots=True)
-class _Seen:
-    frames: int = 0
-    time: float = 0.0  # of the last of them, seconds
-    ids: set[int] = field(default_factory=set)
-
-    def add(self, frame: Frame) -> None:
-        self.frames, self.time = self.frames + 1, frame.time
-        self.ids.update(() if frame.poses.ids is None else frame.poses.ids.tolist())
+def _process(video: VideoPoseEstimator, args: argparse.Namespace, outputs: Outputs) -> int:
+    options: dict[str, Any] = {"fps": args.fps, "start": args.start or 0.0, "first": outputs.progress.first}
+    try:
+        with outputs, open_source(_source(args.source), **options) as source:
+            outputs.open(source.fps, _sound(args), can_resume=not source.live)
+            before = outputs.progress.skipped
+            if not _follow(video, source, args, outputs):
+                return _stopped(outputs)
+            end = FramesEnd(outputs.progress.frames, before + source.skipped, source.missing)
+            outputs.finish(end)
+    except KeyboardInterrupt:
+        _stopped(outputs)
+        return EXIT_INTERRUPTED
+    return _close(end, source, outputs, args)
 
 
 def _follow(
-    video: VideoPoseEstimator, source: FrameSource, args: argparse.Namespace, outputs: Outputs, seen: _Seen
-) -> None:
+    video: VideoPoseEstimator, source: FrameSource, args: argparse.Namespace, outputs: Outputs
+) -> bool:
+    """Write every frame; say whether the end was reached, or the window closed before."""
     from tqdm import tqdm  # noqa: PLC0415 (only some verbs show a bar)
 
-    with tqdm(total=_total(source, args), unit="frame", disable=None) as bar:
-        for frame in video.run(source, stop=args.stop):
+    session, before = video.start(outputs.progress.session), outputs.progress.skipped
+    done = outputs.progress.frames
+    with tqdm(total=_total(source, args), initial=done, unit="frame", disable=None) as bar:
+        for frame in video.run(source, stop=args.stop, session=session):
             with uninterrupted():  # no frame is in one file and not in another
-                seen.add(outputs.write(frame))
+                outputs.write(frame)
+                if outputs.is_due:
+                    outputs.save(session.state(), before + source.skipped)
             bar.set_postfix(people=len(frame.poses), refresh=False)
             bar.update()
             if not outputs.wanted:
-                return
+                return False
+    return True
 
 
 def _total(source: FrameSource, args: argparse.Namespace) -> int | None:
@@ -109,35 +120,57 @@ def _total(source: FrameSource, args: argparse.Namespace) -> int | None:
 def _header(args: argparse.Namespace, estimator: PoseEstimator) -> FramesHeader:
     settings = {
         **estimator_settings(args, estimator),
+        **model_digests(args),
         "every": args.every,
         "smooth": args.smooth,
         "max_people": args.max_people,
     }
-    return FramesHeader(args.source, estimator.keypoint_model.card.keypoints, settings)
+    return FramesHeader(redacted(args.source), estimator.keypoint_model.card.keypoints, settings)
 
 
-def _close(seen: _Seen, source: FrameSource, outputs: Outputs, args: argparse.Namespace) -> int:
+def _dependencies(args: argparse.Namespace, header: FramesHeader) -> dict[str, Any]:
+    """Return all that the results depend on, but for where they end."""
+    outputs = {f"--{option}": str(path.absolute()) for option, path in outputs_of(args).items()}
+    options = {"--start": args.start, "--fps": args.fps, "--min-score": args.min_score}
+    return {**header.settings, "source": header.source, **options, **outputs}
+
+
+def _sound(args: argparse.Namespace) -> Path | None:
+    """Return the file whose sound fits the frames."""
+    path = Path(args.source)
+    return path if path.is_file() and args.fps is None else None
+
+
+def _close(end: FramesEnd, source: FrameSource, outputs: Outputs, args: argparse.Namespace) -> int:
     """Say how it went."""
-    if not seen.frames:
-        raise InputError(f"{args.source!r} has no frame there; check --start and --stop")
-    places = ", ".join(path for path in (args.out, args.jsonl, args.csv, args.coco) if path)
-    people = count(len(seen.ids), "person", "people")
-    print(f"{count(seen.frames, 'frame')}, {people}{': ' * bool(places)}{places}")
+    if not end.frames:
+        raise InputError(f"{redacted(args.source)!r} has no frame there; check --start and --stop")
+    places = ", ".join(str(path) for path in outputs_of(args).values())
+    people = count(outputs.progress.people, "person", "people")
+    print(f"{count(end.frames, 'frame')}, {people}{': ' * bool(places)}{places}")
     if outputs.silent_because:
-        print(f"pose-onnx: {args.out} has no sound: {outputs.silent_because}", file=sys.stderr)
+        _warn(f"{args.out} has no sound: {outputs.silent_because}")
+    if outputs.fitted:
+        _warn(f"{count(outputs.fitted, 'frame')} of another size than the first: fitted into {args.out}")
     if source.reconnects:
-        print(f"pose-onnx: the stream was opened again {source.reconnects} times", file=sys.stderr)
-    if source.skipped:
-        print(f"pose-onnx: {count(source.skipped, 'frame')} could not be decoded", file=sys.stderr)
-        return EXIT_SOME_FAILED
+        _warn(f"the stream was opened again {source.reconnects} times")
+    if end.skipped:
+        _warn(f"{count(end.skipped, 'frame')} could not be decoded")
+    if end.missing:
+        came = end.frames + end.skipped
+        promised = f"{came} of {came + end.missing} frames"
+        _warn(f"{redacted(args.source)} ended after {promised}; get a whole copy of it")
+    return EXIT_SOME_FAILED if end.skipped or end.missing else 0
+
+
+def _stopped(outputs: Outputs) -> int:
+    hint = "; go on with --resume" if outputs.can_resume else ""
+    _warn(f"stopped after {count(outputs.progress.frames, 'frame')}{hint}")
     return 0
 
 
-def _interrupted(seen: _Seen, source: FrameSource) -> int:
-    done = f"stopped after {count(seen.frames, 'frame')}"
-    hint = "" if source.live else f"; continue with --start {next_start(seen.time)}"
-    print(f"pose-onnx: {done}{hint if seen.frames else ''}", file=sys.stderr)
-    return EXIT_INTERRUPTED
+def _warn(text: str) -> None:
+    print(f"pose-onnx: {text}", file=sys.stderr)
 
 
 def _source(word: str) -> str | int:

@@ -8,8 +8,8 @@ from pose_onnx.formats._coco import (
     write_coco_results,
 )
 from pose_onnx.formats._csv import write_csv, write_csv_rows
-from pose_onnx.formats._frames import FrameRecord, FramesHeader
-from pose_onnx.formats._jsonl import SCHEMA, FrameWriter, last_time, read_frames, read_header
+from pose_onnx.formats._frames import FrameRecord, FramesEnd, FramesHeader
+from pose_onnx.formats._jsonl import SCHEMA, FrameWriter, read_end, read_frames, read_header
 from pose_onnx.formats.supervision import from_detections, from_key_points, to_detections, to_key_points
 
 __all__ = [
@@ -17,12 +17,13 @@ __all__ = [
     "SCHEMA",
     "FrameRecord",
     "FrameWriter",
+    "FramesEnd",
     "FramesHeader",
     "coco_annotations",
     "coco_results",
     "from_detections",
     "from_key_points",
-    "last_time",
+    "read_end",
     "read_frames",
     "read_header",
     "to_detections",

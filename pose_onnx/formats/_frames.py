@@ -42,7 +42,7 @@ class FramesHeader:
     """What holds for all frames of a file.
 
     Attributes:
-        source: Where the frames come from, as it was given.
+        source: Where the frames come from, as it was given; files hold it without user and password.
         keypoint_names: The K keypoints' names.
         settings: How the results were made: models, backend, preset, ...
     """
@@ -50,3 +50,18 @@ class FramesHeader:
     source: str
     keypoint_names: tuple[str, ...]
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FramesEnd:
+    """How a video ended.
+
+    Attributes:
+        frames: That were written.
+        skipped: That could not be decoded.
+        missing: That the container promised and that did not come: the file is cut, or the server went away.
+    """
+
+    frames: int
+    skipped: int = 0
+    missing: int = 0

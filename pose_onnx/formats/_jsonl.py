@@ -3,10 +3,12 @@
 The first line is the header: `schema`, `source`, `keypoint_names` (K names) and `settings`. Every other line
 is a frame: `index`, `time` (seconds), `width`, `height` (pixels), `detected` and `people`, each with `id`,
 `box` (x1, y1, x2, y2), `box_score`, `keypoints` (K pairs x, y) and `scores` (K). Coordinates are pixels of
-the whole frame. Every number is finite; one that is not, is null.
+the whole frame. Every number is finite; one that is not, is null. The last line, `end`, says how the video
+ended: `frames` that were written, `skipped` that could not be decoded and `missing` that the container
+promised.
 
-A line is handed to the system as soon as its frame is done. A run that is killed leaves whole lines and at
-most one cut one at the end, which readers pass by.
+A line is handed to the system as soon as its frame is done. A run that is killed leaves whole lines, at most
+one cut one, which readers skip, and no `end`.
 """
 
 from __future__ import annotations
@@ -14,18 +16,20 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import asdict, fields
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from pose_onnx.addresses import redacted
 from pose_onnx.closing import Closing
 from pose_onnx.errors import InputError, OutputError
 from pose_onnx.files import cannot_write
-from pose_onnx.formats._frames import FrameRecord, FramesHeader
+from pose_onnx.formats._frames import FrameRecord, FramesEnd, FramesHeader
 from pose_onnx.formats._people import people_from_json, people_to_json
 
 SCHEMA: Final = "pose_onnx.frames/1"
-"""Raised when a field changes its meaning or goes; new fields may come without."""
+"""Bumped when a field is removed or redefined; new fields may come without."""
 
 
 class FrameWriter(Closing):
@@ -34,12 +38,8 @@ class FrameWriter(Closing):
     Args:
         path: The file. One that is there is replaced, unless it is continued.
         header: What holds for all frames.
-        resume_at: Continue the file that an earlier run left: its frames before this time (seconds) stay, a
-            cut last line and later frames go. A file that is not there, or without a header, is begun.
-
-    Attributes:
-        highest_id: Of the people in the frames that stayed; 0 if there are none. Whoever continues counts on
-            from it, as nobody can say who was who before.
+        first: Continue the file that an earlier run left with the frame of this index: its frames before that
+            stay, a cut last line, later frames and `end` go. One without a header, or not there, is begun.
 
     Raises:
         OutputError: The file cannot be written.
@@ -47,10 +47,10 @@ class FrameWriter(Closing):
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], header: FramesHeader, *, resume_at: float | None = None
+        self, path: str | os.PathLike[str], header: FramesHeader, *, first: int | None = None
     ) -> None:
         self._path = Path(path)
-        kept, self.highest_id = (0, 0) if resume_at is None else _kept(self._path, header, resume_at)
+        kept = 0 if first is None else _kept(self._path, header, first)
         try:
             self._stream: BinaryIO = self._path.open("ab")
             self._stream.truncate(kept)
@@ -69,13 +69,17 @@ class FrameWriter(Closing):
         self._line(
             {
                 "index": frame.index,
-                "time": float(frame.time),  # all its digits, or a run that continues could lose this frame
+                "time": float(frame.time),
                 "width": width,
                 "height": height,
                 "detected": frame.detected,
                 "people": people_to_json(frame.poses),
             }
         )
+
+    def end(self, end: FramesEnd) -> None:
+        """Append how the video ended; no frame follows."""
+        self._line({"end": asdict(end)})
 
     def close(self) -> None:
         """Close the file."""
@@ -106,7 +110,7 @@ def read_header(path: str | os.PathLike[str]) -> FramesHeader:
 
 
 def read_frames(path: str | os.PathLike[str]) -> Iterator[FrameRecord]:
-    """Give the frames of a file one by one; a last line that was cut off is passed by.
+    """Give the frames of a file one by one; a last line that was cut off is skipped.
 
     Numbers have 4 decimals, as they were written, and NaN where there was none.
 
@@ -116,22 +120,33 @@ def read_frames(path: str | os.PathLike[str]) -> Iterator[FrameRecord]:
     return (frame for _, frame in _frames(Path(path)))
 
 
-def last_time(path: str | os.PathLike[str]) -> float | None:
-    """Return the time of the last whole frame of a file, seconds; `None` if there is none.
+def read_end(path: str | os.PathLike[str]) -> FramesEnd | None:
+    """Return how the video ended; `None` if its run has not finished.
 
     Raises:
         InputError: As `read_frames`.
     """
-    last = None
-    for frame in read_frames(path):
-        last = frame.time
-    return last
+    last: Any = None
+    for _, value in _values(Path(path)):
+        last = value
+    if not _is_end(last):
+        return None
+    try:
+        return FramesEnd(**{field.name: int(last["end"][field.name]) for field in fields(FramesEnd)})
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"the last line of {str(path)!r} is no end ({error!r}); remove it") from error
+
+
+def _is_end(value: Any) -> bool:
+    return isinstance(value, dict) and "end" in value
 
 
 def _frames(path: Path) -> Iterator[tuple[int, FrameRecord]]:
     """Give every whole frame of a file, and where its line ends, in bytes from the start."""
     names = read_header(path).keypoint_names
     for number, (end, value) in enumerate(islice(_values(path), 1, None), 2):
+        if _is_end(value):
+            return
         try:
             poses = people_from_json(value["people"], names)
             size = (value["height"], value["width"])
@@ -159,37 +174,38 @@ def _values(path: Path) -> Iterator[tuple[int, Any]]:
         raise InputError(f"{str(path)!r}, line {number}, is no JSON ({error}); remove that line") from error
 
 
-def _kept(path: Path, header: FramesHeader, resume_at: float) -> tuple[int, int]:
-    """Return how many bytes of a file stay when it is continued, and the highest id in them."""
-    highest = 0
+def _kept(path: Path, header: FramesHeader, first: int) -> int:
+    """Return how many bytes of a file stay when it is continued."""
     begun = list(islice(_values(path), 1)) if path.exists() else []
     if not begun:
-        return 0, highest
+        return 0
     ((kept, value),) = begun
     _expect_same(_header_from_json(value, path), header, path)
     for end, frame in _frames(path):
-        if frame.time >= resume_at:
+        if frame.index >= first:
             break
         kept = end
-        if frame.poses.ids is not None:
-            highest = max(highest, *frame.poses.ids.tolist(), 0)
-    return kept, highest
+    return kept
 
 
 def _expect_same(found: FramesHeader, given: FramesHeader, path: Path) -> None:
-    before, now = _header_to_json(found), json.loads(json.dumps(_header_to_json(given)))
-    different = [name for name in before if before[name] != now[name]]
+    before, now = (_flat(json.loads(json.dumps(_header_to_json(header)))) for header in (found, given))
+    different = sorted(name for name in before | now if before.get(name) != now.get(name))
     if different:
         raise InputError(
-            f"{str(path)!r} cannot be continued: its {' and '.join(different)} differ from this "
-            "run's; run with the same, or give another file"
+            f"{str(path)!r} cannot be continued: {' and '.join(different)} of its run and of this one differ;"
+            " run with the same, or give another file"
         )
+
+
+def _flat(header: dict[str, Any]) -> dict[str, Any]:
+    return {**header.pop("settings"), **header}
 
 
 def _header_to_json(header: FramesHeader) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
-        "source": header.source,
+        "source": redacted(header.source),
         "keypoint_names": list(header.keypoint_names),
         "settings": dict(header.settings),
     }

@@ -14,7 +14,7 @@ from pose_onnx.pose_estimator import PoseEstimator
 from pose_onnx.ray._engine import pa
 from pose_onnx.ray._places import is_video, local_copy, read_bytes
 from pose_onnx.ray._table import Row, failed, table_of
-from pose_onnx.video import VideoPoseEstimator
+from pose_onnx.video import VideoPoseEstimator, open_source
 
 FRAMES_PER_TABLE: Final = 256
 """Rows of a video that are in memory at once; each table becomes a row group of the Parquet file."""
@@ -79,9 +79,14 @@ class PoseBatch:
     def _video(self, path: str) -> Iterator[Row]:
         try:
             frame = None
-            with local_copy(path) as file:
-                for frame in VideoPoseEstimator(self._estimator).run(file):
+            with local_copy(path) as file, open_source(file) as source:
+                for frame in VideoPoseEstimator(self._estimator).run(source):
                     yield Row(path, frame.poses, _size(frame.image), frame.index, frame.time)
+            if lost := source.skipped + source.missing:
+                raise InputError(  # noqa: TRY301 (recorded)
+                    f"{path!r} lacks {lost} of its frames: {source.skipped} cannot be decoded and"
+                    f" {source.missing} are missing at the end; get a whole copy of it"
+                )
             if frame is None:  # without a row nobody would know that it was looked at
                 raise InputError(f"{path!r} holds no frame; give a whole video")  # noqa: TRY301 (recorded)
         except Exception as error:  # noqa: BLE001 (as above; the frames before it stay)

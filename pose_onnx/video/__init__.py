@@ -1,14 +1,15 @@
 """People in motion: videos, cameras and streams, with an id for everyone and steady keypoints."""
 
-from pose_onnx.video._estimator import VideoPoseEstimator
-from pose_onnx.video._frame import Frame
-from pose_onnx.video._history import PoseHistory, PoseWindow
-from pose_onnx.video._open import VideoSource, open_source
-from pose_onnx.video._paddle_filter import PaddleFilter
-from pose_onnx.video._schedule import Every
-from pose_onnx.video._smooth import OneEuro, Smoother, Smoothing
-from pose_onnx.video._source import FrameSource
-from pose_onnx.video._writer import VideoWriter
+from pose_onnx.video.estimator import VideoPoseEstimator
+from pose_onnx.video.frame import Frame
+from pose_onnx.video.history import PoseHistory, PoseWindow
+from pose_onnx.video.outputs.writer import VideoWriter
+from pose_onnx.video.session import VideoSession
+from pose_onnx.video.sources.open import VideoSource, open_source
+from pose_onnx.video.sources.source import FrameSource
+from pose_onnx.video.tracking.one_euro import OneEuro, Smoother, Smoothing
+from pose_onnx.video.tracking.paddle_filter import PaddleFilter
+from pose_onnx.video.tracking.schedule import Every
 
 __all__ = [
     "Every",
@@ -21,6 +22,7 @@ __all__ = [
     "Smoother",
     "Smoothing",
     "VideoPoseEstimator",
+    "VideoSession",
     "VideoSource",
     "VideoWriter",
     "open_source",

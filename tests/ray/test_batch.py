@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pose_onnx import InputError, PoseEstimator, UnknownNameError
+from pose_onnx import InputError, PoseEstimator, UnknownNameError, load_image
 
 pytest.importorskip("ray", reason="needs pose-onnx[ray]")
 
@@ -19,6 +19,7 @@ import pyarrow as pa
 from pose_onnx.ray import SCHEMA, PoseBatch
 from pose_onnx.video import VideoPoseEstimator
 from tests.ray.conftest import options
+from tests.video.clips import make_clip
 
 FRAMES = 300  # more than one table
 
@@ -94,6 +95,19 @@ def test_a_video(
         assert (row["time"], row["error"]) == (frame.time, None)
         assert [person["keypoints"] for person in row["people"]] == frame.poses.keypoints.tolist()
         assert [person["id"] for person in row["people"]] == list(frame.poses.ids)  # type: ignore[arg-type]
+
+
+def test_half_a_video_has_the_rows_of_its_frames_and_one_with_the_error(
+    batch: PoseBatch, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    image = load_image(photo(tmp_path / "a.png"))
+    film = make_clip(tmp_path / "film.mkv", [np.roll(image, index, axis=1) for index in range(30)])
+    film.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
+    *frames, last = rows(batch, pa.table({"path": [str(film)]}))
+    assert 0 < len(frames) < 30
+    assert [row["frame"] for row in frames] == list(range(len(frames)))
+    assert (last["frame"], last["error_kind"]) == (None, "InputError")
+    assert "are missing at the end" in last["error"]
 
 
 def test_a_batch_without_paths(batch: PoseBatch) -> None:

@@ -24,13 +24,18 @@ def make_clip(
     audio: str = "",
     seconds: float = 0,
     late: int = 0,
+    codec: str = "mpeg4",
+    faststart: bool = False,
 ) -> Path:
     """Write a video of BGR pictures, with a beep every half second if an audio codec is named.
 
     The pictures begin `late` frames after the sound.
     """
-    with av.open(str(path), "w") as container:
-        video: Any = container.add_stream("mpeg4", rate=fps, options={"qscale": "2"})
+    has_index = path.suffix in {".mp4", ".mov"}
+    muxing = {"movflags": "faststart"} if faststart and has_index else {}
+    with av.open(str(path), "w", options=muxing) as container:
+        options = {"qscale": "2"} if codec == "mpeg4" else {}
+        video: Any = container.add_stream(codec, rate=fps, options=options)
         video.bit_rate = 4_000_000
         video.pix_fmt = "yuv420p"
         sound = _add_beeps(container, audio, seconds) if audio else []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pose_onnx import InputError, PoseEstimator
+from pose_onnx import DependencyError, InputError, PoseEstimator
 from pose_onnx.core.arrays import Image
 from pose_onnx.video import Every, OneEuro, PaddleFilter, VideoPoseEstimator, open_source
-from pose_onnx.video._estimator import SMOOTHERS
-from pose_onnx.video._schedule import MOST_FRAMES, frames_between
-from pose_onnx.video._track import Sight, Track, begin
+from pose_onnx.video.estimator import SMOOTHERS
+from pose_onnx.video.tracking.motion import person_size
+from pose_onnx.video.tracking.person import Sight, Track, begin
+from pose_onnx.video.tracking.schedule import MOST_FRAMES, frames_between
 
 FPS = 30.0
 
@@ -101,6 +104,73 @@ def test_smoothing_by_name(estimator: PoseEstimator) -> None:
     assert VideoPoseEstimator(estimator, smooth="paddle").smooth == PaddleFilter()
     assert VideoPoseEstimator(estimator, smooth=None).smooth is None
     assert set(SMOOTHERS) == {"accurate", "paddle"}
+
+
+def test_frames_that_are_pushed_are_those_of_a_run(estimator: PoseEstimator) -> None:
+    video = VideoPoseEstimator(estimator, every=4)
+    live = video.start()
+    for pulled, (time, image) in zip(video.run(clip(spots=2)), clip(spots=2), strict=True):
+        pushed = live(image[..., ::-1], time, color="rgb")
+        assert (pushed.index, pushed.time, pushed.detected) == (pulled.index, pulled.time, pulled.detected)
+        np.testing.assert_array_equal(pushed.poses.ids, pulled.poses.ids)
+        np.testing.assert_array_equal(pushed.poses.keypoints, pulled.poses.keypoints)
+        np.testing.assert_array_equal(pushed.image, pulled.image)
+
+
+def test_pushed_frames_go_forward(estimator: PoseEstimator) -> None:
+    live = VideoPoseEstimator(estimator).start()
+    assert live(scene(), 1.0, index=5).index == 5
+    assert live(scene(), 1.5).index == 6
+    for time, index in ((1.5, None), (float("nan"), None), (2.0, 6)):
+        with pytest.raises(InputError, match="give indices and seconds that increase"):
+            live(scene(), time, index=index)
+    with pytest.raises(InputError, match="shape"):
+        live(np.zeros((4, 4), np.uint8), 2.0)
+
+
+@pytest.mark.parametrize("smooth", ["accurate", None])
+def test_a_session_goes_on_from_its_state_as_if_nothing_had_happened(
+    estimator: PoseEstimator, smooth: str | None
+) -> None:
+    video = VideoPoseEstimator(estimator, every=4, smooth=smooth)
+    frames = [(index / FPS, scene(1 + (index // 7) % 2, seed=index)) for index in range(24)]
+    whole = list(video.run(frames))
+    for cut in range(0, 24, 3):
+        session = video.start()
+        for time, image in frames[:cut]:
+            session(image, time)
+        state = json.loads(json.dumps(session.state()))
+        session = video.start(state)
+        rest = [session(image, time) for time, image in frames[cut:]]
+        for one, other in zip(whole[cut:], rest, strict=True):
+            assert (one.index, one.detected) == (other.index, other.detected)
+            np.testing.assert_array_equal(one.poses.ids, other.poses.ids)
+            np.testing.assert_array_equal(one.poses.keypoints, other.poses.keypoints)
+            np.testing.assert_array_equal(one.poses.box_scores, other.poses.box_scores)
+
+
+def test_states_that_cannot_be_used(estimator: PoseEstimator) -> None:
+    with pytest.raises(InputError, match="is no state of a video"):
+        VideoPoseEstimator(estimator).start({"index": 3})
+    with pytest.raises(InputError, match=r"has no state\(\)"):
+        VideoPoseEstimator(estimator, smooth="paddle").start().state()
+
+
+def test_scipy_is_asked_for_at_the_beginning(
+    estimator: PoseEstimator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("scipy", "scipy.optimize"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(DependencyError, match=r"pose-onnx\[video\]"):
+        VideoPoseEstimator(estimator, every=1)
+
+
+def test_a_detection_without_area_divides_by_nothing() -> None:
+    points, box = np.zeros((17, 2)), np.full(4, 9.0)
+    nothing = Sight(points, np.ones(17), box, 1.0, np.zeros(48), detected=True, free=True)
+    track = replace(begin(nothing, 0.0), velocity=np.array([30.0, 0.0]))
+    assert 1 <= frames_between("auto", [track], 1 / 30, unsure=False) <= MOST_FRAMES
+    assert person_size(np.array([5.0, 5, 3, 4])) == 1.0
 
 
 def test_options_that_cannot_be_used(estimator: PoseEstimator) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -67,6 +69,18 @@ def test_of_two_frames_in_one_slot_the_later_stays() -> None:
     history.add(frame(0.10, {1: 1.0}))
     history.add(frame(0.12, {1: 2.0}))
     np.testing.assert_array_equal(history.window(1).keypoints[:, 0, 0], [np.nan, 2])
+
+
+def test_another_video_begins_anew() -> None:
+    history = PoseHistory(seconds=1.0, fps=10)
+    for run, place in ((1, 1.0), (2, 5.0)):
+        for index in range(3):
+            history.add(replace(frame(index / 10, {1: place}), run=run))
+    np.testing.assert_array_equal(history.window(1).keypoints[:, 0, 0], [np.nan] * 7 + [5] * 3)
+    with pytest.raises(InputError, match="use a PoseHistory for each video"):
+        history.add(replace(frame(0.3, {1: 1.0}), run=1))
+    with pytest.raises(InputError, match=r"at 0\.100 s came after one at 0\.200 s"):
+        history.add(replace(frame(0.1, {1: 1.0}), run=2))
 
 
 def test_what_it_refuses() -> None:

@@ -13,8 +13,8 @@ import pytest
 from pose_onnx import SourceError
 from pose_onnx.core.arrays import Image
 from pose_onnx.video import open_source
-from pose_onnx.video._capture import Capture
-from pose_onnx.video._live import LiveSource
+from pose_onnx.video.sources.capture import Capture
+from pose_onnx.video.sources.live import LiveSource
 
 SOON_S = 20.0
 """Longer than anything here takes on a busy machine; nothing waits for so long when it works."""
@@ -180,3 +180,6 @@ def test_what_cannot_be_opened_is_said_at_once() -> None:
         open_source("http://127.0.0.1:9/nothing")
     with pytest.raises(SourceError, match="camera 99 cannot be opened"):
         open_source(99)
+    with pytest.raises(SourceError, match=r"'http://\*\*\*@127.0.0.1:9/nothing'") as caught:
+        open_source("http://me:secret@127.0.0.1:9/nothing")
+    assert "secret" not in str(caught.value)

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.smoothing import IMAGE_SIZE, jitter_gain, lag_frames
 from pose_onnx import InputError, Poses
 from pose_onnx.video import OneEuro, PaddleFilter, Smoother
-from pose_onnx.video._smooth import FilterState, low_pass, one_euro_step
+from pose_onnx.video.tracking.one_euro import FilterState, low_pass, one_euro_step
 
 NAMES = ("nose", "tail")
 

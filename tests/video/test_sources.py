@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import logging
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -14,9 +15,10 @@ from numpy.typing import NDArray
 
 from pose_onnx import InputError
 from pose_onnx.core.arrays import Image
-from pose_onnx.video import FrameSource, open_source
-from pose_onnx.video._capture import CvCapture, open_capture
-from pose_onnx.video._file import FileSource, next_time
+from pose_onnx.video import FrameSource, VideoWriter, open_source
+from pose_onnx.video.sources.capture import CvCapture, open_capture
+from pose_onnx.video.sources.file import FileSource, next_time
+from tests.video.clips import make_clip
 
 FPS = 25.0
 COUNT = 20
@@ -173,9 +175,105 @@ def test_an_open_source_is_taken_as_it_is(film: Path) -> None:
 def test_a_file_that_ends_early_is_told(caplog: pytest.LogCaptureFixture) -> None:
     film = Film([0, 0.04, 0.08])
     film.frame_count = 9
-    with caplog.at_level(logging.INFO):
-        assert len(list(FileSource("film", film))) == 3
-    assert "3 of the 9 frames" in caplog.text
+    with FileSource("rtsp://me:secret@host/film", film) as source:  # nothing is there: OpenCV's word is taken
+        assert len(list(source)) == 3
+    assert source.missing == 6
+    assert "rtsp://***@host/film: ended after 3 of 9 frames" in caplog.text
+
+
+CONTAINERS = [".mp4", ".mov", ".avi", ".mkv", ".webm"]
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return a video of 30 frames at 25 a second for each container; sound goes on for a second more."""
+    folder = tmp_path_factory.mktemp("clips")
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 255, (48, 64, 3), np.uint8) for _ in range(30)]
+    audio = {".mkv": "aac", ".mp4": "aac"}
+    made = {}
+    for suffix in CONTAINERS:
+        path = folder / f"clip{suffix}"
+        codec = "libvpx-vp9" if suffix == ".webm" else "mpeg4"
+        made[suffix] = make_clip(
+            path, images, audio=audio.get(suffix, ""), seconds=2.2, codec=codec, faststart=True
+        )
+    return made
+
+
+@pytest.mark.parametrize("suffix", CONTAINERS)
+def test_a_whole_file_misses_nothing(clips: dict[str, Path], suffix: str) -> None:
+    with open_source(clips[suffix]) as source:
+        assert len(list(source)) == 30
+    assert (source.skipped, source.missing) == (0, 0)
+
+
+@pytest.mark.parametrize("suffix", CONTAINERS)
+@pytest.mark.parametrize("part", [0.5, 0.9])
+def test_every_frame_of_a_cut_file_is_accounted_for(
+    clips: dict[str, Path], tmp_path: Path, suffix: str, part: float
+) -> None:
+    whole = clips[suffix].read_bytes()
+    path = tmp_path / f"cut{suffix}"
+    path.write_bytes(whole[: int(len(whole) * part)])
+    with open_source(path) as source:
+        came = len(list(source))
+    assert came < 30
+    assert came + source.skipped + source.missing == pytest.approx(30, abs=1)
+
+
+def test_a_variable_rate_is_not_taken_for_a_cut_file(tmp_path: Path) -> None:
+    times = [*np.arange(10) / 25, 1.0, 2.0, 3.0, *(3.04 + np.arange(10) / 25)]
+    for suffix in (".mp4", ".mkv"):
+        with VideoWriter(tmp_path / f"a{suffix}", fps=25) as writer:
+            for time in times:
+                writer.write(grey(99), time)
+        with open_source(tmp_path / f"a{suffix}") as source:
+            assert len(list(source)) == len(times)
+        assert source.missing == 0
+
+
+def test_without_pyav_the_word_of_opencv_is_taken(
+    clips: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    whole = clips[".avi"].read_bytes()
+    (tmp_path / "cut.avi").write_bytes(whole[: len(whole) // 2])
+    with open_source(tmp_path / "cut.avi") as source:
+        came = len(list(source))
+    assert came + source.missing == pytest.approx(30, abs=1)
+
+
+def test_the_rate_of_a_raw_stream_is_the_callers(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.h264"), "w", format="h264") as container:
+        stream = container.add_stream("libx264", rate=50)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        for _ in range(5):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(grey(90), format="bgr24")))
+        container.mux(stream.encode(None))
+    with open_source(tmp_path / "a.h264", fps=50, start=0.04) as source:
+        assert source.fps == 50
+        assert [(index, time) for index, time, _ in source] == [(2, 0.04), (3, 0.06), (4, 0.08)]
+    assert source.missing == 0
+
+
+def test_frames_before_the_first_wanted_are_skipped(film: Path, tmp_path: Path) -> None:
+    for number in range(4):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), grey(number))
+    pairs = [(0.0, grey(0)), (1e-9, grey(1)), (2e-9, grey(2))]
+    for kind, count in ((film, COUNT), (tmp_path, 4), (pairs, 3)):
+        with open_source(kind, first=2) as source:
+            assert [index for index, _, _ in source] == list(range(2, count))
+    with pytest.raises(InputError, match="first=-1"):
+        open_source(film, first=-1)
+
+
+def test_the_channel_order_of_arrays() -> None:
+    red = np.zeros((4, 4, 3), np.uint8)
+    red[..., 0] = 255
+    with open_source([(0.0, red)], color="rgb") as source:
+        ((_, _, image),) = source
+    assert image[0, 0].tolist() == [0, 0, 255]
 
 
 def test_captures_of_opencv(film: Path) -> None:

@@ -15,9 +15,9 @@ from benchmarks.video_scene import Scene, behind_a_pillar, crossing, demo_people
 from pose_onnx import PoseEstimator
 from pose_onnx.core.boxes import box_iou
 from pose_onnx.video import VideoPoseEstimator
-from pose_onnx.video._assign import assign
-from pose_onnx.video._look import alike, looks_of
-from pose_onnx.video._motion import MOST_SCALING, carry_box, coasting, follow, include, median
+from pose_onnx.video.tracking.assign import assign
+from pose_onnx.video.tracking.look import alike, looks_of
+from pose_onnx.video.tracking.motion import MOST_SCALING, carry_box, coasting, follow, include, median
 
 FPS = 10.0
 

@@ -10,7 +10,7 @@ import pytest
 
 from pose_onnx import DependencyError, InputError, OutputError
 from pose_onnx.video import VideoWriter, open_source
-from pose_onnx.video._encoders import FORMATS, find_format
+from pose_onnx.video.outputs.encoders import FORMATS, find_format
 from tests.video.clips import BEEP_S, beeps, frame_times, make_clip
 
 TICK_S = 0.001  # the coarsest of the formats: Matroska counts milliseconds
@@ -106,6 +106,30 @@ def test_formats_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"'.mp4', which .*; use one of \['.webm'\]"):
         find_format(Path("a.mp4"), lambda encoder: encoder == "libvpx-vp9")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("fps", [float("nan"), float("inf"), 0.0, -25.0])
+def test_rates_that_are_none(tmp_path: Path, fps: float) -> None:
+    with pytest.raises(InputError, match=f"fps={fps}"):
+        VideoWriter(tmp_path / "a.mp4", fps=fps)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_left_when_the_encoder_cannot_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(VideoWriter, "_add_stream", lambda *_: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        VideoWriter(tmp_path / "a.mp4")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+def test_players_can_begin_before_the_last_byte_is_there(tmp_path: Path, suffix: str) -> None:
+    with VideoWriter(tmp_path / f"a{suffix}") as writer:
+        writer.write(picture(90), 0)
+    content = (tmp_path / f"a{suffix}").read_bytes()
+    assert content.index(b"moov") < content.index(b"mdat")
 
 
 def test_places_that_cannot_be_written(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Iterator
 from fractions import Fraction
@@ -14,8 +15,9 @@ from pose_onnx.core.arrays import Image
 from pose_onnx.core.opencv import cv2
 from pose_onnx.errors import DependencyError, InputError, OutputError
 from pose_onnx.files import cannot_write, temporary_name
-from pose_onnx.video._audio import AudioCopy
-from pose_onnx.video._encoders import ENCODER_OPTIONS, find_format
+from pose_onnx.video.frame import ASSUMED_FPS
+from pose_onnx.video.outputs.audio import AudioCopy
+from pose_onnx.video.outputs.encoders import ENCODER_OPTIONS, Format, find_format
 
 if TYPE_CHECKING:
     from av import VideoStream
@@ -25,7 +27,6 @@ _PIXELS: Final = "yuv420p"  # what every player decodes: one colour for 2 x 2 pi
 _BLOCK: Final = 2
 _BT709: Final = 1  # ITU-T H.273: colour space, primaries and transfer function all have this number
 _TICKS: Final = 60_000  # a second: whole ticks for a frame at 24, 25, 30, 50 and 60 a second, and at 29.97
-_ASSUMED_FPS: Final = 25.0
 _FPS_DENOMINATOR: Final = 1001  # of NTSC rates, such as 30000 / 1001
 
 
@@ -39,9 +40,11 @@ class VideoWriter(Closing):
         path: The file, .mp4, .mov, .mkv (H.264) or .webm (VP9). One that is there is replaced.
         fps: Frames per second as the source states it; `None` if it does not. A hint for encoder and players.
         audio_from: A video file whose first sound track is copied, from the first frame's time to the last's.
+        encoder: One of FFmpeg's; the format's usual one when `None`.
 
     Raises:
         DependencyError: The `video` extra is not installed.
+        InputError: `fps` is no number above 0.
         OutputError: No such format, its encoder is missing, or the file cannot be written.
     """
 
@@ -51,20 +54,33 @@ class VideoWriter(Closing):
         *,
         fps: float | None = None,
         audio_from: str | os.PathLike[str] | None = None,
+        encoder: str | None = None,
     ) -> None:
+        if fps is not None and not 0 < fps < math.inf:
+            raise InputError(f"fps={fps!r} was given; give frames per second above 0, or None")
         self._path = Path(path)
-        self._av = _pyav()
-        container, self._encoder = find_format(self._path, self._has_encoder)
-        self._fps = fps or _ASSUMED_FPS
+        self._av = import_pyav()
+        self._format = find_writable(self._path)
+        self._encoder = encoder or self._format.encoder
+        self._fps = fps or ASSUMED_FPS
         self._part = temporary_name(self._path)
         self._size: tuple[int, int] | None = None
         self._start = self._last = 0.0
         self._ticks = -1
-        with self._reported():
-            self._part.open("xb").close()  # FFmpeg opens it with the first frame, which is late to fail
-            self._container: OutputContainer | None = self._av.open(self._part, "w", format=container)
-            self._stream = self._add_stream(self._container)
-            self._audio = None if audio_from is None else AudioCopy(self._av, audio_from, self._container)
+        self._container: OutputContainer | None = None
+        self._audio: AudioCopy | None = None
+        try:
+            with self._reported():
+                self._part.open("xb").close()  # FFmpeg opens it with the first frame, which is late to fail
+                self._container = self._av.open(
+                    self._part, "w", format=self._format.container, options=dict(self._format.options)
+                )
+                self._stream = self._add_stream(self._container)
+                if audio_from is not None:
+                    self._audio = AudioCopy(self._av, audio_from, self._container)
+        except BaseException:
+            self._discard()
+            raise
 
     @property
     def silent_because(self) -> str:
@@ -121,7 +137,7 @@ class VideoWriter(Closing):
     def _add_stream(self, container: OutputContainer) -> VideoStream:
         rate = Fraction(self._fps).limit_denominator(_FPS_DENOMINATOR)
         stream: VideoStream = container.add_stream(
-            self._encoder, rate=rate, options=dict(ENCODER_OPTIONS[self._encoder])
+            self._encoder, rate=rate, options=dict(ENCODER_OPTIONS.get(self._encoder, {}))
         )
         stream.pix_fmt = _PIXELS
         context = stream.codec_context
@@ -132,13 +148,6 @@ class VideoWriter(Closing):
     def _copy_audio(self, stop: float) -> None:
         if self._audio is not None:
             self._audio.copy(self._start, stop)
-
-    def _has_encoder(self, name: str) -> bool:
-        try:
-            self._av.Codec(name, "w")
-        except ValueError:  # PyAV's UnknownCodecError
-            return False
-        return True
 
     @contextlib.contextmanager
     def _reported(self) -> Iterator[None]:
@@ -174,7 +183,31 @@ def _padded(image: Image) -> Image:
     return padded
 
 
-def _pyav() -> Any:
+def find_writable(path: Path) -> Format:
+    """Return how a video file is written, by its suffix.
+
+    Raises:
+        DependencyError: The `video` extra is not installed.
+        OutputError: No such format, or its encoder is missing.
+    """
+    av = import_pyav()
+
+    def has_encoder(name: str) -> bool:
+        try:
+            av.Codec(name, "w")
+        except ValueError:  # PyAV's UnknownCodecError
+            return False
+        return True
+
+    return find_format(path, has_encoder)
+
+
+def import_pyav() -> Any:
+    """Return PyAV.
+
+    Raises:
+        DependencyError: The `video` extra is not installed.
+    """
     try:
         import av  # noqa: PLC0415 (an extra; after cv2 has opened its windows, which hang otherwise)
     except ImportError as error:

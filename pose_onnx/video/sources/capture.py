@@ -54,16 +54,20 @@ class CvCapture:
         self.size = (height, width) if height > 0 and width > 0 else None
 
     def grab(self) -> bool:
+        """Go to the next frame; `False` at the end, or if there is none that can be decoded."""
         return bool(self._opened.grab())
 
     def retrieve(self) -> Image | None:
+        """Return the pixels of the frame that was grabbed, or `None`."""
         done, image = self._opened.retrieve()
         return cast("Image", image) if done else None
 
     def seconds(self) -> float:
+        """Return the time stamp of the frame that was grabbed."""
         return float(self._opened.get(cv2.CAP_PROP_POS_MSEC)) / 1000
 
     def close(self) -> None:
+        """Release the file or device."""
         self._opened.release()
 
 

@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 
 from pose_onnx.core.arrays import F64
-from pose_onnx.video._assign import assign
-from pose_onnx.video._look import alike
-from pose_onnx.video._track import Identity, Track
+from pose_onnx.video.tracking.assign import assign
+from pose_onnx.video.tracking.look import alike
+from pose_onnx.video.tracking.person import Identity, Track
 
 SETTLING_S: Final = 0.2
 """So long after people parted it is decided who is who."""

@@ -4,29 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Final
-
-import numpy as np
+from typing import Any, Final
 
 from pose_onnx.closing import Closing
-from pose_onnx.core.arrays import Image
-from pose_onnx.core.boxes import box_iou
+from pose_onnx.core.images import Color
 from pose_onnx.core.oks import sigmas_of
 from pose_onnx.errors import InputError
 from pose_onnx.pose_estimator import PoseEstimator
-from pose_onnx.poses import Poses
-from pose_onnx.video._assign import assign
-from pose_onnx.video._frame import Frame
-from pose_onnx.video._open import VideoSource, open_source
-from pose_onnx.video._paddle_filter import PaddleFilter
-from pose_onnx.video._schedule import Every, check_every, frames_between
-from pose_onnx.video._smooth import OneEuro, Smoother, Smoothing
-from pose_onnx.video._tracker import Tracker
-
-MATCHING_IOU: Final = 0.3
-"""An expected box that overlaps a detected one so much is of the same person."""
-
-_LEAST_STEP_S: Final = 1e-4
+from pose_onnx.video.frame import Frame
+from pose_onnx.video.session import VideoSession
+from pose_onnx.video.sources.open import VideoSource, open_source
+from pose_onnx.video.tracking.assign import check_can_assign
+from pose_onnx.video.tracking.one_euro import OneEuro, Smoother
+from pose_onnx.video.tracking.paddle_filter import PaddleFilter
+from pose_onnx.video.tracking.schedule import Every, check_every
+from pose_onnx.video.tracking.tracker import Tracker
 
 SMOOTHERS: Final[Mapping[str, Smoother]] = MappingProxyType({"accurate": OneEuro(), "paddle": PaddleFilter()})
 """Smoothing by the name of its preset."""
@@ -37,7 +29,7 @@ class VideoPoseEstimator(Closing):
 
     Args:
         estimator: The models; a `PoseEstimator()` when `None`. Not closed by this object if given.
-        every: The detector looks at every so-manieth frame, and sooner when someone is lost or hard to see;
+        every: The detector looks at every Nth frame, and sooner when someone is lost or hard to see; in
             between, people are followed by their keypoints. `"auto"` chooses by their motion, so that
             someone who comes in is found within half a second.
         smooth: `OneEuro(...)` or another smoother, a preset's name (`"accurate"`, `"paddle"`), or `None`.
@@ -45,6 +37,7 @@ class VideoPoseEstimator(Closing):
 
     Raises:
         InputError: An option that cannot be used.
+        DependencyError: SciPy is not installed (extra `video`).
         PoseOnnxError: One of its kinds; see `PoseEstimator`.
 
     Example:
@@ -65,12 +58,37 @@ class VideoPoseEstimator(Closing):
             raise InputError(
                 f"max_people={max_people!r} was given; give a whole number of 1 or more, or None"
             )
+        check_can_assign()
         self.every = check_every(every)
         self.smooth = _find_smoother(smooth)
         self.max_people = max_people
         self._owned = estimator is None
         self.estimator = PoseEstimator() if estimator is None else estimator
         self._sigmas = sigmas_of(self.estimator.keypoint_model.card)
+
+    def start(self, state: Mapping[str, Any] | None = None) -> VideoSession:
+        """Begin a video whose frames the caller gives, one by one: from a camera's own API or a robot.
+
+        Args:
+            state: What `VideoSession.state` returned: go on after that frame, with the same ids.
+
+        Returns:
+            A session: `session(image, time)` is a `Frame`. Ids begin at 1 in each, unless it goes on.
+
+        Raises:
+            InputError: A state that cannot be used.
+
+        Example:
+            >>> live = video.start()  # doctest: +SKIP
+            >>> while True:  # doctest: +SKIP
+            ...     frame = live(camera.capture_array(), time.monotonic(), color="rgb")
+            ...     robot.look_at(frame.poses)
+        """
+        smoothing = None if self.smooth is None else self.smooth.start()
+        session = VideoSession(self.estimator, Tracker(self._sigmas, self.max_people), smoothing, self.every)
+        if state is not None:
+            session.restore(dict(state))
+        return session
 
     def run(
         self,
@@ -79,15 +97,19 @@ class VideoPoseEstimator(Closing):
         start: float | None = None,
         stop: float | None = None,
         fps: float | None = None,
+        color: Color = "bgr",
+        session: VideoSession | None = None,
     ) -> Iterator[Frame]:
         """Follow people through a video; ids begin at 1 in each.
 
         Args:
-            source: File, folder of frames, camera number, URL, pairs of (seconds, BGR array), or what
-                `open_source` returned (then `start` and `fps` were for that).
+            source: File, folder of frames, camera number, URL, pairs of (seconds, array), or what
+                `open_source` returned (then `start`, `fps` and `color` were for that).
             start: From this time on, seconds.
             stop: Until before this time, seconds.
-            fps: Of a folder of frames, or a file without time stamps.
+            fps: Of a folder of frames; of a file, instead of its own time stamps.
+            color: Channel order of arrays.
+            session: Of `start`, to go on with; a new one when `None`.
 
         Returns:
             The frames, as they are asked for. The source is opened by the first and closed after the last.
@@ -96,43 +118,17 @@ class VideoPoseEstimator(Closing):
             InputError: The source or an option cannot be used.
             SourceError: A camera or stream cannot be opened, or broke and did not come back.
         """
-        tracker = Tracker(self._sigmas, self.max_people)
-        smoothing = None if self.smooth is None else self.smooth.start()
-        last_time, since = 0.0, None
-        with open_source(source, fps=fps, start=start or 0.0) as frames:
+        follow = self.start() if session is None else session
+        with open_source(source, fps=fps, start=start or 0.0, color=color) as frames:
             for index, time, image in frames:
                 if stop is not None and time >= stop:
                     return
-                step = max(time - last_time, _LEAST_STEP_S)
-                between = frames_between(self.every, tracker.tracks, step, unsure=tracker.unsure)
-                detect = since is None or tracker.alarmed or since >= between
-                since = 1 if detect else (since or 0) + 1
-                last_time = time
-                poses = self._follow(tracker, image, time, detect=detect)
-                yield Frame(index, time, image, _smoothed(smoothing, poses, time, image), detect)
-
-    def _follow(self, tracker: Tracker, image: Image, time: float, *, detect: bool) -> Poses:
-        """Find the people at detected and expected boxes, and tell who they are."""
-        boxes, scores = tracker.expect(time)
-        detected = np.zeros(len(boxes), np.bool_)
-        if detect:
-            found = self.estimator.detector(image)
-            overlaps = box_iou(boxes.astype(np.float64), found.boxes.astype(np.float64))
-            missed = sorted(set(range(len(boxes))) - {row for row, _ in assign(overlaps, MATCHING_IOU)})
-            boxes = np.concatenate([found.boxes, boxes[missed]])
-            scores = np.concatenate([found.scores, scores[missed]])
-            detected = np.arange(len(boxes)) < len(found)
-        poses = self.estimator.keypoint_model(image, boxes, box_scores=scores)
-        return tracker.update(image, poses, detected, time, looked=detect)
+                yield follow(image, time, index=index)
 
     def close(self) -> None:
         """Release the models, unless they were given."""
         if self._owned:
             self.estimator.close()
-
-
-def _smoothed(smoothing: Smoothing | None, poses: Poses, time: float, image: Image) -> Poses:
-    return poses if smoothing is None else smoothing(poses, time, (image.shape[0], image.shape[1]))
 
 
 def _find_smoother(smooth: Smoother | str | None) -> Smoother | None:

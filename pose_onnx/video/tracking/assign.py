@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,15 +18,13 @@ def assign(similarity: F64, least: float) -> list[tuple[int, int]]:
         similarity: (N, M).
         least: Pairs below are not made.
 
-    Raises:
-        DependencyError: SciPy is not installed.
     """
     if 0 in similarity.shape:
         return []
     if similarity.size == 1:
         return [(0, 0)] if similarity[0, 0] >= least else []
     allowed = np.where(similarity >= least, similarity, 0)
-    rows, columns = _hungarian(allowed)
+    rows, columns = _hungarian()(allowed, maximize=True)
     return [
         (row, column)
         for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
@@ -32,13 +32,21 @@ def assign(similarity: F64, least: float) -> list[tuple[int, int]]:
     ]
 
 
-def _hungarian(similarity: F64) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def check_can_assign() -> None:
+    """Say at the beginning of a video, not at its second person, that a package is missing.
+
+    Raises:
+        DependencyError: SciPy is not installed.
+    """
     try:
-        from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 (an extra, and slow to import)
+        _hungarian()
     except ImportError as error:
         raise DependencyError(
-            "following several people needs SciPy, which is not installed; install it with: "
-            "pip install 'pose-onnx[video]'"
+            f"following people through a video needs SciPy ({error}); run: pip install 'pose-onnx[video]'"
         ) from error
-    rows, columns = linear_sum_assignment(similarity, maximize=True)
-    return rows, columns
+
+
+def _hungarian() -> Callable[..., tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    from scipy.optimize import linear_sum_assignment  # noqa: PLC0415 (an extra, and slow to import)
+
+    return linear_sum_assignment

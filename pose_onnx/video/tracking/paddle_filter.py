@@ -41,6 +41,7 @@ class PaddleSmoothing:
         self._speed: F64 | None = None
 
     def __call__(self, poses: Poses, time: float, image_size: tuple[int, int]) -> Poses:
+        """Return the poses, filtered if there is exactly one person."""
         del time  # the reference counts frames
         if len(poses) != 1:
             return poses

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pose_onnx.core.arrays import F32, F64
 from pose_onnx.errors import InputError
-from pose_onnx.video._frame import Frame
+from pose_onnx.video.frame import Frame
 
 _CHANNELS = 3  # x, y, score
 
@@ -39,7 +39,8 @@ class PoseHistory:
 
     Times are rounded to a grid of `fps` slots a second, so that a window has the same length whatever the
     frame rate. Choose an `fps` no higher than the video's: slots between two frames stay NaN. People not
-    seen within the window are forgotten, so memory is bounded.
+    seen within the window are forgotten, so memory is bounded. Ids begin anew with each video: at the
+    first frame of another run, everyone is forgotten.
 
     Args:
         seconds: Length of a window.
@@ -54,7 +55,9 @@ class PoseHistory:
             raise InputError(f"seconds={seconds!r} and fps={fps!r} were given; give numbers above 0")
         self.fps = fps
         self.length = max(1, round(seconds * fps))
+        self._run = 0
         self._now = 0
+        self._time = -np.inf
         self._rings: dict[int, F32] = {}
         self._last: dict[int, int] = {}
 
@@ -67,11 +70,20 @@ class PoseHistory:
         """Put the people of the next frame into their rings; of two frames in one slot the later one stays.
 
         Raises:
-            InputError: The poses have no ids.
+            InputError: The poses have no ids, or the frame is of an earlier time or an earlier run.
         """
         poses = frame.poses
         if poses.ids is None:
             raise InputError("the poses have no ids; give frames of VideoPoseEstimator.run")
+        if frame.run > self._run:
+            self._rings, self._last = {}, {}
+            self._run, self._now, self._time = frame.run, 0, -np.inf
+        if frame.run < self._run or frame.time < self._time:
+            raise InputError(
+                f"a frame at {frame.time:.3f} s came after one at {self._time:.3f} s, of the same or a later"
+                " run; use a PoseHistory for each video"
+            )
+        self._time = frame.time
         now = round(frame.time * self.fps)
         self._clear(range(max(self._now, now - self.length) + 1, now + 1))
         self._now = now

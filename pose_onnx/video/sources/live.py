@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from pose_onnx.addresses import redacted
 from pose_onnx.errors import SourceError
-from pose_onnx.video._capture import Capture, open_capture
-from pose_onnx.video._source import FrameSource, TimedImage
+from pose_onnx.video.sources.capture import Capture, open_capture
+from pose_onnx.video.sources.source import FrameSource, TimedImage
 
 _LOG = logging.getLogger(__name__)
 
@@ -38,7 +39,8 @@ class LiveSource(FrameSource):
     Args:
         target: Number of a camera, or address of a stream.
         capture: The same, already opened.
-        start: Frames before this time (seconds) are passed over.
+        fps: Frames per second, where the device does not say.
+        start: Frames before this time (seconds) are skipped.
         reopen: How to open `target` again.
         patience: Seconds without a frame after which the stream is given up.
         first_backoff: Seconds before the first attempt to open it again; doubles from attempt to attempt.
@@ -49,16 +51,17 @@ class LiveSource(FrameSource):
         target: int | str,
         capture: Capture,
         *,
+        fps: float | None = None,
         start: float = 0.0,
         reopen: Opener = open_capture,
         patience: float = PATIENCE_S,
         first_backoff: float = _FIRST_BACKOFF_S,
     ) -> None:
         self.live = True
-        self.fps = capture.fps
+        self.fps = capture.fps or fps
         self.frame_count = None
         self.size = capture.size
-        self.skipped = self.reconnects = 0
+        self.skipped = self.reconnects = self.missing = 0
         self._target, self._start = target, start
         self._reopen, self._patience, self._first_backoff = reopen, patience, first_backoff
         self._news = threading.Condition()
@@ -83,8 +86,8 @@ class LiveSource(FrameSource):
             frame, self._latest = self._latest, None
             if frame is None and not self._stopping.is_set():
                 raise SourceError(
-                    f"{self._target!r} broke and gave no frame for {self._patience:g} s; check that it is "
-                    "still there, then start again"
+                    f"{shown(self._target)} broke and gave no frame for {self._patience:g} s; check that it"
+                    " is still there, then start again"
                 )
             return frame
 
@@ -116,14 +119,14 @@ class LiveSource(FrameSource):
 
     def _open_again(self) -> Capture | None:
         """Open a stream that broke, with growing pauses; `None` if it is given up."""
-        _LOG.warning("%r: the stream broke; opening it again", self._target)
+        _LOG.warning("%s: the stream broke; opening it again", shown(self._target))
         backoff = self._first_backoff
         while time.monotonic() - self._last <= self._patience:
             if self._stopping.wait(backoff):
                 return None
             if (capture := self._reopen(self._target)) is not None:
                 self.reconnects += 1
-                _LOG.warning("%r: opened again (%d)", self._target, self.reconnects)
+                _LOG.warning("%s: opened again (%d)", shown(self._target), self.reconnects)
                 return capture
             backoff = min(2 * backoff, _LONGEST_BACKOFF_S)
         return None
@@ -134,6 +137,11 @@ class LiveSource(FrameSource):
         with self._news:
             self._news.notify_all()
         self._thread.join(_JOIN_S)
+
+
+def shown(target: int | str) -> str:
+    """Return a camera's number or a stream's address as messages show it."""
+    return f"camera {target}" if isinstance(target, int) else repr(redacted(target))
 
 
 def _frames_ahead(capture: Capture) -> int:

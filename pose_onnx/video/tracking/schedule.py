@@ -9,7 +9,7 @@ import numpy as np
 
 from pose_onnx.core.boxes import box_iou
 from pose_onnx.errors import InputError
-from pose_onnx.video._track import Track
+from pose_onnx.video.tracking.person import Track
 
 Every: TypeAlias = int | Literal["auto"]
 """Frames from one detection to the next."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +13,11 @@ from pose_onnx.core.arrays import BOX, F32, F64, Image
 from pose_onnx.core.boxes import box_iou
 from pose_onnx.core.oks import oks, suppress_duplicates
 from pose_onnx.poses import Poses
-from pose_onnx.video._assign import assign
-from pose_onnx.video._identify import Lost, identify, is_within_reach
-from pose_onnx.video._look import alike, looks_of
-from pose_onnx.video._track import Sight, Track, begin, see
+from pose_onnx.video.state import from_json, to_json
+from pose_onnx.video.tracking.assign import assign
+from pose_onnx.video.tracking.identify import Lost, identify, is_within_reach
+from pose_onnx.video.tracking.look import alike, looks_of
+from pose_onnx.video.tracking.person import Sight, Track, begin, see
 
 KEPT_S: Final = 3.0
 """Someone not seen for longer than this is forgotten, and would come back as somebody new."""
@@ -64,6 +66,29 @@ class Tracker:
     def tracks(self) -> tuple[Track, ...]:
         """Who is in view, confirmed or not."""
         return tuple(self._tracks)
+
+    def state(self) -> dict[str, Any]:
+        """Return, as JSON knows it, what `restore` needs."""
+        return {
+            "tracks": [to_json(track) for track in self._tracks],
+            "lost": [to_json(one) for one in self._lost],
+            "last_number": self._last_number,
+            "started": self._started,
+            "alarmed": self.alarmed,
+            "unsure": self.unsure,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was called.
+
+        Raises:
+            KeyError, TypeError, ValueError: It is something else.
+        """
+        self._tracks = [from_json(Track, each) for each in state["tracks"]]
+        self._lost = [from_json(Lost, each) for each in state["lost"]]
+        self._last_number = int(state["last_number"])
+        self._started = bool(state["started"])
+        self.alarmed, self.unsure = bool(state["alarmed"]), bool(state["unsure"])
 
     def expect(self, time: float) -> tuple[F32, F32]:
         """Begin a frame.

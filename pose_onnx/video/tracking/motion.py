@@ -8,8 +8,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_onnx.core.arrays import F64
+from pose_onnx.core.arrays import F32, F64
 
+LEAST_SIZE: Final = 1.0
+"""Of a person, pixels: a box without area is this large, so that nothing is divided by zero."""
 COASTING_S: Final = 1.0
 """Time constant with which the velocity of someone who is not seen dies away."""
 MIN_JOINTS: Final = 3
@@ -17,6 +19,12 @@ MIN_JOINTS: Final = 3
 SCALING_JOINTS: Final = 5
 MOST_SCALING: Final = 1.25
 """A box grows or shrinks with its joints by this factor at most, from one detection to the next."""
+
+
+def person_size(box: F64 | F32) -> float:
+    """Return the unit of length of a person: the square root of the area of the box (4,), in its pixels."""
+    width, height = np.maximum(box[2:] - box[:2], 0).tolist()
+    return max(math.sqrt(width * height), LEAST_SIZE)
 
 
 def coasting(passed: float) -> float:

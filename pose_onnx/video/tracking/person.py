@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from pose_onnx.core.arrays import F64
 from pose_onnx.poses import JOINT_THRESHOLD
-from pose_onnx.video._motion import MIN_JOINTS, carry_box, coasting, follow, include, median
+from pose_onnx.video.tracking.motion import (
+    MIN_JOINTS,
+    carry_box,
+    coasting,
+    follow,
+    include,
+    median,
+    person_size,
+)
 
 VELOCITY_S: Final = 0.15
 """Time constant with which the velocity follows what is measured."""
@@ -53,10 +61,6 @@ class Sight:
         middle: F64 = (self.box[:2] + self.box[2:]) / 2
         return middle
 
-    def size(self) -> float:
-        """Return the square root of the box's area, pixels."""
-        return float(np.sqrt(np.prod(self.box[2:] - self.box[:2])))
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Identity:
@@ -67,7 +71,7 @@ class Identity:
         time: When last seen and free, seconds.
         place: (2,), where, image pixels.
         drift: (2,), usual velocity, pixels per second.
-        size: Usual square root of the box's area, pixels.
+        size: Usual `person_size`, pixels.
         quality: Usual mean score of the joints.
         look: (D,), usual colours.
     """
@@ -130,7 +134,7 @@ class Track:
 def begin(sight: Sight, time: float) -> Track:
     """Return the track of someone seen for the first time."""
     still = np.zeros(2)
-    identity = Identity(0, time, sight.place(), still, sight.size(), sight.quality(), sight.look)
+    identity = Identity(0, time, sight.place(), still, person_size(sight.box), sight.quality(), sight.look)
     mixed_at = -np.inf if sight.free else time
     return Track(sight, sight, identity, time, time, time, mixed_at, still)
 
@@ -165,7 +169,7 @@ def _learn(identity: Identity, sight: Sight, velocity: F64, time: float) -> Iden
         time,
         sight.place(),
         follow(identity.drift, velocity, passed, USUAL_S),
-        float(follow(identity.size, sight.size(), passed, USUAL_S)),
+        float(follow(identity.size, person_size(sight.box), passed, USUAL_S)),
         float(follow(identity.quality, sight.quality(), passed, USUAL_S)),
         follow(identity.look, sight.look, passed, USUAL_S),
     )

@@ -6,28 +6,39 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from pose_onnx.core.images import Color
 from pose_onnx.errors import InputError
 from pose_onnx.image_files import load_image
-from pose_onnx.video._source import FrameSource, TimedImage
+from pose_onnx.video.sources.source import FrameSource, TimedImage
 
 
 class IterableSource(FrameSource):
-    """Pairs of a time in seconds and an (H, W, 3) uint8 array, BGR; times must increase.
+    """Pairs of a time in seconds and an (H, W, 3) uint8 array; times must increase.
 
     Args:
         frames: The pairs.
         fps: Frames per second, if known.
-        start: Frames before this time (seconds) are passed over.
+        start: Frames before this time (seconds) are skipped.
+        first: Frames before this index are skipped.
+        color: Channel order of the arrays.
     """
 
-    def __init__(self, frames: Iterable[Any], *, fps: float | None = None, start: float = 0.0) -> None:
+    def __init__(
+        self,
+        frames: Iterable[Any],
+        *,
+        fps: float | None = None,
+        start: float = 0.0,
+        first: int = 0,
+        color: Color = "bgr",
+    ) -> None:
         self.live = False
         self.fps = fps
         self.frame_count = len(frames) if isinstance(frames, list | tuple) else None
         self.size = None
-        self.skipped = self.reconnects = 0
+        self.skipped = self.reconnects = self.missing = 0
         self._frames = frames
-        self._start = start
+        self._start, self._first, self._color = start, first, color
 
     def __iter__(self) -> Iterator[TimedImage]:
         previous = -math.inf
@@ -38,8 +49,8 @@ class IterableSource(FrameSource):
                     f"frame {index} has the time {time!r} after {previous!r}; give seconds that increase"
                 )
             previous = time
-            if time >= self._start:
-                yield index, time, load_image(pixels)
+            if time >= self._start and index >= self._first:
+                yield index, time, load_image(pixels, color=self._color)
 
     def close(self) -> None:
         """Nothing is held: the iterable is the caller's."""

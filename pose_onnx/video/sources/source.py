@@ -25,6 +25,8 @@ class FrameSource(Closing):
         frame_count: Frames as the source states it; `None` where it does not.
         size: Height and width, pixels; `None` where it is not known beforehand.
         skipped: Frames so far that could not be decoded.
+        missing: Once the end is reached: frames that the container promises and that did not come, since the
+            file is cut or the server went away. An estimate where it states its length only.
         reconnects: How often so far a stream that broke was opened again.
     """
 
@@ -33,6 +35,7 @@ class FrameSource(Closing):
     frame_count: int | None
     size: tuple[int, int] | None
     skipped: int
+    missing: int
     reconnects: int
 
     @abstractmethod

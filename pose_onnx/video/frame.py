@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from pose_onnx.core.arrays import Image
 from pose_onnx.poses import Poses
+
+ASSUMED_FPS: Final = 25.0
+"""Frames per second where neither the source nor the caller says."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,6 +22,7 @@ class Frame:
         image: (H, W, 3) uint8, BGR.
         poses: The people, with `ids`, in the order of their ids.
         detected: Whether the detector ran on this frame; if not, people were followed.
+        run: Of which run or session it is, a number that grows in this process: ids are of that run alone.
     """
 
     index: int
@@ -25,3 +30,4 @@ class Frame:
     image: Image
     poses: Poses
     detected: bool
+    run: int = 0

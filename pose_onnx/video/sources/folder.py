@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pose_onnx.errors import InputError
 from pose_onnx.image_files import IMAGE_SUFFIXES, load_image
-from pose_onnx.video._file import ASSUMED_FPS
-from pose_onnx.video._source import FrameSource, TimedImage
+from pose_onnx.video.frame import ASSUMED_FPS
+from pose_onnx.video.sources.source import FrameSource, TimedImage
 
 _LOG = logging.getLogger(__name__)
 
@@ -21,13 +21,14 @@ class FolderSource(FrameSource):
     Args:
         folder: The folder.
         fps: Frames per second, since pictures do not say; 25 when `None`.
-        start: Frames before this time (seconds) are passed over.
+        start: Frames before this time (seconds) are skipped.
+        first: Frames before this index are skipped.
 
     Raises:
         InputError: No picture in it.
     """
 
-    def __init__(self, folder: Path, *, fps: float | None = None, start: float = 0.0) -> None:
+    def __init__(self, folder: Path, *, fps: float | None = None, start: float = 0.0, first: int = 0) -> None:
         found = (path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
         self._paths = sorted(found, key=natural_key)
         if not self._paths:
@@ -39,12 +40,12 @@ class FolderSource(FrameSource):
         self.fps = self._rate
         self.frame_count = len(self._paths)
         self.size = None
-        self.skipped = self.reconnects = 0
-        self._start = start
+        self.skipped = self.reconnects = self.missing = 0
+        self._start, self._first = start, first
 
     def __iter__(self) -> Iterator[TimedImage]:
         for index, path in enumerate(self._paths):
-            if index / self._rate < self._start:
+            if index / self._rate < self._start or index < self._first:
                 continue
             try:
                 image = load_image(path)

@@ -7,23 +7,28 @@ Interactive Systems", CHI 2012: a low-pass filter whose cutoff frequency grows w
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 
 from pose_onnx.core.arrays import F32, F64
 from pose_onnx.errors import InputError
 from pose_onnx.poses import Poses
+from pose_onnx.video.state import from_json, to_json
+from pose_onnx.video.tracking.motion import person_size
 
 SURE_SCORE: Final = 0.4
 """A joint with this score or more is followed at full rate; below, in proportion to its score."""
-_LEAST_SIZE: Final = 1.0  # pixels
 _LEAST_SPEED: Final = 1e-9  # sizes per second; keeps the division finite
 
 
 class Smoothing(Protocol):
-    """Smooths one video."""
+    """Smooths one video.
+
+    One that also has `state()`, JSON-ready, and `restore(state)` can be saved with its session.
+    """
 
     def __call__(self, poses: Poses, time: float, image_size: tuple[int, int]) -> Poses:
         """Return the poses of the next frame, smoothed.
@@ -134,6 +139,7 @@ class OneEuroSmoothing:
         self._people: dict[int, FilterState] = {}
 
     def __call__(self, poses: Poses, time: float, image_size: tuple[int, int]) -> Poses:
+        """Return the poses with their keypoints filtered."""
         del image_size
         if poses.ids is None:
             raise InputError("the poses have no ids; smooth those of a VideoPoseEstimator")
@@ -153,8 +159,14 @@ class OneEuroSmoothing:
         self._people = people
         return replace(poses, keypoints=keypoints)
 
+    def state(self) -> dict[str, Any]:
+        """Return, as JSON knows it, what `restore` needs."""
+        return {str(person): to_json(state) for person, state in self._people.items()}
 
-def person_size(box: F32) -> float:
-    """Return the square root of a box's area, pixels."""
-    width, height = (box[2:] - box[:2]).tolist()
-    return max(math.sqrt(width * height), _LEAST_SIZE)
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was called.
+
+        Raises:
+            KeyError, TypeError, ValueError: It is something else.
+        """
+        self._people = {int(person): from_json(FilterState, each) for person, each in state.items()}

@@ -1,0 +1,28 @@
+"""Addresses without their secrets, for messages, logs and results."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_HIDDEN: Final = "***"
+# RFC 3986, section 3.2: user information stands between "//" and the last "@" before the path.
+_USER: Final = re.compile(r"^([a-z][a-z0-9+.-]*://)[^/?#]*@", re.IGNORECASE)
+_PRIVATE_FIELDS: Final = r"pass|pwd|token|secret|signature|credential|api_?key|auth|^key$|^sig$"
+_FIELD: Final = re.compile(r"([?&;])([^=&;#]*)=([^&;#]*)")
+
+
+def redacted(address: str) -> str:
+    """Return an address with `***` in place of user and password, and of the query's secrets.
+
+    What is no address, such as a path, is returned as it is.
+    """
+    if not re.match(r"[a-z][a-z0-9+.-]*://", address, re.IGNORECASE):
+        return address
+    return _FIELD.sub(_without_secret, _USER.sub(rf"\g<1>{_HIDDEN}@", address))
+
+
+def _without_secret(field: re.Match[str]) -> str:
+    mark, name, value = field.groups()
+    is_secret = value and re.search(_PRIVATE_FIELDS, name, re.IGNORECASE)
+    return f"{mark}{name}={_HIDDEN if is_secret else value}"

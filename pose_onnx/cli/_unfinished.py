@@ -1,0 +1,124 @@
+"""What `pose-onnx video` keeps beside its outputs until it is done, so that `--resume` can go on.
+
+A folder `.NAME.unfinished` beside the first output holds the finished parts of the annotated video and
+`progress.json`, which is replaced as a whole. What was done after it was written is done again.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from pose_onnx import InputError
+from pose_onnx.errors import OutputError
+from pose_onnx.files import atomic_write_bytes, cannot_write
+from pose_onnx.video import Frame
+from pose_onnx.video.outputs.parts import Part
+
+_SCHEMA: Final = "pose_onnx.unfinished/1"
+_PROGRESS: Final = "progress.json"
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        first: Index of the frame to go on with.
+        session: State of the video session; `None` at the beginning.
+        frames: That were written.
+        people: The highest id so far, and so the number of people.
+        skipped: Frames that could not be decoded.
+        size: Height and width of the annotated video; `None` at the beginning.
+        parts: Its finished parts.
+    """
+
+    first: int = 0
+    session: dict[str, Any] | None = None
+    frames: int = 0
+    people: int = 0
+    skipped: int = 0
+    size: tuple[int, int] | None = None
+    parts: list[Part] = field(default_factory=list)
+
+    def add(self, frame: Frame) -> None:
+        """Count a frame that was written."""
+        self.first, self.frames = frame.index + 1, self.frames + 1
+        if frame.poses.ids is not None:
+            self.people = max([self.people, *frame.poses.ids.tolist()])
+
+
+class Unfinished:
+    """The folder of a run.
+
+    Args:
+        output: The first of its outputs.
+        run: What makes the results, as JSON knows it; a run is not continued with anything else.
+    """
+
+    def __init__(self, output: Path, run: Mapping[str, Any]) -> None:
+        self.folder, self._output = folder_of(output), output
+        self._run = json.loads(json.dumps(run))
+
+    def begin(self) -> Progress:
+        """Forget an earlier run, and begin.
+
+        Raises:
+            OutputError: The folder cannot be written.
+        """
+        self.remove()
+        try:
+            self.folder.mkdir()
+        except OSError as error:
+            raise OutputError(cannot_write(self._output, error)) from error
+        self.save(Progress())
+        return Progress()
+
+    def load(self) -> Progress:
+        """Return how far the earlier run came.
+
+        Raises:
+            InputError: It was of other frames, models or options, or the file is damaged.
+        """
+        path = self.folder / _PROGRESS
+        try:
+            value = json.loads(path.read_bytes())
+            before, values = value["run"], value["progress"]
+            if value["schema"] != _SCHEMA:
+                raise ValueError(value["schema"])  # noqa: TRY301 (said below)
+            values["parts"] = [Part(**part) for part in values["parts"]]
+            values["size"] = values["size"] and tuple(values["size"])
+            progress = Progress(**values)
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{str(path)!r} cannot be used ({error!r}); begin anew with --overwrite"
+            ) from error
+        names = sorted(before.keys() | self._run.keys())
+        if different := [name for name in names if before.get(name) != self._run.get(name)]:
+            raise InputError(
+                f"the unfinished run cannot be continued: its {' and '.join(different)} and this run's"
+                " differ; run with the same, or begin anew with --overwrite"
+            )
+        return progress
+
+    def save(self, progress: Progress) -> None:
+        """Replace what is known of the run.
+
+        Raises:
+            OutputError: The disk is full, ...
+        """
+        value = {"schema": _SCHEMA, "run": self._run, "progress": asdict(progress)}
+        atomic_write_bytes(self.folder / _PROGRESS, json.dumps(value).encode())
+
+    def remove(self) -> None:
+        """Delete the folder; the run is done."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def folder_of(output: Path) -> Path:
+    """Return where a run whose first output is this one keeps what is unfinished."""
+    return output.with_name(f".{output.name}.unfinished")

@@ -1,0 +1,133 @@
+"""Frames of one video, one by one: where the people are, who they are, and whether to look for more."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any, Final
+
+import numpy as np
+
+from pose_onnx.core.arrays import Image
+from pose_onnx.core.boxes import box_iou
+from pose_onnx.core.images import Color
+from pose_onnx.errors import InputError
+from pose_onnx.image_files import load_image
+from pose_onnx.pose_estimator import PoseEstimator
+from pose_onnx.poses import Poses
+from pose_onnx.video.frame import Frame
+from pose_onnx.video.tracking.assign import assign
+from pose_onnx.video.tracking.one_euro import Smoothing
+from pose_onnx.video.tracking.schedule import Every, frames_between
+from pose_onnx.video.tracking.tracker import Tracker
+
+MATCHING_IOU: Final = 0.3
+"""An expected box that overlaps a detected one so much is of the same person."""
+
+_runs = itertools.count(1)
+
+
+class VideoSession:
+    """Follows the people of one video through frames that the caller gives; see `VideoPoseEstimator.start`.
+
+    Args:
+        estimator: The models.
+        tracker: Knows who is who.
+        smoothing: Steadies the keypoints.
+        every: Frames from one detection to the next.
+    """
+
+    def __init__(
+        self, estimator: PoseEstimator, tracker: Tracker, smoothing: Smoothing | None, every: Every
+    ) -> None:
+        self._estimator, self._tracker, self._smoothing = estimator, tracker, smoothing
+        self._every = every
+        self._run = next(_runs)
+        self._index = -1
+        self._time = -math.inf
+        self._since_detection = 0  # frames; 0 before the first
+
+    def __call__(self, image: Image, time: float, *, index: int | None = None, color: Color = "bgr") -> Frame:
+        """Find the people in the next frame.
+
+        Args:
+            image: (H, W, 3) uint8.
+            time: Seconds, more than before.
+            index: Number of the frame, more than before; the next when `None`.
+            color: Channel order of `image`.
+
+        Returns:
+            The frame; its `image` is BGR.
+
+        Raises:
+            InputError: The image, the time or the index cannot be used.
+        """
+        index = self._index + 1 if index is None else index
+        if not (self._time < time < math.inf and index > self._index):
+            raise InputError(
+                f"frame {index} at {time!r} s was given after frame {self._index} at {self._time!r} s; give"
+                " indices and seconds that increase, and call start() for another video"
+            )
+        pixels = load_image(image, color=color)
+        detect = self._is_detection_due(time)
+        poses = self._follow(pixels, time, detect=detect)
+        if self._smoothing is not None:
+            poses = self._smoothing(poses, time, (pixels.shape[0], pixels.shape[1]))
+        self._index, self._time = index, time
+        self._since_detection = 1 if detect else self._since_detection + 1
+        return Frame(index, time, pixels, poses, detect, self._run)
+
+    def _is_detection_due(self, time: float) -> bool:
+        if not self._since_detection or self._tracker.alarmed:
+            return True
+        step = time - self._time
+        between = frames_between(self._every, self._tracker.tracks, step, unsure=self._tracker.unsure)
+        return self._since_detection >= between
+
+    def _follow(self, image: Image, time: float, *, detect: bool) -> Poses:
+        """Find the people at detected and expected boxes, and tell who they are."""
+        boxes, scores = self._tracker.expect(time)
+        detected = np.zeros(len(boxes), np.bool_)
+        if detect:
+            found = self._estimator.detector(image)
+            overlaps = box_iou(boxes.astype(np.float64), found.boxes.astype(np.float64))
+            missed = sorted(set(range(len(boxes))) - {row for row, _ in assign(overlaps, MATCHING_IOU)})
+            boxes = np.concatenate([found.boxes, boxes[missed]])
+            scores = np.concatenate([found.scores, scores[missed]])
+            detected = np.arange(len(boxes)) < len(found)
+        poses = self._estimator.keypoint_model(image, boxes, box_scores=scores)
+        return self._tracker.update(image, poses, detected, time, looked=detect)
+
+    def state(self) -> dict[str, Any]:
+        """Return, as JSON knows it, what `VideoPoseEstimator.start` needs to go on after the last frame.
+
+        Raises:
+            InputError: The smoother cannot be saved.
+        """
+        smoothing = None
+        if self._smoothing is not None:
+            if not hasattr(self._smoothing, "state"):
+                raise InputError(f"a {type(self._smoothing).__name__} has no state(); use OneEuro or None")
+            smoothing = self._smoothing.state()
+        return {
+            "index": self._index,
+            "time": self._time,
+            "since_detection": self._since_detection,
+            "tracker": self._tracker.state(),
+            "smoothing": smoothing,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on after the frame after which `state` was called, in a session of the same settings.
+
+        Raises:
+            InputError: It is no state of such a session.
+        """
+        try:
+            self._index, self._time = int(state["index"]), float(state["time"])
+            self._since_detection = int(state["since_detection"])
+            self._tracker.restore(state["tracker"])
+            if self._smoothing is not None:
+                self._smoothing.restore(state["smoothing"])  # type: ignore[attr-defined]  # it had state()
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise InputError(f"this is no state of a video with these settings ({error!r})") from error

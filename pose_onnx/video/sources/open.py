@@ -1,0 +1,125 @@
+"""From what a caller names to frames: a table of kinds, the first that fits is taken."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+
+from pose_onnx.addresses import redacted
+from pose_onnx.core.arrays import Image
+from pose_onnx.core.images import Color
+from pose_onnx.errors import InputError, SourceError
+from pose_onnx.video.sources.capture import open_capture
+from pose_onnx.video.sources.file import FileSource, open_file
+from pose_onnx.video.sources.folder import FolderSource
+from pose_onnx.video.sources.live import LiveSource, shown
+from pose_onnx.video.sources.pairs import IterableSource
+from pose_onnx.video.sources.source import FrameSource
+
+VideoSource: TypeAlias = str | os.PathLike[str] | int | Iterable[tuple[float, Image]] | FrameSource
+"""Path of a file or a folder of frames, camera number, URL, or pairs of (seconds, array)."""
+
+_URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    fps: float | None
+    start: float
+    first: int
+    color: Color
+
+
+def open_source(
+    source: VideoSource,
+    *,
+    fps: float | None = None,
+    start: float = 0.0,
+    first: int = 0,
+    color: Color = "bgr",
+) -> FrameSource:
+    """Open something that has frames.
+
+    Args:
+        source: Path of a video file (every frame is given) or of a folder of pictures (in natural order);
+            number of a camera, or address of a stream (only the newest frame is given) or of a file on a
+            server; pairs of (seconds, (H, W, 3) uint8 array). One that is open is returned as it is.
+        fps: Frames per second of a folder (25 when `None`). Of a file: instead of its own time stamps; raw
+            streams (.h264, .hevc) have none.
+        start: Frames before this time, in seconds, are skipped.
+        first: Frames before this index are skipped. Not for cameras and streams.
+        color: Channel order of arrays.
+
+    Returns:
+        Frames, to be used in a `with` block.
+
+    Raises:
+        InputError: No such file, no frames in it, or an option that cannot be used.
+        SourceError: The camera or stream cannot be opened.
+    """
+    if fps is not None and not 0 < fps < math.inf:
+        raise InputError(f"fps={fps!r} was given; give frames per second above 0")
+    if not 0 <= start < math.inf:
+        raise InputError(f"start={start!r} was given; give seconds of 0 or more")
+    if first < 0:
+        raise InputError(f"first={first!r} was given; give a frame's index, 0 or more")
+    for fits, open_kind in _KINDS:
+        if fits(source):
+            return open_kind(source, _Options(fps, start, first, color))
+    raise InputError(
+        f"a {type(source).__name__} is no source of frames; give a video file, a folder of frames, a "
+        "camera's number, a URL, or pairs of (seconds, array)"
+    )
+
+
+def _open_stream(source: int | str, options: _Options) -> FrameSource:
+    if (capture := open_capture(source)) is None:
+        raise SourceError(_cannot_open(source))
+    if capture.frame_count is not None:  # a file on a server
+        return FileSource(str(source), capture, fps=options.fps, start=options.start, first=options.first)
+    if options.first:
+        capture.close()
+        raise InputError(f"{shown(source)} is live, so nobody knows its frame {options.first}; leave it out")
+    return LiveSource(source, capture, fps=options.fps, start=options.start)
+
+
+def _cannot_open(source: int | str) -> str:
+    if isinstance(source, int):
+        return f"camera {source} cannot be opened; check that it is there and that no other program uses it"
+    return (
+        f"{redacted(source)!r} cannot be opened; check the address, and that the server sends video that"
+        " FFmpeg reads"
+    )
+
+
+def _open_path(source: str | os.PathLike[str], options: _Options) -> FrameSource:
+    path = Path(source)
+    kind = FolderSource if path.is_dir() else open_file
+    return kind(path, fps=options.fps, start=options.start, first=options.first)
+
+
+def _open_pairs(source: Iterable[Any], options: _Options) -> FrameSource:
+    return IterableSource(
+        source, fps=options.fps, start=options.start, first=options.first, color=options.color
+    )
+
+
+def _is_camera(source: object) -> bool:
+    return isinstance(source, int) and not isinstance(source, bool) and source >= 0
+
+
+_KINDS: Final[tuple[tuple[Callable[[object], bool], Callable[[Any, _Options], FrameSource]], ...]] = (
+    (lambda source: isinstance(source, FrameSource), lambda source, _: source),
+    (_is_camera, lambda source, options: _open_stream(int(source), options)),
+    (lambda source: isinstance(source, str) and bool(_URL.match(source)), _open_stream),
+    (lambda source: isinstance(source, str | os.PathLike), _open_path),
+    (lambda source: isinstance(source, Iterable) and not isinstance(source, np.ndarray), _open_pairs),
+)
+"""Which sources are of a kind, and how it is opened."""

@@ -1,0 +1,89 @@
+"""How much of a video its container promises, asked only when fewer frames came than it seems to hold.
+
+OpenCV's number of frames is exact for MP4; for Matroska and WebM it is made of the length of the longest
+track and a guessed rate. So before a file is called cut, PyAV looks at what it says of its pictures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from av import VideoStream
+    from av.container import InputContainer
+
+_TIMEOUT_S: Final = 10.0
+_STAMP_TAG: Final = "DURATION"  # Matroska: when a track ends; a language may follow the name
+_COUNTED: Final = "mp4"  # of the names of MP4's family, whose index has each frame
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What a container says of its pictures; one of the two.
+
+    Attributes:
+        frames: How many are shown.
+        seconds: When the last one ends, from the first on.
+    """
+
+    frames: int | None = None
+    seconds: float | None = None
+
+
+def promise_of(address: str, frame_count: int, fps: float) -> Promise:
+    """Return what the container of a video promises.
+
+    Args:
+        address: Path or URL.
+        frame_count: As OpenCV says.
+        fps: Frames per second, as OpenCV says.
+    """
+    try:
+        import av  # noqa: PLC0415 (an extra; without it OpenCV's word is taken)
+    except ImportError:
+        return Promise(seconds=frame_count / fps)
+    try:
+        with av.open(address, timeout=_TIMEOUT_S) as container:
+            return _promise(container, container.streams.video[0])
+    except (av.FFmpegError, IndexError):  # a server that went away, ...
+        return Promise(seconds=frame_count / fps)
+
+
+def _promise(container: InputContainer, pictures: VideoStream) -> Promise:
+    start = float((pictures.start_time or 0) * (pictures.time_base or 0))
+    if pictures.frames and _COUNTED in container.format.name.split(","):
+        # An edit list hides frames that are in the file.
+        hidden = sum(packet.is_discard for packet in container.demux(pictures))
+        return Promise(frames=pictures.frames - hidden)
+    if pictures.frames and pictures.average_rate:
+        return Promise(seconds=float(pictures.frames / pictures.average_rate))
+    stamps = [value for name, value in pictures.metadata.items() if name.startswith(_STAMP_TAG)]
+    if stamps:
+        return Promise(seconds=_seconds(stamps[0]) - start)
+    return Promise(seconds=_by_longest_track(container, pictures) - start)
+
+
+def _by_longest_track(container: InputContainer, pictures: VideoStream) -> float:
+    """Return when the pictures end, if any track reaches the container's end; else that end."""
+    ends: dict[int, float] = {}
+    longest = 0.0
+    for packet in container.demux():
+        if packet.pts is not None:
+            end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+            ends[packet.stream.index] = max(ends.get(packet.stream.index, 0.0), end)
+            longest = max(longest, float((packet.duration or 0) * packet.time_base))
+    stated = _end(container)
+    is_whole = max(ends.values(), default=0.0) >= stated - longest
+    return ends.get(pictures.index, 0.0) if is_whole else stated
+
+
+def _end(container: Any) -> float:
+    microsecond = 1e-6  # libavformat's AV_TIME_BASE
+    return ((container.start_time or 0) + (container.duration or 0)) * microsecond
+
+
+def _seconds(stamp: str) -> float:
+    """Return the seconds of a time as "00:01:02.500"."""
+    hours, minutes, seconds = stamp.split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
