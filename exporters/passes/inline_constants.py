@@ -26,11 +26,13 @@ _READERS: Final[Mapping[str, Callable[[Any], Array]]] = MappingProxyType(
 
 def run(graph: Graph) -> None:
     """See the module."""
+    inlined = []
     for node in graph.of_type("Constant"):
         ((attribute, value),) = node.attributes.items()
         if attribute in _READERS:
             graph.constants[node.outputs[0]] = np.asarray(_READERS[attribute](value))
-            graph.drop([node])
+            inlined.append(node)
+    graph.drop(inlined)
     bypass(graph, list(graph.of_type("Identity")))
 
 
