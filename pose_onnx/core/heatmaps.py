@@ -44,7 +44,7 @@ def decode_heatmaps(heatmaps: F32, *, blur_kernel: int = 3, max_step: float | No
         scores: (N, K) float32, the value of the highest cell of the map as it was given.
 
     Raises:
-        InputError: `heatmaps` is no (N, K, h, w) array, has no cells, or holds NaN at a peak.
+        InputError: `heatmaps` is not an (N, K, h, w) array, has no cells, or holds NaN or infinity.
     """
     if heatmaps.ndim != _HEATMAP_RANK or 0 in heatmaps.shape[1:]:
         raise InputError(f"heatmaps have shape {heatmaps.shape}; give (N, K, h, w) with at least one cell")
@@ -65,12 +65,18 @@ def find_peaks(maps: F32) -> tuple[NDArray[np.int64], F32]:
     """Return the highest cell of each map, (M, 2) xy, and its value, (M,).
 
     Of several equal cells the first in reading order is taken; (0, 0) where no value is above 0.
+
+    Raises:
+        InputError: A map holds NaN or infinity.
     """
     flat = maps.reshape(len(maps), maps.shape[1] * maps.shape[2])
     index = flat.argmax(axis=1)
     scores = flat[np.arange(len(flat)), index]
-    if np.isnan(scores).any():
-        raise InputError("the heatmaps hold NaN; check the model and the precision that it was exported with")
+    # NaN and +inf anywhere are their map's highest value; only -inf is not.
+    if not (np.isfinite(scores).all() and np.isfinite(flat.min(initial=0))):
+        raise InputError(
+            "the heatmaps hold NaN or infinity; check the model and the precision that it was exported with"
+        )
     rows, columns = np.divmod(index, maps.shape[2])
     return np.stack([columns, rows], axis=1) * (scores > 0)[:, None], scores
 

@@ -126,12 +126,22 @@ def test_max_step_cuts_each_axis() -> None:
     np.testing.assert_allclose(cut, cells + np.clip(free - cells, -1, 1), atol=1e-5)
 
 
+def one_cell(value: float) -> np.ndarray:
+    """Return a map with a good peak and one other cell of this value."""
+    heatmaps = np.full((1, 1, 8, 8), 0.1, np.float32)
+    heatmaps[0, 0, 4, 3:5] = 0.9, value
+    return heatmaps
+
+
 @pytest.mark.parametrize(
     ("heatmaps", "options", "words"),
     [
         (np.zeros((17, 32, 24), np.float32), {}, "(17, 32, 24)"),
         (np.zeros((1, 17, 0, 24), np.float32), {}, "at least one cell"),
         (np.full((1, 1, 8, 8), math.nan, np.float32), {}, "NaN"),
+        (one_cell(math.nan), {}, "NaN"),
+        (one_cell(math.inf), {}, "infinity"),
+        (one_cell(-math.inf), {}, "infinity"),
         (np.ones((1, 1, 8, 8), np.float32), {"blur_kernel": 4}, "odd"),
     ],
 )

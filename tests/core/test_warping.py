@@ -54,3 +54,29 @@ def test_far_outside_is_black(shift: float) -> None:
 def test_an_empty_region_is_black() -> None:
     image = np.full((120, 160, 3), 255, np.uint8)
     assert not warp(image, np.eye(2, 3), np.array([10, 10, 10, 50]), (128, 96)).any()
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("scale", [0.001, 0.07, 0.9, 2.5])
+def test_a_side_that_remap_does_not_take(scale: float, *, turned: bool) -> None:
+    """The same pixels as from a cut-out, for a crop at the far end; and the whole length in one crop."""
+    image = np.random.default_rng(1).integers(0, 256, (40, 70_000, 3), np.uint8)
+    image = image.transpose(1, 0, 2) if turned else image
+    end = 69_000
+    shift = -scale * end
+    size = (64, 96)
+    given = np.array([[scale, 0, 0 if turned else shift], [0, scale, shift if turned else 0]])
+    large = warp(image, given, np.array([0, 0, *image.shape[1::-1]]), size)
+    cut = image[40_000:] if turned else image[:, 40_000:]
+    moved = given.copy()
+    moved[1 if turned else 0, 2] += scale * 40_000
+    if scale > 0.01:  # else the crop reads what was cut off
+        assert (warp(cut, moved, np.array([0, 0, *cut.shape[1::-1]]), size) == large).mean() > 0.999
+    assert large.any()
+
+
+def test_a_panorama_is_seen_whole() -> None:
+    image = np.zeros((30, 300_000, 3), np.uint8)
+    image[:, 299_000:] = 255
+    crop = warp(image, np.array([[1e-3, 0, 0], [0, 1, 0]]), np.array([0, 0, 300_000, 30]), (30, 300))
+    assert np.flatnonzero(crop[5, :, 0]).tolist() == [299]
