@@ -77,8 +77,7 @@ class KeypointModel(Closing):
     ) -> None:
         if batch_size is not None and batch_size < 1:
             raise InputError(f"batch_size={batch_size!r} was given; give a whole number of 1 or more")
-        threads = default_threads() if threads is None else threads
-        check_threads(threads)
+        threads = default_threads() if threads is None else check_threads(threads)
         self.preset = find_preset(preset)
         self.flip = flip
         # People on threads of their own, rather than threads inside a run, wherever the engine can do that.

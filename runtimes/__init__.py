@@ -1,13 +1,13 @@
 """Adapters to inference engines: one file each, behind one four-member protocol."""
 
 from pose_onnx.runtimes._checks import check_feeds
+from pose_onnx.runtimes._cores import default_threads
 from pose_onnx.runtimes._protocol import Runtime, Tensor, TensorSpec
 from pose_onnx.runtimes._registry import (
     BACKENDS,
     Backend,
     backend_for,
     backend_names,
-    default_threads,
     installed_backends,
     is_parallel,
     model_suffix,

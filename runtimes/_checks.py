@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import index
 from pathlib import Path
+from typing import SupportsIndex
 
 import numpy as np
 
@@ -38,22 +40,29 @@ def check_feeds(feeds: Mapping[str, Tensor], specs: tuple[TensorSpec, ...]) -> N
             )
 
 
-def check_threads(threads: int) -> None:
-    """Refuse a thread count that no engine could honour.
+def check_threads(threads: SupportsIndex) -> int:
+    """Return a thread count as an `int`, NumPy's whole numbers included.
 
     Raises:
         InputError: `threads` is not a whole number of 1 or more.
     """
-    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+    try:
+        count = 0 if isinstance(threads, bool) else index(threads)
+    except TypeError:
+        count = 0
+    if count < 1:
         raise InputError(f"threads={threads!r} was given; give a whole number of 1 or more")
+    return count
 
 
 def check_model_file(path: Path) -> None:
     """Refuse what cannot be a model file before an engine sees it.
 
     Raises:
-        ModelFileError: The path does not exist, is a directory, cannot be read, or is empty.
+        ModelFileError: The path does not exist, is a directory or a pipe, cannot be read, or is empty.
     """
+    if path.is_fifo() or path.is_char_device():  # reading one may never end
+        raise ModelFileError(f"{str(path)!r} is not a regular file; give the path of a model file")
     try:
         with path.open("rb") as file:
             is_empty = not file.read(1)

@@ -16,6 +16,7 @@ from typing import Any, Final, cast
 from pose_onnx.errors import DependencyError, InputError, ModelFileError, PoseOnnxError, UnknownNameError
 from pose_onnx.runtimes._admission import admit
 from pose_onnx.runtimes._checks import check_model_file, check_model_folder, check_threads
+from pose_onnx.runtimes._cores import default_threads
 from pose_onnx.runtimes._protocol import Runtime
 
 ENTRY_POINT_GROUP: Final = "pose_onnx.runtimes"
@@ -65,13 +66,6 @@ BACKENDS: Final = MappingProxyType(
     }
 )
 """Ours, by name. Of several that run the same files the first is the one that a file's name stands for."""
-
-
-def default_threads() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def backend_names() -> tuple[str, ...]:
@@ -144,8 +138,7 @@ def open_runtime(
         ModelFileError: The file is missing, empty, broken or of another format.
     """
     adapter = _load_adapter(backend)
-    threads = default_threads() if threads is None else threads
-    check_threads(threads)
+    threads = default_threads() if threads is None else check_threads(threads)
     file = Path(path)
     _check_model(file, backend)
     try:

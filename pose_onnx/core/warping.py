@@ -84,9 +84,7 @@ def warp_all(
         yield pixels
 
 
-def _warp_large(
-    pixels: Image, image_to_input: F64, start: tuple[int, int], size: tuple[int, int]
-) -> Image:
+def _warp_large(pixels: Image, image_to_input: F64, start: tuple[int, int], size: tuple[int, int]) -> Image:
     """Resample a region that is larger than `cv2.remap` takes.
 
     Only two columns are read for each column of the result, and two rows for each row. They are copied into

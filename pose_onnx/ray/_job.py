@@ -12,8 +12,9 @@ from pose_onnx.pose_estimator import PoseEstimator
 from pose_onnx.ray._engine import ray
 from pose_onnx.ray._parts import Counts, ResultFolder
 from pose_onnx.ray._places import find_items, find_place
-from pose_onnx.ray._session import cores, ray_session
+from pose_onnx.ray._session import ray_session
 from pose_onnx.ray._workers import Workers
+from pose_onnx.runtimes import default_threads
 
 SCHEMA_NAME: Final = "pose_onnx.batch/1"
 """Raised when a column changes its meaning or goes; new columns may come without."""
@@ -107,7 +108,7 @@ def run_batch(
     if not todo:
         return report
     with ray_session(address, workers and workers * threads):
-        count = workers or max(1, int(ray.cluster_resources().get("CPU", cores())) // threads)
+        count = workers or max(1, int(ray.cluster_resources().get("CPU", default_threads())) // threads)
         for counts in Workers(count, threads, folder, {"threads": threads, **options}).process(todo):
             report = report.plus(counts)
             progress(report)

@@ -11,6 +11,7 @@ from typing import Final
 
 from pose_onnx.errors import EngineError
 from pose_onnx.ray._engine import ray
+from pose_onnx.runtimes import default_threads
 
 _STORE_BYTES: Final = 100 * 2**20
 """Of shared memory: only addresses and counts pass through Ray, and containers have little."""
@@ -23,12 +24,6 @@ _ENVIRONMENT: Final = {
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # a worker that dies is no news: it is replaced, and counted
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # --providers decides who sees a GPU, not Ray
 }
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)  # of Linux
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 @contextmanager
@@ -49,7 +44,11 @@ def ray_session(address: str | None, cpus: int | None) -> Iterator[None]:
         os.environ.setdefault(name, value)
     cluster = address or os.environ.get("RAY_ADDRESS") or "local"
     _check_reachable(cluster)
-    local = {"num_cpus": cpus or cores(), "object_store_memory": _STORE_BYTES, "include_dashboard": False}
+    local = {
+        "num_cpus": cpus or default_threads(),
+        "object_store_memory": _STORE_BYTES,
+        "include_dashboard": False,
+    }
     try:
         ray.init(
             cluster,

@@ -142,7 +142,7 @@ def test_thread_counts_that_cannot_be(case: Case, threads: object) -> None:
         open_runtime(case.path, case.backend, threads=threads)  # type: ignore[arg-type]  # that is the test
 
 
-@pytest.mark.parametrize("threads", [None, 1, 2])
+@pytest.mark.parametrize("threads", [None, 1, 2, np.int64(2)])
 def test_thread_counts_that_can_be(case: Case, threads: int | None) -> None:
     runtime = open_runtime(case.path, case.backend, threads=threads)
     assert_equal(runtime.run({"image": image(3)}), case.expected(image(3)))
@@ -163,6 +163,14 @@ def test_paths_without_a_model(case: Case, tmp_path: Path) -> None:
     for path, reason in reasons.items():
         with pytest.raises(ModelFileError, match=reason):
             open_runtime(path, case.backend)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_not_waited_for(case: Case, tmp_path: Path) -> None:
+    pipe = tmp_path / f"pipe{case.path.suffix}"
+    os.mkfifo(pipe)
+    with pytest.raises(ModelFileError, match="regular file|is a file"):
+        open_runtime(pipe, case.backend)
 
 
 def damaged(model: Path, target: Path, content: bytes) -> Iterator[Path]:
