@@ -44,16 +44,14 @@ def arguments(detector: str, pose: str, backend: str) -> dict[str, str]:
 def crowded(people: int, *threads: int, **models: str) -> tuple[np.ndarray, list[PoseEstimator]]:
     """Return a picture, and for each number of threads an estimator that finds so many people in it."""
     crowd = gather(load_image(PHOTO), people, models)
-    estimators = [
-        PoseEstimator(**models, threads=count, box_threshold=crowd.box_threshold) for count in threads
-    ]
+    estimators = [PoseEstimator(**models, threads=count, threshold=crowd.threshold) for count in threads]
     return decode_image(crowd.jpeg, "crowd"), estimators
 
 
 def networks(estimator: PoseEstimator, people: int) -> Callable[[], None]:
     """Return the runs of the networks, on any numbers, that the pipeline makes for so many people."""
     rng = np.random.default_rng(0)
-    model = estimator.keypoint_model
+    model = estimator.pose
     image = rng.standard_normal((1, 3, *estimator.detector.card.input.size), np.float32)
     crops = rng.standard_normal((people, 3, *model.card.input.size), np.float32)
     batches = [{"image": crops[batch]} for batch in share_out(people, model.batch_size, 1)]

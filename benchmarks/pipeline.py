@@ -134,10 +134,9 @@ def compare(
     common = {**files, "threads": args.threads}
     crowd = gather(load_image(args.image), people, common)
     image = decode_image(crowd.jpeg, "crowd")
-    loop = replace(loop, threshold=crowd.box_threshold)
+    loop = replace(loop, threshold=crowd.threshold)
     accurate, paddle = (
-        PoseEstimator(**common, preset=preset, box_threshold=crowd.box_threshold)
-        for preset in ("accurate", "paddle")
+        PoseEstimator(**common, preset=preset, threshold=crowd.threshold) for preset in ("accurate", "paddle")
     )
     difference = check_equal(paddle, replace(loop, warp=same_warp), image)
     times = measure(

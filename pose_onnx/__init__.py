@@ -7,6 +7,7 @@ from pose_onnx.cards.embedded import read_card
 from pose_onnx.cards.input import InputSpec
 from pose_onnx.cards.lookup import card_names, load_card, models_home, resolve_model
 from pose_onnx.core.heatmaps import decode_heatmaps
+from pose_onnx.core.images import decode_image
 from pose_onnx.detections import Detections
 from pose_onnx.detector import Detector
 from pose_onnx.drawing.poses import draw_poses
@@ -30,6 +31,7 @@ from pose_onnx.image_files import load_image
 from pose_onnx.keypoint_model import KeypointModel
 from pose_onnx.outputs import BoxDistributionOutput, BoxOutput, HeatmapOutput
 from pose_onnx.pose_estimator import PoseEstimator
+from pose_onnx.pose_model import PoseModel, TopDownModel
 from pose_onnx.poses import Poses
 from pose_onnx.presets import PRESETS, Preset
 
@@ -58,16 +60,19 @@ __all__ = [
     "ModelFileError",
     "OutputError",
     "PoseEstimator",
+    "PoseModel",
     "PoseOnnxError",
     "Poses",
     "Preset",
     "RuntimeFeedError",
     "SourceError",
+    "TopDownModel",
     "UnexpectedError",
     "UnknownNameError",
     "__version__",
     "card_names",
     "decode_heatmaps",
+    "decode_image",
     "draw_poses",
     "load_card",
     "load_image",

@@ -1,10 +1,10 @@
-"""Objects that hold engines let go of them at the end of a `with` block."""
+"""Objects that hold engines: they let go of them at the end of a `with` block, and pickle without them."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -24,3 +24,19 @@ class Closing(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class Reopening(Closing):
+    """One that pickles as the arguments it was made with, for process pools and Ray.
+
+    Whoever unpickles it opens the models again, so that names and paths are looked up there.
+    """
+
+    _arguments: dict[str, Any]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _open_again, (type(self), self._arguments)
+
+
+def _open_again(kind: type[Reopening], arguments: dict[str, Any]) -> Reopening:
+    return kind(**arguments)

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import partial
 from threading import Lock
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, cast
 
 import numpy as np
 
 from pose_onnx.buffers import Buffers
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.cards.input import InputSpec
-from pose_onnx.closing import Closing
+from pose_onnx.closing import Reopening
 from pose_onnx.core.arrays import F32, Image
+from pose_onnx.core.images import Color
 from pose_onnx.detections import Detections
 from pose_onnx.errors import InputError
-from pose_onnx.image_files import load_image
+from pose_onnx.image_files import ImageSource, load_image
 from pose_onnx.loading import INPUT_NAME, CardLike, ModelLike, open_model
 from pose_onnx.outputs import DetectionOutput
 from pose_onnx.presets import Preset, find_preset
 from pose_onnx.resizing import RESIZERS, Resized
-from pose_onnx.runtimes import Runtime, is_parallel
+from pose_onnx.runtimes import Runtime, default_threads, fills_device, is_parallel
+from pose_onnx.runtimes._checks import check_threads
 
 PERSON: Final = "person"
 
@@ -43,13 +44,15 @@ def detector_input(image_bgr: Image, spec: InputSpec, *, out: F32) -> Resized:
     return resized
 
 
-class Detector(Closing):
+class Detector(Reopening):
     """A person detector.
 
     Args:
-        model: Official name, or path of an exported file.
+        model: Official name, path of an exported file, or a `Runtime` (then with `card`), which stays the
+            caller's to close.
         card: For a file without a card: a card, its name, or the path of a card file.
         backend: Which engine runs it.
+        precision: Which of the files that a name stands for, such as "fp16".
         threads: Threads at work in one call; every core when `None`.
         preset: `"accurate"`, or `"paddle"` to be equal to PaddleDetection's deployed pipeline.
         threshold: Boxes with a score above this are kept; the preset's when `None`.
@@ -66,6 +69,7 @@ class Detector(Closing):
         *,
         card: CardLike | None = None,
         backend: str = "ort",
+        precision: str = "fp32",
         threads: int | None = None,
         preset: Preset | str = "accurate",
         threshold: float | None = None,
@@ -73,14 +77,29 @@ class Detector(Closing):
         **options: Any,
     ) -> None:
         self.preset = find_preset(preset)
-        self.threshold = _checked_threshold(self.preset.box_threshold if threshold is None else threshold)
+        self.threshold = _checked_threshold(self.preset.threshold if threshold is None else threshold)
+        self._arguments = {
+            "model": model,
+            "card": card,
+            "backend": backend,
+            "precision": precision,
+            "threads": threads,
+            "preset": preset,
+            "threshold": threshold,
+            **options,
+        }
+        inside = default_threads() if threads is None else check_threads(threads)
         self.card: ModelCard
         self.runtime: Runtime
-        self.card, self.runtime = open_model(model, "detect", card, backend, threads, options)
+        self._open = partial(
+            open_model, model, "detect", backend=backend, precision=precision, options=options
+        )
+        self.card, self.runtime = self._open(card=card, threads=inside)
         self.output = cast("DetectionOutput", self.card.output)
-        self._open_single = partial(open_model, model, "detect", self.card, backend, 1, options)
-        self._has_single = threads != 1 and is_parallel(backend)
-        self._single: Runtime | None = None
+        self._owned = model is not self.runtime
+        # Where runs may overlap, threads inside them are in the way of several that detect at once.
+        overlaps = is_parallel(self.runtime) and not fills_device(self.runtime)
+        self._single = None if self._owned and inside > 1 and overlaps else self.runtime
         self._opening = Lock()
         self._buffers = Buffers()
         self.select(self.card.classes if classes is None else classes)
@@ -95,6 +114,7 @@ class Detector(Closing):
             raise InputError(
                 f"model {self.card.name!r} knows no class {unknown}; choose among {list(self.card.classes)}"
             )
+        self._arguments["classes"] = tuple(classes)
         self._labels = np.array(sorted(set(map(self.card.classes.index, classes))), np.int64)
 
     def select_people(self) -> None:
@@ -102,28 +122,52 @@ class Detector(Closing):
         if PERSON in self.card.classes:
             self.select((PERSON,))
 
-    def __call__(
-        self, image: Image | str | os.PathLike[str], *, color: Literal["bgr", "rgb"] = "bgr"
-    ) -> Detections:
+    def __call__(self, image: ImageSource, *, color: Color = "bgr") -> Detections:
         """Find the people in one image.
 
         Args:
-            image: Path, or (H, W, 3) uint8 array.
+            image: Path, (H, W, 3) uint8 array, or the bytes of a picture file.
             color: Channel order of an array.
 
         Returns:
             Boxes in image pixels, best first; of length 0 if there is nobody.
-        """
-        return self.find(load_image(image, color=color), self.runtime)
 
-    def find(self, image_bgr: Image, runtime: Runtime) -> Detections:
-        """Find the people in one image with a given engine of this detector's model."""
+        Raises:
+            InputError: The image cannot be used, or the network answers with NaN or infinity.
+        """
+        return self._find(load_image(image, color=color), self.runtime)
+
+    def find_many(self, images: Sequence[ImageSource], *, color: Color = "bgr") -> list[Detections]:
+        """Find the people in several images on the calling thread alone.
+
+        It is for callers with threads of their own.
+
+        Args:
+            images: As in a call.
+            color: As in a call.
+
+        Returns:
+            What a call finds in each.
+
+        Raises:
+            InputError: As in a call.
+        """
+        runtime = self._open_single()
+        return [self._find(load_image(image, color=color), runtime) for image in images]
+
+    def _find(self, image_bgr: Image, runtime: Runtime) -> Detections:
         tensor = self._buffers.get(1, 3, *self.card.input.size)
         resized = detector_input(image_bgr, self.card.input, out=tensor)
         outputs = runtime.run({INPUT_NAME: tensor})
         boxes, scores = self.output.decode(outputs, self.card.input.size)
         wanted = scores[0] if len(self._labels) == len(self.card.classes) else scores[0][:, self._labels]
         found = self.output.select(boxes[0], wanted, self.threshold)
+        # A NaN is above no threshold: it would pass for nobody.
+        if not (np.isfinite(wanted).all() and np.isfinite(found.boxes).all()):
+            raise InputError(
+                f"detector {self.card.name!r} answers with NaN or infinity; check the model and the precision"
+                " that it was exported with"
+            )
         return self._in_image(found, resized, image_bgr.shape[:2])
 
     def _in_image(self, found: Detections, resized: Resized, image_size: tuple[int, ...]) -> Detections:
@@ -132,24 +176,24 @@ class Detector(Closing):
         if self.preset.clip_boxes:
             limits = np.array(2 * image_size[::-1], np.float32)
             boxes = np.minimum(np.maximum(boxes, np.float32(0)), limits)
-        return Detections(boxes, found.scores, self._labels[found.labels])
+        return Detections(boxes, found.scores, self._labels[found.labels], self.card.classes)
 
-    def single(self) -> Runtime:
-        """Return an engine with one thread inside a run, for several threads that detect at once.
-
-        It is opened when it is first asked for. Where a backend's runs wait for each other, it is `runtime`.
-        """
+    def _open_single(self) -> Runtime:
+        """Return an engine with one thread inside a run, opened when it is first needed."""
         with self._opening:
-            if self._has_single and self._single is None:
-                _, self._single = self._open_single()
-            return self._single or self.runtime
+            if self._single is None:
+                _, self._single = self._open(card=self.card, threads=1)
+            return self._single
 
     def close(self) -> None:
         """Release the engines."""
+        if not self._owned:
+            return
         with self._opening:
-            self._has_single = False  # whoever asks from now on is told by `runtime` that it is closed
-            if self._single:
-                self._single.close()
+            # Whoever asks from now on is told by `runtime` that it is closed.
+            single, self._single = self._single, self.runtime
+        if single is not None:
+            single.close()
         self.runtime.close()
 
 

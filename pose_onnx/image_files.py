@@ -12,8 +12,8 @@ from pose_onnx.core.opencv import cv2
 from pose_onnx.errors import InputError, OutputError
 from pose_onnx.files import atomic_write_bytes
 
-ImageSource: TypeAlias = str | os.PathLike[str] | Image
-"""The path of a picture, or its pixels as an (H, W, 3) uint8 array."""
+ImageSource: TypeAlias = str | os.PathLike[str] | bytes | Image
+"""The path of a picture, the bytes of its file, or its pixels as an (H, W, 3) uint8 array."""
 
 IMAGE_SUFFIXES: Final = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 """What a folder is searched for; any other format that OpenCV reads works when it is named."""
@@ -24,7 +24,8 @@ def load_image(source: ImageSource, *, color: Color = "bgr") -> Image:
 
     Args:
         source: Path of a picture (any format that OpenCV reads; turned upright by its EXIF orientation;
-            grey becomes three equal channels, transparency is dropped, 16 bits become 8), or its pixels.
+            grey becomes three equal channels, transparency is dropped, 16 bits become 8), the bytes of its
+            file, or its pixels.
         color: Channel order of `source` when it is an array.
 
     Returns:
@@ -36,6 +37,8 @@ def load_image(source: ImageSource, *, color: Color = "bgr") -> Image:
     check_color(color)
     if isinstance(source, str | os.PathLike):
         return decode_image(_read(Path(source)), str(Path(source)))
+    if isinstance(source, bytes):
+        return decode_image(source)
     return bgr_pixels(source, color)
 
 

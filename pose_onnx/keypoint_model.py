@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from itertools import groupby, pairwise
-from typing import Any, Final, Literal, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from pose_onnx.buffers import Buffers
 from pose_onnx.cards.card import ModelCard
-from pose_onnx.closing import Closing
+from pose_onnx.closing import Reopening
 from pose_onnx.concurrency.lanes import Lanes
-from pose_onnx.core.arrays import BOX, F32, Image
+from pose_onnx.core.arrays import BOX, F32, POINT, Image
 from pose_onnx.core.crops import Crops
+from pose_onnx.core.images import Color
 from pose_onnx.core.keypoints import keypoint_input, keypoints_in_image
+from pose_onnx.core.oks import known_sigmas
 from pose_onnx.errors import InputError
-from pose_onnx.image_files import load_image
+from pose_onnx.image_files import ImageSource, load_image
 from pose_onnx.loading import INPUT_NAME, CardLike, ModelLike, open_model
 from pose_onnx.outputs import KeypointOutput, Tensors
 from pose_onnx.poses import Poses
 from pose_onnx.presets import Preset, find_preset
-from pose_onnx.runtimes import Runtime, default_threads, is_parallel
+from pose_onnx.runtimes import (
+    Runtime,
+    default_threads,
+    fills_device,
+    is_parallel,
+    run_pixels,
+)
 from pose_onnx.runtimes._checks import check_threads
 
-RUN_PIXELS: Final = 2 * 256 * 192
-"""Pixels of all crops in one run of the network, for each thread inside it: more of them leave the cache
-between two operators (docs/runtimes.md)."""
+_ALONE: Final = Lanes(1)
 
 
-class Scene(NamedTuple):
+class _Scene(NamedTuple):
     """An image, and where people are in it.
 
     Attributes:
@@ -45,19 +50,28 @@ class Scene(NamedTuple):
     box_scores: F32
 
 
-class KeypointModel(Closing):
+class KeypointModel(Reopening):
     """A top-down keypoint model.
 
     Args:
-        model: Official name, or path of an exported file.
+        model: Official name, path of an exported file, or a `Runtime` (then with `card`), which stays the
+            caller's to close.
         card: For a file without a card: a card, its name, or the path of a card file.
         backend: Which engine runs it.
+        precision: Which of the files that a name stands for, such as "fp16".
         threads: Threads at work in one call; every core when `None`. Each takes some of the people.
         preset: `"accurate"`, or `"paddle"` to be equal to PaddleDetection's deployed pipeline.
         flip: Run each crop mirrored too and average: better points for twice the time.
-        batch_size: People in one run of the network, at most (half as many with `flip`); by the size of the
-            network's input when `None`.
+        batch_size: People in one run of the network, at most (half as many with `flip`); by the engine and
+            the size of the network's input when `None`.
         options: Handed to the backend, for example `providers=[...]`.
+
+    Attributes:
+        names: The K keypoints' names.
+        skeleton: Index pairs of keypoints to join when drawing.
+        flip_pairs: Index pairs of keypoints that swap when the image is mirrored.
+        sigmas: How far annotators disagree on each keypoint (`ModelCard.oks_sigmas`); empty if unknown.
+        workers: Threads that may use this model at once with profit.
 
     Raises:
         PoseOnnxError: One of its kinds, with what to do; see `pose_onnx.errors`.
@@ -69,6 +83,7 @@ class KeypointModel(Closing):
         *,
         card: CardLike | None = None,
         backend: str = "ort",
+        precision: str = "fp32",
         threads: int | None = None,
         preset: Preset | str = "accurate",
         flip: bool = False,
@@ -77,32 +92,72 @@ class KeypointModel(Closing):
     ) -> None:
         if batch_size is not None and batch_size < 1:
             raise InputError(f"batch_size={batch_size!r} was given; give a whole number of 1 or more")
+        self._arguments = {
+            "model": model,
+            "card": card,
+            "backend": backend,
+            "precision": precision,
+            "threads": threads,
+            "preset": preset,
+            "flip": flip,
+            "batch_size": batch_size,
+            **options,
+        }
         threads = default_threads() if threads is None else check_threads(threads)
         self.preset = find_preset(preset)
         self.flip = flip
-        # People on threads of their own, rather than threads inside a run, wherever the engine can do that.
-        inside, beside = (1, threads) if is_parallel(backend) else (threads, 1)
         self.card: ModelCard
         self.runtime: Runtime
-        self.card, self.runtime = open_model(model, "keypoints", card, backend, inside, options)
+        self.card, self.runtime = open_model(
+            model,
+            "keypoints",
+            card=card,
+            backend=backend,
+            precision=precision,
+            threads=threads,
+            options=options,
+            overlap=True,
+        )
         self.output = cast("KeypointOutput", self.card.output)
-        batch_size = batch_size or inside * RUN_PIXELS // int(np.prod(self.card.input.size))
+        self._owned = model is not self.runtime
+        self.workers = threads if is_parallel(self.runtime) else 1
+        self._lanes = Lanes(1 if fills_device(self.runtime) else self.workers)
+        batch_size = batch_size or run_pixels(self.runtime) // int(np.prod(self.card.input.size))
         self.batch_size = max(1, batch_size // 2 if flip else batch_size)
-        self.lanes = Lanes(beside)
         self._buffers = Buffers()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The K keypoints' names."""
+        return self.card.keypoints
+
+    @property
+    def skeleton(self) -> tuple[tuple[int, int], ...]:
+        """Index pairs of keypoints to join when drawing."""
+        return self.card.skeleton
+
+    @property
+    def flip_pairs(self) -> tuple[tuple[int, int], ...]:
+        """Index pairs of keypoints that swap when the image is mirrored."""
+        return self.card.flip_pairs
+
+    @property
+    def sigmas(self) -> tuple[float, ...]:
+        """How far annotators disagree on each keypoint (`ModelCard.oks_sigmas`); empty if unknown."""
+        return known_sigmas(self.card)
 
     def __call__(
         self,
-        image: Image | str | os.PathLike[str],
+        image: ImageSource,
         boxes: ArrayLike,
         *,
         box_scores: ArrayLike | None = None,
-        color: Literal["bgr", "rgb"] = "bgr",
+        color: Color = "bgr",
     ) -> Poses:
         """Find the keypoints of the people in the given boxes.
 
         Args:
-            image: Path, or (H, W, 3) uint8 array.
+            image: Path, (H, W, 3) uint8 array, or the bytes of a picture file.
             boxes: (N, 4) numbers, xyxy, image pixels. May reach outside the image. A box without area gives
                 keypoints at its centre with score 0.
             box_scores: (N,) numbers; 1 each when `None`.
@@ -112,28 +167,50 @@ class KeypointModel(Closing):
             N poses, in the order of `boxes`.
 
         Raises:
-            InputError: The image or the boxes cannot be used.
+            InputError: The image or the boxes cannot be used, or the network answers with NaN or infinity.
         """
-        pixels = load_image(image, color=color)
-        people = check_boxes(boxes)
-        scores = check_box_scores(box_scores, len(people))
-        return self.find_all([Scene(pixels, people, scores)], self.lanes)[0]
+        return self._find([_scene(image, boxes, box_scores, color)], self._lanes)[0]
 
-    def find_all(self, scenes: Sequence[Scene], lanes: Lanes) -> list[Poses]:
-        """Find the keypoints of the people in several images, batched across them.
+    def find_many(
+        self,
+        images: Sequence[ImageSource],
+        boxes: Sequence[ArrayLike],
+        *,
+        box_scores: Sequence[ArrayLike | None] | None = None,
+        color: Color = "bgr",
+    ) -> list[Poses]:
+        """Find the people of several images on the calling thread alone, batched across the images.
+
+        It is for callers with threads of their own.
 
         Args:
-            scenes: The images, and where people are in each.
-            lanes: The threads that the batches are shared out to.
+            images: As in a call.
+            boxes: Of each image, as in a call.
+            box_scores: Of each image, as in a call.
+            color: As in a call.
 
         Returns:
-            The poses of each image.
+            The poses of each image: what a call finds.
+
+        Raises:
+            InputError: As in a call; or there are not as many of each as images.
         """
+        scores = [None] * len(images) if box_scores is None else box_scores
+        if not len(images) == len(boxes) == len(scores):
+            raise InputError(
+                f"{len(images)} images, {len(boxes)} arrays of boxes and {len(scores)} of box_scores were"
+                " given; give one of each for an image"
+            )
+        given = zip(images, boxes, scores, strict=True)
+        return self._find([_scene(*each, color) for each in given], _ALONE)
+
+    def _find(self, scenes: Sequence[_Scene], lanes: Lanes) -> list[Poses]:
+        """Find the people of several images, in batches that the lanes share out among them."""
         if not scenes:
             return []
         crops = Crops.join([self._crops(scene) for scene in scenes])
         images = [scene.image for scene in scenes for _ in range(len(scene.boxes))]
-        keypoints = np.empty((len(images), len(self.card.keypoints), 2), np.float32)
+        keypoints = np.empty((len(images), len(self.names), POINT), np.float32)
         scores = np.empty(keypoints.shape[:2], np.float32)
 
         def run(batch: slice) -> None:
@@ -142,12 +219,25 @@ class KeypointModel(Closing):
         lanes.run(run, share_out(len(images), self.batch_size, lanes.count))
         poses = []
         start = 0
-        for _, boxes, box_scores in scenes:
-            own = slice(start, start := start + len(boxes))
-            poses.append(Poses(keypoints[own], scores[own], boxes, box_scores, self.card.keypoints))
+        for scene in scenes:
+            end = start + len(scene.boxes)
+            poses.append(self._poses(scene, keypoints[start:end], scores[start:end]))
+            start = end
         return poses
 
-    def _crops(self, scene: Scene) -> Crops:
+    def _poses(self, scene: _Scene, keypoints: F32, scores: F32) -> Poses:
+        return Poses(
+            keypoints,
+            scores,
+            scene.boxes,
+            scene.box_scores,
+            self.names,
+            skeleton=self.skeleton,
+            flip_pairs=self.flip_pairs,
+            sigmas=self.sigmas,
+        )
+
+    def _crops(self, scene: _Scene) -> Crops:
         height, width, _ = scene.image.shape
         return self.preset.crops(scene.boxes, (height, width), self.card.input.size, self.output.stride)
 
@@ -157,8 +247,9 @@ class KeypointModel(Closing):
         tensor = self._buffers.get(people * (1 + self.flip), 3, *self.card.input.size)
         start = 0
         for _, same in groupby(images, id):
-            members = slice(start, start := start + len(list(same)))
-            keypoint_input(images[members.start], crops[members], self.card.input, out=tensor[members])
+            end = start + len(list(same))
+            keypoint_input(images[start], crops[start:end], self.card.input, out=tensor[start:end])
+            start = end
         if self.flip:
             tensor[people:] = tensor[:people, ..., ::-1]
         tensors: Tensors = self.runtime.run({INPUT_NAME: tensor})
@@ -170,8 +261,15 @@ class KeypointModel(Closing):
 
     def close(self) -> None:
         """Release the engine and the threads."""
-        self.lanes.close()
-        self.runtime.close()
+        self._lanes.close()
+        if self._owned:
+            self.runtime.close()
+
+
+def _scene(image: ImageSource, boxes: ArrayLike, box_scores: ArrayLike | None, color: Color) -> _Scene:
+    pixels = load_image(image, color=color)
+    people = check_boxes(boxes)
+    return _Scene(pixels, people, check_box_scores(box_scores, len(people)))
 
 
 def share_out(count: int, most: int, lanes: int) -> list[slice]:
@@ -218,9 +316,15 @@ def check_box_scores(scores: ArrayLike | None, count: int) -> F32:
     """Return box scores as a new (N,) float32 array.
 
     Raises:
-        InputError: Not one number a box.
+        InputError: Not one finite number for each box.
     """
-    array = np.ones(count, np.float32) if scores is None else np.array(scores, np.float32)
+    try:
+        array = np.ones(count, np.float32) if scores is None else np.array(scores, np.float32)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"box_scores are not numbers; give one for each of {count} boxes") from error
     if array.shape != (count,):
         raise InputError(f"box_scores have shape {array.shape}; give one number for each of {count} boxes")
+    if not np.isfinite(array).all():
+        index = int(np.flatnonzero(~np.isfinite(array))[0])
+        raise InputError(f"box score {index} is {array[index]}; give finite numbers")
     return array

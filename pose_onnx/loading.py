@@ -3,43 +3,80 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, TypeAlias
 
 from pose_onnx.cards.card import ModelCard
-from pose_onnx.cards.lookup import card_of, resolve_model
-from pose_onnx.errors import ModelFileError
+from pose_onnx.cards.lookup import card_of, load_card, resolve_model
+from pose_onnx.errors import InputError, ModelFileError
 from pose_onnx.outputs import Shape
-from pose_onnx.runtimes import Runtime, open_runtime
+from pose_onnx.runtimes import Runtime, is_parallel, load_adapter, open_runtime
 
 INPUT_NAME = "image"
-ModelLike = str | os.PathLike[str]
-CardLike = ModelCard | str | os.PathLike[str]
+ModelLike: TypeAlias = str | os.PathLike[str] | Runtime
+"""Name or path of a model, or one that is loaded."""
+CardLike: TypeAlias = ModelCard | str | os.PathLike[str]
+"""A card, its name, or the path of a card file."""
 
 
 def open_model(
     model: ModelLike,
     task: str,
+    *,
     card: CardLike | None,
     backend: str,
-    threads: int | None,
+    precision: str,
+    threads: int,
     options: dict[str, Any],
+    overlap: bool = False,
 ) -> tuple[ModelCard, Runtime]:
-    """Load a model by name or path and check that file and card belong together.
+    """Load a model by name or path, or take one that is loaded, and check that it and its card fit.
+
+    Args:
+        model: Name, path, or a `Runtime`.
+        task: What it must be for.
+        card: For one without a card: a card, its name, or the path of a card file.
+        backend: Which engine runs it.
+        precision: Which of the files that a name stands for.
+        threads: Threads inside a run.
+        options: Handed to the backend.
+        overlap: Several threads will run it at once, if the engine can do that: then one thread inside a run.
 
     Raises:
         ModelFileError: Wrong task, or inputs and outputs that are not as the card says.
         UnknownNameError: No such model or backend.
         MissingCardError: The file has no card and none was given.
+        InputError: A `Runtime` was given without a card, or with options.
     """
-    path = resolve_model(model, backend)
+    if not isinstance(model, str | os.PathLike):
+        return _take_runtime(model, task, card, options)
+    path = resolve_model(model, backend, precision)
     found = card_of(path, card)
-    runtime = open_runtime(path, backend, threads=threads, **options)
+    inside = 1 if overlap and is_parallel(load_adapter(backend)) else threads
+    runtime = open_runtime(path, backend, threads=inside, **options)
     try:
         check_fit(found, runtime, task, str(path))
     except ModelFileError:
         runtime.close()
         raise
     return found, runtime
+
+
+def _take_runtime(
+    model: Runtime, task: str, card: CardLike | None, options: dict[str, Any]
+) -> tuple[ModelCard, Runtime]:
+    name = type(model).__name__
+    if not isinstance(model, Runtime):
+        raise InputError(
+            f"the model is a {name}; give a name, a path, or an object with the members of"
+            " pose_onnx.runtimes.Runtime: inputs, outputs, run and close"
+        )
+    if card is None:
+        raise InputError(f"a loaded model ({name}) was given without its card; say what it is with card=")
+    if options:
+        raise InputError(f"the options {sorted(options)} are for opening a model, but a loaded one was given")
+    found = card if isinstance(card, ModelCard) else load_card(card)
+    check_fit(found, model, task, f"the given {name}")
+    return found, model
 
 
 def check_fit(card: ModelCard, runtime: Runtime, task: str, where: str) -> None:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import Any, Final, Literal, overload
 
 from numpy.typing import ArrayLike
 
-from pose_onnx.closing import Closing
-from pose_onnx.concurrency.lanes import Lanes
+from pose_onnx.closing import Reopening
 from pose_onnx.concurrency.stream import Stream
-from pose_onnx.core.arrays import Image
-from pose_onnx.core.images import Color
-from pose_onnx.detector import Detector
+from pose_onnx.core.images import Color, check_color
+from pose_onnx.detections import Detections
+from pose_onnx.detector import PERSON, Detector
 from pose_onnx.errors import InputError, PoseOnnxError
+from pose_onnx.failures import failure_of
 from pose_onnx.image_files import ImageSource, load_image
-from pose_onnx.keypoint_model import KeypointModel, Scene
+from pose_onnx.keypoint_model import KeypointModel
 from pose_onnx.loading import CardLike, ModelLike
 from pose_onnx.poses import Poses
 from pose_onnx.presets import Preset
@@ -32,22 +32,31 @@ GROUP_SIZE: Final = 4
 _ON_ERROR: Final = ("raise", "return")
 
 
-class PoseEstimator(Closing):
+class PoseEstimator(Reopening):
     """A person detector and a keypoint model, one after the other.
 
+    It is a `PoseModel` and a `TopDownModel` (`pose_onnx.pose_model`).
+
     Args:
-        detector: Official name or path of a detector; the built-in one by default. Of one that knows more
-            than people, only people are taken.
+        detector: Official name or path of a detector, the built-in one by default; or a `Detector` (or a
+            `Runtime`, with `detector_card`), which stays the caller's to close. Of one that knows more than
+            people, only people are taken.
         pose: The same for the keypoint model.
-        backend: Which engine runs both.
+        backend: Which engine runs what is given by name or path.
+        precision: Which of the files that a name stands for, such as "fp16".
         threads: Threads that are busy at once, at most, whatever runs; every core when `None`.
         preset: `"accurate"`, or `"paddle"` to be equal to PaddleDetection's deployed pipeline.
-        box_threshold: Boxes with a score above this are people; the preset's when `None`.
+        threshold: Boxes with a score above this are people; the preset's when `None`.
         detector_card: For a detector's file without a card.
         pose_card: For a keypoint model's file without a card.
         flip: Run each person mirrored too and average: better points for twice the time.
-        batch_size: People in one run of the keypoint model, at most; by the size of its input when `None`.
+        batch_size: People in one run of the keypoint model, at most; by the engine and the size of its input
+            when `None`.
         options: Handed to the backend, for example `providers=[...]`.
+
+    Attributes:
+        detector: The `Detector`.
+        pose: The `KeypointModel`.
 
     Raises:
         PoseOnnxError: One of its kinds, with what to do; see `pose_onnx.errors`.
@@ -61,35 +70,73 @@ class PoseEstimator(Closing):
 
     def __init__(
         self,
-        detector: ModelLike = DEFAULT_DETECTOR,
-        pose: ModelLike = DEFAULT_POSE,
+        detector: ModelLike | Detector = DEFAULT_DETECTOR,
+        pose: ModelLike | KeypointModel = DEFAULT_POSE,
         *,
         backend: str = "ort",
+        precision: str = "fp32",
         threads: int | None = None,
         preset: Preset | str = "accurate",
-        box_threshold: float | None = None,
+        threshold: float | None = None,
         detector_card: CardLike | None = None,
         pose_card: CardLike | None = None,
         flip: bool = False,
         batch_size: int | None = None,
         **options: Any,
     ) -> None:
-        shared: dict[str, Any] = {"backend": backend, "threads": threads, "preset": preset, **options}
-        self.detector = Detector(detector, card=detector_card, threshold=box_threshold, **shared)
-        self.detector.select_people()
-        self.keypoint_model = KeypointModel(pose, card=pose_card, flip=flip, batch_size=batch_size, **shared)
+        engine = {"backend": backend, "precision": precision, "threads": threads, "preset": preset, **options}
+        of_detector = {"card": detector_card, "threshold": threshold}
+        of_pose = {"card": pose_card, "flip": flip, "batch_size": batch_size}
+        self._arguments = {
+            "detector": detector,
+            "pose": pose,
+            "threshold": threshold,
+            "detector_card": detector_card,
+            "pose_card": pose_card,
+            "flip": flip,
+            "batch_size": batch_size,
+            **engine,
+        }
+        self._opened: list[Reopening] = []
+        if isinstance(detector, Detector):
+            _check_unused("detector", of_detector)
+            self.detector = detector
+        else:
+            self.detector = Detector(detector, **of_detector, **engine)
+            self.detector.select_people()
+            self._opened.append(self.detector)
+        if isinstance(pose, KeypointModel):
+            _check_unused("pose", of_pose)
+            self.pose = pose
+        else:
+            self.pose = KeypointModel(pose, **of_pose, **engine)
+            self._opened.append(self.pose)
 
-    def __call__(
-        self,
-        image: Image | str | os.PathLike[str],
-        boxes: ArrayLike | None = None,
-        *,
-        color: Literal["bgr", "rgb"] = "bgr",
-    ) -> Poses:
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The K keypoints' names."""
+        return self.pose.names
+
+    @property
+    def skeleton(self) -> tuple[tuple[int, int], ...]:
+        """Index pairs of keypoints to join when drawing."""
+        return self.pose.skeleton
+
+    @property
+    def flip_pairs(self) -> tuple[tuple[int, int], ...]:
+        """Index pairs of keypoints that swap when the image is mirrored."""
+        return self.pose.flip_pairs
+
+    @property
+    def sigmas(self) -> tuple[float, ...]:
+        """How far annotators disagree on each keypoint (`ModelCard.oks_sigmas`); empty if unknown."""
+        return self.pose.sigmas
+
+    def __call__(self, image: ImageSource, boxes: ArrayLike | None = None, *, color: Color = "bgr") -> Poses:
         """Find the people in one image and their keypoints.
 
         Args:
-            image: Path, or (H, W, 3) uint8 array.
+            image: Path, (H, W, 3) uint8 array, or the bytes of a picture file.
             boxes: (N, 4) numbers, xyxy, image pixels: where people are, instead of asking the detector.
             color: Channel order of an array.
 
@@ -98,13 +145,52 @@ class PoseEstimator(Closing):
             nobody.
 
         Raises:
-            InputError: The image or the boxes cannot be used.
+            InputError: The image or the boxes cannot be used, or a network answers with NaN or infinity.
         """
         pixels = load_image(image, color=color)
         if boxes is not None:
-            return self.keypoint_model(pixels, boxes)
-        found = self.detector(pixels)
-        return self.keypoint_model(pixels, found.boxes, box_scores=found.scores)
+            return self.pose(pixels, boxes)
+        found = self.find_boxes(pixels)
+        return self.pose(pixels, found.boxes, box_scores=found.scores)
+
+    def find_boxes(self, image: ImageSource, *, color: Color = "bgr") -> Detections:
+        """Find where people are in one image: the first half of a call.
+
+        Args:
+            image: As in a call.
+            color: As in a call.
+
+        Returns:
+            Boxes of people in image pixels, best first.
+
+        Raises:
+            InputError: As in a call.
+        """
+        return _people(self.detector(image, color=color))
+
+    def find_in_boxes(
+        self,
+        image: ImageSource,
+        boxes: ArrayLike,
+        *,
+        box_scores: ArrayLike | None = None,
+        color: Color = "bgr",
+    ) -> Poses:
+        """Find the keypoints of the people in given boxes: the second half of a call.
+
+        Args:
+            image: As in a call.
+            boxes: (N, 4) numbers, xyxy, image pixels.
+            box_scores: (N,) numbers; 1 each when `None`.
+            color: As in a call.
+
+        Returns:
+            N poses, in the order of `boxes`.
+
+        Raises:
+            InputError: As in a call.
+        """
+        return self.pose(image, boxes, box_scores=box_scores, color=color)
 
     @overload
     def map(
@@ -133,13 +219,15 @@ class PoseEstimator(Closing):
         between images. One more thread takes the next images from `images`, which may block (a camera) and
         holds up no result. At most 8 images for each thread are taken before their result is asked for; an
         array must not be written to until its result is there. It begins with the first result that is asked
-        for. Dropping or closing the iterator ends it, once the images at work are done.
+        for. Dropping or closing the iterator, as a `break` does, ends it once the images at work are done;
+        then nobody is inside `images`, unless it has been blocking for 5 seconds.
 
         Args:
-            images: Paths or (H, W, 3) uint8 arrays.
+            images: Each as in a call.
             color: Channel order of arrays.
             on_error: `"raise"` raises what is wrong with an image in that image's turn, and ends there;
-                `"return"` gives the error, a `PoseOnnxError`, in place of the poses and goes on.
+                `"return"` gives the error in place of the poses and goes on: a `PoseOnnxError`, which is an
+                `UnexpectedError` for whatever this package did not raise on purpose.
 
         Returns:
             The poses of each image, in the order of `images`; equal to those of a call for each.
@@ -156,42 +244,56 @@ class PoseEstimator(Closing):
             raise InputError(f"images={str(images)!r} was given; give an iterable of images, such as [image]")
         if on_error not in _ON_ERROR:
             raise InputError(f"on_error={on_error!r} was given; it must be 'raise' or 'return'")
-        stream = Stream(
-            images,
-            partial(self._find_group, color=color),
-            workers=self.keypoint_model.lanes.count,
-            group=GROUP_SIZE,
-        )
-        return _in_turn(stream.results(), PoseOnnxError if on_error == "return" else ())
+        check_color(color)
+        work = partial(self._find_group, color=color)
+        stream = Stream(images, work, workers=self.pose.workers, group=GROUP_SIZE)
+        return _in_turn(stream.results(), is_returned=on_error == "return")
 
     def _find_group(self, sources: Sequence[ImageSource], *, color: Color) -> list[Poses | Exception]:
         """Find the people of some images on the calling thread alone; errors take the place of poses."""
-        looked = [self._look(source, color) for source in sources]
-        scenes = [each for each in looked if not isinstance(each, Exception)]
-        poses = iter(self.keypoint_model.find_all(scenes, Lanes(1)))
-        return [each if isinstance(each, Exception) else next(poses) for each in looked]
-
-    def _look(self, source: ImageSource, color: Color) -> Scene | Exception:
-        """Load an image and detect the people."""
         try:
-            pixels = load_image(source, color=color)
-            found = self.detector.find(pixels, self.detector.single())
+            return list(self._find_many(sources, color))
         except Exception as error:  # noqa: BLE001 (raised or returned when it is this image's turn)
-            return error
-        return Scene(pixels, found.boxes, found.scores)
+            if len(sources) == 1:
+                return [error]
+        # Of one of them; which one shows when each runs by itself.
+        return [result for source in sources for result in self._find_group([source], color=color)]
+
+    def _find_many(self, sources: Sequence[ImageSource], color: Color) -> list[Poses]:
+        images = [load_image(source, color=color) for source in sources]
+        found = [_people(each) for each in self.detector.find_many(images)]
+        boxes, scores = [each.boxes for each in found], [each.scores for each in found]
+        return self.pose.find_many(images, boxes, box_scores=scores)
 
     def close(self) -> None:
-        """Release engines and threads."""
-        self.detector.close()
-        self.keypoint_model.close()
+        """Release engines and threads, but not of parts that were given."""
+        for part in self._opened:
+            part.close()
 
 
-def _in_turn(
-    results: Generator[Poses | Exception], returned: type[PoseOnnxError] | tuple[()]
-) -> Iterator[Poses | PoseOnnxError]:
-    """Give results, and errors of the kind to be returned; raise other errors."""
+def _people(found: Detections) -> Detections:
+    """Keep people only; all of what a model finds that has no class of that name."""
+    if found.classes == (PERSON,) or PERSON not in found.classes:
+        return found
+    return found[found.labels == found.classes.index(PERSON)]
+
+
+def _check_unused(part: str, arguments: Mapping[str, Any]) -> None:
+    """Refuse what would be for opening a part that is given."""
+    if given := [name for name, value in arguments.items() if value not in (None, False)]:
+        raise InputError(
+            f"{given} were given with a {part} that is open already; give them where it is opened, or give"
+            f" {part} by name or path"
+        )
+
+
+def _in_turn(results: Generator[Poses | Exception], *, is_returned: bool) -> Iterator[Poses | PoseOnnxError]:
+    """Give results; return errors, as those of this package, or raise them."""
     with closing(results):
-        for result in results:
-            if isinstance(result, Exception) and not isinstance(result, returned):
+        for index, result in enumerate(results):
+            if not isinstance(result, Exception):
+                yield result
+            elif is_returned:
+                yield failure_of(f"image {index}", result)
+            else:
                 raise result
-            yield result

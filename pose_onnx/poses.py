@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_onnx.core.arrays import BOX, F32, POINT, check_shape
+from pose_onnx.core.arrays import BOX, F32, POINT, Pairs, Selection, check_shape, rows
+from pose_onnx.errors import InputError
 
 if TYPE_CHECKING:
     from supervision import KeyPoints
@@ -22,6 +23,9 @@ JOINT_THRESHOLD: Final = 0.2
 class Poses:
     """The people found in one image, in the order of their boxes. Nobody found: arrays of length 0.
 
+    `poses[0]`, `poses[-1]`, slices, masks and index arrays select people; iteration gives them one by one.
+    Each is `Poses` again.
+
     Attributes:
         keypoints: (N, K, 2) float32, xy, image pixels. A keypoint may lie outside the image or its box.
         scores: (N, K) float32, the height of each keypoint's heatmap peak: about 0 to 1, not calibrated.
@@ -30,6 +34,9 @@ class Poses:
         box_scores: (N,) float32, the detector's score, 1 for boxes that the caller gave.
         names: The K keypoints' names.
         ids: (N,) int64, who is who from frame to frame of a video; `None` where nobody follows them.
+        skeleton: Index pairs of keypoints to join when drawing; empty if nobody said.
+        flip_pairs: Index pairs of keypoints that swap when the image is mirrored; empty if nobody said.
+        sigmas: For each keypoint, how far annotators disagree (`ModelCard.oks_sigmas`); empty if nobody said.
     """
 
     keypoints: F32
@@ -38,6 +45,9 @@ class Poses:
     box_scores: F32
     names: tuple[str, ...]
     ids: NDArray[np.int64] | None = None
+    skeleton: Pairs = ()
+    flip_pairs: Pairs = ()
+    sigmas: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         people, joints = len(self.boxes), len(self.names)
@@ -47,6 +57,8 @@ class Poses:
         check_shape("box_scores", self.box_scores, (people,))
         if self.ids is not None:
             check_shape("ids", self.ids, (people,))
+        if self.sigmas and len(self.sigmas) != joints:
+            raise InputError(f"{len(self.sigmas)} sigmas were given; give one for each of {joints} keypoints")
 
     def visible(self, threshold: float = JOINT_THRESHOLD) -> NDArray[np.bool_]:
         """Return (N, K): which keypoints are surely there. The others are not moved, only not vouched for."""
@@ -97,15 +109,16 @@ class Poses:
 
     def __iter__(self) -> Iterator[Poses]:
         """Give each person as `Poses` of length 1."""
-        return (self[index : index + 1] for index in range(len(self)))
+        return (self[index] for index in range(len(self)))
 
-    def __getitem__(self, index: slice | NDArray[np.bool_] | NDArray[np.int64]) -> Poses:
-        """Select people by slice, mask or index array."""
+    def __getitem__(self, index: Selection) -> Poses:
+        """Select people by number, slice, mask or index array."""
+        chosen = rows(index, len(self))
         return replace(
             self,
-            keypoints=self.keypoints[index],
-            scores=self.scores[index],
-            boxes=self.boxes[index],
-            box_scores=self.box_scores[index],
-            ids=None if self.ids is None else self.ids[index],
+            keypoints=self.keypoints[chosen],
+            scores=self.scores[chosen],
+            boxes=self.boxes[chosen],
+            box_scores=self.box_scores[chosen],
+            ids=None if self.ids is None else self.ids[chosen],
         )

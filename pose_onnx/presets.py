@@ -23,7 +23,7 @@ class Preset:
         crops: How a person is cut out of the image.
         blur_kernel: Side of DARK's Gaussian; `None`: what the model's card says.
         max_step: Longest sub-pixel step of DARK in heatmap cells; `None`: no limit.
-        box_threshold: Boxes with a score above this are people.
+        threshold: Boxes with a score above this are people.
         clip_boxes: Whether boxes end at the image's border.
     """
 
@@ -31,7 +31,7 @@ class Preset:
     crops: _CropFunction
     blur_kernel: int | None
     max_step: float | None
-    box_threshold: float
+    threshold: float
     clip_boxes: bool
 
 
@@ -45,7 +45,7 @@ PRESETS: Final = MappingProxyType(
                 full_image_crops,
                 blur_kernel=None,
                 max_step=1.0,
-                box_threshold=0.4,
+                threshold=0.4,
                 clip_boxes=True,
             ),
             # deploy/python of PaddleDetection: det_keypoint_unite_utils.py, keypoint_postprocess.py.
@@ -54,7 +54,7 @@ PRESETS: Final = MappingProxyType(
                 paddle_crops,
                 blur_kernel=3,
                 max_step=None,
-                box_threshold=0.5,
+                threshold=0.5,
                 clip_boxes=False,
             ),
         )

@@ -9,10 +9,11 @@ from pose_onnx.runtimes._registry import (
     backend_for,
     backend_names,
     installed_backends,
-    is_parallel,
+    load_adapter,
     model_suffix,
     open_runtime,
 )
+from pose_onnx.runtimes._traits import fills_device, is_parallel, run_pixels
 
 __all__ = [
     "BACKENDS",
@@ -24,8 +25,11 @@ __all__ = [
     "backend_names",
     "check_feeds",
     "default_threads",
+    "fills_device",
     "installed_backends",
     "is_parallel",
+    "load_adapter",
     "model_suffix",
     "open_runtime",
+    "run_pixels",
 ]

@@ -34,28 +34,22 @@ class Backend:
         engines: Import names of which at least one must be installed, the preferred one first.
         install: What to give to `pip install` when none is.
         suffix: File suffix of the models it runs, `FOLDER` where a model is a folder.
-        is_parallel: Whether several threads can run one loaded model at the same time. Where not, they wait
-            for each other, and only threads inside a run make use of several cores.
     """
 
     adapter: str
     engines: tuple[str, ...]
     install: str
     suffix: str
-    is_parallel: bool = False
 
 
 BACKENDS: Final = MappingProxyType(
     {
-        "ort": Backend(
-            "pose_onnx.runtimes.ort:OrtRuntime", ("onnxruntime",), "onnxruntime", ".onnx", is_parallel=True
-        ),
+        "ort": Backend("pose_onnx.runtimes.ort:OrtRuntime", ("onnxruntime",), "onnxruntime", ".onnx"),
         "tflite": Backend(
             "pose_onnx.runtimes.tflite:TfliteRuntime",
             ("ai_edge_litert", "tflite_runtime"),
             "'pose-onnx[tflite]'",
             ".tflite",
-            is_parallel=True,
         ),
         "openvino": Backend(
             "pose_onnx.runtimes.openvino:OpenVinoRuntime", ("openvino",), "'pose-onnx[openvino]'", ".onnx"
@@ -91,11 +85,6 @@ def model_suffix(backend: str) -> str:
     if backend in backend_names():
         return _DEFAULT_SUFFIX
     raise _unknown(backend)
-
-
-def is_parallel(backend: str) -> bool:
-    """Say whether several threads can run one loaded model at the same time; third parties' may not."""
-    return backend in BACKENDS and BACKENDS[backend].is_parallel
 
 
 def backend_for(path: str | os.PathLike[str]) -> str:
@@ -137,7 +126,7 @@ def open_runtime(
         InputError: `threads` or an option cannot be used.
         ModelFileError: The file is missing, empty, broken or of another format.
     """
-    adapter = _load_adapter(backend)
+    adapter = load_adapter(backend)
     threads = default_threads() if threads is None else check_threads(threads)
     file = Path(path)
     _check_model(file, backend)
@@ -161,7 +150,13 @@ def _check_model(path: Path, backend: str) -> None:
         check_model_file(path)
 
 
-def _load_adapter(name: str) -> Callable[..., Runtime]:
+def load_adapter(name: str) -> Callable[..., Runtime]:
+    """Import the adapter of a backend, and its engine.
+
+    Raises:
+        UnknownNameError: No backend has this name.
+        DependencyError: The backend's engine is not installed, or cannot load.
+    """
     try:
         if name in BACKENDS:
             return _load_ours(name, BACKENDS[name])

@@ -15,6 +15,7 @@ from openvino.frontend import FrontEndManager
 from pose_onnx.errors import EngineError, InputError, ModelFileError
 from pose_onnx.runtimes._checks import check_feeds
 from pose_onnx.runtimes._protocol import Tensor, TensorSpec
+from pose_onnx.runtimes._traits import CPU_RUN_PIXELS
 
 _FORMAT: Final = "onnx"  # OpenVINO would read TFLite and Paddle files too, with other tensors than ours
 _PRECISION: Final = "INFERENCE_PRECISION_HINT"
@@ -33,9 +34,13 @@ class OpenVinoRuntime:
         threads: Threads inside one run, on the CPU.
         device: One of OpenVINO's devices, such as "CPU" or "GPU". Strict: one that is not here is an error,
             and the virtual ones ("AUTO", "HETERO:GPU,CPU"), which may fall back in silence, are not taken.
+
+    Attributes:
+        run_pixels: Pixels of the inputs of one run, at most; see `pose_onnx.runtimes._traits`.
     """
 
     def __init__(self, path: Path, *, threads: int, device: str = "CPU") -> None:
+        self.run_pixels = threads * CPU_RUN_PIXELS
         core = _core()
         _check_device(device, core.available_devices)
         model = _read(path)

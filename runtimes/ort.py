@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, Final
+from threading import Lock
+from typing import Any, Final, TypeAlias
 
 import onnxruntime as ort
 
 from pose_onnx.errors import EngineError, InputError, ModelFileError
 from pose_onnx.runtimes._checks import check_feeds
 from pose_onnx.runtimes._protocol import Tensor, TensorSpec
+from pose_onnx.runtimes._traits import CPU_RUN_PIXELS
 
 _NUMPY_NAMES: Final = {"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(int64)": "int64"}
 _LOG_ERRORS_ONLY: Final = 3
@@ -21,29 +24,50 @@ _NO_SPINNING: Final = ("session.intra_op.allow_spinning", "0")
 _ORT_ERRORS: Final = (RuntimeError, ValueError)
 
 
+Provider: TypeAlias = str | tuple[str, Mapping[str, Any]]
+"""Name of an execution provider, or its name and options as ONNX Runtime documents them."""
+
+_CPU: Final = "CPUExecutionProvider"
+_SERIAL: Final = "DmlExecutionProvider"
+"""DirectML: its sessions must not be run by two threads at once, says ONNX Runtime's documentation."""
+_ACCELERATOR_RUN_PIXELS: Final = 64 * 256 * 192
+"""A batch of 64: where the CPU waits for another processor anyway, each run costs its launch."""
+
+
 class OrtRuntime:
     """An ONNX file, run by ONNX Runtime.
 
     Args:
         path: The `.onnx` file.
         threads: Threads inside one operator.
-        providers: Execution providers in order of preference. Strict: one that this onnxruntime build
-            lacks, or that refuses the machine, is an error, never a silent fall-back to the CPU.
+        providers: Execution providers in order of preference, by name or as (name, options). Strict: one
+            that this onnxruntime build lacks, or that refuses the machine, is an error, never a silent
+            fall-back to the CPU.
+
+    Attributes:
+        is_parallel: Whether runs may overlap; see `pose_onnx.runtimes._traits`, as for the next two.
+        fills_device: Whether it is not a CPU.
+        run_pixels: Pixels of the inputs of one run, at most.
     """
 
-    def __init__(
-        self, path: Path, *, threads: int, providers: Sequence[str] = ("CPUExecutionProvider",)
-    ) -> None:
-        _check_providers(providers)
+    is_parallel = True
+
+    def __init__(self, path: Path, *, threads: int, providers: Sequence[Provider] = (_CPU,)) -> None:
+        chosen = _checked_providers(providers)
+        names = [name for name, _ in chosen]
+        is_cpu = names[0] == _CPU
+        self.is_parallel = _SERIAL not in names
+        self.fills_device = not is_cpu
+        self.run_pixels = threads * CPU_RUN_PIXELS if is_cpu else _ACCELERATOR_RUN_PIXELS
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = _LOG_ERRORS_ONLY
         options.add_session_config_entry(*_NO_SPINNING)
-        # Memory just freed is still in the cache, planned memory is not (docs/speed-graph.md).
-        options.enable_mem_reuse = False
+        # Memory just freed is still in a CPU's cache, planned memory is not (docs/speed-graph.md).
+        options.enable_mem_reuse = not is_cpu
         try:
-            session = ort.InferenceSession(str(path), options, providers=list(providers))
+            session = ort.InferenceSession(str(path), options, providers=chosen)
         except Exception as error:  # its exception classes are not importable; see _is_ort_error
             if not _is_ort_error(error):
                 raise
@@ -52,12 +76,13 @@ class OrtRuntime:
                 "give an intact .onnx file, or export it again"
             ) from error
         active = session.get_providers()
-        if missing := [name for name in providers if name not in active]:
+        if missing := [name for name in names if name not in active]:
             raise EngineError(
                 f"execution provider {missing} did not start on this machine, only {active} did; "
                 "install its driver or libraries, or leave it out of providers="
             )
         self._session: Any = session
+        self._turn: AbstractContextManager[object] = nullcontext() if self.is_parallel else Lock()
         self._inputs = tuple(_spec(node) for node in session.get_inputs())
         self._outputs = tuple(_spec(node) for node in session.get_outputs())
         self._output_names = [spec.name for spec in self._outputs]
@@ -79,7 +104,8 @@ class OrtRuntime:
             raise EngineError("this runtime is closed; open the model again")
         check_feeds(feeds, self._inputs)
         try:
-            arrays = session.run(self._output_names, dict(feeds))
+            with self._turn:
+                arrays = session.run(self._output_names, dict(feeds))
         except Exception as error:
             if not _is_ort_error(error):
                 raise
@@ -91,15 +117,28 @@ class OrtRuntime:
         self._session = None
 
 
-def _check_providers(providers: Sequence[str]) -> None:
+def _checked_providers(providers: Sequence[Provider]) -> list[tuple[str, dict[str, Any]]]:
     available = ort.get_available_providers()
+    wanted = f"give a list out of {available}, each a name or a pair (name, options)"
     if isinstance(providers, str) or not providers:
-        raise InputError(f"providers={providers!r} was given; give a list out of {available}")
-    if missing := [name for name in providers if name not in available]:
-        raise InputError(
-            f"execution provider {missing} is not in this onnxruntime build, which has {available}; "
-            "choose among these or install the onnxruntime package that carries it"
-        )
+        raise InputError(f"providers={providers!r} was given; {wanted}")
+    chosen = []
+    for provider in providers:
+        name, options = (provider, {}) if isinstance(provider, str) else _pair(provider, wanted)
+        if name not in available:
+            raise InputError(
+                f"execution provider {name!r} is not in this onnxruntime build, which has {available}; "
+                "choose among these or install the onnxruntime package that carries it"
+            )
+        chosen.append((name, dict(options)))
+    return chosen
+
+
+def _pair(provider: object, wanted: str) -> tuple[str, Mapping[str, Any]]:
+    match provider:
+        case (str() as name, Mapping() as options):
+            return name, options
+    raise InputError(f"the execution provider {provider!r} was given; {wanted}")
 
 
 def _is_ort_error(error: Exception) -> bool:

@@ -24,6 +24,7 @@ from pose_onnx.errors import EngineError, InputError, ModelFileError
 from pose_onnx.runtimes._checks import check_feeds
 from pose_onnx.runtimes._paddle_folder import OLD_SUFFIX, Border, find_files, make_spec, read_pir_border
 from pose_onnx.runtimes._protocol import Tensor, TensorSpec
+from pose_onnx.runtimes._traits import CPU_RUN_PIXELS
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of a compiler cache that running a model has no use for
@@ -67,6 +68,9 @@ class PaddleRuntime:
         path: A folder with one program (`.json` or `.pdmodel`) and its weights (`.pdiparams`).
         threads: Threads of the matrix products; the other kernels have one.
         onednn: Must be False: with oneDNN Paddle computes TinyPose wrongly.
+
+    Attributes:
+        run_pixels: Pixels of the inputs of one run, at most; see `pose_onnx.runtimes._traits`.
     """
 
     def __init__(self, path: Path, *, threads: int, onednn: bool = False) -> None:
@@ -75,6 +79,7 @@ class PaddleRuntime:
                 "onednn=True was given, but with oneDNN Paddle computes TinyPose wrongly (its heatmaps are "
                 "off by 0.03); leave it out, or use the backend 'ort' for speed"
             )
+        self.run_pixels = threads * CPU_RUN_PIXELS
         program, weights = find_files(path)
         try:
             border = _read_border(program)

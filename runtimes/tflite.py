@@ -44,7 +44,12 @@ class TfliteRuntime:
     Args:
         path: The `.tflite` file, with a signature `serving_default`.
         threads: Threads inside one operator.
+
+    Attributes:
+        is_parallel: Runs may overlap; see `pose_onnx.runtimes._traits`.
     """
+
+    is_parallel = True
 
     def __init__(self, path: Path, *, threads: int) -> None:
         try:

@@ -50,7 +50,7 @@ def select(boxes: Value, scores: Value, card: ModelCard, preset: Preset) -> tupl
         people,
         boxes.integers([spec.max_boxes]),
         boxes.constant([spec.nms_iou]),
-        boxes.constant([preset.box_threshold]),
+        boxes.constant([preset.threshold]),
         dtype=np.int64,
     )
     anchors = kept.take(2, axis=1)  # of image, class, anchor

@@ -27,11 +27,11 @@ class Crowd:
 
     Attributes:
         jpeg: The picture, as the content of a file.
-        box_threshold: The box threshold that this needs.
+        threshold: The box threshold that this needs.
     """
 
     jpeg: bytes
-    box_threshold: float
+    threshold: float
 
 
 def gather(image: Image, people: int, arguments: Mapping[str, Any]) -> Crowd:
@@ -53,7 +53,7 @@ def gather(image: Image, people: int, arguments: Mapping[str, Any]) -> Crowd:
         raise InputError("nobody is found in the picture; give one with people, the larger the better")
     _, encoded = cv2.imencode(".jpg", repeat_picture(image, -(-people // here)))
     jpeg: bytes = encoded.tobytes()
-    with PoseEstimator(**{**arguments, "box_threshold": LOWEST_SCORE}) as estimator:
+    with PoseEstimator(**{**arguments, "threshold": LOWEST_SCORE}) as estimator:
         scores = estimator.detector(decode_image(jpeg, "the repeated picture")).scores
     return Crowd(jpeg, threshold_for(scores, people))
 

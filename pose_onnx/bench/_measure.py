@@ -62,7 +62,7 @@ def measure(estimators: Sequence[PoseEstimator], pictures: Sequence[Path], repea
     clock = StageClock()
     rounds: list[list[dict[str, float]]] = [[] for _ in estimators]
     people = [0] * len(estimators)
-    runtimes = [model.runtime for each in estimators for model in (each.detector, each.keypoint_model)]
+    runtimes = [model.runtime for each in estimators for model in (each.detector, each.pose)]
     with watched(clock, runtimes):
         for number in range(WARM_UP + repeat):
             for index, estimator in enumerate(estimators):

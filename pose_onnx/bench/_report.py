@@ -44,7 +44,7 @@ def report(
     """Return a measurement as JSON text.
 
     The document: `schema`; what `settings` holds (the command line writes `machine`, `versions`, `models`,
-    `preset`, `flip`, `box_threshold`, `pictures`, `warm_up`, `repeat`); `runs`, each with `backend`,
+    `preset`, `flip`, `threshold`, `pictures`, `warm_up`, `repeat`); `runs`, each with `backend`,
     `threads`, `people`, `people_per_second`, `peak_memory_mb` (null where the system does not say), and, each
     with `median`, `lower` and `upper` quartile in milliseconds a picture, `stages` by name and `total`;
     `skipped`, each with `backend` and `reason`.

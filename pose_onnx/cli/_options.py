@@ -24,6 +24,16 @@ def add_model_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_precision_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--precision`: which of a model's files."""
+    parser.add_argument(
+        "--precision",
+        default="fp32",
+        metavar="NAME",
+        help="which export of models given by name: fp32, fp16, int8-dynamic, int8 (default: %(default)s)",
+    )
+
+
 def add_threads_option(parser: argparse.ArgumentParser, default: int | None = None) -> None:
     """Add `--threads`."""
     text = f"threads busy at once, at most (default: {default or 'every core'})"
@@ -54,9 +64,10 @@ def add_people_options(parser: argparse.ArgumentParser) -> None:
         help="person detector (default: %(default)s)",
     )
     add("--pose", default=DEFAULT_POSE, metavar="NAME|FILE", help="keypoint model (default: %(default)s)")
+    add_precision_option(parser)
     add("--preset", default="accurate", choices=list(PRESETS), help="how to run them (default: %(default)s)")
     add(
-        "--box-threshold",
+        "--threshold",
         type=float,
         metavar="SCORE",
         help="boxes above this are people (default: the preset's)",
@@ -101,10 +112,11 @@ def estimator_arguments(args: argparse.Namespace) -> dict[str, Any]:
         "detector": args.detector,
         "pose": args.pose,
         "backend": args.backend,
+        "precision": args.precision,
         "threads": args.threads,
         "preset": args.preset,
         "flip": args.flip,
-        "box_threshold": args.box_threshold,
+        "threshold": args.threshold,
         "detector_card": cards.get("detect"),
         "pose_card": cards.get("keypoints"),
         **options,
@@ -116,11 +128,12 @@ def estimator_settings(args: argparse.Namespace, estimator: PoseEstimator) -> di
     return {
         "pose_onnx": __version__,
         "detector": estimator.detector.card.name,
-        "pose": estimator.keypoint_model.card.name,
+        "pose": estimator.pose.card.name,
         "backend": args.backend,
+        "precision": args.precision,
         "preset": args.preset,
         "flip": args.flip,
-        "box_threshold": estimator.detector.threshold,
+        "threshold": estimator.detector.threshold,
     }
 
 

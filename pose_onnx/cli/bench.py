@@ -83,9 +83,7 @@ def run(args: argparse.Namespace) -> int:
             "models": {"detector": args.detector, "pose": args.pose},
             "preset": args.preset,
             "flip": args.flip,
-            "box_threshold": find_preset(args.preset).box_threshold
-            if args.box_threshold is None
-            else args.box_threshold,
+            "threshold": find_preset(args.preset).threshold if args.threshold is None else args.threshold,
             "pictures": [_description(path) for path in pictures],
             "warm_up": WARM_UP,
             "repeat": args.repeat,
@@ -114,7 +112,7 @@ def _misfit(backend: str, args: argparse.Namespace) -> str:
         for model in (args.detector, args.pose):
             if not suffix and not Path(model).is_dir():
                 return f"it runs Paddle inference folders, and {model!r} is none"
-            if suffix and (found := resolve_model(model, backend)).suffix != suffix:
+            if suffix and (found := resolve_model(model, backend, args.precision)).suffix != suffix:
                 return f"it runs {suffix} files, and {str(found)!r} is none"
         PoseEstimator(**_arguments(args, backend, 1)).close()
     except PoseOnnxError as error:
@@ -129,18 +127,18 @@ def _arguments(args: argparse.Namespace, backend: str, threads: int) -> dict[str
 
 @contextmanager
 def _pictures(args: argparse.Namespace, backend: str) -> Iterator[list[Path]]:
-    """Give the pictures to run on; with `--people` one is made, and `args.box_threshold` set to suit it."""
+    """Give the pictures to run on; with `--people` one is made, and `args.threshold` set to suit it."""
     with as_file(files("pose_onnx.models") / "photos" / DEFAULT_PHOTO) as demo, ExitStack() as stack:
         paths = [Path(name) for name in args.image] or [demo]
         if args.people is not None:
-            if len(paths) > 1 or args.box_threshold is not None:
+            if len(paths) > 1 or args.threshold is not None:
                 raise InputError(
                     "--people repeats one photo and chooses the box threshold; "
-                    "give it with one --image, and without --box-threshold"
+                    "give it with one --image, and without --threshold"
                 )
             arguments = _arguments(args, backend, args.threads[0])
             crowd = gather(load_image(paths[0]), args.people, arguments)
-            args.box_threshold = crowd.box_threshold
+            args.threshold = crowd.threshold
             paths = [Path(stack.enter_context(tempfile.TemporaryDirectory())) / _CROWD]
             paths[0].write_bytes(crowd.jpeg)
         yield paths

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 from tqdm import tqdm
 
 from pose_onnx import PRESETS, Detector, KeypointModel, __version__, resolve_model
-from pose_onnx.cli._options import add_model_option, add_threads_option, cards_by_task
+from pose_onnx.cli._options import add_model_option, add_precision_option, add_threads_option, cards_by_task
 from pose_onnx.core.oks import sigmas_of
 from pose_onnx.evaluation import (
     BOX_FLOOR,
@@ -54,13 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--backend", default="ort", metavar="NAME", help="inference engine (default: %(default)s)")
     add("--preset", default="accurate", choices=list(PRESETS), help="how to run them (default: %(default)s)")
     add("--flip", action="store_true", help="run each person mirrored too, and average")
-    add(
-        "--precision",
-        default="fp32",
-        metavar="NAME",
-        help="which export of models given by name: fp32, fp16, int8-dynamic, int8 (default: %(default)s)",
-    )
-    add("--box-threshold", type=float, metavar="SCORE", help="boxes above this are people (default: preset)")
+    add_precision_option(parser)
+    add("--threshold", type=float, metavar="SCORE", help="boxes above this are people (default: preset)")
     add("--oks-nms", type=float, metavar="OKS", help="drop people more alike than this (default: keep all)")
     add("--limit", type=int, metavar="N", help="look at the first N pictures only")
     add_threads_option(parser)
@@ -76,11 +71,11 @@ def run(args: argparse.Namespace) -> int:
     shared = {"backend": args.backend, "threads": args.threads, "preset": args.preset}
     pose = resolve_model(args.pose, args.backend, args.precision)
     with KeypointModel(pose, card=cards.get("keypoints"), flip=args.flip, **shared) as model:
-        threshold = model.preset.box_threshold if args.box_threshold is None else args.box_threshold
+        threshold = model.preset.threshold if args.threshold is None else args.threshold
         boxes = _box_source(args, dataset, cards.get("detect"), shared)
         settings = _settings(args, model, threshold)
         sigmas = sigmas_of(model.card)
-        lines = predict(dataset, boxes, model, out, settings, box_threshold=threshold, oks_nms=args.oks_nms)
+        lines = predict(dataset, boxes, model, out, settings, threshold=threshold, oks_nms=args.oks_nms)
         results = list(tqdm(lines, total=len(dataset.image_ids), unit="picture", disable=None))
     report = _report(dataset, results, settings, sigmas=sigmas, with_boxes=not isinstance(boxes, TruthBoxes))
     _save(out, "keypoints.json", [person for item in results for person in item.get("people", [])])
@@ -105,7 +100,7 @@ def _settings(args: argparse.Namespace, model: KeypointModel, threshold: float) 
         "version": __version__,
         "annotations": args.annotations.name,
         "boxes": args.detector or args.boxes,
-        "box_threshold": None if args.boxes == TRUTH and not args.detector else threshold,
+        "threshold": None if args.boxes == TRUTH and not args.detector else threshold,
         "pose": model.card.name,
         "file": Path(args.pose).name,
         "backend": args.backend,

@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     with estimator_of(args) as estimator:
         results = _Results(
             estimator_settings(args, estimator),
-            estimator.keypoint_model.card.keypoints,
+            estimator.names,
             Path(args.json) if args.json else out / RESULTS_NAME,
             Path(args.csv) if args.csv else None,
         )

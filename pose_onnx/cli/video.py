@@ -125,7 +125,7 @@ def _header(args: argparse.Namespace, estimator: PoseEstimator) -> FramesHeader:
         "smooth": args.smooth,
         "max_people": args.max_people,
     }
-    return FramesHeader(redacted(args.source), estimator.keypoint_model.card.keypoints, settings)
+    return FramesHeader(redacted(args.source), estimator.names, settings)
 
 
 def _dependencies(args: argparse.Namespace, header: FramesHeader) -> dict[str, Any]:

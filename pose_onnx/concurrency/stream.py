@@ -15,8 +15,8 @@ _GROUPS_A_WORKER: Final = 2
 """The group that a worker is at, and the next one."""
 
 PATIENCE_S: Final = 5.0
-"""How long the end waits for the iterable to give an item that it is busy with. Longer than any picture takes;
-a camera that has died must not hold up the end for ever."""
+"""How long the end waits for the iterable to give an item that it is busy with. Longer than any picture
+takes; a camera that has died must not hold up the end for ever."""
 
 
 class Stream(Generic[Item, Result]):

@@ -8,7 +8,9 @@ frame an integer coordinate is the centre of a pixel.
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from collections.abc import Sequence
+from operator import index as whole_number
+from typing import Final, SupportsIndex, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,12 @@ F64: TypeAlias = NDArray[np.float64]
 BOX: Final = 4
 POINT: Final = 2
 
+Pairs: TypeAlias = tuple[tuple[int, int], ...]
+"""Index pairs of keypoints."""
+
+Selection: TypeAlias = SupportsIndex | slice | NDArray[np.bool_] | NDArray[np.int64] | Sequence[int | bool]
+"""Which of N: a number (negative from the end), a slice, a mask, or numbers."""
+
 
 def check_shape(name: str, array: NDArray[np.generic], shape: tuple[int, ...]) -> None:
     """Refuse a field of a result whose shape is not what the other fields make it.
@@ -33,3 +41,21 @@ def check_shape(name: str, array: NDArray[np.generic], shape: tuple[int, ...]) -
     """
     if array.shape != shape:
         raise InputError(f"{name} has shape {array.shape}; the other fields make it {shape}")
+
+
+def rows(selection: Selection, count: int) -> slice | NDArray[np.bool_] | NDArray[np.int64]:
+    """Return a selection out of N as one that leaves arrays their first axis.
+
+    Raises:
+        IndexError: A number below -N, or of N or more. Loops and `reversed` rely on it.
+    """
+    if isinstance(selection, slice):
+        return selection
+    if isinstance(selection, np.ndarray | Sequence):
+        chosen: NDArray[np.bool_] | NDArray[np.int64] = np.asarray(selection)
+        return chosen if chosen.size else chosen.astype(np.int64)
+    number = whole_number(selection)
+    if not -count <= number < count:
+        raise IndexError(f"number {number} was asked for; there are {count}")
+    start = number % count
+    return slice(start, start + 1)

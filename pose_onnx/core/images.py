@@ -49,8 +49,15 @@ def bgr_pixels(array: Image, color: Color) -> Image:
     return array if color == "bgr" else np.ascontiguousarray(array[:, :, ::-1])
 
 
-def decode_image(data: bytes, name: str) -> Image:
-    """Return the pixels of a picture's file content, as `load_image` does; `name` is for the error.
+def decode_image(data: bytes, name: str = "the picture") -> Image:
+    """Return the pixels of a picture's file content, as `load_image` does.
+
+    Args:
+        data: What the file holds.
+        name: What the error calls it.
+
+    Returns:
+        (H, W, 3) uint8, BGR.
 
     Raises:
         InputError: The content is empty, cut off or no picture.

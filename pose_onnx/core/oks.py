@@ -24,16 +24,21 @@ COCO_SIGMAS: Final = (
 """Half of k for COCO's 17 keypoints, nose to right ankle: how far annotators disagree."""
 
 
+def known_sigmas(card: ModelCard) -> tuple[float, ...]:
+    """Return a card's sigmas, or COCO's for its 17 joints; none for another number of joints."""
+    if card.oks_sigmas:
+        return card.oks_sigmas
+    return COCO_SIGMAS if len(card.keypoints) == len(COCO_SIGMAS) else ()
+
+
 def sigmas_of(card: ModelCard) -> tuple[float, ...]:
     """Return a card's sigmas, or COCO's for its 17 joints.
 
     Raises:
         InputError: Another number of joints, and no sigmas in the card.
     """
-    if card.oks_sigmas:
-        return card.oks_sigmas
-    if len(card.keypoints) == len(COCO_SIGMAS):
-        return COCO_SIGMAS
+    if sigmas := known_sigmas(card):
+        return sigmas
     raise InputError(
         f"model {card.name!r} has {len(card.keypoints)} keypoints and no oks_sigmas in its card; add one for"
         " each keypoint to be able to compare poses"

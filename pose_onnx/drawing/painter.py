@@ -42,8 +42,7 @@ _FAR_AWAY: Final = 1e6  # pixels; beyond, OpenCV's fixed-point coordinates would
 class Painter:
     """Draws shapes, each with its own opacity, touching only the pixels around it."""
 
-    canvas: Image
-    reverse: bool
+    canvas: Image  # BGR, written to
     width: float = MIN_WIDTH
     middle: Rgb = NEUTRAL_RGB
 
@@ -87,7 +86,7 @@ class Painter:
                 cv2.putText(layer, text, place, font, scale, color, width, cv2.LINE_AA)
 
     def _color(self, color_rgb: Rgb) -> Rgb:
-        return color_rgb[::-1] if self.reverse else color_rgb
+        return color_rgb[::-1]
 
     @contextmanager
     def _layer(self, points: F64, width: float, alpha: float) -> Iterator[tuple[Image, F64]]:

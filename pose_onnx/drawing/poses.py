@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from functools import cache
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
 import numpy as np
 
-from pose_onnx.cards.lookup import card_names, load_card
 from pose_onnx.core.arrays import F64, Image
-from pose_onnx.core.images import Color
+from pose_onnx.core.images import Color, check_color
 from pose_onnx.drawing.painter import MIN_WIDTH, NEUTRAL_RGB, OUTLINE_RGB, Painter, id_color, is_drawable
 from pose_onnx.errors import InputError
 from pose_onnx.image_files import ImageSource, load_image
@@ -57,11 +55,10 @@ def draw_poses(
     Args:
         image: Path, or (H, W, 3) uint8 array; never written to.
         poses: What `PoseEstimator` found in it.
-        skeleton: Index pairs of keypoints to join; `None`: those of the model card with the same keypoint
-            names, or none where there is no such card.
+        skeleton: Index pairs of keypoints to join; `None`: those that the poses carry.
         min_score: Joints below this score are not drawn.
         boxes: Whether to draw the people's boxes and ids too.
-        color: Channel order of an array, and of the result.
+        color: Channel order of an array, and of the result (that of a file, too).
 
     Returns:
         (H, W, 3) uint8, a new array.
@@ -69,9 +66,10 @@ def draw_poses(
     Raises:
         InputError: The image cannot be used, or the skeleton names a keypoint that is not there.
     """
-    canvas: Image = load_image(image).copy()
-    limbs = skeleton_of(poses.names) if skeleton is None else _checked(skeleton, len(poses.names))
-    painter = Painter(canvas, reverse=color != "rgb")
+    check_color(color)
+    canvas: Image = load_image(image, color=color).copy()
+    limbs = _checked(poses.skeleton if skeleton is None else skeleton, len(poses.names))
+    painter = Painter(canvas)
     for index in range(len(poses)):
         box = poses.boxes[index].astype(np.float64)
         painter.width = _line_width(canvas.shape, box)
@@ -84,14 +82,7 @@ def draw_poses(
         _draw_person(painter, points, _opacity(scores, min_score), limbs, poses.names)
         if boxes and poses.ids is not None:
             painter.label(box, str(poses.ids[index]))
-    return canvas
-
-
-@cache
-def skeleton_of(names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
-    """Return the skeleton of the first model card with these keypoints; nothing if there is none."""
-    cards = (load_card(name) for name in card_names())
-    return next((card.skeleton for card in cards if card.keypoints == names), ())
+    return canvas if color == "bgr" else np.ascontiguousarray(canvas[:, :, ::-1])
 
 
 def _draw_person(painter: Painter, points: F64, alphas: F64, limbs: Skeleton, names: tuple[str, ...]) -> None:

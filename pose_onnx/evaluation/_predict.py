@@ -26,7 +26,7 @@ def predict(
     out: Path,
     settings: dict[str, Any],
     *,
-    box_threshold: float = 0.0,
+    threshold: float = 0.0,
     oks_nms: float | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Evaluate picture after picture; those that an interrupted run left in `out` are not run again.
@@ -37,7 +37,7 @@ def predict(
         model: The keypoint model.
         out: Folder of the results; `pictures.jsonl` in it grows by a line a picture.
         settings: Everything that moves a number: results of other settings are not mixed.
-        box_threshold: Boxes with a score above this are people.
+        threshold: Boxes with a score above this are people.
         oks_nms: Drop people that are more alike than this (object keypoint similarity).
 
     Yields:
@@ -55,7 +55,7 @@ def predict(
             stream.write(json.dumps({"settings": settings}) + "\n")
         for image_id in dataset.image_ids:
             if image_id not in done:
-                result = _one(dataset, boxes, model, image_id, box_threshold, oks_nms)
+                result = _one(dataset, boxes, model, image_id, threshold, oks_nms)
                 stream.write(json.dumps(result) + "\n")
                 stream.flush()
                 yield result
@@ -84,7 +84,7 @@ def _one(
     boxes: BoxSource,
     model: KeypointModel,
     image_id: int,
-    box_threshold: float,
+    threshold: float,
     oks_nms: float | None,
 ) -> dict[str, Any]:
     try:
@@ -92,7 +92,7 @@ def _one(
     except InputError as error:
         return {"image_id": image_id, "error": str(error)}
     found, scores = boxes(image_id, pixels)
-    people = scores > box_threshold
+    people = scores > threshold
     poses = model(pixels, found[people], box_scores=scores[people])
     if oks_nms is not None:
         poses = poses[suppress_duplicates(poses, poses.instance_scores(), oks_nms, sigmas_of(model.card))]

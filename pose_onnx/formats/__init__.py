@@ -10,7 +10,13 @@ from pose_onnx.formats._coco import (
 from pose_onnx.formats._csv import write_csv, write_csv_rows
 from pose_onnx.formats._frames import FrameRecord, FramesEnd, FramesHeader
 from pose_onnx.formats._jsonl import SCHEMA, FrameWriter, read_end, read_frames, read_header
-from pose_onnx.formats.supervision import from_detections, from_key_points, to_detections, to_key_points
+from pose_onnx.formats.supervision import (
+    boxes_to_supervision,
+    from_detections,
+    from_key_points,
+    to_detections,
+    to_key_points,
+)
 
 __all__ = [
     "PERSON_CATEGORY",
@@ -19,6 +25,7 @@ __all__ = [
     "FrameWriter",
     "FramesEnd",
     "FramesHeader",
+    "boxes_to_supervision",
     "coco_annotations",
     "coco_results",
     "from_detections",

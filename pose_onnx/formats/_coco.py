@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
 
-from pose_onnx.core.arrays import F32
-from pose_onnx.drawing.poses import skeleton_of
+from pose_onnx.cards.lookup import card_names, load_card
+from pose_onnx.core.arrays import F32, Pairs
 from pose_onnx.files import atomic_path
 from pose_onnx.formats._frames import FrameRecord
 from pose_onnx.poses import Poses
@@ -114,7 +115,7 @@ def write_coco_dataset(
         "supercategory": "person",
         "keypoints": list(keypoint_names),
         # COCO counts keypoints from 1.
-        "skeleton": [[start + 1, end + 1] for start, end in skeleton_of(keypoint_names)],
+        "skeleton": [[start + 1, end + 1] for start, end in _skeleton_of(keypoint_names)],
     }
     with atomic_path(path) as part, part.open("x", encoding="utf-8") as file:
         file.write('{"categories": ')
@@ -124,6 +125,13 @@ def write_coco_dataset(
         file.write(', "annotations": ')
         _write_list(file.write, _all_annotations(frames()))
         file.write("}\n")
+
+
+@cache
+def _skeleton_of(names: tuple[str, ...]) -> Pairs:
+    """Return the skeleton of the first model card with these keypoints; nothing if there is none."""
+    cards = (load_card(name) for name in card_names())
+    return next((card.skeleton for card in cards if card.keypoints == names), ())
 
 
 def _image(frame: FrameRecord, file_name: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@
 | `ids` | `data["tracker_id"]` | `tracker_id` |
 | `visible()` | `visible` | |
 
-All of them are class 0. Arrays are copies.
+All people are class 0. Arrays are copies.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from pose_onnx.core.arrays import BOX, F32, POINT
+from pose_onnx.detections import Detections as BoxDetections
 from pose_onnx.errors import DependencyError, InputError
 from pose_onnx.poses import Poses
 
@@ -93,6 +94,19 @@ def to_detections(poses: Poses) -> Detections:
         class_id=np.full(len(poses), _PERSON_CLASS),
         tracker_id=None if poses.ids is None else poses.ids.copy(),
         data={"keypoints": poses.keypoints.copy(), "keypoint_confidence": poses.scores.copy()},
+    )
+    return detections
+
+
+def boxes_to_supervision(found: BoxDetections) -> Detections:
+    """Return boxes as `supervision.Detections`, with names of classes in `data["class_name"]` where known.
+
+    Raises:
+        DependencyError: supervision is not installed.
+    """
+    names = {"class_name": np.array(found.classes)[found.labels]} if found.classes else {}
+    detections: Detections = _supervision().Detections(
+        xyxy=found.boxes.copy(), confidence=found.scores.copy(), class_id=found.labels.copy(), data=names
     )
     return detections
 

@@ -45,7 +45,7 @@ class PoseBatch:
     def __init__(self, *, threads: int = 1, **options: Any) -> None:
         cv2.setNumThreads(threads)  # of this process, which is the actor's own
         self._estimator = PoseEstimator(threads=threads, **options)
-        self._names = (self._estimator.detector.card.name, self._estimator.keypoint_model.card.name)
+        self._names = (self._estimator.detector.card.name, self._estimator.pose.card.name)
 
     def __call__(self, batch: Any) -> Iterator[Any]:
         """Give the rows of a batch, as one Arrow table for its pictures and others for its videos.

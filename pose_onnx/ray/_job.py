@@ -127,9 +127,9 @@ def _settings(options: dict[str, Any]) -> dict[str, Any]:
         return {
             "schema": SCHEMA_NAME,
             "detector": estimator.detector.card.name,
-            "pose": estimator.keypoint_model.card.name,
+            "pose": estimator.pose.card.name,
             "backend": options.get("backend", "ort"),
             "preset": estimator.detector.preset.name,
             "flip": bool(options.get("flip", False)),
-            "box_threshold": estimator.detector.threshold,
+            "threshold": estimator.detector.threshold,
         }

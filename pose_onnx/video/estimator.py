@@ -64,7 +64,7 @@ class VideoPoseEstimator(Closing):
         self.max_people = max_people
         self._owned = estimator is None
         self.estimator = PoseEstimator() if estimator is None else estimator
-        self._sigmas = sigmas_of(self.estimator.keypoint_model.card)
+        self._sigmas = sigmas_of(self.estimator.pose.card)
 
     def start(self, state: Mapping[str, Any] | None = None) -> VideoSession:
         """Begin a video whose frames the caller gives, one by one: from a camera's own API or a robot.

@@ -95,7 +95,7 @@ class VideoSession:
             boxes = np.concatenate([found.boxes, boxes[missed]])
             scores = np.concatenate([found.scores, scores[missed]])
             detected = np.arange(len(boxes)) < len(found)
-        poses = self._estimator.keypoint_model(image, boxes, box_scores=scores)
+        poses = self._estimator.pose(image, boxes, box_scores=scores)
         return self._tracker.update(image, poses, detected, time, looked=detect)
 
     def state(self) -> dict[str, Any]:

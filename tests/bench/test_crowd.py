@@ -20,7 +20,7 @@ PHOTO = Path(__file__).parents[2] / "models" / "photos" / "camera.jpg"
 @pytest.mark.parametrize("people", [1, 3, 6])
 def test_just_so_many_people_are_found(people: int) -> None:
     crowd = gather(load_image(PHOTO), people, {"threads": 1})
-    with PoseEstimator(threads=1, box_threshold=crowd.box_threshold) as estimator:
+    with PoseEstimator(threads=1, threshold=crowd.threshold) as estimator:
         assert len(estimator(decode_image(crowd.jpeg, "crowd"))) == people
 
 

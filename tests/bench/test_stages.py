@@ -45,7 +45,7 @@ def ticking() -> Callable[[], float]:
 def test_every_stage_is_met_in_the_real_pipeline(estimator: PoseEstimator, picture: Path) -> None:
     clock = StageClock(ticking())
     expected = estimator(picture)
-    with watched(clock, (estimator.detector.runtime, estimator.keypoint_model.runtime)):
+    with watched(clock, (estimator.detector.runtime, estimator.pose.runtime)):
         seconds, found = clock.split(lambda: estimator(picture))
     assert tuple(seconds) == STAGES
     assert min(seconds.values()) > 0, seconds

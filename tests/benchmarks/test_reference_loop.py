@@ -37,7 +37,7 @@ def estimator() -> PoseEstimator:
 def loop_of(module: ModuleType, estimator: PoseEstimator, **options: Any) -> Any:
     """Return the loop on our own files: what the graphs are worth is measured elsewhere."""
     sessions = [onnxruntime.InferenceSession(ROOT / "models" / f"{name}.onnx") for name in MODELS]
-    cards = estimator.detector.card, estimator.keypoint_model.card
+    cards = estimator.detector.card, estimator.pose.card
     return module.ReferencePipeline(*sessions, *cards, threshold=estimator.detector.threshold, **options)
 
 

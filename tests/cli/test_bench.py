@@ -37,7 +37,7 @@ def test_built_in_models_on_every_engine(cli: Callable[..., Outcome], tmp_path: 
         assert run["people_per_second"] == pytest.approx(1e3 / run["total"]["median"])
     assert document["machine"]["usable_cores"] >= 1
     assert {"python", "pose-onnx", "onnxruntime", "ai-edge-litert"} <= set(document["versions"])
-    assert document["box_threshold"] == 0.4
+    assert document["threshold"] == 0.4
     assert (document["pictures"][0]["width"], document["repeat"]) == (512, 2)
 
 
@@ -69,7 +69,7 @@ def test_people_are_as_many_as_asked_for(cli: Callable[..., Outcome], tmp_path: 
     assert done.code == 0, done.err
     document = measured(tmp_path / "b.json")
     assert document["runs"][0]["people"] == 3
-    assert document["box_threshold"] != 0.4
+    assert document["threshold"] != 0.4
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_people_are_as_many_as_asked_for(cli: Callable[..., Outcome], tmp_path: 
         (["--backends", "ort", "--image", "{tmp}/absent.jpg"], "does not exist"),
         (["--backends", "ort", "--people", "0"], "people=0"),
         (["--backends", "ort", "--people", "2", "--image", "{photo}", "{photo}"], "with one --image"),
-        (["--backends", "ort", "--people", "2", "--box-threshold", "0.3"], "without --box-threshold"),
+        (["--backends", "ort", "--people", "2", "--threshold", "0.3"], "without --threshold"),
         (["--backends", "ort", "--people", "2", "--image", "{dark}"], "nobody is found"),
         (["--backends", "ort", "--repeat", "1", "--json", "{tmp}"], "cannot be written"),
     ],

@@ -57,7 +57,7 @@ def test_a_folder(
         "backend": "ort",
         "preset": "accurate",
         "flip": False,
-        "box_threshold": PRESETS["accurate"].box_threshold,
+        "threshold": PRESETS["accurate"].threshold,
     }
     assert [len(image["people"]) for image in document["images"]] == [1, 1, 0]
     (person,) = document["images"][1]["people"]
@@ -140,7 +140,7 @@ def test_a_table_too(
         (["{tmp}/*.png"], "matches no file"),
         (["{tmp}/p.jpg", "--backend", "tensorrt"], "'tensorrt' is not known; choose one of ['ort', 'tflite'"),
         (["{tmp}/p.jpg", "--threads", "0"], "threads=0"),
-        (["{tmp}/p.jpg", "--box-threshold", "7"], "threshold=7.0"),
+        (["{tmp}/p.jpg", "--threshold", "7"], "threshold=7.0"),
         (["{tmp}/p.jpg", "--detector", "picodet_xxl"], "'picodet_xxl' is not known; choose one of"),
         (
             ["{tmp}/p.jpg", "--detector", "{pose}"],

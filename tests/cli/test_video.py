@@ -125,7 +125,7 @@ def test_a_frame_that_cannot_be_decoded_is_passed_by_and_counted(
 def test_nobody_in_view(cli: Callable[..., Outcome], tmp_path: Path) -> None:
     dark = make_clip(tmp_path / "dark.mp4", [np.zeros((48, 64, 3), np.uint8)] * 5)
     files = ("--out", tmp_path / "o.mkv", "--csv", tmp_path / "o.csv", "--coco", tmp_path / "o.json")
-    done = cli("video", dark, *files, "--box-threshold", 0.99)
+    done = cli("video", dark, *files, "--threshold", 0.99)
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("5 frames, 0 people: ")
     assert len(frame_times(tmp_path / "o.mkv")) == 5

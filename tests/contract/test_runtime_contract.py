@@ -169,7 +169,7 @@ def test_paths_without_a_model(case: Case, tmp_path: Path) -> None:
 def test_a_pipe_is_not_waited_for(case: Case, tmp_path: Path) -> None:
     pipe = tmp_path / f"pipe{case.path.suffix}"
     os.mkfifo(pipe)
-    with pytest.raises(ModelFileError, match="regular file|is a file"):
+    with pytest.raises(ModelFileError, match=r"regular file|is a file"):
         open_runtime(pipe, case.backend)
 
 

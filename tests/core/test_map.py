@@ -1,19 +1,34 @@
 """Many images through one estimator: the answers of single calls, whatever runs beside what."""
 
+import multiprocessing
+import pickle
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
-from pose_onnx import EngineError, InputError, KeypointModel, PoseEstimator, PoseOnnxError, Poses
+from pose_onnx import (
+    Detector,
+    EngineError,
+    InputError,
+    KeypointModel,
+    PoseEstimator,
+    PoseOnnxError,
+    Poses,
+    UnexpectedError,
+    read_card,
+)
 from pose_onnx.buffers import Buffers
-from pose_onnx.keypoint_model import RUN_PIXELS
 from pose_onnx.runtimes import Tensor
+from pose_onnx.runtimes._traits import CPU_RUN_PIXELS
 
 
 def photo(people: int) -> np.ndarray:
@@ -95,15 +110,33 @@ def test_a_bad_image_is_returned_and_the_others_are_not_lost(estimator: PoseEsti
         assert_same(poses, estimator(PHOTOS[0] if index != 2 else PHOTOS[3]))
 
 
-def test_only_errors_of_the_package_are_returned(
+def test_what_nobody_foresaw_is_that_images_failure(
     estimator: PoseEstimator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
-        raise MemoryError("too large")
+    """In either half, with the other images of its batch unharmed."""
+    expected = [estimator(image) for image in PHOTOS]
+    for part, bad in ((estimator.detector, 1), (estimator.pose, 3)):
+        shape, run = PHOTOS[bad].shape, part._find  # type: ignore[attr-defined]  # the halves' own step
 
-    monkeypatch.setattr(estimator.detector, "find", fail)
-    with pytest.raises(MemoryError, match="too large"):
-        list(estimator.map(PHOTOS, on_error="return"))
+        def fail(given: Any, *rest: Any, shape: Any = shape, run: Any = run) -> Any:
+            images = [given] if isinstance(given, np.ndarray) else [scene.image for scene in given]
+            if any(image.shape == shape for image in images):
+                raise MemoryError("too large")
+            return run(given, *rest)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(part, "_find", fail)
+            results = list(estimator.map(PHOTOS, on_error="return"))
+            with pytest.raises(MemoryError, match="too large"):
+                list(estimator.map(PHOTOS))
+        for index, (result, answer) in enumerate(zip(results, expected, strict=True)):
+            if PHOTOS[index].shape == shape:
+                assert isinstance(result, UnexpectedError)
+                assert f"image {index}" in str(result)
+                assert "too large" in str(result)
+            else:
+                assert isinstance(result, Poses)
+                assert_same(result, answer)
 
 
 def test_arguments_are_checked_at_once(estimator: PoseEstimator) -> None:
@@ -165,7 +198,7 @@ def test_people_run_on_threads_of_their_own(tiny_pose: Path, monkeypatch: pytest
 @pytest.mark.parametrize("flip", [False, True])
 def test_a_run_is_as_large_as_the_cache_likes(tiny_pose: Path, flip: bool) -> None:
     with KeypointModel(tiny_pose, threads=1, flip=flip) as model:
-        assert model.batch_size == RUN_PIXELS // (64 * 48) // (1 + flip)
+        assert model.batch_size == CPU_RUN_PIXELS // (64 * 48) // (1 + flip)
 
 
 def test_a_buffer_is_the_threads_own() -> None:
@@ -176,3 +209,62 @@ def test_a_buffer_is_the_threads_own() -> None:
     with ThreadPoolExecutor(1) as pool:
         assert not np.shares_memory(first, pool.submit(buffers.get, 2, 3).result())
     assert buffers.get(50).size == 50
+
+
+EXIT = """
+import sys
+import numpy as np
+from itertools import repeat
+from pose_onnx import PoseEstimator
+estimator = PoseEstimator(sys.argv[1], sys.argv[2], threads=3)
+image = np.full((480, 640, 3), 255, np.uint8)
+results = estimator.map(repeat(image))
+assert len(next(results))
+{end}
+"""
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "",
+        "for _ in results: sys.exit()",
+        "import threading; threading.Thread(target=list, args=[results], daemon=True).start()",
+    ],
+)
+def test_a_program_may_end_while_images_are_at_work(tiny_detector: Path, tiny_pose: Path, end: str) -> None:
+    """Python takes threads down in a way that aborts engines: none may be inside one then."""
+    code = EXIT.format(end=end)
+    for _ in range(3):
+        done = subprocess.run(
+            [sys.executable, "-c", code, tiny_detector, tiny_pose],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"threshold": 0.7, "flip": True, "batch_size": 2, "preset": "paddle"}]
+)
+def test_pickles_by_its_settings(tiny_detector: Path, tiny_pose: Path, options: dict[str, Any]) -> None:
+    with PoseEstimator(tiny_detector, tiny_pose, threads=1, **options) as estimator:
+        twin = pickle.loads(pickle.dumps(estimator))
+        halves = pickle.loads(pickle.dumps(PoseEstimator(estimator.detector, estimator.pose)))
+        for image in PHOTOS[:4]:
+            assert_same(twin(image), estimator(image))
+            assert_same(halves(image), estimator(image))
+
+
+def test_a_process_pool_takes_an_estimator(estimator: PoseEstimator) -> None:
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        assert_same(pool.submit(estimator, PHOTOS[3]).result(), estimator(PHOTOS[3]))
+
+
+def test_a_detector_pickles_with_its_classes(tiny_detector: Path) -> None:
+    two = replace(read_card(tiny_detector), classes=("cat",))
+    detector = Detector(tiny_detector, card=two, threads=1)
+    assert pickle.loads(pickle.dumps(detector)).card == two
+    detector.select(())
+    assert len(detector(PHOTOS[3])) == len(pickle.loads(pickle.dumps(detector))(PHOTOS[3])) == 0

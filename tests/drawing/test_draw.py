@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from hypothesis.extra.numpy import arrays
 
 from pose_onnx import InputError, Poses, draw_poses, load_card
 from pose_onnx.drawing.painter import id_color
-from pose_onnx.drawing.poses import _SIDE_COLORS_RGB, skeleton_of
+from pose_onnx.drawing.poses import _SIDE_COLORS_RGB
+from pose_onnx.image_files import write_image
 
 NAMES = load_card("tinypose_128x96").keypoints
 SIZE = (240, 320)
@@ -35,9 +37,27 @@ def grey() -> np.ndarray:
     return image
 
 
-def test_skeleton_is_that_of_the_card_with_the_same_names() -> None:
-    assert skeleton_of(NAMES) == load_card("tinypose_128x96").skeleton
-    assert skeleton_of(("tip", "root")) == ()
+def test_limbs_are_those_that_the_poses_carry(grey: np.ndarray) -> None:
+    poses = one_person(("tip", "root"), [(60, 40), (60, 200)], [1.0, 1.0])
+    joined = replace(poses, skeleton=((0, 1),))
+    drawn = draw_poses(grey, joined, boxes=False)
+    assert np.array_equal(drawn, draw_poses(grey, poses, skeleton=[(0, 1)], boxes=False))
+    assert not np.array_equal(drawn, draw_poses(grey, poses, boxes=False))
+    assert np.array_equal(
+        draw_poses(grey, joined, skeleton=(), boxes=False), draw_poses(grey, poses, boxes=False)
+    )
+
+
+def test_a_picture_comes_back_in_the_order_that_was_asked_for(tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8)
+    write_image(tmp_path / "a.png", picture)
+    poses = one_person(("left_wrist",), [(60, 40)], [1.0])
+    bgr = draw_poses(picture, poses)
+    for source in (tmp_path / "a.png", (tmp_path / "a.png").read_bytes(), picture[:, :, ::-1]):
+        assert np.array_equal(draw_poses(source, poses, color="rgb")[:, :, ::-1], bgr)
+    assert np.array_equal(draw_poses(tmp_path / "a.png", poses), bgr)
+    with pytest.raises(InputError, match="'RGB'"):
+        draw_poses(picture, poses, color="RGB")  # type: ignore[arg-type]  # that is the test
 
 
 def test_left_is_warm_and_right_is_cold_in_both_channel_orders(grey: np.ndarray) -> None:

@@ -52,7 +52,7 @@ def test_boxes_of_a_detector_and_of_a_file(dataset: Path, tiny_detector: Path, t
     found = report(dataset / "a")
     assert found["boxes"]["AP"] == pytest.approx(100)
     assert found["keypoints"]["AP"] == pytest.approx(100)
-    assert found["settings"]["box_threshold"] == 0.4
+    assert found["settings"]["threshold"] == 0.4
     assert evaluate(dataset, dataset / "b", tiny_pose, "--boxes", str(dataset / "a" / "boxes.json")) == 0
     assert report(dataset / "b")["keypoints"] == pytest.approx(found["keypoints"])
 

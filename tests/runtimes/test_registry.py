@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,12 +15,16 @@ from pose_onnx.runtimes import (
     BACKENDS,
     backend_for,
     backend_names,
+    fills_device,
     installed_backends,
     is_parallel,
+    load_adapter,
     model_suffix,
     open_runtime,
+    run_pixels,
 )
 from pose_onnx.runtimes._registry import FOLDER
+from pose_onnx.runtimes._traits import CPU_RUN_PIXELS
 
 ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "models" / "tinypose_128x96_distilled.onnx"
@@ -48,8 +53,20 @@ def test_suffixes(tmp_path: Path) -> None:
 
 
 def test_only_engines_known_to_run_in_parallel_are_trusted_to() -> None:
-    assert [name for name in BACKENDS if is_parallel(name)] == ["ort", "tflite"]
-    assert not is_parallel("of somebody else")
+    installed = [name for name in BACKENDS if name in installed_backends()]
+    assert {name for name in installed if is_parallel(load_adapter(name))} == {"ort", "tflite"} & set(
+        installed
+    )
+
+
+def test_an_adapter_says_what_it_is_good_at_or_nothing() -> None:
+    nothing, everything = object(), SimpleNamespace(is_parallel=True, fills_device=True, run_pixels=7)
+    assert (is_parallel(nothing), fills_device(nothing), run_pixels(nothing)) == (
+        False,
+        False,
+        CPU_RUN_PIXELS,
+    )
+    assert (is_parallel(everything), fills_device(everything), run_pixels(everything)) == (True, True, 7)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +116,10 @@ def test_providers_are_strict() -> None:
         (["NoSuchProvider", "CPUExecutionProvider"], "NoSuchProvider"),
         ("CPUExecutionProvider", "give a list"),
         ([], "give a list"),
+        ([("NoSuchProvider", {})], "NoSuchProvider"),
+        ([("CPUExecutionProvider",)], r"\(name, options\)"),
+        ([("CPUExecutionProvider", "fast")], r"\(name, options\)"),
+        ([7], r"\(name, options\)"),
     )
     for providers, reason in cases:
         with pytest.raises((InputError, EngineError), match=reason):

@@ -1,0 +1,96 @@
+"""What the rest of the package knows of a model of poses: two protocols, fulfilled by their members alone."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from numpy.typing import ArrayLike
+
+from pose_onnx.core.arrays import Pairs
+from pose_onnx.core.images import Color
+from pose_onnx.detections import Detections
+from pose_onnx.image_files import ImageSource
+from pose_onnx.poses import Poses
+
+
+@runtime_checkable
+class PoseModel(Protocol):
+    """An image in, poses out. `PoseEstimator` is one, and any object with these members."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The K keypoints' names."""
+
+    @property
+    def skeleton(self) -> Pairs:
+        """Index pairs of keypoints to join when drawing."""
+
+    @property
+    def flip_pairs(self) -> Pairs:
+        """Index pairs of keypoints that swap when the image is mirrored."""
+
+    @property
+    def sigmas(self) -> tuple[float, ...]:
+        """How far annotators disagree on each keypoint (`ModelCard.oks_sigmas`); empty if unknown."""
+
+    def __call__(self, image: ImageSource, *, color: Color = "bgr") -> Poses:
+        """Find the people in one image and their keypoints.
+
+        Args:
+            image: Path, (H, W, 3) uint8 array, or the bytes of a picture file.
+            color: Channel order of an array.
+
+        Returns:
+            The poses, in image pixels, best first; of length 0 if there is nobody.
+
+        Raises:
+            InputError: The image cannot be used.
+        """
+
+    def close(self) -> None:
+        """Release engines and threads. May be called twice."""
+
+
+@runtime_checkable
+class TopDownModel(PoseModel, Protocol):
+    """One that finds people first and then the keypoints of each, so that it can be told where people are.
+
+    Video asks for it with `isinstance`: between detections people are followed by their last keypoints.
+    """
+
+    def find_boxes(self, image: ImageSource, *, color: Color = "bgr") -> Detections:
+        """Find where people are in one image.
+
+        Args:
+            image: As in a call.
+            color: As in a call.
+
+        Returns:
+            Boxes of people in image pixels, best first.
+
+        Raises:
+            InputError: As in a call.
+        """
+
+    def find_in_boxes(
+        self,
+        image: ImageSource,
+        boxes: ArrayLike,
+        *,
+        box_scores: ArrayLike | None = None,
+        color: Color = "bgr",
+    ) -> Poses:
+        """Find the keypoints of the people in given boxes.
+
+        Args:
+            image: As in a call.
+            boxes: (N, 4) numbers, xyxy, image pixels.
+            box_scores: (N,) numbers; 1 each when `None`.
+            color: As in a call.
+
+        Returns:
+            N poses, in the order of `boxes`.
+
+        Raises:
+            InputError: As in a call; or the boxes cannot be used.
+        """
