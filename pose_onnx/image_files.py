@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from pose_onnx.budget import MEMORY
 from pose_onnx.core.arrays import Image
 from pose_onnx.core.images import Color, bgr_pixels, check_color, decode_image
 from pose_onnx.core.opencv import cv2
@@ -16,23 +18,25 @@ ImageSource: TypeAlias = str | os.PathLike[str] | bytes | Image
 """The path of a picture, the bytes of its file, or its pixels as an (H, W, 3) uint8 array."""
 
 IMAGE_SUFFIXES: Final = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-"""What a folder is searched for; any other format that OpenCV reads works when it is named."""
+"""What a folder is searched for. A picture that is named may be of any format that OpenCV decodes here and
+`pose_onnx.core.picture_sizes` knows."""
 
 
 def load_image(source: ImageSource, *, color: Color = "bgr") -> Image:
     """Return a picture's pixels.
 
     Args:
-        source: Path of a picture (any format that OpenCV reads; turned upright by its EXIF orientation;
-            grey becomes three equal channels, transparency is dropped, 16 bits become 8), the bytes of its
-            file, or its pixels.
+        source: Path of a picture (JPEG, PNG and others; turned upright by its EXIF orientation; grey becomes
+            three equal channels, transparency is dropped, 16 bits become 8), the bytes of its file, or its
+            pixels.
         color: Channel order of `source` when it is an array.
 
     Returns:
         (H, W, 3) uint8, BGR. An array that already is that is returned itself, not a copy.
 
     Raises:
-        InputError: The file is missing, empty, cut off or no picture, or the array is not (H, W, 3) uint8.
+        InputError: The file is missing, empty, cut off, too large or not a picture, or the array is not
+            (H, W, 3) uint8.
     """
     check_color(color)
     if isinstance(source, str | os.PathLike):
@@ -77,11 +81,23 @@ def is_writable_format(path: Path) -> bool:
 def _read(path: Path) -> bytes:
     # Through Python, not cv2.imread: that fails on names outside the code page of Windows, and says nothing.
     try:
-        data = path.read_bytes()
-    except IsADirectoryError as error:
-        raise InputError(f"{str(path)!r} is a folder; give the path of one picture") from error
+        problem = _problem(path.stat())
+        data = b"" if problem else path.read_bytes()
     except FileNotFoundError as error:
         raise InputError(f"{str(path)!r} does not exist; give the path of a picture") from error
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         raise InputError(f"{str(path)!r} cannot be read ({error}); give a readable picture") from error
+    if problem:
+        raise InputError(f"{str(path)!r} {problem}")
     return data
+
+
+def _problem(status: os.stat_result) -> str:
+    """Say why a file cannot be a picture, or nothing."""
+    if stat.S_ISDIR(status.st_mode):
+        return "is a folder; give the path of one picture"
+    if not stat.S_ISREG(status.st_mode):
+        return "is not a regular file but a pipe or a device, which may never end; give the path of a picture"
+    if status.st_size > MEMORY:
+        return f"has {status.st_size:,} bytes; pictures of at most {MEMORY:,} are read"
+    return ""

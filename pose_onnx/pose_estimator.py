@@ -84,9 +84,15 @@ class PoseEstimator(Reopening):
         batch_size: int | None = None,
         **options: Any,
     ) -> None:
-        engine = {"backend": backend, "precision": precision, "threads": threads, "preset": preset, **options}
-        of_detector = {"card": detector_card, "threshold": threshold}
-        of_pose = {"card": pose_card, "flip": flip, "batch_size": batch_size}
+        engine: dict[str, Any] = {
+            "backend": backend,
+            "precision": precision,
+            "threads": threads,
+            "preset": preset,
+            **options,
+        }
+        of_detector: dict[str, Any] = {"card": detector_card, "threshold": threshold}
+        of_pose: dict[str, Any] = {"card": pose_card, "flip": flip, "batch_size": batch_size}
         self._arguments = {
             "detector": detector,
             "pose": pose,

@@ -36,7 +36,7 @@ def quota(root: Path = _ROOT) -> float:
         lines = (root / _MEMBERSHIP).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:  # not Linux
         return math.inf
-    limits = []
+    limits: list[float] = []
     for line in lines:
         _, controllers, group = line.split(":", 2)
         if not controllers:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias, cast
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from pose_onnx.core.arrays import Image
 from pose_onnx.core.opencv import cv2
+from pose_onnx.core.picture_sizes import check_size, jpeg_ends
 from pose_onnx.errors import InputError
 
 Color: TypeAlias = Literal["bgr", "rgb"]
@@ -20,12 +20,7 @@ COLORS: Final = ("bgr", "rgb")
 _CHANNELS: Final = 3
 _RANK: Final = 3
 
-# JPEG, ITU T.81 annex B: segments that begin with FF and a code; the compressed pixels behind SOS hold no
-# FF but those stuffed with 00, restart marks (D0 to D7) and fill bytes (FF).
 _JPEG_START: Final = b"\xff\xd8\xff"
-_JPEG_MARKER: Final = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])", re.DOTALL)
-_JPEG_END: Final = 0xD9
-_JPEG_WITHOUT_LENGTH: Final = (0x01, 0xD8)
 
 
 def check_color(color: str) -> None:
@@ -60,35 +55,24 @@ def decode_image(data: bytes, name: str = "the picture") -> Image:
         (H, W, 3) uint8, BGR.
 
     Raises:
-        InputError: The content is empty, cut off or no picture.
+        InputError: The content is empty, cut off, not a picture, or declares more pixels than the budget
+            (`pose_onnx.budget`) has memory for.
     """
     if not data:
         raise InputError(f"{name!r} is empty; give a picture")
-    if data.startswith(_JPEG_START) and not _jpeg_ends(data):
+    if data.startswith(_JPEG_START) and not jpeg_ends(data):
         # OpenCV 4 fills the missing rows with grey and reports success.
         raise InputError(f"{name!r} is a JPEG that ends early; get an intact copy of it")
+    check_size(data, name)
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
         raise InputError(f"{name!r} cannot be decoded ({error.err}); give another picture") from error
     if image is None:
         raise InputError(
-            f"{name!r} is no picture that OpenCV can decode, or is damaged; give an intact JPEG or PNG"
+            f"{name!r} is not a picture that can be read here, or is damaged; give an intact JPEG or PNG"
         )
     return cast("Image", image)
-
-
-def _jpeg_ends(data: bytes) -> bool:
-    """Walk from marker to marker; whatever follows the end mark (thumbnails, maker notes) is ignored."""
-    position = 0
-    while marker := _JPEG_MARKER.search(data, position):
-        code = marker[1][0]
-        if code == _JPEG_END:
-            return True
-        position = marker.end()
-        if code not in _JPEG_WITHOUT_LENGTH:
-            position += int.from_bytes(data[position : position + 2], "big")
-    return False
 
 
 def _array_problem(array: object) -> str:

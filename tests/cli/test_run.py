@@ -55,6 +55,7 @@ def test_a_folder(
         "detector": "bright",
         "pose": "blobs",
         "backend": "ort",
+        "precision": "fp32",
         "preset": "accurate",
         "flip": False,
         "threshold": PRESETS["accurate"].threshold,
@@ -80,7 +81,7 @@ def test_unreadable_files_are_passed_by_named_and_counted(
     done = cli("run", first, cut, text, absent, last, *models.options, "--out", tmp_path / "out")
     assert done.code == 1
     assert "2 pictures, 2 people" in done.out
-    for path, reason in ((cut, "ends early"), (text, "no picture"), (absent, "does not exist")):
+    for path, reason in ((cut, "ends early"), (text, "not a picture"), (absent, "does not exist")):
         assert any(str(path) in line and reason in line for line in done.err.splitlines())
     assert "3 of 5 pictures could not be used" in done.err
     document = results(tmp_path / "out" / "poses.json")

@@ -116,7 +116,7 @@ def test_what_nobody_foresaw_is_that_images_failure(
     """In either half, with the other images of its batch unharmed."""
     expected = [estimator(image) for image in PHOTOS]
     for part, bad in ((estimator.detector, 1), (estimator.pose, 3)):
-        shape, run = PHOTOS[bad].shape, part._find  # type: ignore[attr-defined]  # the halves' own step
+        shape, run = PHOTOS[bad].shape, part._find
 
         def fail(given: Any, *rest: Any, shape: Any = shape, run: Any = run) -> Any:
             images = [given] if isinstance(given, np.ndarray) else [scene.image for scene in given]

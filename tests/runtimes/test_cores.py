@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,6 @@ def test_no_control_groups(tmp_path: Path) -> None:
 def test_threads_are_the_least_of_cores_and_quota(
     monkeypatch: pytest.MonkeyPatch, limit: float, expected: int
 ) -> None:
-    monkeypatch.setattr(_cores.os, "sched_getaffinity", lambda _: set(range(4)), raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(4)), raising=False)
     monkeypatch.setattr(_cores, "quota", lambda: limit)
     assert default_threads() == expected
