@@ -200,7 +200,7 @@ def test_starting_loads_no_engine_no_exporter_and_no_bar() -> None:
 
 def test_broken_opencv_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "cv2.py").write_text("raise ImportError('libGL.so.1: cannot open shared object file')")
-    (tmp_path / "p.jpg").write_bytes(b"x")
+    (tmp_path / "p.jpg").write_bytes(b"BM" + bytes(30))  # OpenCV is asked for it
     done = subprocess.run(
         [sys.executable, "-m", "pose_onnx", "verify", "a.onnx", "b.onnx", "--image", "p.jpg"],
         cwd=tmp_path,
