@@ -69,6 +69,9 @@ class ModelCard:
         for problem in (*self.output.problems(self), *_problems(self)):
             raise CardError(f"{where}: {problem}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ModelCard.from_json, (self.to_json(),)  # a mapping that cannot be changed does not pickle
+
     @property
     def task(self) -> str:
         """What the model does: "detect", "keypoints", ... It follows from the kind of its output."""
