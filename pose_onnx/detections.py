@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,16 @@ class Detections:
         check_shape("boxes", self.boxes, (count, BOX))
         check_shape("scores", self.scores, (count,))
         check_shape("labels", self.labels, (count,))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the boxes as a dict that `json.dumps` takes.
+
+        Its one field `boxes` has for each `box` (x1, y1, x2, y2), `score`, `label`, and `class` if it is
+        known. A number that is not finite is `None`.
+        """
+        from pose_onnx.formats import boxes_to_json  # noqa: PLC0415 (it is built on this module)
+
+        return {"boxes": boxes_to_json(self)}
 
     def to_supervision(self) -> supervision.Detections:
         """Return the boxes as `supervision.Detections`, with names of classes in `data["class_name"]`.

@@ -161,13 +161,13 @@ class Detector(Reopening):
         outputs = runtime.run({INPUT_NAME: tensor})
         boxes, scores = self.output.decode(outputs, self.card.input.size)
         wanted = scores[0] if len(self._labels) == len(self.card.classes) else scores[0][:, self._labels]
-        found = self.output.select(boxes[0], wanted, self.threshold)
         # A NaN is above no threshold: it would pass for nobody.
-        if not (np.isfinite(wanted).all() and np.isfinite(found.boxes).all()):
+        if not (np.isfinite(wanted).all() and np.isfinite(boxes).all()):
             raise InputError(
                 f"detector {self.card.name!r} answers with NaN or infinity; check the model and the precision"
                 " that it was exported with"
             )
+        found = self.output.select(boxes[0], wanted, self.threshold)
         return self._in_image(found, resized, image_bgr.shape[:2])
 
     def _in_image(self, found: Detections, resized: Resized, image_size: tuple[int, ...]) -> Detections:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +82,25 @@ class Poses:
         sums = np.where(seen, self.scores, 0).sum(axis=1, dtype=np.float32)
         scores: F32 = self.box_scores * sums / np.maximum(seen.sum(axis=1), 1).astype(np.float32)
         return scores
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the people as a dict that `json.dumps` takes; `from_dict` is the inverse, to 4 decimals.
+
+        Its fields: `keypoint_names`; `skeleton`; `people`, each with `id` (where there are ids), `box`,
+        `box_score`, `keypoints` and `scores`. A number that is not finite is `None`.
+        """
+        from pose_onnx.formats import people_to_json  # noqa: PLC0415 (it is built on this module)
+
+        skeleton = [list(limb) for limb in self.skeleton]
+        return {"keypoint_names": list(self.names), "skeleton": skeleton, "people": people_to_json(self)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Poses:
+        """Return the people of `to_dict`; `None` becomes NaN. Of a result without `skeleton`, it is empty."""
+        from pose_onnx.formats import people_from_json  # noqa: PLC0415 (it is built on this module)
+
+        poses = people_from_json(data["people"], data["keypoint_names"])
+        return replace(poses, skeleton=tuple((start, end) for start, end in data.get("skeleton", ())))
 
     def to_supervision(self) -> KeyPoints:
         """Return the people as `supervision.KeyPoints`; pose_onnx.formats.supervision says what goes where.

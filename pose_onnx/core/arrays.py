@@ -8,7 +8,6 @@ frame an integer coordinate is the centre of a pixel.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from operator import index as whole_number
 from typing import Final, SupportsIndex, TypeAlias
 
@@ -29,7 +28,9 @@ POINT: Final = 2
 Pairs: TypeAlias = tuple[tuple[int, int], ...]
 """Index pairs of keypoints."""
 
-Selection: TypeAlias = SupportsIndex | slice | NDArray[np.bool_] | NDArray[np.int64] | Sequence[int | bool]
+Selection: TypeAlias = (
+    SupportsIndex | slice | NDArray[np.bool_] | NDArray[np.int64] | list[int] | tuple[int, ...]
+)
 """Which of N: a number (negative from the end), a slice, a mask, or numbers."""
 
 
@@ -51,7 +52,7 @@ def rows(selection: Selection, count: int) -> slice | NDArray[np.bool_] | NDArra
     """
     if isinstance(selection, slice):
         return selection
-    if isinstance(selection, np.ndarray | Sequence):
+    if isinstance(selection, np.ndarray | list | tuple):
         chosen: NDArray[np.bool_] | NDArray[np.int64] = np.asarray(selection)
         return chosen if chosen.size else chosen.astype(np.int64)
     number = whole_number(selection)

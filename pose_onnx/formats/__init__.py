@@ -10,6 +10,7 @@ from pose_onnx.formats._coco import (
 from pose_onnx.formats._csv import write_csv, write_csv_rows
 from pose_onnx.formats._frames import FrameRecord, FramesEnd, FramesHeader
 from pose_onnx.formats._jsonl import SCHEMA, FrameWriter, read_end, read_frames, read_header
+from pose_onnx.formats._people import boxes_to_json, people_from_json, people_to_json
 from pose_onnx.formats.supervision import (
     boxes_to_supervision,
     from_detections,
@@ -25,12 +26,15 @@ __all__ = [
     "FrameWriter",
     "FramesEnd",
     "FramesHeader",
+    "boxes_to_json",
     "boxes_to_supervision",
     "coco_annotations",
     "coco_results",
     "from_detections",
     "from_key_points",
     "read_end",
+    "people_from_json",
+    "people_to_json",
     "read_frames",
     "read_header",
     "to_detections",

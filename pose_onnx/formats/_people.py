@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_onnx.core.arrays import BOX, POINT
+from pose_onnx.detections import Detections
 from pose_onnx.poses import Poses
 
 DECIMALS: Final = 4  # 1e-4 pixel, 1e-4 of a score: far below what any model resolves
@@ -46,6 +47,17 @@ def people_from_json(people: Sequence[Mapping[str, Any]], names: Sequence[str]) 
         names=tuple(names),
         ids=np.array([person["id"] for person in people], np.int64) if tracked else None,
     )
+
+
+def boxes_to_json(found: Detections) -> list[dict[str, Any]]:
+    """Return a dict for each box: `box`, `score`, `label`, and `class` if it is known."""
+    boxes = [
+        {"box": box, "score": score, "label": label}
+        for box, score, label in zip(
+            numbers(found.boxes), numbers(found.scores), found.labels.tolist(), strict=True
+        )
+    ]
+    return [{**box, "class": found.classes[box["label"]]} for box in boxes] if found.classes else boxes
 
 
 def numbers(array: NDArray[np.float32]) -> list[Any]:

@@ -1,8 +1,10 @@
 """The three callable classes on small real models: shapes, edges, and sentences for what cannot be used."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -11,15 +13,21 @@ import pytest
 from pose_onnx import (
     CardError,
     Detector,
+    EngineError,
     InputError,
     KeypointModel,
     MissingCardError,
     ModelFileError,
     PoseEstimator,
+    PoseModel,
+    TopDownModel,
     UnknownNameError,
+    draw_poses,
     load_card,
     read_card,
 )
+from pose_onnx.core.oks import COCO_SIGMAS
+from pose_onnx.runtimes import Tensor, TensorSpec, open_runtime
 
 
 @pytest.fixture
@@ -250,3 +258,141 @@ def test_a_name_finds_its_converted_file(
     monkeypatch.setenv("POSE_ONNX_HOME", str(tmp_path))
     (tmp_path / "tinypose_128x96.onnx").write_bytes(tiny_pose.read_bytes())
     assert KeypointModel("tinypose_128x96").card.name == "tiny_pose"
+
+
+def test_a_loaded_model_takes_the_place_of_a_name(
+    tiny_detector: Path, tiny_pose: Path, photo: np.ndarray
+) -> None:
+    """Halves on different engines, or anything with the four members of a runtime."""
+    expected = PoseEstimator(tiny_detector, tiny_pose, threads=1)(photo)
+    runtime = open_runtime(tiny_detector, "openvino")
+    with (
+        Detector(runtime, card=read_card(tiny_detector), threads=2) as detector,
+        KeypointModel(tiny_pose, threads=1) as pose,
+        PoseEstimator(detector, pose) as estimator,
+    ):
+        poses = estimator(photo)
+        np.testing.assert_allclose(poses.boxes, expected.boxes, atol=1e-3)
+        assert len(next(estimator.map([photo]))) == len(expected)
+    assert len(pose.runtime.inputs) == 1
+    with pytest.raises(EngineError, match="closed"):
+        pose(photo, expected.boxes)
+    assert runtime.run({"image": np.zeros((1, 3, 64, 64), np.float32)})  # the caller's to close
+    runtime.close()
+
+
+def test_a_fake_costs_three_lines(tiny_pose: Path, photo: np.ndarray) -> None:
+    card = replace(read_card(tiny_pose), keypoints=("nose",), flip_pairs=(), skeleton=())
+    heatmaps = np.zeros((1, 1, 16, 12), np.float32)
+    heatmaps[0, 0, 8, 6] = 0.5
+    given, answered = TensorSpec("image", (None, 3, 64, 48)), TensorSpec("heatmaps", (None, 1, 16, 12))
+    fake = SimpleNamespace(
+        inputs=(given,), outputs=(answered,), run=lambda _: {"heatmaps": heatmaps}, close=print
+    )
+    poses = KeypointModel(fake, card=card)(photo, [[0, 0, 48, 64]])
+    assert poses.names == ("nose",)
+    assert poses.scores.tolist() == [[0.5]]
+
+
+def test_what_does_not_go_with_a_loaded_model(tiny_detector: Path, tiny_pose: Path) -> None:
+    runtime = open_runtime(tiny_detector)
+    card = read_card(tiny_detector)
+    with pytest.raises(InputError, match="card="):
+        Detector(runtime)
+    with pytest.raises(InputError, match="providers"):
+        Detector(runtime, card=card, providers=["CPUExecutionProvider"])
+    with pytest.raises(InputError, match=r"a dict; give a name, a path"):
+        Detector({}, card=card)  # type: ignore[arg-type]  # that is the test
+    with pytest.raises(InputError, match=r"\['threshold'\].*detector"):
+        PoseEstimator(Detector(tiny_detector), tiny_pose, threshold=0.3)
+    with pytest.raises(InputError, match=r"\['flip'\].*pose"):
+        PoseEstimator(tiny_detector, KeypointModel(tiny_pose), flip=True)
+
+
+def test_only_people_of_a_detector_that_is_given(
+    tiny_detector: Path, tiny_pose: Path, photo: np.ndarray
+) -> None:
+    cats = replace(read_card(tiny_detector), classes=("cat",))
+    assert len(PoseEstimator(Detector(tiny_detector, card=cats), tiny_pose)(photo)) == 2  # all that it knows
+    both = Detector(FakeBoxes(), card=replace(cats, classes=("cat", "person")))
+    assert both(photo).classes == ("cat", "person")
+    assert sorted(both(photo).labels.tolist()) == [0, 1]
+    estimator = PoseEstimator(both, tiny_pose)
+    assert len(estimator(photo)) == len(next(estimator.map([photo]))) == len(estimator.find_boxes(photo)) == 1
+
+
+class FakeBoxes:
+    """One cat and one person, and NaN where it is told so."""
+
+    inputs = (TensorSpec("image", (None, 3, 64, 64)),)
+    outputs = (TensorSpec("boxes", (None, None, 4)), TensorSpec("scores", (None, None, 2)))
+
+    def __init__(self, box: float = 0, score: float = 0.9) -> None:
+        self._box, self._score = box, score
+
+    def run(self, feeds: Mapping[str, Tensor], /) -> dict[str, Tensor]:
+        assert set(feeds) == {"image"}
+        boxes = np.array([[[self._box, 0, 20, 20], [30, 30, 60, 60]]], np.float32)
+        return {"boxes": boxes, "scores": np.array([[[self._score, 0], [0, 0.8]]], np.float32)}
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"box": math.nan}, {"box": -math.inf}, {"score": math.nan}, {"score": math.inf}]
+)
+def test_a_detector_that_answers_with_nan_is_not_nobody(
+    tiny_detector: Path, photo: np.ndarray, wrong: dict[str, float]
+) -> None:
+    card = replace(read_card(tiny_detector), classes=("cat", "person"))
+    with pytest.raises(InputError, match="NaN or infinity"):
+        Detector(FakeBoxes(**wrong), card=card)(photo)
+
+
+@pytest.mark.parametrize("score", [math.nan, math.inf])
+def test_box_scores_are_finite(keypoint_model: KeypointModel, photo: np.ndarray, score: float) -> None:
+    with pytest.raises(InputError, match="box score 1 is"):
+        keypoint_model(photo, [[0, 0, 9, 9]] * 2, box_scores=[1, score])
+
+
+def test_many_images_are_found_as_one_by_one(keypoint_model: KeypointModel, photo: np.ndarray) -> None:
+    boxes = [[[0, 0, 40, 60]], [], [[5, 5, 90, 90], [0, 0, 20, 20]]]
+    for found, given in zip(keypoint_model.find_many([photo] * 3, boxes), boxes, strict=True):
+        np.testing.assert_array_equal(found.keypoints, keypoint_model(photo, given).keypoints)
+    with pytest.raises(InputError, match="2 images, 3 arrays of boxes"):
+        keypoint_model.find_many([photo] * 2, boxes)
+
+
+def test_a_panorama(tiny_detector: Path, tiny_pose: Path) -> None:
+    """Wider than OpenCV resamples."""
+    photo = np.zeros((64, 40_000, 3), np.uint8)
+    photo[16:32, 30_000:] = 255
+    poses = PoseEstimator(tiny_detector, tiny_pose, threads=1)(photo)
+    assert len(poses)
+    assert poses.boxes[:, 0].min() > 20_000
+    assert draw_poses(photo, poses).shape == photo.shape
+
+
+def test_an_estimator_is_a_model_of_poses(tiny_detector: Path, tiny_pose: Path, photo: np.ndarray) -> None:
+    estimator: PoseModel = PoseEstimator(tiny_detector, tiny_pose, threads=1)
+    card = read_card(tiny_pose)
+    assert (estimator.names, estimator.skeleton) == (card.keypoints, card.skeleton)
+    assert (estimator.flip_pairs, estimator.sigmas) == (card.flip_pairs, COCO_SIGMAS)
+    poses = estimator(photo)
+    assert (poses.skeleton, poses.flip_pairs, poses.sigmas) == (card.skeleton, card.flip_pairs, COCO_SIGMAS)
+    assert isinstance(estimator, TopDownModel)
+    again = estimator.find_in_boxes(photo, estimator.find_boxes(photo).boxes, box_scores=poses.box_scores)
+    np.testing.assert_array_equal(again.keypoints, poses.keypoints)
+    np.testing.assert_array_equal(again.box_scores, poses.box_scores)
+    assert not isinstance(Detector(tiny_detector), PoseModel)
+
+
+def test_a_precision_is_part_of_a_name(
+    tiny_pose: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POSE_ONNX_HOME", str(tmp_path))
+    (tmp_path / "tinypose_128x96_fp16.onnx").write_bytes(tiny_pose.read_bytes())
+    assert KeypointModel("tinypose_128x96", precision="fp16").card.name == "tiny_pose"
+    with pytest.raises(ModelFileError, match=r"no tinypose_128x96\.onnx in"):
+        KeypointModel("tinypose_128x96")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pose_onnx import DependencyError, InputError, Poses
+from pose_onnx import DependencyError, Detections, InputError, Poses
 from pose_onnx.formats import from_detections, from_key_points, to_detections, to_key_points
 from tests.formats.conftest import NAMES, people
 
@@ -24,6 +24,18 @@ def assert_same(found: Poses, expected: Poses) -> None:
     if found.ids is not None:
         np.testing.assert_array_equal(found.ids, expected.ids)
     assert found.names == expected.names
+
+
+def test_boxes_of_a_detector() -> None:
+    found = Detections(
+        np.ones((2, 4), np.float32), np.array([0.9, 0.5], np.float32), np.array([1, 0]), ("a", "b")
+    )
+    given: Any = found.to_supervision()
+    np.testing.assert_array_equal(given.xyxy, found.boxes)
+    np.testing.assert_array_equal(given.confidence, found.scores)
+    assert given.class_id.tolist() == [1, 0]
+    assert given["class_name"].tolist() == ["b", "a"]
+    assert len(found[:0].to_supervision()) == 0
 
 
 @pytest.mark.parametrize("poses", [people([7, 4]), people(None, count=3), people([])])

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from pose_onnx import decode_image
+from tests.core.test_picture_sizes import bmp, gif, jpeg, png, tiff
 from tests.fuzz.child import run_cases
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the limits of the child are Linux's")
@@ -42,6 +43,8 @@ SUFFIXES = (
 PNG = b"\x89PNG\r\n\x1a\n"
 HEADER = 160
 """Bytes in which most changes are made: sizes, kinds and tables stand there."""
+HUGE = 32_760
+"""Pixels of a side; a picture of that is just small enough for OpenCV, which takes 7 GB for it."""
 NUMBERS = (0, 1, 2, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0xFFFFFFFF)
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
@@ -60,6 +63,7 @@ def mutants(seed: int) -> Iterator[bytes]:
     chance = random.Random(seed)  # noqa: S311 (the same cases every time)
     pixels = np.random.default_rng(seed).integers(0, 256, (40, 61, 3), np.uint8)
     originals = [encoded(suffix, pixels) for suffix in SUFFIXES if cv2.haveImageWriter(f"x{suffix}")]
+    yield from (lie(HUGE, HUGE) for lie in (jpeg, gif, png, bmp, tiff))
     while True:
         for original in originals:
             data = bytearray(original)
