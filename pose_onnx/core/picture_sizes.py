@@ -99,9 +99,16 @@ def _jpeg(data: bytes) -> tuple[int, int]:
 
 
 def _png(data: bytes) -> tuple[int, int]:
+    """Read the first chunk. Decoders allocate each chunk as it is declared: none may reach behind the file."""
     kind, width, height = struct.unpack_from(">4sII", data, 12)
     if kind != b"IHDR":
         raise ValueError("the first chunk is another one")
+    place = 8
+    while place < len(data) and kind != b"IEND":
+        length, kind = struct.unpack_from(">I4s", data, place)
+        place += 12 + length  # its length, its kind and its checksum around it
+        if place > len(data):
+            raise ValueError("a chunk reaches behind the end")
     return width, height
 
 

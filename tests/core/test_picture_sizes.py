@@ -146,6 +146,16 @@ def test_cut_headers_are_one_sentence(suffix: str) -> None:
             decode_image(data[:length])
 
 
+def test_a_png_chunk_that_reaches_behind_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenCV allocates it: 2 GB for a small file."""
+    data = bytearray(encoded(".png"))
+    place = data.index(b"IDAT")
+    data[place - 4 : place] = struct.pack(">I", 2**31 - 1)
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("it was decoded"))
+    with pytest.raises(InputError, match="damaged PNG"):
+        decode_image(bytes(data))
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_what_may_never_end_is_not_read(tmp_path: Path) -> None:
     pipe, link, huge = tmp_path / "pipe.jpg", tmp_path / "zero.png", tmp_path / "huge.png"

@@ -38,6 +38,7 @@ TYPES_ONLY = {"typing_extensions"}  # comes with the type checker
 EXTRAS = {
     "pose_onnx/cli/": {"tqdm"},
     "pose_onnx/poses.py": {"supervision"},
+    "pose_onnx/detections.py": {"supervision"},
     "pose_onnx/evaluation/": {"pycocotools", "tqdm"},
     "pose_onnx/formats/": {"supervision"},
     "pose_onnx/video/": {"av", "scipy"},
