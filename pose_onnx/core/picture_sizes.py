@@ -99,7 +99,7 @@ def _jpeg(data: bytes) -> tuple[int, int]:
 
 
 def _png(data: bytes) -> tuple[int, int]:
-    """Read the first chunk. Decoders allocate each chunk as it is declared: none may reach behind the file."""
+    """Read the first chunk. Decoders allocate each chunk as declared: none may reach behind the file."""
     kind, width, height = struct.unpack_from(">4sII", data, 12)
     if kind != b"IHDR":
         raise ValueError("the first chunk is another one")
