@@ -138,12 +138,20 @@ class PoseEstimator(Reopening):
         """How far annotators disagree on each keypoint (`ModelCard.oks_sigmas`); empty if unknown."""
         return self.pose.sigmas
 
-    def __call__(self, image: ImageSource, boxes: ArrayLike | None = None, *, color: Color = "bgr") -> Poses:
+    def __call__(
+        self,
+        image: ImageSource,
+        boxes: ArrayLike | None = None,
+        *,
+        box_scores: ArrayLike | None = None,
+        color: Color = "bgr",
+    ) -> Poses:
         """Find the people in one image and their keypoints.
 
         Args:
             image: Path, (H, W, 3) uint8 array, or the bytes of a picture file.
             boxes: (N, 4) numbers, xyxy, image pixels: where people are, instead of asking the detector.
+            box_scores: (N,) numbers, of `boxes`; 1 each when `None`.
             color: Channel order of an array.
 
         Returns:
@@ -155,7 +163,9 @@ class PoseEstimator(Reopening):
         """
         pixels = load_image(image, color=color)
         if boxes is not None:
-            return self.pose(pixels, boxes)
+            return self.pose(pixels, boxes, box_scores=box_scores)
+        if box_scores is not None:
+            raise InputError("box_scores were given without boxes; give both, or neither")
         found = self.find_boxes(pixels)
         return self.pose(pixels, found.boxes, box_scores=found.scores)
 

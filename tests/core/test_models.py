@@ -385,6 +385,10 @@ def test_an_estimator_is_a_model_of_poses(tiny_detector: Path, tiny_pose: Path, 
     again = estimator.find_in_boxes(photo, estimator.find_boxes(photo).boxes, box_scores=poses.box_scores)
     np.testing.assert_array_equal(again.keypoints, poses.keypoints)
     np.testing.assert_array_equal(again.box_scores, poses.box_scores)
+    given = PoseEstimator(tiny_detector, tiny_pose, threads=1)(photo, poses.boxes, box_scores=[0.5, 0.25])
+    assert given.box_scores.tolist() == [0.5, 0.25]
+    with pytest.raises(InputError, match="without boxes"):
+        PoseEstimator(tiny_detector, tiny_pose, threads=1)(photo, box_scores=[1, 1])
     assert not isinstance(Detector(tiny_detector), PoseModel)
 
 
