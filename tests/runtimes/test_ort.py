@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -33,7 +34,7 @@ def test_a_cpu_is_shared_out(tiny_pose: Path) -> None:
 )
 def test_another_processor_gets_large_batches_and_one_session(tiny_detector: Path, tiny_pose: Path) -> None:
     """Azure's hands everything to the CPU; what counts is that it is named."""
-    providers = [("AzureExecutionProvider", {}), CPU]
+    providers: list[Any] = [("AzureExecutionProvider", {}), CPU]
     with (
         KeypointModel(tiny_pose, threads=3, providers=providers) as pose,
         Detector(tiny_detector, threads=3, providers=providers) as detector,
