@@ -38,7 +38,7 @@ FUNCTIONS: Final = MappingProxyType(
         "pose_onnx.image_files:load_image": _LOAD,
         "pose_onnx.core.detection:detector_input": _DETECTOR_IN,
         "pose_onnx.core.detection:decode_boxes": _DETECTOR_OUT,
-        "pose_onnx.core.detection:select_boxes": _DETECTOR_OUT,
+        "pose_onnx.core.nms:select_boxes": _DETECTOR_OUT,
         "pose_onnx.core.keypoints:keypoint_input": _KEYPOINTS_IN,
         "pose_onnx.core.keypoints:merge_mirrored": _DECODE,
         "pose_onnx.core.keypoints:read_keypoints": _DECODE,
