@@ -23,6 +23,7 @@ from pose_onnx.errors import (
     PoseOnnxError,
     RuntimeFeedError,
     SourceError,
+    UnexpectedError,
     UnknownNameError,
 )
 from pose_onnx.image_files import load_image
@@ -62,6 +63,7 @@ __all__ = [
     "Preset",
     "RuntimeFeedError",
     "SourceError",
+    "UnexpectedError",
     "UnknownNameError",
     "__version__",
     "card_names",

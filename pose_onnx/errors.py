@@ -12,7 +12,8 @@ PoseOnnxError
  |- OutputError (OSError)                a result cannot be written
  |- SourceError (OSError)                a camera or stream cannot be opened, or broke and did not come back
  |- DownloadError (OSError)              a file cannot be fetched, or may not be
- `- ExportError (RuntimeError)           a stage of an export failed
+ |- ExportError (RuntimeError)           a stage of an export failed
+ `- UnexpectedError (RuntimeError)       one item of many failed in a way that nobody foresaw
 
 Catch `PoseOnnxError` for all of them, or the builtin in brackets. A message is one sentence that says
 what was given, what was expected and what to do. This module imports nothing, so that the runtimes,
@@ -72,3 +73,7 @@ class DownloadError(PoseOnnxError, OSError):
 
 class ExportError(PoseOnnxError, RuntimeError):
     """A stage of an export failed, or its result crossed an accuracy bar."""
+
+
+class UnexpectedError(PoseOnnxError, RuntimeError):
+    """One item of many failed with an exception that is not of this package: something to be reported."""

@@ -17,15 +17,6 @@ _CHUNK: Final = 1 << 20
 """Bytes that are hashed at a time."""
 
 
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 def temporary_name(target: Path) -> Path:
     """Return a free name beside `target`, with its suffix, by which writers and players go."""
     # Not tempfile: its files are readable by their owner only, whatever the umask says.
@@ -81,3 +72,20 @@ def cannot_write(path: Path, error: Exception) -> str:
     """Say in one sentence that a file cannot be written, why, and what to do."""
     reason = getattr(error, "strerror", None) or str(error)
     return f"{str(path)!r} cannot be written ({reason}); choose a writable folder with free space"
+
+
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """Return the SHA-256 of a file, or of the names and files of a folder, in hexadecimal.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    place, digest = Path(path), hashlib.sha256()
+    if place.is_dir():
+        for inside in sorted(filter(Path.is_file, place.iterdir())):
+            digest.update(f"{inside.name!r} {sha256_of(inside)}\n".encode())
+        return digest.hexdigest()
+    with place.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

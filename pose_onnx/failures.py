@@ -1,0 +1,26 @@
+"""The boundary around each item of many: whatever is wrong with one picture or video, the others go on."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pose_onnx.errors import PoseOnnxError, UnexpectedError
+
+_LONGEST: Final = 300  # characters of somebody else's message; OpenCV's name files and lines of its sources
+
+
+def failure_of(item: str, error: Exception) -> PoseOnnxError:
+    """Return what is wrong with one item, as one sentence.
+
+    Args:
+        item: What it is called, such as its path.
+        error: Whatever its work raised.
+
+    Returns:
+        `error` itself if this package raised it on purpose, else an `UnexpectedError` that names both.
+    """
+    if isinstance(error, PoseOnnxError):
+        return error
+    text = " ".join(str(error).split())[:_LONGEST]
+    kind = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return UnexpectedError(f"{item!r} cannot be worked on ({kind}); please report it, with the file")
