@@ -8,6 +8,7 @@ from typing import Any
 
 from pose_onnx import PRESETS, InputError, ModelCard, PoseEstimator, __version__, load_card
 from pose_onnx.pose_estimator import DEFAULT_DETECTOR, DEFAULT_POSE
+from pose_onnx.provenance import estimator_digests
 
 
 def add_model_option(parser: argparse.ArgumentParser) -> None:
@@ -119,6 +120,7 @@ def estimator_settings(args: argparse.Namespace, estimator: PoseEstimator) -> di
         "preset": args.preset,
         "flip": args.flip,
         "box_threshold": estimator.detector.threshold,
+        **estimator_digests(estimator, args.detector, args.pose, args.backend),
     }
 
 

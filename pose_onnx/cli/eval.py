@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import math
 import sys
@@ -14,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from tqdm import tqdm
 
-from pose_onnx import PRESETS, Detector, KeypointModel, ModelCard, __version__, resolve_model
+from pose_onnx import PRESETS, Detector, KeypointModel, __version__, resolve_model
 from pose_onnx.cli._exits import exit_code
 from pose_onnx.cli._options import add_model_option, add_threads_option, cards_by_task
 from pose_onnx.core.oks import sigmas_of
@@ -32,6 +31,7 @@ from pose_onnx.evaluation import (
 )
 from pose_onnx.files import atomic_write_bytes, make_folder, sha256_of
 from pose_onnx.pose_estimator import DEFAULT_POSE
+from pose_onnx.provenance import model_digests
 
 DEFAULT_OUT: Final = "pose-onnx-eval"
 TRUTH: Final = "gt"
@@ -82,8 +82,7 @@ def run(args: argparse.Namespace) -> int:
         boxes, box_digests = _box_source(args, dataset, cards.get("detect"), shared)
         digests = {
             "annotations_sha256": sha256_of(args.annotations),
-            "pose_sha256": sha256_of(pose),
-            "pose_card_sha256": _card_digest(model.card),
+            **model_digests("pose", pose, model.card),
             **box_digests,
         }
         settings = {**_settings(args, model, threshold), **digests}
@@ -107,17 +106,11 @@ def _box_source(
         file = resolve_model(args.detector, args.backend, args.precision)
         detector = Detector(file, card=card, threshold=BOX_FLOOR, **shared)
         detector.select_people()
-        digests = {"detector_sha256": sha256_of(file), "detector_card_sha256": _card_digest(detector.card)}
-        return DetectedBoxes(detector), digests
+        return DetectedBoxes(detector), model_digests("detector", file, detector.card)
     if args.boxes == TRUTH:
         return TruthBoxes(dataset), {}
     file = Path(args.boxes)
     return FileBoxes(file), {"boxes_sha256": sha256_of(file)}
-
-
-def _card_digest(card: ModelCard) -> str:
-    """Return a digest of how a model is run: its card may come from another file than the model."""
-    return hashlib.sha256(card.to_json().encode()).hexdigest()
 
 
 def _settings(args: argparse.Namespace, model: KeypointModel, threshold: float) -> dict[str, Any]:
