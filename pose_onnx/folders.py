@@ -23,10 +23,8 @@ FOREIGN_SUFFIXES: Final = (".avif", ".heic", ".heif")
 
 Kind: TypeAlias = Literal["picture", "video", "foreign", "other", "subfolder"]
 
-_KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
-    dict.fromkeys(IMAGE_SUFFIXES, "picture")
-    | dict.fromkeys(VIDEO_SUFFIXES, "video")
-    | dict.fromkeys(FOREIGN_SUFFIXES, "foreign")
+_SUFFIXES: Final[Mapping[Kind, tuple[str, ...]]] = MappingProxyType(
+    {"picture": IMAGE_SUFFIXES, "video": VIDEO_SUFFIXES, "foreign": FOREIGN_SUFFIXES}
 )
 _IN_WORDS: Final[Mapping[Kind, tuple[str, str]]] = MappingProxyType(
     {
@@ -60,7 +58,8 @@ class Skipped:
 
 def kind_of(name: str) -> Kind:
     """Return what a file is taken for, by its suffix."""
-    return _KINDS.get(PurePath(name).suffix.lower(), "other")
+    suffix = PurePath(name).suffix.lower()
+    return next((kind for kind, suffixes in _SUFFIXES.items() if suffix in suffixes), "other")
 
 
 def chosen(names: Iterable[str], wanted: Iterable[Kind], skipped: Skipped) -> Iterator[str]:

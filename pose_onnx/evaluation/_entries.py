@@ -30,6 +30,10 @@ def _is_number(value: Any) -> bool:
     return abs(value) < _LARGEST  # false for NaN
 
 
+def _is_file_name(value: Any) -> bool:
+    return isinstance(value, str) and bool(value) and "\0" not in value
+
+
 def _is_box(value: Any) -> bool:
     return _are_numbers(value) and len(value) == BOX and min(value[2:]) >= 0
 
@@ -44,7 +48,7 @@ _Fields: TypeAlias = Mapping[str, tuple[Callable[[Any], bool], str]]
 _PICTURE: Final[_Fields] = MappingProxyType(
     {
         "id": (is_id, "a whole number"),
-        "file_name": (lambda value: isinstance(value, str) and value and "\0" not in value, "a file's name"),
+        "file_name": (_is_file_name, "a file's name"),
     }
 )
 _ANNOTATION: Final[_Fields] = MappingProxyType({"category_id": (is_id, "a whole number")})

@@ -93,11 +93,10 @@ def _check_settings(header: Any, settings: dict[str, Any], out: Path) -> None:
     found = header.get("settings") if isinstance(header, dict) else None
     if found == settings:
         return
-    keys = found.keys() | settings.keys() if isinstance(found, dict) else set()
-    others = sorted(key for key in keys if found.get(key) != settings.get(key))
+    before = found if isinstance(found, dict) else {}
+    others = sorted(key for key in before.keys() | settings if before.get(key) != settings.get(key))
     raise InputError(
-        f"{str(out)!r} holds results of other settings ({', '.join(others) or 'unreadable'}); give another"
-        " folder to --out"
+        f"{str(out)!r} holds results of other settings ({', '.join(others)}); give another folder to --out"
     )
 
 
