@@ -67,9 +67,6 @@ _PERSON: Final[_Fields] = MappingProxyType(
     }
 )
 _FOUND_BOX: Final[_Fields] = MappingProxyType({**_BOX, "score": (_is_number, "a finite number")})
-_FOUND_PERSON: Final[_Fields] = MappingProxyType(
-    {"keypoints": (_are_numbers, "finite numbers"), "score": (_is_number, "a finite number")}
-)
 
 
 def picture_trouble(entry: Any) -> str | None:
@@ -95,14 +92,32 @@ def joints_of(entry: Entry) -> int:
     return len(entry["keypoints"]) // _JOINT
 
 
-def is_result(line: Any) -> bool:
-    """Say whether a line of results is whole: such a picture need not be done again."""
+def is_result(line: Any, joints: int) -> bool:
+    """Say whether a line of results is whole: such a picture need not be done again.
+
+    Args:
+        line: `image_id`, and `people` and `boxes` of that picture.
+        joints: Of each person.
+    """
     if not isinstance(line, dict) or not is_id(line.get("image_id")):
         return False
     people, boxes = line.get("people"), line.get("boxes")
     if not isinstance(people, list) or not isinstance(boxes, list):
         return False
-    return not any(_trouble(person, _FOUND_PERSON) for person in people) and not any(map(box_trouble, boxes))
+    return all(
+        _is_found(person, line["image_id"]) and _has_joints(person, joints) for person in people
+    ) and all(_is_found(box, line["image_id"]) and not box_trouble(box) for box in boxes)
+
+
+def _is_found(entry: Any, image_id: int) -> bool:
+    if not isinstance(entry, dict) or not _is_number(entry.get("score")):
+        return False
+    return entry.get("image_id") == image_id and entry.get("category_id") == PERSON_CATEGORY
+
+
+def _has_joints(person: Entry, joints: int) -> bool:
+    points = person.get("keypoints")
+    return _are_numbers(points) and len(points) == joints * _JOINT
 
 
 def _trouble(entry: Any, fields: _Fields) -> str | None:

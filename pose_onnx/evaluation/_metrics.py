@@ -56,7 +56,8 @@ def _metrics(
 
     if not image_ids:
         return dict.fromkeys(names, math.nan), None
-    copies = [dict(item) for item in results]  # loadRes writes into what it is given
+    # Copies, for loadRes writes into what it is given; and no other field, for it has a use for many.
+    copies = [{name: item[name] for name in ("image_id", "category_id", "score", kind)} for item in results]
     with quiet():
         # loadRes fails on no results, and the empty data set is one.
         evaluation = COCOeval(dataset.coco, dataset.coco.loadRes(copies) if copies else COCO(), kind)

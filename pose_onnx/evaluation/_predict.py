@@ -50,7 +50,7 @@ def predict(
         InputError: `out` holds the results of other settings.
     """
     lines = out / LINES_NAME
-    done = {item["image_id"]: item for item in _finished(lines, settings)}
+    done = {item["image_id"]: item for item in _finished(lines, settings, len(model.card.keypoints))}
     with lines.open("a", encoding="utf-8") as stream:
         if not done:
             stream.truncate(0)
@@ -65,7 +65,7 @@ def predict(
                 yield done[image_id]
 
 
-def _finished(lines: Path, settings: dict[str, Any]) -> Iterable[dict[str, Any]]:
+def _finished(lines: Path, settings: dict[str, Any], joints: int) -> Iterable[dict[str, Any]]:
     """Return the pictures that an earlier run finished; the line that it died in is cut off.
 
     A damaged line, or one with an error, means that its picture is done again.
@@ -79,7 +79,7 @@ def _finished(lines: Path, settings: dict[str, Any]) -> Iterable[dict[str, Any]]
     header, *rest = map(_parsed, whole.splitlines() or [b""])
     if whole:
         _check_settings(header, json.loads(json.dumps(settings)), lines.parent)
-    return filter(is_result, rest)
+    return [line for line in rest if is_result(line, joints)]
 
 
 def _parsed(line: bytes) -> Any:
