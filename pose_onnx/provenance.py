@@ -30,11 +30,12 @@ def estimator_digests(
     detector: ModelLike = DEFAULT_DETECTOR,
     pose: ModelLike = DEFAULT_POSE,
     backend: str = "ort",
+    precision: str = "fp32",
     **others: Any,
 ) -> dict[str, str]:
     """Return the digests of both models of an estimator, which was made with these arguments."""
     del others
     return {
-        **model_digests("detector", resolve_model(detector, backend), estimator.detector.card),
-        **model_digests("pose", resolve_model(pose, backend), estimator.keypoint_model.card),
+        **model_digests("detector", resolve_model(detector, backend, precision), estimator.detector.card),
+        **model_digests("pose", resolve_model(pose, backend, precision), estimator.keypoint_model.card),
     }

@@ -120,7 +120,7 @@ def estimator_settings(args: argparse.Namespace, estimator: PoseEstimator) -> di
         "preset": args.preset,
         "flip": args.flip,
         "box_threshold": estimator.detector.threshold,
-        **estimator_digests(estimator, args.detector, args.pose, args.backend),
+        **estimator_digests(estimator, **estimator_arguments(args)),
     }
 
 

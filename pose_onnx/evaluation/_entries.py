@@ -117,7 +117,7 @@ def _is_found(entry: Any, image_id: int) -> bool:
 
 def _has_joints(person: Entry, joints: int) -> bool:
     points = person.get("keypoints")
-    return _are_numbers(points) and len(points) == joints * _JOINT
+    return isinstance(points, list) and len(points) == joints * _JOINT and _are_numbers(points)
 
 
 def _trouble(entry: Any, fields: _Fields) -> str | None:

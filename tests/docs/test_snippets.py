@@ -94,7 +94,9 @@ def write_stand_in(path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the time limit is a signal of POSIX")
-@pytest.mark.parametrize("document", list(filter(can_run, DOCUMENTS)), ids=lambda document: document.name)
+@pytest.mark.parametrize(
+    "document", [one for one in DOCUMENTS if can_run(one)], ids=lambda document: document.name
+)
 def test_the_snippets_run(document: Path, prepared: Path) -> None:
     for package in NEEDS.get(document.name, ()):
         pytest.importorskip(package, reason=f"{document.name} is about an extra that is not installed")

@@ -41,7 +41,7 @@ def person(image_id: int, *, joints: int = JOINTS) -> dict[str, Any]:
     return {**box, "area": 4000.0, "iscrowd": 0, "num_keypoints": joints, "keypoints": points}
 
 
-def annotations() -> Any:
+def truth() -> Any:
     images = [{"id": number, "file_name": f"{number}.png"} for number in range(PICTURES)]
     people = [{**person(number % PICTURES), "id": number + 1} for number in range(4)]
     return {"images": images, "annotations": people, "categories": [{"id": 1, "name": "person"}]}
@@ -126,13 +126,13 @@ def read_annotations(case: bytes) -> None:
 
 
 def read_boxes(case: bytes) -> None:
-    (folder() / "truth.json").write_bytes(write_json(annotations()))
+    (folder() / "truth.json").write_bytes(write_json(truth()))
     (folder() / "boxes.json").write_bytes(case)
     evaluate(Dataset(folder() / "truth.json", folder()), FileBoxes(folder() / "boxes.json"))
 
 
 def read_lines(case: bytes) -> None:
-    (folder() / "truth.json").write_bytes(write_json(annotations()))
+    (folder() / "truth.json").write_bytes(write_json(truth()))
     (folder() / "pictures.jsonl").write_bytes(case)
     dataset = Dataset(folder() / "truth.json", folder())
     known = {item["image_id"]: item for item in _finished(folder() / "pictures.jsonl", SETTINGS, JOINTS)}
@@ -162,7 +162,7 @@ def measure(dataset: Dataset, done: list[dict[str, Any]]) -> None:
 
 
 KINDS: Final[dict[str, Callable[[int], bytes]]] = {
-    "annotations": functools.partial(changed, annotations, write_json),
+    "annotations": functools.partial(changed, truth, write_json),
     "boxes": functools.partial(changed, boxes, write_json),
     "lines": functools.partial(changed, lines, write_lines),
 }
