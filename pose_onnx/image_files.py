@@ -54,6 +54,7 @@ def write_image(path: str | os.PathLike[str], image: Image) -> None:
         image: (H, W, 3) uint8, BGR.
 
     Raises:
+        InputError: The format does not hold a picture of this size.
         OutputError: The suffix names no format, the folder is missing or read-only, or the disk is full.
     """
     target = Path(path)
@@ -63,13 +64,14 @@ def write_image(path: str | os.PathLike[str], image: Image) -> None:
             "writes; use .jpg or .png"
         )
     try:
-        _, encoded = cv2.imencode(target.suffix, image)
-    except cv2.error as error:
+        done, encoded = cv2.imencode(target.suffix, image)
+    except cv2.error:
+        done = False
+    if not done:
         height, width = image.shape[:2]
-        raise OutputError(
-            f"a picture of {width} x {height} pixels cannot be stored as {target.suffix!r} ({error.err}); "
-            "use .png"
-        ) from error
+        raise InputError(
+            f"a picture of {width} x {height} pixels cannot be stored as {target.suffix!r}; use .png"
+        )
     atomic_write_bytes(target, encoded.tobytes())
 
 

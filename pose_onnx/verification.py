@@ -32,10 +32,17 @@ from pose_onnx.runtimes import Tensor, backend_for
 MIN_SCORE: Final = 0.2
 """Joints that the reference scores below this have no certain place, so theirs is not compared."""
 
+END_TO_END: Final = "end to end"
+"""The last stage: each file on its own, from the picture to the result."""
+SCORES: Final = "scores"
+"""The quantity of the last stages that is no place in the picture."""
+
 _NOISE_BATCH: Final = 2
 _SEED: Final = 0
 _Model: TypeAlias = Detector | KeypointModel
-_Measure: TypeAlias = Callable[[Any, Any], dict[str, float]]
+_Measured: TypeAlias = dict[str, tuple[float, int]]
+"""Of each quantity the largest difference, and how many were compared."""
+_Measure: TypeAlias = Callable[[Any, Any], _Measured]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,7 @@ class Difference:
         stage: Where in the pipeline.
         quantity: What was compared, with its unit.
         largest: Largest absolute difference; infinite where one file finds what the other does not.
+        compared: How many of the reference's numbers, keypoints or boxes that was taken over.
     """
 
     file: Path
@@ -55,6 +63,7 @@ class Difference:
     stage: str
     quantity: str
     largest: float
+    compared: int
 
 
 def verify(
@@ -96,8 +105,8 @@ def verify(
             with _open(path, backend, card, threads) as model:
                 _check_same_model(reference.card, model.card, path)
                 for stage, wanted in zip(stages, expected, strict=True):
-                    for quantity, largest in stage.measure(wanted, stage.compute(model)).items():
-                        yield Difference(path, backend, stage.name, quantity, largest)
+                    for quantity, measured in stage.measure(wanted, stage.compute(model)).items():
+                        yield Difference(path, backend, stage.name, quantity, *measured)
 
 
 def _open(path: Path, backend: str, card: ModelCard | None, threads: int | None) -> _Model:
@@ -150,7 +159,7 @@ def _detector_stages(reference: Detector, pixels: Image) -> list[_Stage]:
 
     def decode(model: Detector, outputs: Mapping[str, Tensor]) -> dict[str, F32]:
         boxes, scores = model.output.decode(outputs, model.card.input.size)
-        return {"boxes (network px)": boxes, "scores": scores}
+        return {"boxes (network px)": boxes, SCORES: scores}
 
     def whole(model: Detector) -> Detections:
         return model(pixels)
@@ -172,31 +181,31 @@ def _stages(
         _Stage("raw tensors, noise", lambda model: model.runtime.run(noise), _tensor_differences),
         _Stage("raw tensors, picture", lambda model: model.runtime.run(picture), _tensor_differences),
         _Stage("decode", lambda model: decode[0](model, model.runtime.run(picture)), decode[1]),
-        _Stage("end to end", *whole),
+        _Stage(END_TO_END, *whole),
     ]
 
 
-def _tensor_differences(reference: Mapping[str, F32], tensors: Mapping[str, F32]) -> dict[str, float]:
-    return {name: _largest(tensors[name] - array) for name, array in reference.items()}
+def _tensor_differences(reference: Mapping[str, F32], tensors: Mapping[str, F32]) -> _Measured:
+    return {name: (_largest(tensors[name] - array), array.size) for name, array in reference.items()}
 
 
-def _keypoint_differences(reference: tuple[F32, F32], found: tuple[F32, F32]) -> dict[str, float]:
+def _keypoint_differences(reference: tuple[F32, F32], found: tuple[F32, F32]) -> _Measured:
     (points, scores), (other_points, other_scores) = reference, found
     certain = scores >= MIN_SCORE
     return {
-        f"{certain.sum()} keypoints (image px)": _largest((other_points - points)[certain]),
-        "scores": _largest(other_scores - scores),
+        "keypoints (image px)": (_largest((other_points - points)[certain]), int(certain.sum())),
+        SCORES: (_largest(other_scores - scores), scores.size),
     }
 
 
-def _detection_differences(reference: Detections, found: Detections) -> dict[str, float]:
+def _detection_differences(reference: Detections, found: Detections) -> _Measured:
     if len(reference) != len(found):
-        return {f"{len(reference)} boxes, but {len(found)}": math.inf}
+        return {f"{len(reference)} boxes, but {len(found)}": (math.inf, max(len(reference), len(found)))}
     # Boxes of nearly equal scores may have changed places: compare each with its nearest.
     nearest = [int(np.abs(found.boxes - box).max(axis=1).argmin()) for box in reference.boxes]
     return {
-        f"{len(reference)} boxes (image px)": _largest(found.boxes[nearest] - reference.boxes),
-        "scores": _largest(found.scores[nearest] - reference.scores),
+        "boxes (image px)": (_largest(found.boxes[nearest] - reference.boxes), len(reference)),
+        SCORES: (_largest(found.scores[nearest] - reference.scores), len(reference)),
     }
 
 

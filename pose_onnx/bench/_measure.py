@@ -62,8 +62,8 @@ def measure(estimators: Sequence[PoseEstimator], pictures: Sequence[Path], repea
     clock = StageClock()
     rounds: list[list[dict[str, float]]] = [[] for _ in estimators]
     people = [0] * len(estimators)
-    runtimes = [model.runtime for each in estimators for model in (each.detector, each.pose)]
-    with watched(clock, runtimes):
+    models = [model for each in estimators for model in (each.detector, each.pose)]
+    with watched(clock, models):
         for number in range(WARM_UP + repeat):
             for index, estimator in enumerate(estimators):
                 time.sleep(_PAUSE)

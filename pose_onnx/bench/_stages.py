@@ -9,13 +9,16 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import wraps
 from importlib import import_module
+from itertools import product
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeVar
 
+from pose_onnx.detector import Detector
+from pose_onnx.keypoint_model import KeypointModel
 from pose_onnx.runtimes import Runtime
 
 Result = TypeVar("Result")
@@ -36,15 +39,17 @@ STAGES: Final = (_LOAD, _DETECTOR_IN, _DETECTOR, _DETECTOR_OUT, _KEYPOINTS_IN, _
 FUNCTIONS: Final = MappingProxyType(
     {
         "pose_onnx.image_files:load_image": _LOAD,
-        "pose_onnx.core.detection:detector_input": _DETECTOR_IN,
-        "pose_onnx.core.detection:decode_boxes": _DETECTOR_OUT,
-        "pose_onnx.core.detection:select_boxes": _DETECTOR_OUT,
+        "pose_onnx.detector:detector_input": _DETECTOR_IN,
         "pose_onnx.core.keypoints:keypoint_input": _KEYPOINTS_IN,
-        "pose_onnx.core.keypoints:merge_mirrored": _DECODE,
-        "pose_onnx.core.keypoints:read_keypoints": _DECODE,
+        "pose_onnx.core.keypoints:keypoints_in_image": _DECODE,
     }
 )
 """Which function belongs to which stage; the networks are `run` of the engines."""
+
+METHODS: Final = MappingProxyType(
+    {"decode": _DETECTOR_OUT, "select": _DETECTOR_OUT, "merge_mirrored": _DECODE, "read": _DECODE}
+)
+"""The same for the methods of the kinds of outputs (`pose_onnx.outputs`), whatever kinds there are."""
 
 _PACKAGE: Final = "pose_onnx"
 
@@ -119,8 +124,8 @@ def _share_out(duration: float, stacks: dict[int, list[str]], seconds: dict[str,
 
 
 @contextmanager
-def watched(clock: StageClock, runtimes: Iterable[Runtime]) -> Iterator[None]:
-    """While the block runs, let the functions of the stages and these engines' kinds report to a clock."""
+def watched(clock: StageClock, models: Collection[Detector | KeypointModel]) -> Iterator[None]:
+    """While the block runs, let the stages' functions and these models' engines and outputs report."""
     with ExitStack() as undo:
         for place, stage in FUNCTIONS.items():
             module, _, name = place.partition(":")
@@ -128,8 +133,11 @@ def watched(clock: StageClock, runtimes: Iterable[Runtime]) -> Iterator[None]:
             noted = clock.timed(function, lambda *_, stage=stage: stage)
             for owner, attribute in _users(function):
                 _replace(owner, attribute, noted, undo)
-        for kind in {type(runtime) for runtime in runtimes}:
+        for kind in {type(model.runtime) for model in models}:
             _replace(kind, "run", clock.timed(kind.run, _network_stage), undo)
+        for output, (name, stage) in product({type(model.output) for model in models}, METHODS.items()):
+            if method := getattr(output, name, None):
+                _replace(output, name, clock.timed(method, lambda *_, stage=stage: stage), undo)
         yield
 
 

@@ -89,6 +89,11 @@ def _own_cards() -> Iterator[tuple[str, str]]:
             yield path.stem, ""
 
 
+def is_known_name(model: str | os.PathLike[str]) -> bool:
+    """Say whether a word is the name of a model that is known here; a path object is always a path."""
+    return isinstance(model, str) and model in card_names()
+
+
 def load_card(name: str | os.PathLike[str]) -> ModelCard:
     """Return the card of a model by its name, or from a card file (`.json`).
 
@@ -127,6 +132,8 @@ def package_files(name: str) -> tuple[Path, ...]:
 def resolve_model(model: str | os.PathLike[str], backend: str = "ort", precision: str = "fp32") -> Path:
     """Return the file of a model: a path as it is; a name's from the package or the models' folder.
 
+    A known name is that model, whatever files and folders have the same name here; `./NAME` is a path.
+
     Args:
         model: Path of a model file, or a name.
         backend: Which file format a name stands for.
@@ -137,7 +144,7 @@ def resolve_model(model: str | os.PathLike[str], backend: str = "ort", precision
         ModelFileError: A known name whose file is not on this machine; the message says how to get it.
     """
     path = Path(model)
-    if path.suffix in {".onnx", ".tflite"} or path.exists():
+    if not is_known_name(model) and (path.suffix in {".onnx", ".tflite"} or path.exists()):
         return path
     name, home = str(model), models_home()
     card = load_card(model)

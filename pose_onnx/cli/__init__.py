@@ -1,7 +1,7 @@
 """The command line: `pose-onnx VERB ...`, one file a verb. The only place of the package that prints.
 
 Exit codes: 0 all is well; 1 some pictures could not be used, or files differ; 2 nothing could be done;
-130 stopped by Ctrl-C; 141 the reader of the output went away.
+130 stopped by Ctrl-C; 141 the reader of the output went away; 143 stopped by SIGTERM.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from types import MappingProxyType
 from typing import Final
 
 from pose_onnx import PoseOnnxError, __version__
+from pose_onnx.cli._exits import EXIT_NOTHING_DONE
+from pose_onnx.cli._interrupt import Terminated, terminated_as_by_ctrl_c
 
 # Each is the module of that name here, with `add_arguments(parser)` and `run(args) -> int`.
 VERBS: Final = MappingProxyType(
@@ -33,8 +35,9 @@ VERBS: Final = MappingProxyType(
     }
 )
 
-EXIT_ERROR: Final = 2
+EXIT_ERROR: Final = EXIT_NOTHING_DONE
 EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as shells do
+EXIT_TERMINATED: Final = 143  # 128 + SIGTERM
 EXIT_BROKEN_PIPE: Final = 141  # 128 + SIGPIPE
 
 
@@ -51,15 +54,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # any file name can be printed, as on stderr
     try:
-        args = _parser(words).parse_args(words)  # imports the verb, which takes a while
-        code: int = args.run(args)
-        sys.stdout.flush()  # here, where a reader that went away is handled
+        with terminated_as_by_ctrl_c():
+            args = _parser(words).parse_args(words)  # imports the verb, which takes a while
+            code: int = args.run(args)
+            sys.stdout.flush()  # here, where a reader that went away is handled
     except PoseOnnxError as error:
         print(f"pose-onnx: error: {error}", file=sys.stderr)
         return EXIT_ERROR
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print("pose-onnx: stopped", file=sys.stderr)
-        return EXIT_INTERRUPTED
+        return EXIT_TERMINATED if isinstance(error, Terminated) else EXIT_INTERRUPTED
     except BrokenPipeError:
         # Python flushes stdout once more at its end; give it a place to flush to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

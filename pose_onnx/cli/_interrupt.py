@@ -1,4 +1,4 @@
-"""Ctrl-C that waits for the end of what must not be cut in two."""
+"""Ctrl-C and SIGTERM: a command that they end cleans up, and what must be whole is not cut in two."""
 
 from __future__ import annotations
 
@@ -6,25 +6,50 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came, as `kill`, `timeout` and service managers send it."""
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> None:
+    raise Terminated
+
+
+@contextmanager
+def terminated_as_by_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM raise `Terminated` in the block: temporary files are deleted, and results written."""
+    in_main = threading.current_thread() is threading.main_thread()
+    # Who started us may have it ignored or handled; only the system's own way is replaced.
+    if not in_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C back until the block is done.
+    """Hold Ctrl-C and SIGTERM back until the block is done.
 
     Raises:
-        KeyboardInterrupt: After the block, if Ctrl-C was pressed in it.
+        KeyboardInterrupt: After the block, if Ctrl-C was pressed in it or SIGTERM came.
     """
     in_main = threading.current_thread() is threading.main_thread()
-    # Who started us may have Ctrl-C ignored or handled; only Python's own way is held back.
-    if not in_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield
-        return
-    pressed: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    # As above; of SIGTERM only our own way is held back.
+    ways = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: _terminate}
+    held = {number: way for number, way in ways.items() if in_main and signal.getsignal(number) is way}
+    came: list[int] = []
+    for number in held:
+        signal.signal(number, lambda number, _: came.append(number))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    if pressed:
-        raise KeyboardInterrupt
+        for number, way in held.items():
+            signal.signal(number, way)
+    if came:
+        ways[signal.Signals(came[0])](came[0], None)

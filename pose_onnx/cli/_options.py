@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from pose_onnx import PRESETS, InputError, ModelCard, PoseEstimator, __version__, load_card
-from pose_onnx.cards.lookup import resolve_model
-from pose_onnx.files import sha256_of
 from pose_onnx.pose_estimator import DEFAULT_DETECTOR, DEFAULT_POSE
+from pose_onnx.provenance import estimator_digests
 
 
 def add_model_option(parser: argparse.ArgumentParser) -> None:
@@ -134,18 +133,7 @@ def estimator_settings(args: argparse.Namespace, estimator: PoseEstimator) -> di
         "preset": args.preset,
         "flip": args.flip,
         "threshold": estimator.detector.threshold,
-    }
-
-
-def model_digests(args: argparse.Namespace) -> dict[str, str]:
-    """Return which files the models are, so that no run is continued with others of the same name.
-
-    Raises:
-        PoseOnnxError: A name or file that cannot be used.
-    """
-    return {
-        f"{option}_sha256": sha256_of(resolve_model(getattr(args, option), args.backend))
-        for option in ("detector", "pose")
+        **estimator_digests(estimator, **estimator_arguments(args)),
     }
 
 

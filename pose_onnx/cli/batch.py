@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from pose_onnx.cli._exits import exit_code
 from pose_onnx.cli._options import add_estimator_options, estimator_arguments
+from pose_onnx.cli._tables import count
 from pose_onnx.core.opencv import cv2
 
 if TYPE_CHECKING:
     from pose_onnx.ray import Report
-
-EXIT_SOME_FAILED: Final = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,12 +70,15 @@ def run(args: argparse.Namespace) -> int:
 def _close(report: Report, out: str) -> int:
     """Say how it went, of this job and of what was there before."""
     before = f" ({report.before} were done before)" if report.before else ""
-    print(f"{report.done} items{before}, {report.people} people: {out}")
+    people = count(report.people, "person", "people")
+    print(f"{count(report.done, 'item')}{before}, {people}: {out}")
+    if report.skipped:
+        print(f"skipped: {report.skipped}")
+    total = report.done + report.before
     if failed := report.failed + report.failed_before:
         print(
-            f"pose-onnx: {failed} of {report.done + report.before} items failed; the column 'error' says "
+            f"pose-onnx: {failed} of {count(total, 'item')} failed; the column 'error' says "
             "why, and --retry-failed does them again",
             file=sys.stderr,
         )
-        return EXIT_SOME_FAILED
-    return 0
+    return exit_code(total - failed, failed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -13,6 +14,7 @@ from typing import Any, Final, TypeAlias
 from tqdm import tqdm
 
 from pose_onnx import PRESETS, Detector, KeypointModel, __version__, resolve_model
+from pose_onnx.cli._exits import exit_code
 from pose_onnx.cli._options import add_model_option, add_precision_option, add_threads_option, cards_by_task
 from pose_onnx.core.oks import sigmas_of
 from pose_onnx.evaluation import (
@@ -27,12 +29,12 @@ from pose_onnx.evaluation import (
     keypoint_metrics,
     predict,
 )
-from pose_onnx.files import atomic_write_bytes, make_folder
+from pose_onnx.files import atomic_write_bytes, make_folder, sha256_of
 from pose_onnx.pose_estimator import DEFAULT_POSE
+from pose_onnx.provenance import model_digests
 
 DEFAULT_OUT: Final = "pose-onnx-eval"
 TRUTH: Final = "gt"
-EXIT_SOME_FAILED: Final = 1
 
 _Measure: TypeAlias = Callable[[Dataset, list[dict[str, Any]], list[int]], tuple[dict[str, float], Any]]
 
@@ -72,30 +74,42 @@ def run(args: argparse.Namespace) -> int:
     pose = resolve_model(args.pose, args.backend, args.precision)
     with KeypointModel(pose, card=cards.get("keypoints"), flip=args.flip, **shared) as model:
         threshold = model.preset.threshold if args.threshold is None else args.threshold
-        boxes = _box_source(args, dataset, cards.get("detect"), shared)
-        settings = _settings(args, model, threshold)
+        boxes, box_digests = _box_source(args, dataset, cards.get("detect"), shared)
+        digests = {
+            "annotations_sha256": sha256_of(args.annotations),
+            **model_digests("pose", pose, model.card),
+            **box_digests,
+        }
+        settings = {**_settings(args, model, threshold), **digests}
         sigmas = sigmas_of(model.card)
         lines = predict(dataset, boxes, model, out, settings, threshold=threshold, oks_nms=args.oks_nms)
         results = list(tqdm(lines, total=len(dataset.image_ids), unit="picture", disable=None))
     report = _report(dataset, results, settings, sigmas=sigmas, with_boxes=not isinstance(boxes, TruthBoxes))
+    report["left_out"] = [*dataset.left_out, *(boxes.left_out if isinstance(boxes, FileBoxes) else ())]
     _save(out, "keypoints.json", [person for item in results for person in item.get("people", [])])
     _save(out, "boxes.json", [box for item in results for box in item.get("boxes", [])])
     _save(out, "report.json", report)
     _print(report, out)
-    return EXIT_SOME_FAILED if report["errors"] else 0
+    return exit_code(report["pictures"], len(report["errors"]) + len(report["left_out"]))
 
 
-def _box_source(args: argparse.Namespace, dataset: Dataset, card: Any, shared: dict[str, Any]) -> BoxSource:
+def _box_source(
+    args: argparse.Namespace, dataset: Dataset, card: Any, shared: dict[str, Any]
+) -> tuple[BoxSource, dict[str, str]]:
+    """Return where the boxes come from, and digests of what makes them."""
     if args.detector:
         file = resolve_model(args.detector, args.backend, args.precision)
         detector = Detector(file, card=card, threshold=BOX_FLOOR, **shared)
         detector.select_people()
-        return DetectedBoxes(detector)
-    return TruthBoxes(dataset) if args.boxes == TRUTH else FileBoxes(Path(args.boxes))
+        return DetectedBoxes(detector), model_digests("detector", file, detector.card)
+    if args.boxes == TRUTH:
+        return TruthBoxes(dataset), {}
+    file = Path(args.boxes)
+    return FileBoxes(file), {"boxes_sha256": sha256_of(file)}
 
 
 def _settings(args: argparse.Namespace, model: KeypointModel, threshold: float) -> dict[str, Any]:
-    """Return everything that moves a number."""
+    """Return every option that moves a number."""
     return {
         "version": __version__,
         "annotations": args.annotations.name,
@@ -140,17 +154,38 @@ def _report(
 
 
 def _save(out: Path, name: str, data: Any) -> None:
-    atomic_write_bytes(out / name, json.dumps(data, indent=1 if isinstance(data, dict) else None).encode())
+    text = json.dumps(_defined(data), indent=1 if isinstance(data, dict) else None, allow_nan=False)
+    atomic_write_bytes(out / name, text.encode())
+
+
+def _defined(data: Any) -> Any:
+    """Return data with `None` for the numbers that JSON does not know."""
+    if isinstance(data, dict):
+        return {key: _defined(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_defined(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
 
 
 def _print(report: dict[str, Any], out: Path) -> None:
-    settings = ", ".join(f"{key} {value}" for key, value in report["settings"].items() if value is not None)
+    settings = ", ".join(
+        f"{key} {value}"
+        for key, value in report["settings"].items()
+        if value is not None and not key.endswith("_sha256")
+    )
     print(f"{report['pictures']} pictures, {report['people']} people; {settings}")
     for name in ("keypoints", "boxes"):
         if name in report:
-            low, high = report[f"{name}_AP_interval"]
-            figures = "  ".join(f"{key} {value:.1f}" for key, value in report[name].items())
-            print(f"{name:<10} {figures}  (95 % interval of AP: {low:.1f} to {high:.1f})")
+            low, high = map(_figure, report[f"{name}_AP_interval"])
+            figures = "  ".join(f"{key} {_figure(value)}" for key, value in report[name].items())
+            print(f"{name:<10} {figures}  (95 % interval of AP: {low} to {high})")
+    for sentence in report["left_out"]:
+        print(f"pose-onnx: left out: {sentence}", file=sys.stderr)
     for image_id, error in report["errors"].items():
         print(f"pose-onnx: picture {image_id}: {error}", file=sys.stderr)
     print(f"results: {out}")
+
+
+def _figure(value: float) -> str:
+    """Return a percentage as text; pictures without annotated people (of a size) have none."""
+    return "undefined" if math.isnan(value) else f"{value:.1f}"

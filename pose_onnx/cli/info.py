@@ -8,7 +8,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from pose_onnx import DependencyError, InputError, ModelCard, card_names, load_card, read_card
+from pose_onnx import DependencyError, InputError, ModelCard, load_card, read_card
+from pose_onnx.cards.lookup import is_known_name
 from pose_onnx.cli._options import add_model_option
 from pose_onnx.cli._tables import table
 from pose_onnx.loading import is_end_to_end
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run `pose-onnx info`."""
-    if args.file in card_names() and not Path(args.file).exists():
+    if is_known_name(args.file):
         print(table(list(_card_rows(load_card(args.file)))))
         return 0
     if len(args.model) > 1:

@@ -5,107 +5,90 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
 
-from pose_onnx import InputError, PoseEstimator, draw_poses, load_image
+from pose_onnx import OutputError, PoseEstimator, draw_poses
+from pose_onnx.cli._exits import exit_code
 from pose_onnx.cli._options import (
     add_estimator_options,
     add_min_score_option,
     estimator_of,
     estimator_settings,
 )
-from pose_onnx.cli._pictures import annotated_paths, find_pictures
+from pose_onnx.cli._pictures import annotated_paths, find_pictures, load_picture
+from pose_onnx.cli._run_results import RunResults, add_result_options
 from pose_onnx.cli._tables import count
 from pose_onnx.core.opencv import cv2
-from pose_onnx.files import atomic_write_bytes, make_folder
-from pose_onnx.formats import write_csv_rows
-from pose_onnx.formats.results import Failure, ImageResult, results_json
+from pose_onnx.failures import failure_of
+from pose_onnx.folders import Skipped
+from pose_onnx.formats.results import Failure, ImageResult
 from pose_onnx.image_files import write_image
-
-DEFAULT_OUT: Final = "pose-onnx-out"
-RESULTS_NAME: Final = "poses.json"
-EXIT_SOME_FAILED: Final = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `pose-onnx run`."""
     add = parser.add_argument
     add("pictures", nargs="+", metavar="PHOTO|FOLDER|GLOB", help="what to look at")
+    add("--recursive", action="store_true", help="look into subfolders too")
     add_estimator_options(parser)
     add_min_score_option(parser)
-    add("--out", default=DEFAULT_OUT, metavar="DIR", help="folder for the results (default: %(default)s)")
-    add("--json", metavar="FILE", help=f"where to write the JSON (default: {RESULTS_NAME} in the folder)")
-    add("--csv", metavar="FILE", help="write a table too: a row for each person")
+    add_result_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run `pose-onnx run`."""
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # damaged pictures are named by us
-    pictures = find_pictures(args.pictures)
-    out = make_folder(args.out)
-    targets = annotated_paths(pictures, out)
+    skipped = Skipped()
+    pictures = find_pictures(args.pictures, skipped, recursive=args.recursive)
     with estimator_of(args) as estimator:
-        results = _Results(
-            estimator_settings(args, estimator),
-            estimator.names,
-            Path(args.json) if args.json else out / RESULTS_NAME,
-            Path(args.csv) if args.csv else None,
-        )
+        settings = estimator_settings(args, estimator)
+        results = RunResults.open(args, settings, estimator.names)
+        done = results.done()
+        todo = [picture for picture in pictures if str(picture) not in done]
+        taken = [*pictures, *(Path(image.picture) for image in results.images)]
+        targets = annotated_paths(todo, results.folder, taken)
+        if not (args.overwrite or args.resume):
+            results.check_new(targets)
         with results.saved():
-            for picture, target in _with_progress(list(zip(pictures, targets, strict=True)), results):
-                try:
-                    results.images.append(_process(estimator, picture, target, args.min_score))
-                except InputError as error:  # noqa: PERF203 (one bad picture must not end the run)
-                    results.failures.append(Failure(str(picture), str(error)))
-    people = sum(len(image.poses) for image in results.images)
-    print(f"{count(len(results.images), 'picture')}, {count(people, 'person', 'people')}: {out}")
-    if results.failures:
-        total = count(len(pictures), "picture")
-        print(f"pose-onnx: {len(results.failures)} of {total} could not be used", file=sys.stderr)
-        return EXIT_SOME_FAILED
-    return 0
+            for picture, target in _with_progress(list(zip(todo, targets, strict=True)), results):
+                results.add(_process(estimator, picture, target, args.min_score))
+    return _close(results, skipped)
 
 
-@dataclass(slots=True)
-class _Results:
-    settings: dict[str, Any]
-    keypoint_names: tuple[str, ...]
-    document: Path
-    table: Path | None
-    images: list[ImageResult] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
+def _process(
+    estimator: PoseEstimator, picture: Path, target: Path, min_score: float
+) -> ImageResult | Failure:
+    """Do one picture; whatever is wrong with it is its failure.
 
-    @contextmanager
-    def saved(self) -> Iterator[None]:
-        """Write what there is, however the work inside ends; and at once, to fail before it if need be."""
-        self._save()
-        try:
-            yield
-        finally:
-            self._save()
-
-    def _save(self) -> None:
-        make_folder(self.document.parent)
-        text = results_json(self.settings, self.images, self.failures)
-        # A file name that is no UTF-8 holds lone surrogates, which JSON writes as a backslash and their code.
-        atomic_write_bytes(self.document, text.encode(errors="backslashreplace"))
-        if self.table:
-            make_folder(self.table.parent)
-            people = (({"picture": image.path}, image.poses) for image in self.images)
-            write_csv_rows(self.table, ["picture"], people, self.keypoint_names)
-
-
-def _process(estimator: PoseEstimator, picture: Path, target: Path, min_score: float) -> ImageResult:
-    pixels = load_image(picture)
-    poses = estimator(pixels)
-    write_image(target, draw_poses(pixels, poses, min_score=min_score))
+    Raises:
+        OutputError: The annotated picture cannot be written; the next one could not be either.
+    """
+    try:
+        pixels = load_picture(picture)
+        poses = estimator(pixels)
+        write_image(target, draw_poses(pixels, poses, min_score=min_score))
+    except OutputError:
+        raise
+    except Exception as error:  # noqa: BLE001 (one picture must not end the run)
+        return Failure(str(picture), str(failure_of(str(picture), error)))
     return ImageResult(str(picture), (pixels.shape[0], pixels.shape[1]), poses, str(target))
 
 
-def _with_progress(jobs: list[tuple[Path, Path]], results: _Results) -> Iterator[tuple[Path, Path]]:
+def _close(results: RunResults, skipped: Skipped) -> int:
+    """Say how it went."""
+    people = sum(len(image.poses) for image in results.images)
+    before = f" ({results.before} were done before)" if results.before else ""
+    pictures = count(len(results.images), "picture")
+    print(f"{pictures}{before}, {count(people, 'person', 'people')}: {results.folder}")
+    if skipped:
+        print(f"skipped: {skipped}")
+    if results.failures:
+        total = count(len(results.images) + len(results.failures), "picture")
+        print(f"pose-onnx: {len(results.failures)} of {total} could not be used", file=sys.stderr)
+    return exit_code(len(results.images), len(results.failures))
+
+
+def _with_progress(jobs: list[tuple[Path, Path]], results: RunResults) -> Iterator[tuple[Path, Path]]:
     """Give each job, and say how it went: a bar on a terminal, else one line a picture."""
     from tqdm import tqdm  # noqa: PLC0415 (only this verb shows a bar, and not every time)
 

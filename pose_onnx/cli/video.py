@@ -17,7 +17,6 @@ from pose_onnx.cli._options import (
     add_min_score_option,
     estimator_of,
     estimator_settings,
-    model_digests,
 )
 from pose_onnx.cli._tables import count
 from pose_onnx.cli._video_outputs import Outputs, add_output_options, check_outputs, is_done, outputs_of
@@ -120,7 +119,6 @@ def _total(source: FrameSource, args: argparse.Namespace) -> int | None:
 def _header(args: argparse.Namespace, estimator: PoseEstimator) -> FramesHeader:
     settings = {
         **estimator_settings(args, estimator),
-        **model_digests(args),
         "every": args.every,
         "smooth": args.smooth,
         "max_people": args.max_people,

@@ -11,6 +11,7 @@ from pose_onnx.core.arrays import F32, Image
 from pose_onnx.detector import Detector
 from pose_onnx.errors import InputError
 from pose_onnx.evaluation._dataset import Dataset, read_json, xywh_to_xyxy
+from pose_onnx.evaluation._entries import Entry, box_trouble, is_id
 from pose_onnx.formats import PERSON_CATEGORY
 
 BOX_FLOOR: Final = 0.025
@@ -43,28 +44,42 @@ class FileBoxes:
     Args:
         path: The file.
 
+    Attributes:
+        left_out: A sentence for each entry that belongs to no picture.
+
     Raises:
         InputError: Not such a file.
     """
 
     def __init__(self, path: Path) -> None:
-        self._of_image: dict[int, list[tuple[list[float], float]]] = {}
-        try:
-            for item in read_json(path):
-                if item["category_id"] == PERSON_CATEGORY:
-                    entry = (item["bbox"], float(item["score"]))
-                    self._of_image.setdefault(item["image_id"], []).append(entry)
-        except (TypeError, KeyError) as error:
+        self._path = path
+        self._of_image: dict[int, list[tuple[int, Entry]]] = {}
+        self.left_out: list[str] = []
+        entries = read_json(path)
+        for number, entry in enumerate(entries if isinstance(entries, list) else [entries]):
+            if not isinstance(entry, dict) or not is_id(entry.get("image_id")):
+                self.left_out.append(f"entry {number} of {str(path)!r} belongs to no picture")
+            elif entry.get("category_id") == PERSON_CATEGORY:
+                self._of_image.setdefault(entry["image_id"], []).append((number, entry))
+        if self.left_out and not self._of_image:
             raise InputError(
-                f"{str(path)!r} is no COCO detection file ({error!r}); it must be a list of objects with"
-                " image_id, category_id, bbox and score"
-            ) from error
+                f"{str(path)!r} is no COCO detection file; it must be a list of objects with image_id,"
+                " category_id, bbox and score"
+            )
 
     def __call__(self, image_id: int, pixels_bgr: Image) -> tuple[F32, F32]:
-        """Return the boxes of one picture."""
+        """Return the boxes of one picture.
+
+        Raises:
+            InputError: One of them is damaged.
+        """
         del pixels_bgr
         found = self._of_image.get(image_id, [])
-        return xywh_to_xyxy([box for box, _ in found]), np.array([score for _, score in found], np.float32)
+        for number, entry in found:
+            if trouble := box_trouble(entry):
+                raise InputError(f"entry {number} of {str(self._path)!r}, of picture {image_id}, {trouble}")
+        boxes = xywh_to_xyxy([entry["bbox"] for _, entry in found])
+        return boxes, np.array([entry["score"] for _, entry in found], np.float32)
 
 
 class DetectedBoxes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,15 @@ import numpy as np
 
 from pose_onnx.core.arrays import BOX, F32
 from pose_onnx.errors import DependencyError, InputError
+from pose_onnx.evaluation._entries import Entry, annotation_trouble, is_id, joints_of, picture_trouble
+from pose_onnx.formats import PERSON_CATEGORY
 
 
 class Dataset:
     """COCO person keypoint annotations.
+
+    An entry that cannot be used does not end the evaluation: a damaged annotation is its picture's failure,
+    and what belongs to no picture is left out and listed.
 
     Args:
         annotations: The annotation file (`person_keypoints_*.json`).
@@ -23,8 +29,9 @@ class Dataset:
         limit: Take the first so many pictures only.
 
     Attributes:
-        coco: The file as `pycocotools.coco.COCO`.
+        coco: The usable entries as `pycocotools.coco.COCO`.
         image_ids: The pictures, in the order of the file.
+        left_out: A sentence for each entry that belongs to no picture of the file.
 
     Raises:
         DependencyError: The `eval` extra is not installed.
@@ -41,16 +48,37 @@ class Dataset:
         if not images.is_dir():
             raise InputError(f"{str(images)!r} is no folder; give the one with the annotated pictures")
         data = read_json(annotations)
-        if not isinstance(data, dict) or not {"images", "annotations", "categories"} <= data.keys():
+        if not _is_coco(data):
             raise InputError(
-                f"{str(annotations)!r} is no COCO annotation file: it lacks images, annotations or categories"
+                f"{str(annotations)!r} is no COCO annotation file: it lacks a list of images, annotations or"
+                " categories"
             )
+        self.images = images
+        self.left_out: list[str] = []
+        self._damaged: dict[int, str] = {}
+        pictures = self._usable_pictures(data["images"])
+        people = self._usable_annotations(data["annotations"], {item["id"] for item in pictures})
         self.coco: Any = COCO()
-        self.coco.dataset = data
+        categories = [item for item in data["categories"] if isinstance(item, dict) and is_id(item.get("id"))]
+        self.coco.dataset = {"images": pictures, "annotations": people, "categories": categories}
         with quiet():
             self.coco.createIndex()
-        self.images = images
-        self.image_ids: list[int] = [item["id"] for item in data["images"]][:limit]
+        self.image_ids: list[int] = [item["id"] for item in pictures][:limit]
+
+    def check(self, image_id: int, joints: int) -> None:
+        """Refuse a picture whose annotations cannot be evaluated.
+
+        Raises:
+            InputError: An annotation is damaged, or has another number of joints than the model.
+        """
+        if image_id in self._damaged:
+            raise InputError(self._damaged[image_id])
+        for item in self.coco.imgToAnns[image_id]:
+            if item["category_id"] == PERSON_CATEGORY and (found := joints_of(item)) != joints:
+                raise InputError(
+                    f"a person of picture {image_id} has {found} joints, and the model {joints}; give "
+                    "annotations of the model's joints"
+                )
 
     def path(self, image_id: int) -> Path:
         """Return the picture's file."""
@@ -67,6 +95,37 @@ class Dataset:
         people = self.coco.imgToAnns[image_id]
         return xywh_to_xyxy([item["bbox"] for item in people if bool(item.get("iscrowd")) == crowd])
 
+    def _usable_pictures(self, entries: list[Any]) -> list[Entry]:
+        usable: dict[int, Entry] = {}
+        for number, entry in enumerate(entries):
+            trouble = picture_trouble(entry)
+            if trouble is None and entry["id"] in usable:
+                trouble = f"has the id {entry['id']} of another picture"
+            if trouble is None:
+                usable[entry["id"]] = entry
+            else:
+                self.left_out.append(f"images[{number}] {trouble}")
+        return list(usable.values())
+
+    def _usable_annotations(self, entries: list[Any], pictures: set[int]) -> list[Entry]:
+        usable: list[Entry] = []
+        for number, entry in enumerate(entries):
+            image_id = entry.get("image_id") if isinstance(entry, dict) else None
+            trouble = annotation_trouble(entry)
+            if not is_id(image_id) or image_id not in pictures:
+                self.left_out.append(f"annotations[{number}] {trouble or 'belongs to no picture'}")
+            elif trouble is not None:
+                self._damaged[image_id] = f"annotations[{number}], of picture {image_id}, {trouble}"
+            else:
+                # pycocotools takes an id of 0 for "none", and the last of equal ids for all of them.
+                usable.append({"iscrowd": 0, **entry, "id": len(usable) + 1})
+        return usable
+
+
+def _is_coco(data: Any) -> bool:
+    lists = ("images", "annotations", "categories")
+    return isinstance(data, dict) and all(isinstance(data.get(name), list) for name in lists)
+
 
 def xywh_to_xyxy(boxes: list[list[float]]) -> F32:
     """Turn COCO's x, y, width, height into (N, 4) corners."""
@@ -82,12 +141,12 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # RecursionError: lists in lists in lists ...
         raise InputError(f"{str(path)!r} cannot be read as JSON ({error}); give a COCO JSON file") from error
 
 
 @contextlib.contextmanager
-def quiet() -> Any:
+def quiet() -> Iterator[None]:
     """Keep pycocotools from printing."""
     with contextlib.redirect_stdout(io.StringIO()):
         yield

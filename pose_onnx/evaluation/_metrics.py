@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +14,7 @@ from pose_onnx.formats import PERSON_CATEGORY
 
 KEYPOINT_FIGURES: Final = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
 BOX_FIGURES: Final = ("AP", "AP50", "AP75", "APS", "APM", "APL")
+_UNDEFINED: Final = -1  # what pycocotools says where nobody is annotated
 RESAMPLES: Final = 200
 INTERVAL: Final = (2.5, 97.5)
 """Percentiles of the bootstrap that bound its 95 % interval."""
@@ -24,14 +26,20 @@ def keypoint_metrics(
     image_ids: list[int],
     sigmas: tuple[float, ...] = COCO_SIGMAS,
 ) -> tuple[dict[str, float], Any]:
-    """Return COCO's keypoint figures in percent, and the evaluation for `bootstrap`."""
+    """Return COCO's keypoint figures in percent, and the evaluation for `bootstrap`.
+
+    A figure of people that are not annotated, such as APM where nobody is of medium size, is NaN.
+    """
     return _metrics(dataset, people, image_ids, "keypoints", KEYPOINT_FIGURES, sigmas)
 
 
 def box_metrics(
     dataset: Dataset, boxes: list[dict[str, Any]], image_ids: list[int]
 ) -> tuple[dict[str, float], Any]:
-    """Return COCO's box figures of people in percent, and the evaluation for `bootstrap`."""
+    """Return COCO's box figures of people in percent, and the evaluation for `bootstrap`.
+
+    A figure of people that are not annotated, such as APS where nobody is small, is NaN.
+    """
     return _metrics(dataset, boxes, image_ids, "bbox", BOX_FIGURES, COCO_SIGMAS)
 
 
@@ -43,22 +51,24 @@ def _metrics(
     names: tuple[str, ...],
     sigmas: tuple[float, ...],
 ) -> tuple[dict[str, float], Any]:
+    from pycocotools.coco import COCO  # noqa: PLC0415 (an extra)
     from pycocotools.cocoeval import COCOeval  # noqa: PLC0415 (an extra)
 
-    if not results:
-        return dict.fromkeys(names, 0.0), None
-    copies = [dict(item) for item in results]  # loadRes writes into what it is given
+    if not image_ids:
+        return dict.fromkeys(names, math.nan), None
+    # Copies, for loadRes writes into what it is given; and no other field, for it has a use for many.
+    copies = [{name: item[name] for name in ("image_id", "category_id", "score", kind)} for item in results]
     with quiet():
-        evaluation = COCOeval(dataset.coco, dataset.coco.loadRes(copies), kind)
+        # loadRes fails on no results, and the empty data set is one.
+        evaluation = COCOeval(dataset.coco, dataset.coco.loadRes(copies) if copies else COCO(), kind)
         evaluation.params.imgIds = sorted(image_ids)
         evaluation.params.catIds = [PERSON_CATEGORY]
         evaluation.params.kpt_oks_sigmas = np.array(sigmas)
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    return {
-        name: 100 * float(value) for name, value in zip(names, evaluation.stats, strict=False)
-    }, evaluation
+    figures = (math.nan if value == _UNDEFINED else 100 * float(value) for value in evaluation.stats)
+    return dict(zip(names, figures, strict=False)), evaluation
 
 
 def bootstrap(evaluation: Any, *, resamples: int = RESAMPLES, seed: int = 0) -> tuple[float, float]:
@@ -69,8 +79,7 @@ def bootstrap(evaluation: Any, *, resamples: int = RESAMPLES, seed: int = 0) -> 
         resamples: How many sets of pictures are drawn.
         seed: Of the generator that draws them.
     """
-    low, high = np.percentile(_resampled(evaluation, resamples, seed), INTERVAL)
-    return float(low), float(high)
+    return _interval(_resampled(evaluation, resamples, seed))
 
 
 def bootstrap_difference(
@@ -78,14 +87,22 @@ def bootstrap_difference(
 ) -> tuple[float, float]:
     """Return the 95 % interval of how much more AP the first has, both on the same drawn pictures."""
     difference = _resampled(evaluation, resamples, seed) - _resampled(other, resamples, seed)
-    low, high = np.percentile(difference, INTERVAL)
+    return _interval(difference)
+
+
+def _interval(values: F64) -> tuple[float, float]:
+    """Return the bounds of the interval; NaN if no drawn set of pictures has annotated people."""
+    defined = values[~np.isnan(values)]
+    if not len(defined):
+        return math.nan, math.nan
+    low, high = np.percentile(defined, INTERVAL)
     return float(low), float(high)
 
 
 def _resampled(evaluation: Any, resamples: int, seed: int) -> F64:
-    """Return AP in percent for each set of drawn pictures."""
+    """Return AP in percent for each set of drawn pictures; NaN where nobody is annotated in them."""
     if evaluation is None:
-        return np.zeros(resamples)
+        return np.full(resamples, math.nan)
     rng = np.random.default_rng(seed)
     pictures = len(evaluation.params.imgIds)
     # evalImgs holds, for each category and area, one entry a picture.
@@ -97,6 +114,7 @@ def _resampled(evaluation: Any, resamples: int, seed: int) -> F64:
         with quiet():
             evaluation.accumulate()
         precision = evaluation.eval["precision"][:, :, 0, 0, -1]
-        values.append(100 * precision[precision >= 0].mean())
+        defined = precision[precision != _UNDEFINED]
+        values.append(100 * defined.mean() if defined.size else math.nan)
     evaluation.evalImgs, evaluation.eval = original
     return np.array(values)

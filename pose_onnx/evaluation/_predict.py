@@ -12,6 +12,8 @@ from pose_onnx.core.oks import sigmas_of, suppress_duplicates
 from pose_onnx.errors import InputError
 from pose_onnx.evaluation._boxes import BoxSource
 from pose_onnx.evaluation._dataset import Dataset
+from pose_onnx.evaluation._entries import is_result
+from pose_onnx.failures import failure_of
 from pose_onnx.formats import PERSON_CATEGORY, coco_results
 from pose_onnx.image_files import load_image
 from pose_onnx.keypoint_model import KeypointModel
@@ -42,13 +44,13 @@ def predict(
 
     Yields:
         For each picture `image_id`, `people` (COCO keypoint results) and `boxes` (COCO box results), or
-        `image_id` and `error` where it could not be read.
+        `image_id` and `error` where it could not be evaluated.
 
     Raises:
         InputError: `out` holds the results of other settings.
     """
     lines = out / LINES_NAME
-    done = {item["image_id"]: item for item in _finished(lines, settings)}
+    done = {item["image_id"]: item for item in _finished(lines, settings, len(model.card.keypoints))}
     with lines.open("a", encoding="utf-8") as stream:
         if not done:
             stream.truncate(0)
@@ -63,20 +65,39 @@ def predict(
                 yield done[image_id]
 
 
-def _finished(lines: Path, settings: dict[str, Any]) -> Iterable[dict[str, Any]]:
-    """Return the pictures that an earlier run finished; the line that it died in is cut off."""
+def _finished(lines: Path, settings: dict[str, Any], joints: int) -> Iterable[dict[str, Any]]:
+    """Return the pictures that an earlier run finished; the line that it died in is cut off.
+
+    A damaged line, or one with an error, means that its picture is done again.
+    """
     if not lines.exists():
         return []
     content = lines.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]
     if len(whole) != len(content):
         lines.write_bytes(whole)
-    items: list[dict[str, Any]] = [json.loads(line) for line in whole.splitlines()]
-    if items and items[0].get("settings") != json.loads(json.dumps(settings)):
-        raise InputError(
-            f"{str(lines.parent)!r} holds results of other settings; give another folder to --out"
-        )
-    return [item for item in items[1:] if "error" not in item]
+    header, *rest = map(_parsed, whole.splitlines() or [b""])
+    if whole:
+        _check_settings(header, json.loads(json.dumps(settings)), lines.parent)
+    return [line for line in rest if is_result(line, joints)]
+
+
+def _parsed(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _check_settings(header: Any, settings: dict[str, Any], out: Path) -> None:
+    found = header.get("settings") if isinstance(header, dict) else None
+    if found == settings:
+        return
+    before = found if isinstance(found, dict) else {}
+    others = sorted(key for key in before.keys() | settings if before.get(key) != settings.get(key))
+    raise InputError(
+        f"{str(out)!r} holds results of other settings ({', '.join(others)}); give another folder to --out"
+    )
 
 
 def _one(
@@ -88,9 +109,21 @@ def _one(
     oks_nms: float | None,
 ) -> dict[str, Any]:
     try:
-        pixels = load_image(dataset.path(image_id))
-    except InputError as error:
-        return {"image_id": image_id, "error": str(error)}
+        return _evaluated(dataset, boxes, model, image_id, threshold, oks_nms)
+    except Exception as error:  # noqa: BLE001 (whatever is wrong with one, the others go on)
+        return {"image_id": image_id, "error": str(failure_of(str(dataset.path(image_id)), error))}
+
+
+def _evaluated(
+    dataset: Dataset,
+    boxes: BoxSource,
+    model: KeypointModel,
+    image_id: int,
+    threshold: float,
+    oks_nms: float | None,
+) -> dict[str, Any]:
+    dataset.check(image_id, len(model.card.keypoints))
+    pixels = load_image(dataset.path(image_id))
     found, scores = boxes(image_id, pixels)
     people = scores > threshold
     poses = model(pixels, found[people], box_scores=scores[people])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
-from pose_onnx.formats._people import people_to_json
+from pose_onnx.errors import InputError
+from pose_onnx.formats._people import people_from_json, people_to_json
 from pose_onnx.poses import Poses
 
 SCHEMA: Final = "pose_onnx.results/1"
@@ -62,6 +65,29 @@ def results_json(
         "failures": _lines([{"path": failure.path, "error": failure.error} for failure in failures]),
     }
     return "{" + ",\n ".join(f'"{name}": {text}' for name, text in parts.items()) + "}\n"
+
+
+def read_results(path: str | os.PathLike[str]) -> tuple[dict[str, Any], list[ImageResult]]:
+    """Return the settings and the images of a document of `results_json`, to 4 decimals.
+
+    Raises:
+        InputError: It cannot be read, or is no such document.
+    """
+    try:
+        document = json.loads(Path(path).read_bytes())
+        if document["schema"] != SCHEMA:
+            raise ValueError(f"its schema is {document['schema']!r}")  # noqa: TRY301 (told below, as the rest)
+        return dict(document["settings"]), [_image_result(image) for image in document["images"]]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise InputError(
+            f"{str(Path(path))!r} is no whole document of {SCHEMA} ({error!r}); give another, or begin anew"
+        ) from error
+
+
+def _image_result(image: Mapping[str, Any]) -> ImageResult:
+    poses = people_from_json(image["people"], image["keypoint_names"])
+    size = (int(image["height"]), int(image["width"]))
+    return ImageResult(str(image["path"]), size, poses, str(image["picture"] or ""))
 
 
 def _lines(items: Sequence[Mapping[str, Any]]) -> str:

@@ -11,6 +11,7 @@ from pose_onnx.core.images import decode_image
 from pose_onnx.core.opencv import cv2
 from pose_onnx.errors import InputError
 from pose_onnx.pose_estimator import PoseEstimator
+from pose_onnx.provenance import estimator_digests
 from pose_onnx.ray._engine import pa
 from pose_onnx.ray._places import is_video, local_copy, read_bytes
 from pose_onnx.ray._table import Row, failed, table_of
@@ -28,8 +29,12 @@ class PoseBatch:
     becomes a row with its error, and the others go on.
 
     Args:
-        threads: Threads inside one model run; give the actor as many CPUs (`num_cpus`).
+        threads: Threads inside one model run; give the actor as many CPUs (`num_cpus`), and leave one to
+            Ray's reading and writing: where actors hold all of them, it waits for ever.
         options: What `PoseEstimator` takes, by keyword.
+
+    Attributes:
+        digests: Of the model files and their cards on this machine.
 
     Raises:
         PoseOnnxError: Of `PoseEstimator`: a name, model or option that cannot be used.
@@ -37,7 +42,7 @@ class PoseBatch:
     Example:
         >>> files = ray.data.read_binary_files("s3://bucket/photos", include_paths=True)  # doctest: +SKIP
         >>> rows = files.map_batches(
-        ...     PoseBatch, batch_size=64, batch_format="pyarrow", compute=ray.data.ActorPoolStrategy(size=2),
+        ...     PoseBatch, batch_size=64, batch_format="pyarrow", compute=ray.data.ActorPoolStrategy(size=1),
         ...     fn_constructor_kwargs={"pose": "tinypose_256x192"},
         ... )  # doctest: +SKIP
     """
@@ -45,6 +50,7 @@ class PoseBatch:
     def __init__(self, *, threads: int = 1, **options: Any) -> None:
         cv2.setNumThreads(threads)  # of this process, which is the actor's own
         self._estimator = PoseEstimator(threads=threads, **options)
+        self.digests: Final = estimator_digests(self._estimator, **options)
         self._names = (self._estimator.detector.card.name, self._estimator.pose.card.name)
 
     def __call__(self, batch: Any) -> Iterator[Any]:

@@ -11,9 +11,10 @@ try:
     import pyarrow.parquet as pq
     import ray
     import ray.data
+    import scipy.optimize  # noqa: F401 (who is who in a video: not found out at the second person of one)
 except ImportError as error:
     raise DependencyError(
-        f"pose_onnx.ray needs Ray Data and PyArrow ({error}); run: pip install 'pose-onnx[ray]'"
+        f"pose_onnx.ray needs Ray Data, PyArrow and SciPy ({error}); run: pip install 'pose-onnx[ray]'"
     ) from error
 
 __all__ = ["fsspec", "pa", "pafs", "pq", "ray"]

@@ -7,8 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from pose_onnx.cards.lookup import is_known_name
 from pose_onnx.errors import InputError
+from pose_onnx.folders import Skipped
 from pose_onnx.pose_estimator import PoseEstimator
+from pose_onnx.provenance import estimator_digests
 from pose_onnx.ray._engine import ray
 from pose_onnx.ray._parts import Counts, ResultFolder
 from pose_onnx.ray._places import find_items, find_place
@@ -20,6 +23,10 @@ SCHEMA_NAME: Final = "pose_onnx.batch/1"
 """Raised when a column changes its meaning or goes; new columns may come without."""
 
 
+_MODELS: Final = frozenset({"detector", "pose", "detector_card", "pose_card"})
+"""Options that may be paths. No other is one, whatever files there are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """How a job went, or how it goes.
@@ -27,10 +34,11 @@ class Report:
     Attributes:
         total: Items that were not done before.
         done: Those that are done now.
-        people: Found in them, in all pictures and frames.
+        people: Found in them: in each picture, and in each video by their ids.
         failed: Those that have an error in the table.
         before: Items that an earlier job had done, and were left alone.
         failed_before: How many of those have an error.
+        skipped: What else is in the folders, in words; empty if nothing is.
     """
 
     total: int
@@ -39,6 +47,7 @@ class Report:
     done: int = 0
     people: int = 0
     failed: int = 0
+    skipped: str = ""
 
     def plus(self, counts: Counts) -> Report:
         """Return the report with one more part done."""
@@ -93,8 +102,9 @@ def run_batch(
     for name, value in (("workers", workers), ("threads", threads)):
         if value is not None and value < 1:
             raise InputError(f"{name}={value} was given; give a whole number of 1 or more")
-    items = find_items(inputs)
-    options = {name: _everywhere(value) for name, value in options.items()}
+    skipped = Skipped()
+    items = find_items(inputs, skipped)
+    options = {name: _everywhere(value) if name in _MODELS else value for name, value in options.items()}
     folder = ResultFolder(find_place(out).address, _settings(options))
     finished = folder.prepare()
     if retry_failed:
@@ -103,7 +113,7 @@ def run_batch(
         finished = {item: has_failed for item, has_failed in finished.items() if item not in again}
     todo = [item for item in items if item not in finished]
     before = [finished[item] for item in items if item in finished]
-    report = Report(len(todo), len(before), sum(before))
+    report = Report(len(todo), len(before), sum(before), skipped=str(skipped))
     progress(report)
     if not todo:
         return report
@@ -116,9 +126,11 @@ def run_batch(
 
 
 def _everywhere(value: Any) -> Any:
-    """Return an option as other processes understand it: paths in full."""
-    is_path = isinstance(value, str | os.PathLike) and os.path.exists(value)  # noqa: PTH110 (any string)
-    return os.path.abspath(value) if is_path else value  # noqa: PTH100 (a link keeps its name)
+    """Return a model or card as other processes understand it: paths in full, names and cards as they are."""
+    if not isinstance(value, str | os.PathLike) or is_known_name(value):
+        return value
+    # Not Path.resolve: a link keeps its name.
+    return os.path.abspath(value) if os.path.exists(value) else value  # noqa: PTH100, PTH110
 
 
 def _settings(options: dict[str, Any]) -> dict[str, Any]:
@@ -132,4 +144,5 @@ def _settings(options: dict[str, Any]) -> dict[str, Any]:
             "preset": estimator.detector.preset.name,
             "flip": bool(options.get("flip", False)),
             "threshold": estimator.detector.threshold,
+            **estimator_digests(estimator, **options),
         }

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import secrets
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -42,7 +43,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What is in a part: its items, the people in them, and how many items failed."""
+    """What is in a part: its items, the people in them, and how many items failed.
+
+    A person of a video counts once, in however many frames.
+    """
 
     items: int
     people: int
@@ -114,7 +118,7 @@ class ResultFolder:
         folder = find_place(self.address)
         draft, target = folder.child(f".{name}.{secrets.token_hex(4)}{_UNFINISHED}"), folder.child(name)
         paths: dict[str, bool] = {}
-        people = 0
+        people = Counter[Any]()
         try:
             with (
                 folder.files.open_output_stream(draft.path) as sink,
@@ -122,7 +126,7 @@ class ResultFolder:
             ):
                 for table in tables:
                     writer.write_table(table.cast(schema))
-                    people += len(table["people"].combine_chunks().flatten())
+                    people.update(table["people"].combine_chunks().flatten().field("id").to_pylist())
                     paths |= _items(table)
             folder.files.move(draft.path, target.path)
         except OSError as error:
@@ -130,7 +134,9 @@ class ResultFolder:
         finally:
             with contextlib.suppress(OSError):
                 folder.files.delete_file(draft.path)
-        return Counts(len(paths), people, sum(paths.values()))
+        # Who has an id is in a video, and a video is alone in its part.
+        count = people.pop(None, 0) + len(people)
+        return Counts(len(paths), count, sum(paths.values()))
 
     @contextmanager
     def attempt(self, name: str, most: int) -> Iterator[bool]:

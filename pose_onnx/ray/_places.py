@@ -15,14 +15,13 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from pose_onnx.errors import DependencyError, InputError
-from pose_onnx.image_files import IMAGE_SUFFIXES
+from pose_onnx.folders import Kind, Skipped, chosen, kind_of, list_files
 from pose_onnx.ray._engine import fsspec, pafs
 
-VIDEO_SUFFIXES: Final = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
-"""What is taken for a video; anything else is a picture."""
+_WANTED: Final[tuple[Kind, ...]] = ("picture", "video")
 
 _ARROW_SCHEMES: Final = frozenset({"abfs", "abfss", "gcs", "gs", "hdfs", "s3", "viewfs"})
 """Arrow has its own clients for these; every other scheme is left to fsspec."""
@@ -44,7 +43,11 @@ class Place:
 
     @property
     def address(self) -> str:
-        """What finds it again, on every machine that reaches it."""
+        """What finds it again, on every machine that reaches it; always Unicode, as Arrow's strings are."""
+        try:
+            self.path.encode()
+        except UnicodeEncodeError:  # a file name of other bytes, which Python spells with lone surrogates
+            return f"file://{quote(os.fsencode(self.path))}"
         return self.prefix + self.path
 
     @property
@@ -75,7 +78,7 @@ def find_place(address: str) -> Place:
         )
     try:
         if scheme == "file":
-            return Place(_local_files(), pafs.FileSystem.from_uri(address)[1], "")
+            return Place(_local_files(), _path_of_uri(address), "")
         if scheme in _ARROW_SCHEMES:
             host, _, inside = rest.partition("/")
             root = _arrow_root(f"{scheme}://{host}")
@@ -91,6 +94,14 @@ def find_place(address: str) -> Place:
     return Place(pafs.PyFileSystem(pafs.FSSpecHandler(files)), path, prefix)
 
 
+def _path_of_uri(address: str) -> str:
+    try:
+        path: str = pafs.FileSystem.from_uri(address)[1]
+    except UnicodeDecodeError:  # see Place.address
+        return os.fsdecode(unquote_to_bytes(urlsplit(address).path))
+    return path
+
+
 @lru_cache
 def _local_files() -> Any:
     return pafs.LocalFileSystem()
@@ -102,47 +113,64 @@ def _arrow_root(root: str) -> Place:
     return Place(files, base, root.removesuffix(base.rstrip("/")))
 
 
-def find_items(addresses: Iterable[str]) -> list[str]:
+def find_items(addresses: Iterable[str], skipped: Skipped | None = None) -> list[str]:
     """Return the addresses of the pictures and videos that files and folders mean, each once, in order.
 
-    A file is taken as it is. A folder means the pictures and videos in it and below it, sorted, without those
-    whose name begins with a dot.
+    A file is taken as it is. A folder means the pictures and videos in it and below it, sorted. Hidden
+    ones do not count.
+
+    Args:
+        addresses: Of files and folders.
+        skipped: Counts what is in the folders and neither.
 
     Raises:
         InputError: No such file or folder, or a folder without pictures and videos.
     """
-    return list(dict.fromkeys(item for address in addresses for item in _expand(address)))
+    counts = Skipped() if skipped is None else skipped
+    return list(dict.fromkeys(item for address in addresses for item in _expand(address, counts)))
 
 
-def _expand(address: str) -> list[str]:
+def _expand(address: str, skipped: Skipped) -> list[str]:
     place = find_place(address)
     try:
-        kind = place.files.get_file_info(place.path).type
-        if kind == pafs.FileType.Directory:
-            below = place.files.get_file_info(pafs.FileSelector(place.path, recursive=True))
-            paths = [info.path for info in below if info.type != pafs.FileType.Directory]
-    except (OSError, ValueError) as error:  # ValueError: a file name that is no UTF-8
+        exists = _exists(place)
+        names = _names_below(place, skipped) if exists else None
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
         raise InputError(f"{address!r} cannot be listed ({error}); give a readable folder") from error
-    if kind == pafs.FileType.NotFound:
+    if not exists:
         raise InputError(f"{address!r} does not exist; give pictures, videos or folders of them")
-    if kind != pafs.FileType.Directory:
+    if names is None:
         return [place.address]
-    suffixes = (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)
-    found = [
-        replace(place, path=path).address
-        for path in sorted(paths)
-        if path.lower().endswith(suffixes) and not PurePosixPath(path).name.startswith(".")
-    ]
+    here = Skipped()
+    found = [place.child(name).address for name in chosen(names, _WANTED, here)]
     if not found:
         raise InputError(
-            f"the folder {address!r} holds no picture and no video ({', '.join(suffixes)}); give another"
+            f"the folder {address!r} holds no picture and no video, but {here or 'nothing'}; give another"
         )
+    skipped.counts += here.counts
     return found
+
+
+def _names_below(place: Place, skipped: Skipped) -> list[str] | None:
+    """Return the paths of all files in and below a folder, relative to it, sorted; `None` for a file."""
+    if place.local:  # not Arrow, which gives up at the first file name that is not Unicode
+        return list_files(place.local, skipped, recursive=True) if place.local.is_dir() else None
+    if place.files.get_file_info(place.path).type != pafs.FileType.Directory:
+        return None
+    below = place.files.get_file_info(pafs.FileSelector(place.path, recursive=True))
+    paths = (info.path for info in below if info.type != pafs.FileType.Directory)
+    return sorted(path.removeprefix(place.path).lstrip("/") for path in paths)
+
+
+def _exists(place: Place) -> bool:
+    if place.local:
+        return place.local.exists()
+    return bool(place.files.get_file_info(place.path).type != pafs.FileType.NotFound)
 
 
 def is_video(address: str) -> bool:
     """Say whether an item is a video, by its suffix."""
-    return address.lower().endswith(VIDEO_SUFFIXES)
+    return kind_of(address) == "video"
 
 
 def read_bytes(address: str) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -50,18 +51,37 @@ def ray_session(address: str | None, cpus: int | None) -> Iterator[None]:
         "include_dashboard": False,
     }
     try:
-        ray.init(
-            cluster,
-            **(local if cluster == "local" else {}),
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
+        with _silent():
+            ray.init(
+                cluster,
+                **(local if cluster == "local" else {}),
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise _unusable(cluster, error) from error
     try:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep what native code writes from the terminal: Ray says there that it was asked to say less."""
+    try:
+        screen = sys.__stderr__.fileno() if sys.__stderr__ else -1
+        kept = os.dup(screen)
+    except (OSError, ValueError):  # closed, or no file
+        yield
+        return
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 (a descriptor, not a path)
+        os.dup2(nowhere.fileno(), screen)
+    try:
+        yield
+    finally:
+        os.dup2(kept, screen)
+        os.close(kept)
 
 
 def _check_reachable(cluster: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from pose_onnx.core.arrays import BOX, F32, POINT
+from pose_onnx.failures import failure_of
 from pose_onnx.poses import Poses
 from pose_onnx.ray._engine import pa
 
@@ -64,10 +65,10 @@ class Row:
 
 
 def failed(path: str, error: Exception) -> Row:
-    """Return the row of an item that could not be used."""
+    """Return the row of an item that could not be used, whatever was raised."""
     # A file name that is no UTF-8 may be in the message; Arrow's strings are UTF-8.
-    text = str(error).encode(errors="backslashreplace").decode()
-    return Row(path, error=text or type(error).__name__, error_kind=type(error).__name__)
+    text = str(failure_of(path, error)).encode(errors="backslashreplace").decode()
+    return Row(path, error=text, error_kind=type(error).__name__)
 
 
 def table_of(rows: Sequence[Row], detector: str | None = None, pose: str | None = None) -> Any:

@@ -112,6 +112,17 @@ class _PartWriter:
             self._batch = PoseBatch(**options)
         except PoseOnnxError as error:
             self._trouble = f"a worker cannot start: {error}"
+        else:
+            self._trouble = self._other_models()
+
+    def _other_models(self) -> str | None:
+        others = [name for name, value in self._batch.digests.items() if self._folder.settings[name] != value]
+        if not others:
+            return None
+        return (
+            f"a worker has another model of the same name ({', '.join(others)}); give every machine the "
+            "models of the one that starts the job"
+        )
 
     def __call__(self, batch: Any) -> Any:
         name, paths = batch["name"][0].as_py(), batch["paths"][0].as_py()

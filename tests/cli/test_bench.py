@@ -86,7 +86,10 @@ def test_people_are_as_many_as_asked_for(cli: Callable[..., Outcome], tmp_path: 
         (["--backends", "ort", "--people", "0"], "people=0"),
         (["--backends", "ort", "--people", "2", "--image", "{photo}", "{photo}"], "with one --image"),
         (["--backends", "ort", "--people", "2", "--threshold", "0.3"], "without --threshold"),
-        (["--backends", "ort", "--people", "2", "--image", "{dark}"], "nobody is found"),
+        (
+            ["--backends", "ort", "--people", "2", "--detector", "{detector}", "--image", "{dark}"],
+            "nobody is found",
+        ),
         (["--backends", "ort", "--repeat", "1", "--json", "{tmp}"], "cannot be written"),
     ],
 )

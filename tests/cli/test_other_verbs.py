@@ -12,11 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import onnx
 import pytest
 
 import pose_onnx
-from pose_onnx import ModelCard, card_names
+from pose_onnx import ModelCard, card_names, resolve_model
 from pose_onnx.cards.card import CARD_KEY
 
 if TYPE_CHECKING:
@@ -52,9 +53,9 @@ def test_models_lists_every_card_and_what_is_here(
     assert done.code == 0
     rows = {line.split()[0]: line for line in done.out.splitlines() if line}
     assert set(card_names()) < set(rows)
-    assert rows["tinypose_256x192"].endswith("tflite")
+    assert "here: tflite" in rows["tinypose_256x192"]
     assert "256 x 192" in rows["tinypose_256x192"]
-    assert rows["picodet_s_320_lcnet_pedestrian"].endswith("-")
+    assert "not here" in rows["picodet_s_320_lcnet_pedestrian"]
     assert str(tmp_path) in done.out
 
 
@@ -103,6 +104,23 @@ def tflite_pose(models: Models, tmp_path: Path) -> Path:
     return path
 
 
+BUILT_IN_POSE = "tinypose_128x96_distilled"
+
+
+@pytest.fixture
+def official_stand_in(tmp_path: Path) -> Path:
+    """Write the built-in keypoint model with other weights: another model of the same card."""
+    model = onnx.load(resolve_model(BUILT_IN_POSE))
+    rng = np.random.default_rng(0)
+    for tensor in model.graph.initializer:
+        array = onnx.numpy_helper.to_array(tensor)
+        if array.ndim == 4:  # kernels
+            noise = rng.normal(1, 0.2, array.shape).astype(np.float32)
+            tensor.CopyFrom(onnx.numpy_helper.from_array((array * noise).astype(array.dtype), tensor.name))
+    onnx.save(model, tmp_path / "other_weights.onnx")
+    return tmp_path / "other_weights.onnx"
+
+
 def test_verify_of_equal_files(
     cli: Callable[..., Outcome], models: Models, tflite_pose: Path, photo: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -114,8 +132,38 @@ def test_verify_of_equal_files(
             assert done.out.count(stage) >= 2
 
 
-def test_verify_of_one_file_on_two_engines(cli: Callable[..., Outcome], models: Models) -> None:
-    done = cli("verify", models.detector, models.detector, "--backend", "ort", "--backend", "openvino")
+def test_verify_tells_two_models_apart_on_its_own_photos(
+    cli: Callable[..., Outcome], official_stand_in: Path
+) -> None:
+    """With a random picture nothing was compared, and everything passed."""
+    same = cli("verify", BUILT_IN_POSE, BUILT_IN_POSE, "--backend", "ort", "--backend", "tflite")
+    assert (same.code, same.err) == (0, "")
+    (line,) = [line for line in same.out.splitlines() if "end to end" in line and "keypoints" in line]
+    assert int(line.split()[-2]) >= 17
+    other = cli("verify", BUILT_IN_POSE, official_stand_in)
+    assert other.code == 1
+    assert "is above 0.5" in other.out
+
+
+def test_verify_fails_when_nothing_was_compared(
+    cli: Callable[..., Outcome], models: Models, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    dark = photo(tmp_path / "dark.png", level=0)  # with nobody in it
+    done = cli("verify", models.detector, models.detector, "--image", dark)
+    assert done.code == 1
+    assert "nothing was compared" in done.out
+    both = cli(
+        "verify", models.detector, models.detector, "--image", dark, "--image", photo(tmp_path / "b.png")
+    )
+    assert both.code == 0
+
+
+def test_verify_of_one_file_on_two_engines(
+    cli: Callable[..., Outcome], models: Models, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    bright = photo(tmp_path / "bright.png")
+    words = ("verify", models.detector, models.detector, "--image", bright)
+    done = cli(*words, "--backend", "ort", "--backend", "openvino")
     assert done.code == 0, done.err
     assert done.out.count("openvino") >= 5
     one = cli("verify", models.detector, models.detector, "--backend", "openvino")
@@ -123,8 +171,10 @@ def test_verify_of_one_file_on_two_engines(cli: Callable[..., Outcome], models: 
     assert "backends ['openvino'] were given for 2 files" in one.err
 
 
-def test_verify_of_a_detector(cli: Callable[..., Outcome], models: Models) -> None:
-    done = cli("verify", models.detector, models.detector)
+def test_verify_of_a_detector(
+    cli: Callable[..., Outcome], models: Models, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    done = cli("verify", models.detector, models.detector, "--image", photo(tmp_path / "bright.png"))
     assert done.code == 0
     assert "boxes (image px)" in done.out
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import hashlib
 import json
 import os
 import signal
@@ -14,10 +15,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 import pytest
 
-from pose_onnx import PRESETS, load_image
+from pose_onnx import PRESETS, draw_poses, load_image, read_card
+from pose_onnx.cli._interrupt import Terminated, terminated_as_by_ctrl_c, uninterrupted
+from pose_onnx.files import atomic_path
+from tests.cli.conftest import pose_model
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Models, Outcome
@@ -43,6 +48,7 @@ def test_a_folder(
     done = cli("run", tmp_path / "in", *models.options, "--out", out, "--threads", 1)
     assert (done.code, done.err) == (0, "")
     assert "3 pictures, 2 people" in done.out
+    assert "skipped: 1 file of another kind" in done.out
     assert sorted(path.name for path in out.iterdir()) == [
         "a_pose.JPG",
         "b_pose.png",
@@ -50,7 +56,13 @@ def test_a_folder(
         "poses.json",
     ]
     document = results(out / "poses.json")
-    assert document["settings"] | {"pose_onnx": ""} == {
+    settings = document["settings"]
+    digests = {name: settings.pop(name) for name in list(settings) if name.endswith("_sha256")}
+    assert digests["pose_sha256"] == hashlib.sha256(models.pose.read_bytes()).hexdigest()
+    assert sorted(digests) == [
+        f"{role}{what}_sha256" for role in ("detector", "pose") for what in ("_card", "")
+    ]
+    assert settings | {"pose_onnx": ""} == {
         "pose_onnx": "",
         "detector": "bright",
         "pose": "blobs",
@@ -117,7 +129,7 @@ def test_patterns_and_a_json_elsewhere(
     assert [Path(image["path"]).name for image in results(target)["images"]] == ["1.png", "2.png", "[x].png"]
     assert not (tmp_path / "out" / "poses.json").exists()
     bracketed = tmp_path / "a" / "b" / "[x].png"  # looks like a pattern, and is a file
-    assert cli("run", bracketed, *models.options, "--out", tmp_path / "out").code == 0
+    assert cli("run", bracketed, *models.options, "--out", tmp_path / "bracketed").code == 0
 
 
 def test_a_table_too(
@@ -139,6 +151,7 @@ def test_a_table_too(
     [
         (["{tmp}/empty"], "holds no picture"),
         (["{tmp}/*.png"], "matches no file"),
+        (["https://me:secret@example.org/a.jpg"], "an address of 'example.org' was given"),
         (["{tmp}/p.jpg", "--backend", "tensorrt"], "'tensorrt' is not known; choose one of ['ort', 'tflite'"),
         (["{tmp}/p.jpg", "--threads", "0"], "threads=0"),
         (["{tmp}/p.jpg", "--threshold", "7"], "threshold=7.0"),
@@ -179,6 +192,7 @@ def test_what_cannot_be_done_is_one_sentence(
     assert done.err.startswith("pose-onnx: error: ")
     assert len(done.err.strip().splitlines()) == 1
     assert reason in done.err
+    assert "secret" not in done.err
 
 
 def test_a_file_without_card_runs_with_model_or_a_card_file(
@@ -198,9 +212,10 @@ def test_names_that_the_system_refuses(
 ) -> None:
     loop = tmp_path / "loop.png"
     loop.symlink_to(loop)
-    for name in ("x" * 400 + ".png", str(loop), f"{photo(tmp_path / 'p.png')}/inside.png"):
-        done = cli("run", name, *models.options, "--out", tmp_path / "out")
-        assert done.code in {1, 2}
+    names = ("x" * 400 + ".png", str(loop), f"{photo(tmp_path / 'p.png')}/inside.png")
+    for number, name in enumerate(names):
+        done = cli("run", name, *models.options, "--out", tmp_path / f"out{number}")
+        assert done.code == 2
         assert done.err.startswith("pose-onnx: ")
         assert "Traceback" not in done.err
 
@@ -218,6 +233,165 @@ def test_a_file_name_that_is_no_unicode(models: Models, photo: Callable[..., Pat
     assert Path(image["picture"]).is_file()
 
 
+def test_nothing_usable_is_exit_code_2(cli: Callable[..., Outcome], models: Models, tmp_path: Path) -> None:
+    done = cli("run", tmp_path / "nosuch.jpg", *models.options, "--out", tmp_path / "out")
+    assert done.code == 2
+    assert "1 of 1 picture could not be used" in done.err
+
+
+def test_any_exception_of_one_picture_is_its_failure(
+    cli: Callable[..., Outcome],
+    models: Models,
+    photo: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    photos = [photo(tmp_path / "in" / f"{index}.png") for index in range(3)]
+    failed: list[int] = []
+
+    def fragile(pixels: Any, poses: Any, **options: Any) -> Any:
+        if not failed:
+            failed.append(1)
+            raise cv2.error("(-215) an assertion\n  of OpenCV")
+        return draw_poses(pixels, poses, **options)
+
+    monkeypatch.setattr("pose_onnx.cli.run.draw_poses", fragile)
+    done = cli("run", *photos, *models.options, "--out", tmp_path / "out")
+    assert done.code == 1
+    assert "2 pictures, 2 people" in done.out
+    assert f"'{photos[0]}' cannot be worked on (error: (-215) an assertion of OpenCV)" in done.err
+
+
+def test_a_picture_that_its_format_does_not_hold_is_its_failure(
+    cli: Callable[..., Outcome], models: Models, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    """WebP has 14 bits for a side; the content says what a picture is, and its name what the copy becomes."""
+    wide = tmp_path / "in" / "1.webp"
+    wide.parent.mkdir()
+    wide.write_bytes(b"P6 20000 2 255\n" + bytes(3 * 20000 * 2))
+    photo(tmp_path / "in" / "2.png")
+    done = cli("run", tmp_path / "in", *models.options, "--out", tmp_path / "out")
+    assert done.code == 1
+    assert "1 picture, 1 person" in done.out
+    assert "a picture of 20000 x 2 pixels cannot be stored as '.webp'" in done.err
+
+
+def test_results_are_never_replaced_by_accident(
+    cli: Callable[..., Outcome], models: Models, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    words = ("run", *models.options, "--out", tmp_path / "out")
+    assert cli(*words, photo(tmp_path / "a.png")).code == 0
+    before = (tmp_path / "out" / "poses.json").read_bytes()
+    refused = cli(*words, tmp_path / "nosuch.jpg")
+    assert refused.code == 2
+    assert f"'{tmp_path / 'out' / 'poses.json'}' is there already" in refused.err
+    assert "--resume" in refused.err
+    assert "--overwrite" in refused.err
+    assert (tmp_path / "out" / "poses.json").read_bytes() == before
+    table = tmp_path / "table.csv"
+    table.write_text("mine")
+    words = ("run", *models.options, "--out", tmp_path / "other", tmp_path / "a.png")
+    assert cli(*words, "--csv", table).code == 2
+    assert table.read_text() == "mine"
+    assert cli(*words, "--csv", table, "--overwrite").code == 0
+    assert cli(*words, "--json", tmp_path / "j.json").code == 2  # over a_pose.png
+
+
+def test_resuming_is_as_if_it_had_run_once(
+    cli: Callable[..., Outcome], models: Models, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    photos = [photo(tmp_path / "in" / f"{index}.png", seed=index) for index in range(4)]
+    late = tmp_path / "late.png"
+    late.touch()
+    out = tmp_path / "out"
+    words = ("run", *models.options, "--out", out, "--csv", out / "people.csv")
+    assert cli(*words, *photos[:2], late).code == 1
+    photo(late, seed=9)
+    done = cli(*words, *photos[:2], late, *photos[2:], "--resume")
+    assert (done.code, done.err) == (0, "")
+    assert "5 pictures (2 were done before), 5 people" in done.out
+    assert str(photos[0]) not in done.out  # not done again
+    whole = tmp_path / "whole"
+    words = ("run", *models.options, "--out", whole, "--csv", whole / "people.csv")
+    assert cli(*words, *photos[:2], late, *photos[2:]).code == 0
+    resumed, once = results(out / "poses.json"), results(whole / "poses.json")
+    for image in (*resumed["images"], *once["images"]):
+        image["picture"] = Path(image["picture"]).name
+    assert resumed == once
+    assert (out / "people.csv").read_text() == (whole / "people.csv").read_text()
+
+
+def test_resuming_with_another_model_is_refused(
+    cli: Callable[..., Outcome], models: Models, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    words = ("run", photo(tmp_path / "a.png"), "--out", tmp_path / "out", "--detector", models.detector)
+    changed = tmp_path / "pose.onnx"
+    changed.write_bytes(pose_model(read_card(models.pose)))
+    assert cli(*words, "--pose", changed).code == 0
+    changed.write_bytes(pose_model(read_card(models.pose), seed=1))
+    refused = cli(*words, "--pose", changed, "--resume")
+    assert refused.code == 2
+    assert "results of other settings (pose_sha256)" in refused.err
+    (tmp_path / "out" / "poses.json").write_text('{"schema": 3}')
+    assert "no whole document" in cli(*words, "--pose", changed, "--resume").err
+
+
+def test_without_out_each_run_has_a_folder_of_its_own(
+    cli: Callable[..., Outcome],
+    models: Models,
+    photo: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ("run", *models.options, photo(tmp_path / "a.png"))
+    for number in (1, 2):
+        assert f"run{number}" in cli(*words).out
+    assert "1 picture (1 were done before)" in cli(*words, "--resume").out
+    assert sorted(path.name for path in (tmp_path / "pose-onnx-out").iterdir()) == ["run1", "run2"]
+    assert cli(*words, "--backend", "nobody").code == 2
+    assert not (tmp_path / "pose-onnx-out" / "run3").exists()
+
+
+def test_what_a_folder_holds_besides_is_counted(
+    cli: Callable[..., Outcome], models: Models, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    photo(tmp_path / "in" / "a.png")
+    photo(tmp_path / "in" / "sub" / "deep" / "b.png")
+    photo(tmp_path / "in" / ".thumbnails" / "c.png")
+    for name in ("c.gif", "d.heic", "e.avif", "f.mp4", "g.mov"):
+        (tmp_path / "in" / name).touch()
+    done = cli("run", tmp_path / "in", *models.options, "--out", tmp_path / "1")
+    assert "1 picture, 1 person" in done.out
+    assert (
+        "skipped: 2 HEIC or AVIF pictures (convert them to JPEG), 1 file of another kind, 1 subfolder "
+        "(--recursive looks into it), 2 videos (for pose-onnx video)"
+    ) in done.out
+    done = cli("run", tmp_path / "in", *models.options, "--out", tmp_path / "2", "--recursive")
+    assert "2 pictures, 2 people" in done.out
+    assert "subfolder" not in done.out
+    (tmp_path / "in" / "a.png").unlink()
+    done = cli("run", tmp_path / "in", *models.options, "--out", tmp_path / "3")
+    assert "holds no picture" in done.err
+    assert "1 subfolder (--recursive looks into it)" in done.err
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("walk.mp4", "is a video; follow its people with: pose-onnx video "),
+        ("photo.HEIC", "a format that OpenCV does not read here; convert it to JPEG or PNG"),
+    ],
+)
+def test_what_is_no_photo_says_what_to_do(
+    cli: Callable[..., Outcome], models: Models, tmp_path: Path, name: str, words: str
+) -> None:
+    (tmp_path / name).write_bytes(b"\0\0\0\x18ftypheic")
+    done = cli("run", tmp_path / name, *models.options, "--out", tmp_path / "out")
+    assert done.code == 2
+    assert words in done.err
+
+
 def start(*words: object, **options: Any) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "pose_onnx", *map(str, words)]
@@ -228,16 +402,48 @@ def start(*words: object, **options: Any) -> subprocess.Popen[str]:
 
 
 @posix_only
-def test_ctrl_c_keeps_what_was_found(models: Models, photo: Callable[..., Path], tmp_path: Path) -> None:
+def test_sigterm_leaves_no_part_of_a_file(tmp_path: Path) -> None:
+    def write() -> None:
+        with terminated_as_by_ctrl_c(), atomic_path(tmp_path / "x.json") as part:
+            part.touch()
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Terminated):
+        write()
+    assert not list(tmp_path.iterdir())
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@posix_only
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_must_be_whole_is_done_first(number: signal.Signals) -> None:
+    done: list[int] = []
+
+    def work() -> None:
+        with terminated_as_by_ctrl_c(), uninterrupted():
+            os.kill(os.getpid(), number)
+            done.append(1)
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        work()
+    assert done
+    assert isinstance(caught.value, Terminated) is (number == signal.SIGTERM)
+
+
+@posix_only
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopping_keeps_what_was_found(
+    models: Models, photo: Callable[..., Path], tmp_path: Path, number: signal.Signals, code: int
+) -> None:
     photos = [photo(tmp_path / "in" / f"{index}.png") for index in range(400)]
     with start("run", *photos, *models.options, "--threads", 1, "--out", tmp_path / "out") as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.readline()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         process.stdout.read()
         errors = process.stderr.read()
-    assert process.returncode == 130, errors
+    assert process.returncode == code, errors
     assert errors.strip() == "pose-onnx: stopped"
     found = results(tmp_path / "out" / "poses.json")["images"]
     assert 1 <= len(found) < 400

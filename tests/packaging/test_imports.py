@@ -42,7 +42,7 @@ EXTRAS = {
     "pose_onnx/evaluation/": {"pycocotools", "tqdm"},
     "pose_onnx/formats/": {"supervision"},
     "pose_onnx/video/": {"av", "scipy"},
-    "pose_onnx/ray/": {"fsspec", "pyarrow", "ray"},
+    "pose_onnx/ray/": {"fsspec", "pyarrow", "ray", "scipy"},
     "pose_onnx/zoo/": {"filelock", "tqdm"},
 }
 MAY_EXPORT = ("pose_onnx/cli/", "pose_onnx/__main__.py", "pose_onnx/zoo/")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from pose_onnx.video import VideoPoseEstimator
 from tests.ray.conftest import options
 from tests.video.clips import make_clip
 
+ROOT = Path(__file__).parents[2]
 FRAMES = 300  # more than one table
 
 
@@ -118,3 +121,18 @@ def test_a_batch_without_paths(batch: PoseBatch) -> None:
 def test_wrong_options_are_said_at_once() -> None:
     with pytest.raises(UnknownNameError, match="no_such_model"):
         PoseBatch(pose="no_such_model")
+
+
+def test_a_missing_scipy_is_found_out_before_the_second_person_of_a_video() -> None:
+    code = (
+        "import sys\n"
+        "sys.modules['scipy'] = None\n"
+        "from pose_onnx import DependencyError\n"
+        "try:\n"
+        "    import pose_onnx.ray\n"
+        "except DependencyError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert "SciPy" in done.stdout
+    assert "pose-onnx[ray]" in done.stdout

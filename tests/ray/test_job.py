@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 
 from pose_onnx import InputError, PoseEstimator, UnknownNameError
@@ -19,11 +21,13 @@ from pose_onnx.cli import main
 
 pytest.importorskip("ray", reason="needs pose-onnx[ray]")
 
+import pyarrow as pa
 import ray.data
 
 from pose_onnx.ray import PoseBatch, Report, run_batch
+from pose_onnx.ray._parts import ResultFolder
 from pose_onnx.ray._session import ray_session
-from pose_onnx.ray._workers import ATTEMPTS, WORKER_DIED
+from pose_onnx.ray._workers import ATTEMPTS, WORKER_DIED, _PartWriter
 from tests.ray.conftest import children, kill_reader, left_of, options, rows_of, wait_for_reader
 
 pytestmark = [
@@ -77,6 +81,42 @@ def test_a_folder(album: Path, tmp_path: Path, tiny_detector: Path, tiny_pose: P
     report = run_batch([str(album)], str(out), workers=WORKERS, retry_failed=True, **models)
     assert report == Report(total=3, before=22, failed_before=0, done=3, people=3, failed=1)
     assert Counter(row["path"] for row in rows_of(out)) == Counter(map(str, album.iterdir()))
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_other_models_of_the_same_name_and_folders_of_the_name_of_an_option(
+    tmp_path: Path,
+    photo: Callable[..., Path],
+    tiny_detector: Path,
+    tiny_pose: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    photo(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "b.heic").touch()
+    monkeypatch.chdir(tmp_path)
+    for name in ("ort", "accurate"):  # values of options, which no path may take the place of
+        (tmp_path / name).mkdir()
+    mine = Path(shutil.copy(tiny_pose, tmp_path))
+    models = {**options(tiny_detector, Path(mine.name)), "backend": "ort", "preset": "accurate"}
+    report = run_batch(["in"], "out", workers=1, **models)
+    assert (report.done, report.failed) == (1, 0)
+    assert report.skipped.startswith("1 HEIC or AVIF picture ")
+    model = onnx.load(mine)
+    model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(np.ones((17, 3, 4, 4), np.float32), "f"))
+    model.graph.node[0].input[1] = "f"
+    onnx.save(model, mine)
+    with pytest.raises(InputError, match="results of another pose_sha256"):
+        run_batch(["in"], "out", workers=1, **models)
+
+
+def test_a_worker_with_another_model_of_the_same_name_does_not_work(
+    tiny_detector: Path, tiny_pose: Path
+) -> None:
+    models = options(tiny_detector, tiny_pose)
+    digests = PoseBatch(**models).digests
+    folder = ResultFolder("nowhere", {**digests, "pose_sha256": "another"})
+    table = _PartWriter(folder, models)({"name": pa.array(["part"]), "paths": pa.array([["a.png"]])})
+    assert "another model of the same name (pose_sha256)" in table["trouble"][0].as_py()
 
 
 @linux_only
@@ -153,6 +193,7 @@ def test_stopped_and_started_again(
     finished = rows_of(out)
     assert 0 < len(finished) < 25
 
+    assert "log level" not in errors  # nor any other line of Ray's own
     photo(tmp_path / "picture.png").replace(album / "stop.png")
     assert main(words) == 1  # two are broken
     rows = rows_of(out)

@@ -8,9 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from pose_onnx import InputError, OutputError
+from pose_onnx import InputError, OutputError, Poses
 
 pytest.importorskip("ray", reason="needs pose-onnx[ray]")
 
@@ -19,6 +20,12 @@ from pose_onnx.ray._table import Row, failed, table_of
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {"detector": "d", "flip": False}
+
+
+def poses_of(people: int, ids: list[int] | None = None) -> Poses:
+    boxes = np.zeros((people, 4), np.float32)
+    points, scores = np.zeros((people, 1, 2), np.float32), np.zeros((people, 1), np.float32)
+    return Poses(points, scores, boxes, boxes[:, 0], ("nose",), None if ids is None else np.array(ids))
 
 
 @pytest.fixture(params=["disk", "memory"])
@@ -46,6 +53,14 @@ def test_what_was_written_is_finished(folder: ResultFolder) -> None:
     video = [table_of(frames), table_of([failed("v.mp4", InputError("bad"))])]
     assert folder.write("part-2.parquet", video) == Counts(items=1, people=0, failed=1)
     assert folder.prepare() == {"a": False, "b": True, "v.mp4": True}
+
+
+def test_a_person_of_a_video_counts_once(folder: ResultFolder) -> None:
+    folder.prepare()
+    frames = [Row("v.mp4", poses_of(2, ids=[4, number]), (9, 9), number) for number in range(3)]
+    assert folder.write("part-1.parquet", [table_of(frames[:2]), table_of(frames[2:])]).people == 4
+    pictures = [Row(f"{number}.jpg", poses_of(2), (9, 9)) for number in range(3)]
+    assert folder.write("part-2.parquet", [table_of(pictures)]).people == 6
 
 
 def test_writing_again_replaces(folder: ResultFolder) -> None:

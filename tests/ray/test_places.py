@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +18,7 @@ pytest.importorskip("ray", reason="needs pose-onnx[ray]")
 
 import fsspec
 
+from pose_onnx.folders import Skipped
 from pose_onnx.ray._places import find_items, find_place, local_copy, read_bytes
 
 
@@ -118,11 +119,29 @@ def test_a_folder_without_pictures(tmp_path: Path) -> None:
         find_items([str(tmp_path)])
 
 
-@pytest.mark.skipif(os.name != "posix", reason="file names are text there")
-def test_a_name_that_is_no_text(tmp_path: Path) -> None:
-    (tmp_path / "a\udcff.jpg").touch()
-    with pytest.raises(InputError, match="cannot be listed"):
-        find_items([str(tmp_path)])
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere file names are Unicode")
+def test_a_name_that_is_no_unicode_has_an_address_that_is(tmp_path: Path) -> None:
+    odd = tmp_path / "below" / "a\udcff 100%.jpg"
+    odd.parent.mkdir()
+    odd.write_bytes(b"content")
+    (tmp_path / "z.jpg").touch()
+    address, other = find_items([str(tmp_path)])
+    assert address == f"file://{tmp_path}/below/a%FF%20100%25.jpg"
+    assert other == str(tmp_path / "z.jpg")
+    assert find_items([address, str(odd)]) == [address]
+    assert read_bytes(address) == b"content"
+    with local_copy(address) as path:
+        assert path == odd
+
+
+def test_what_is_skipped_is_counted(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.HEIC", "c.avif", "d.gif", "notes", ".hidden", ".git/e.jpg", "sub/f.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    skipped = Skipped()
+    assert find_items([str(tmp_path)], skipped) == [str(tmp_path / "a.jpg"), str(tmp_path / "sub/f.mp4")]
+    assert skipped.counts == {"foreign": 2, "other": 2}
+    assert str(skipped) == "2 HEIC or AVIF pictures (convert them to JPEG), 2 files of other kinds"
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:

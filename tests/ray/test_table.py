@@ -59,12 +59,19 @@ def test_people_that_were_sliced_arrive() -> None:
     assert [person["scores"] for person in people] == poses.scores.tolist()
 
 
+UNFORESEEN = "'x.jpg' cannot be worked on ({}); please report it, with the file"
+
+
 @pytest.mark.parametrize(
     ("error", "text", "kind"),
     [
         (InputError("what is wrong"), "what is wrong", "InputError"),
-        (MemoryError(), "MemoryError", "MemoryError"),
-        (OSError("a\udcff.jpg"), "a\\udcff.jpg", "OSError"),  # a file name that is no UTF-8
+        (MemoryError(), UNFORESEEN.format("MemoryError"), "MemoryError"),
+        (
+            OSError("a\udcff.jpg"),
+            UNFORESEEN.format("OSError: a\\udcff.jpg"),
+            "OSError",
+        ),  # a file name that is no UTF-8
     ],
 )
 def test_a_failure(error: Exception, text: str, kind: str) -> None:

@@ -1,0 +1,20 @@
+"""Exit codes that several verbs share; the others are in `pose_onnx.cli`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+EXIT_SOME_FAILED: Final = 1
+EXIT_NOTHING_DONE: Final = 2
+
+
+def exit_code(done: int, failed: int) -> int:
+    """Return the exit code of a command that worked on many items.
+
+    Args:
+        done: How many went well.
+        failed: How many did not.
+    """
+    if not failed:
+        return 0
+    return EXIT_SOME_FAILED if done else EXIT_NOTHING_DONE

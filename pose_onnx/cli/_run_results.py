@@ -1,0 +1,154 @@
+"""Where the results of `pose-onnx run` go, and that none of an earlier run is lost."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from pose_onnx import InputError
+from pose_onnx.files import atomic_write_bytes, make_folder
+from pose_onnx.formats import write_csv_rows
+from pose_onnx.formats.results import Failure, ImageResult, read_results, results_json
+
+DEFAULT_OUT: Final = "pose-onnx-out"
+RESULTS_NAME: Final = "poses.json"
+_RUN: Final = re.compile(r"run([1-9][0-9]{0,8})")
+_SAVE_EVERY_S: Final = 30.0
+"""What a run that is killed loses, at most; all results are written each time."""
+
+
+def add_result_options(parser: argparse.ArgumentParser) -> None:
+    """Declare where the results go."""
+    add = parser.add_argument
+    new = f"{DEFAULT_OUT}/run1, run2, ..."
+    add("--out", metavar="DIR", help=f"folder for the results (default: a new one, {new})")
+    add("--json", metavar="FILE", help=f"where to write the JSON (default: {RESULTS_NAME} in the folder)")
+    add("--csv", metavar="FILE", help="write a table too: a row for each person")
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--overwrite", action="store_true", help="replace results that are there")
+    group.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the results that are there (default folder: the newest): pictures in them are not"
+        " done again",
+    )
+
+
+@dataclass(slots=True)
+class RunResults:
+    """What a run has found.
+
+    Attributes:
+        folder: Where annotated pictures go.
+        document: The JSON file.
+        table: The CSV file, if one is wanted.
+        settings: Of the run.
+        keypoint_names: Of its keypoint model.
+        images: What was found.
+        failures: What could not be used.
+        before: How many of `images` an earlier run has found.
+    """
+
+    folder: Path
+    document: Path
+    table: Path | None
+    settings: dict[str, Any]
+    keypoint_names: tuple[str, ...]
+    images: list[ImageResult] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    before: int = 0
+    _saved_at: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def open(cls, args: argparse.Namespace, settings: dict[str, Any], names: tuple[str, ...]) -> RunResults:
+        """Choose the files by the options of `add_result_options`, and read what is to be resumed.
+
+        Raises:
+            InputError: What is to be resumed is damaged, or of other settings.
+            OutputError: The folder cannot be created.
+        """
+        folder = make_folder(args.out) if args.out else _own_folder(resume=args.resume)
+        document = Path(args.json) if args.json else folder / RESULTS_NAME
+        results = cls(folder, document, Path(args.csv) if args.csv else None, settings, names)
+        if args.resume and document.exists():
+            results._resume()
+        return results
+
+    def done(self) -> set[str]:
+        """Return the paths of the pictures that are in the results."""
+        return {image.path for image in self.images}
+
+    def check_new(self, pictures: Iterable[Path]) -> None:
+        """Refuse to write over files.
+
+        Raises:
+            InputError: The JSON, the table or one of these annotated pictures is there already.
+        """
+        for path in filter(None, (self.document, self.table, *pictures)):
+            if path.is_file():
+                raise InputError(
+                    f"{str(path)!r} is there already; choose another place, go on with its results by "
+                    "--resume, or replace them by --overwrite"
+                )
+
+    def add(self, result: ImageResult | Failure) -> None:
+        """Take one more result, and write all of them from time to time."""
+        if isinstance(result, Failure):
+            self.failures.append(result)
+        else:
+            self.images.append(result)
+        if time.monotonic() - self._saved_at > _SAVE_EVERY_S:
+            self._save()
+
+    @contextmanager
+    def saved(self) -> Iterator[None]:
+        """Write what there is, however the work inside ends; and at once, to fail before it if need be."""
+        self._save()
+        try:
+            yield
+        finally:
+            self._save()
+
+    def _resume(self) -> None:
+        settings, self.images = read_results(self.document)
+        if others := sorted(
+            name for name in settings.keys() | self.settings if settings.get(name) != self.settings.get(name)
+        ):
+            raise InputError(
+                f"{str(self.document)!r} holds results of other settings ({', '.join(others)}); give those "
+                "of then, or another --out"
+            )
+        self.before = len(self.images)
+
+    def _save(self) -> None:
+        make_folder(self.document.parent)
+        text = results_json(self.settings, self.images, self.failures)
+        # A file name that is no UTF-8 holds lone surrogates, which JSON writes as a backslash and their code.
+        atomic_write_bytes(self.document, text.encode(errors="backslashreplace"))
+        if self.table:
+            make_folder(self.table.parent)
+            people = (({"picture": image.path}, image.poses) for image in self.images)
+            write_csv_rows(self.table, ["picture"], people, self.keypoint_names)
+        self._saved_at = time.monotonic()
+
+
+def _own_folder(*, resume: bool) -> Path:
+    """Return the newest numbered folder, or create the one after it."""
+    base = make_folder(DEFAULT_OUT)
+    numbers = [int(match[1]) for path in base.iterdir() if (match := _RUN.fullmatch(path.name))]
+    newest = max(numbers, default=0)
+    if resume and newest:
+        return base / f"run{newest}"
+    while True:
+        newest += 1
+        try:
+            (base / f"run{newest}").mkdir()
+        except FileExistsError:  # another run came first
+            continue
+        return base / f"run{newest}"
