@@ -18,7 +18,7 @@ import numpy as np
 from overhead import BACKENDS, measure
 
 from pose_onnx import KeypointModel
-from pose_onnx.pose_estimator import DEFAULT_POSE
+from pose_onnx.pairs import DEFAULT_POSE
 from pose_onnx.runtimes import model_suffix
 
 

@@ -22,7 +22,7 @@ import onnxruntime
 
 from pose_onnx import Detector, KeypointModel, load_image, read_card
 from pose_onnx.exporters.end_to_end import assemble
-from pose_onnx.pose_estimator import DEFAULT_DETECTOR, DEFAULT_POSE
+from pose_onnx.pairs import DEFAULT_DETECTOR, DEFAULT_POSE
 from pose_onnx.poses import JOINT_THRESHOLD
 
 MODELS: Final = Path(__file__).parents[1] / "models"

@@ -24,7 +24,7 @@ from pose_onnx import PoseEstimator, load_image
 from pose_onnx.bench import gather
 from pose_onnx.core.images import decode_image
 from pose_onnx.keypoint_model import share_out
-from pose_onnx.pose_estimator import DEFAULT_DETECTOR, DEFAULT_POSE
+from pose_onnx.pairs import DEFAULT_DETECTOR, DEFAULT_POSE
 from pose_onnx.runtimes import model_suffix
 
 PHOTO: Final = Path(__file__).parents[1] / "models" / "photos" / "astronaut.jpg"

@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from pose_onnx.pose_estimator import DEFAULT_DETECTOR, DEFAULT_POSE
+from pose_onnx.pairs import DEFAULT_DETECTOR, DEFAULT_POSE
 from pose_onnx.ray import Report, run_batch
 from pose_onnx.ray._session import cores, ray_session
 

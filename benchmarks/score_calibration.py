@@ -19,7 +19,7 @@ from pose_onnx import KeypointModel, load_image
 from pose_onnx.core.arrays import F32, F64
 from pose_onnx.core.oks import oks, sigmas_of
 from pose_onnx.evaluation import Dataset
-from pose_onnx.pose_estimator import DEFAULT_POSE
+from pose_onnx.pairs import DEFAULT_POSE
 from pose_onnx.poses import JOINT_THRESHOLD
 
 EDGES: Final = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)

@@ -19,7 +19,7 @@ import numpy as np
 from overhead import BACKENDS, arguments, crowded, measure, ratio
 
 from pose_onnx import PoseEstimator
-from pose_onnx.pose_estimator import DEFAULT_DETECTOR, DEFAULT_POSE
+from pose_onnx.pairs import DEFAULT_DETECTOR, DEFAULT_POSE
 
 IMAGES = 16
 

@@ -28,7 +28,7 @@ from benchmarks.video_scene import (
     overlapping_ids,
 )
 from pose_onnx import PoseEstimator
-from pose_onnx.pose_estimator import DEFAULT_DETECTOR, DEFAULT_POSE
+from pose_onnx.pairs import DEFAULT_DETECTOR, DEFAULT_POSE
 from pose_onnx.video import Every, VideoPoseEstimator
 
 MEMORY_S = 3

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from benchmarks.video_scene import NOISE, SIZE, Cutout, coco_people, paste
 from pose_onnx import PoseEstimator, load_image
 from pose_onnx.core.boxes import box_iou
-from pose_onnx.pose_estimator import DEFAULT_DETECTOR, DEFAULT_POSE
+from pose_onnx.pairs import DEFAULT_DETECTOR, DEFAULT_POSE
 from pose_onnx.video import Every, VideoPoseEstimator
 
 FPS = 15.0

@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.video_scene import coco_people, crossing, demo_people
 from pose_onnx import PoseEstimator
 from pose_onnx.core.oks import COCO_SIGMAS, oks
-from pose_onnx.pose_estimator import DEFAULT_DETECTOR, DEFAULT_POSE
+from pose_onnx.pairs import DEFAULT_DETECTOR, DEFAULT_POSE
 from pose_onnx.poses import JOINT_THRESHOLD
 from pose_onnx.video import Every, Frame, VideoPoseEstimator
 

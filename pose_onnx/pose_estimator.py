@@ -20,11 +20,9 @@ from pose_onnx.failures import failure_of
 from pose_onnx.image_files import ImageSource, load_image
 from pose_onnx.keypoint_model import KeypointModel
 from pose_onnx.loading import CardLike, ModelLike
+from pose_onnx.pairs import DEFAULT_QUALITY, demand_models, find_pair
 from pose_onnx.poses import Poses
 from pose_onnx.presets import Preset
-
-DEFAULT_DETECTOR: Final = "picodet_s_192_lcnet_pedestrian_distilled"
-DEFAULT_POSE: Final = "tinypose_128x96_distilled"
 
 GROUP_SIZE: Final = 4
 """Images of `PoseEstimator.map` whose people are batched together, at most."""
@@ -38,10 +36,12 @@ class PoseEstimator(Reopening):
     It is a `PoseModel` and a `TopDownModel` (`pose_onnx.pose_model`).
 
     Args:
-        detector: Official name or path of a detector, the built-in one by default; or a `Detector` (or a
+        detector: Official name or path of a detector, that of `quality` when `None`; or a `Detector` (or a
             `Runtime`, with `detector_card`), which stays the caller's to close. Of one that knows more than
             people, only people are taken.
         pose: The same for the keypoint model.
+        quality: Which pair of models stands in for those not given: `"builtin"`, or the official pairs
+            `"fast"` and `"best"` (`pose_onnx.pairs`), which `pose-onnx models pull` fetches.
         backend: Which engine runs what is given by name or path.
         precision: Which of the files that a name stands for, such as "fp16".
         threads: Threads that are busy at once, at most, whatever runs; every core when `None`.
@@ -70,9 +70,10 @@ class PoseEstimator(Reopening):
 
     def __init__(
         self,
-        detector: ModelLike | Detector = DEFAULT_DETECTOR,
-        pose: ModelLike | KeypointModel = DEFAULT_POSE,
+        detector: ModelLike | Detector | None = None,
+        pose: ModelLike | KeypointModel | None = None,
         *,
+        quality: str = DEFAULT_QUALITY,
         backend: str = "ort",
         precision: str = "fp32",
         threads: int | None = None,
@@ -84,6 +85,11 @@ class PoseEstimator(Reopening):
         batch_size: int | None = None,
         **options: Any,
     ) -> None:
+        pair = find_pair(quality)
+        missing = [name for name, given in zip(pair, (detector, pose), strict=True) if given is None]
+        demand_models(quality, missing, backend, precision)
+        detector = pair.detector if detector is None else detector
+        pose = pair.pose if pose is None else pose
         engine: dict[str, Any] = {
             "backend": backend,
             "precision": precision,

@@ -9,7 +9,8 @@ from typing import Any
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.cards.lookup import resolve_model
 from pose_onnx.files import sha256_of
-from pose_onnx.pose_estimator import DEFAULT_DETECTOR, DEFAULT_POSE, PoseEstimator
+from pose_onnx.pairs import DEFAULT_QUALITY, find_pair
+from pose_onnx.pose_estimator import PoseEstimator
 
 
 def model_digests(role: str, file: str | os.PathLike[str], card: ModelCard) -> dict[str, str]:
@@ -26,14 +27,17 @@ def model_digests(role: str, file: str | os.PathLike[str], card: ModelCard) -> d
 
 def estimator_digests(
     estimator: PoseEstimator,
-    detector: str | os.PathLike[str] = DEFAULT_DETECTOR,
-    pose: str | os.PathLike[str] = DEFAULT_POSE,
+    detector: str | os.PathLike[str] | None = None,
+    pose: str | os.PathLike[str] | None = None,
+    quality: str = DEFAULT_QUALITY,
     backend: str = "ort",
     precision: str = "fp32",
     **others: Any,
 ) -> dict[str, str]:
     """Return the digests of both models of an estimator, which was made with these arguments."""
     del others
+    pair = find_pair(quality)
+    detector, pose = detector or pair.detector, pose or pair.pose
     return {
         **model_digests("detector", resolve_model(detector, backend, precision), estimator.detector.card),
         **model_digests("pose", resolve_model(pose, backend, precision), estimator.pose.card),

@@ -24,7 +24,7 @@ from pose_onnx.image_files import load_image
 from pose_onnx.keypoint_model import KeypointModel
 from pose_onnx.outputs import HeatmapOutput
 from pose_onnx.outputs.heatmaps import HEATMAPS
-from pose_onnx.pose_estimator import DEFAULT_DETECTOR
+from pose_onnx.pairs import DEFAULT_DETECTOR
 from pose_onnx.poses import JOINT_THRESHOLD
 from pose_onnx.runtimes import backend_for
 

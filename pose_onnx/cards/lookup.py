@@ -146,15 +146,20 @@ def resolve_model(model: str | os.PathLike[str], backend: str = "ort", precision
     path = Path(model)
     if not is_known_name(model) and (path.suffix in {".onnx", ".tflite"} or path.exists()):
         return path
-    name, home = str(model), models_home()
-    card = load_card(model)
+    name, card = str(model), load_card(model)
+    if found := find_file(name, backend, precision):
+        return found
     wanted = file_name(name, model_suffix(backend), precision)
-    for candidate in (Path(str(files("pose_onnx.models") / wanted)), home / wanted):
-        if candidate.is_file():
-            return candidate
     raise ModelFileError(
-        f"model {name!r} has no {wanted} in {str(home)!r}; {_how_to_get(card, name, precision)}"
+        f"model {name!r} has no {wanted} in {str(models_home())!r}; {_how_to_get(card, name, precision)}"
     )
+
+
+def find_file(name: str, backend: str, precision: str) -> Path | None:
+    """Return the file of a named model, from the package or the models' folder, if it is on this machine."""
+    wanted = file_name(name, model_suffix(backend), precision)
+    candidates = (Path(str(files("pose_onnx.models") / wanted)), models_home() / wanted)
+    return next(filter(Path.is_file, candidates), None)
 
 
 def _how_to_get(card: ModelCard, name: str, precision: str) -> str:

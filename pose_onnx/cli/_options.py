@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pose_onnx import PRESETS, InputError, ModelCard, PoseEstimator, __version__, load_card
-from pose_onnx.pose_estimator import DEFAULT_DETECTOR, DEFAULT_POSE
+from pose_onnx.pairs import DEFAULT_QUALITY, PAIRS, Pair, find_pair
 from pose_onnx.provenance import estimator_digests
 
 
@@ -57,12 +57,13 @@ def add_people_options(parser: argparse.ArgumentParser) -> None:
     """Add which models find people and how, whatever runs them."""
     add = parser.add_argument
     add(
-        "--detector",
-        default=DEFAULT_DETECTOR,
-        metavar="NAME|FILE",
-        help="person detector (default: %(default)s)",
+        "--quality",
+        default=DEFAULT_QUALITY,
+        choices=list(PAIRS),
+        help="pair of models: the built-in one, or official ones (default: %(default)s)",
     )
-    add("--pose", default=DEFAULT_POSE, metavar="NAME|FILE", help="keypoint model (default: %(default)s)")
+    add("--detector", metavar="NAME|FILE", help="person detector (default: that of the quality)")
+    add("--pose", metavar="NAME|FILE", help="keypoint model (default: that of the quality)")
     add_precision_option(parser)
     add("--preset", default="accurate", choices=list(PRESETS), help="how to run them (default: %(default)s)")
     add(
@@ -110,6 +111,7 @@ def estimator_arguments(args: argparse.Namespace) -> dict[str, Any]:
     return {
         "detector": args.detector,
         "pose": args.pose,
+        "quality": args.quality,
         "backend": args.backend,
         "precision": args.precision,
         "threads": args.threads,
@@ -120,6 +122,12 @@ def estimator_arguments(args: argparse.Namespace) -> dict[str, Any]:
         "pose_card": cards.get("keypoints"),
         **options,
     }
+
+
+def models_of(args: argparse.Namespace) -> Pair:
+    """Return names or paths of the detector and the keypoint model."""
+    pair = find_pair(args.quality)
+    return Pair(args.detector or pair.detector, args.pose or pair.pose)
 
 
 def estimator_settings(args: argparse.Namespace, estimator: PoseEstimator) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from pose_onnx import InputError, PoseEstimator, PoseOnnxError
 from pose_onnx.bench import WARM_UP, Column, gather, machine, measure, memory_of, report, versions
 from pose_onnx.cards.lookup import resolve_model
 from pose_onnx.cli._bench_table import as_text
-from pose_onnx.cli._options import add_people_options, estimator_arguments
+from pose_onnx.cli._options import add_people_options, estimator_arguments, models_of
 from pose_onnx.files import atomic_write_bytes, make_folder
 from pose_onnx.image_files import load_image
 from pose_onnx.presets import find_preset
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         settings = {
             "machine": busy,
             "versions": versions(chosen),
-            "models": {"detector": args.detector, "pose": args.pose},
+            "models": dict(zip(("detector", "pose"), models_of(args), strict=True)),
             "preset": args.preset,
             "flip": args.flip,
             "threshold": find_preset(args.preset).threshold if args.threshold is None else args.threshold,
@@ -109,7 +109,7 @@ def _misfit(backend: str, args: argparse.Namespace) -> str:
     """Say why a backend cannot run the models, or nothing."""
     try:
         suffix = model_suffix(backend)
-        for model in (args.detector, args.pose):
+        for model in models_of(args):
             if not suffix and not Path(model).is_dir():
                 return f"it runs Paddle inference folders, and {model!r} is none"
             if suffix and (found := resolve_model(model, backend, args.precision)).suffix != suffix:

@@ -30,7 +30,7 @@ from pose_onnx.evaluation import (
     predict,
 )
 from pose_onnx.files import atomic_write_bytes, make_folder, sha256_of
-from pose_onnx.pose_estimator import DEFAULT_POSE
+from pose_onnx.pairs import DEFAULT_POSE
 from pose_onnx.provenance import model_digests
 
 DEFAULT_OUT: Final = "pose-onnx-eval"

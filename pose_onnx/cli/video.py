@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from pose_onnx import InputError, PoseEstimator
 from pose_onnx.addresses import redacted
+from pose_onnx.cli._exits import EXIT_SOME_FAILED
 from pose_onnx.cli._interrupt import uninterrupted
 from pose_onnx.cli._options import (
     add_estimator_options,
@@ -24,7 +25,6 @@ from pose_onnx.core.opencv import cv2
 from pose_onnx.formats import FramesEnd, FramesHeader
 from pose_onnx.video import FrameSource, VideoPoseEstimator, open_source
 
-EXIT_SOME_FAILED: Final = 1
 EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as shells do
 _FFMPEG_IS_SILENT: Final = ("OPENCV_FFMPEG_LOGLEVEL", "-8")
 

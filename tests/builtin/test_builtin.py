@@ -20,7 +20,7 @@ import pytest
 
 from pose_onnx import PoseEstimator, load_card, load_image, read_card
 from pose_onnx.cli import main
-from pose_onnx.pose_estimator import DEFAULT_DETECTOR, DEFAULT_POSE
+from pose_onnx.pairs import DEFAULT_DETECTOR, DEFAULT_POSE
 from pose_onnx.runtimes import installed_backends
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pose_onnx import KeypointModel, PoseEstimator, load_image
-from pose_onnx.pose_estimator import DEFAULT_POSE
+from pose_onnx.pairs import DEFAULT_POSE
 
 PHOTOS = sorted((Path(__file__).parents[2] / "models" / "photos").glob("*.jpg"))
 

@@ -22,7 +22,7 @@ from pose_onnx.cli._video_outputs import Outputs
 from pose_onnx.core.opencv import cv2
 from pose_onnx.formats import FrameRecord, FramesEnd, read_end, read_frames, read_header
 from pose_onnx.image_files import write_image
-from pose_onnx.pose_estimator import DEFAULT_POSE
+from pose_onnx.pairs import DEFAULT_POSE
 from pose_onnx.video import Frame, open_source
 from tests.video.clips import beeps, frame_times, make_clip
 

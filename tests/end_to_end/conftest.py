@@ -19,7 +19,7 @@ from pose_onnx.core.arrays import Image
 from pose_onnx.exporters.end_to_end import assemble
 from pose_onnx.exporters.end_to_end._values import Value
 from pose_onnx.exporters.graph import Graph, TensorInfo
-from pose_onnx.pose_estimator import DEFAULT_DETECTOR, DEFAULT_POSE
+from pose_onnx.pairs import DEFAULT_DETECTOR, DEFAULT_POSE
 
 MODELS = Path(__file__).parents[2] / "models"
 PHOTOS = sorted((MODELS / "photos").glob("*.jpg"))

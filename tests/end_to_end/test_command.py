@@ -12,7 +12,7 @@ import pytest
 from pose_onnx import InputError
 from pose_onnx.cli import main
 from pose_onnx.exporters import export
-from pose_onnx.pose_estimator import DEFAULT_POSE
+from pose_onnx.pairs import DEFAULT_POSE
 from tests.end_to_end.conftest import MODELS, run
 
 pytestmark = pytest.mark.skipif(
