@@ -32,7 +32,7 @@ def run(graph: Graph) -> None:
     sizes = graph.shapes()
     for conv in _candidates(graph):
         shape = sizes.get(conv.outputs[0], ())
-        if all(isinstance(size, int) for size in shape[2:]):
+        if len(shape) == _IMAGE_RANK and all(isinstance(size, int) for size in shape[2:]):
             _flatten(graph, conv, shape)
 
 

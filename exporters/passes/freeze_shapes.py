@@ -63,10 +63,13 @@ def _resize_by_scales(graph: Graph, node: Node, shapes: Shapes) -> None:
 
 
 def _factor(before: int, after: int) -> float:
-    """The float32 by which a size becomes another one, rounded down."""
+    """The float32 by which a size becomes another one, rounded down.
+
+    ONNX Runtime multiplies in float32 and ONNX's shape inference in float64, so both must arrive there.
+    """
     factor = np.float32(after / before)
     rounded_up = np.nextafter(factor, np.float32(np.inf))
-    return float(factor if int(factor * np.float32(before)) == after else rounded_up)
+    return float(factor if int(float(factor) * before) == after else rounded_up)
 
 
 def _images(graph: Graph, count: int) -> NDArray[np.float32]:
