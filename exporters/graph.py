@@ -78,6 +78,13 @@ class Graph:
 
     def to_model(self) -> onnx.ModelProto:
         """Write the graph as a model with inferred shapes for every tensor."""
+        tensors = [numpy_helper.from_array(array, name) for name, array in self.constants.items()]
+        return self._inferred([], tensors)
+
+    def _inferred(
+        self, weights: list[onnx.ValueInfoProto], tensors: list[onnx.TensorProto]
+    ) -> onnx.ModelProto:
+        """Return the model, with the constants as inputs of a known shape or as tensors."""
         nodes = [
             helper.make_node(n.op, n.inputs, n.outputs, name=name, **n.attributes)
             for n, name in zip(self.nodes, self._unique_names(), strict=True)
@@ -85,9 +92,9 @@ class Graph:
         graph = helper.make_graph(
             nodes,
             "pose_onnx",
-            [helper.make_tensor_value_info(t.name, t.dtype, t.shape) for t in self.inputs],
+            [*(helper.make_tensor_value_info(t.name, t.dtype, t.shape) for t in self.inputs), *weights],
             [helper.make_tensor_value_info(t.name, t.dtype, t.shape) for t in self.outputs],
-            [numpy_helper.from_array(a, name) for name, a in self.constants.items()],
+            tensors,
         )
         model = helper.make_model(
             graph,
@@ -116,7 +123,16 @@ class Graph:
 
     def shapes(self) -> dict[str, Shape]:
         """Infer the shape of every tensor; one that cannot be inferred is left out."""
-        graph = self.to_model().graph
+        # Of weights, their shape is all that counts: without their values inference is several times faster.
+        weights = {name: array for name, array in self.constants.items() if array.ndim > 1}
+        others = {name: array for name, array in self.constants.items() if name not in weights}
+        graph = self._inferred(
+            [
+                helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
+                for n, a in weights.items()
+            ],
+            [numpy_helper.from_array(array, name) for name, array in others.items()],
+        ).graph
         values = [*graph.input, *graph.output, *graph.value_info]
         return {v.name: _info(v).shape for v in values if v.type.tensor_type.HasField("shape")}
 
@@ -148,10 +164,14 @@ class Graph:
 
     def new_name(self, hint: str) -> str:
         """Return a name that no tensor has, made from `hint`; it is not given again."""
-        made = {name for node in self.nodes for name in node.outputs}
-        taken = self._given | made | self.constants.keys() | {t.name for t in self.inputs}
+        inputs = [t.name for t in self.inputs]
         name, number = hint, 0
-        while name in taken:
+        while (
+            name in self._given
+            or name in self.constants
+            or name in inputs
+            or any(name in node.outputs for node in self.nodes)
+        ):
             number += 1
             name = f"{hint}_{number}"
         self._given.add(name)

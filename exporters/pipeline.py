@@ -27,7 +27,15 @@ from pose_onnx.exporters.source import read_source, resolve_card
 from pose_onnx.exporters.targets import FORMATS, PRECISIONS, REFERENCE, Kind, candidates
 from pose_onnx.exporters.targets.material import Material
 from pose_onnx.exporters.trim import trim
-from pose_onnx.exporters.verify import Arrays, Measured, compare, demand, make_inputs, rounding_of, run_file
+from pose_onnx.exporters.verify import (
+    Arrays,
+    Measured,
+    compare,
+    demand,
+    make_inputs,
+    run_file,
+    run_with_rounding,
+)
 from pose_onnx.files import make_folder
 
 log = logging.getLogger(__name__)
@@ -225,8 +233,7 @@ def _write(
 def _verify(
     files: Mapping[Kind, Path], card: ModelCard, converted: Converted, inputs: Arrays
 ) -> list[Measured]:
-    reference = run_file(files[REFERENCE], inputs)
-    rounding = rounding_of(files[REFERENCE], inputs, reference)
+    reference, rounding = run_with_rounding(files[REFERENCE], inputs)
     stage = f"onnx fp32 vs {converted.reference}"
     measured = compare(
         stage, converted.outputs, reference, card=card, precision=REFERENCE[1], rounding=rounding

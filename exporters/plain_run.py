@@ -13,6 +13,8 @@ from pose_onnx.cards.card import ModelCard
 from pose_onnx.exporters.graph import Graph
 from pose_onnx.exporters.heads import find_heads
 from pose_onnx.exporters.outputs import export_of
+from pose_onnx.exporters.passes import rewrite
+from pose_onnx.exporters.passes.inline_constants import INLINE_CONSTANTS
 from pose_onnx.exporters.passes.spell_out_sigmoid import spell_out
 
 Arrays = Mapping[str, NDArray[np.float32]]
@@ -41,7 +43,7 @@ def run_plainly(model: onnx.ModelProto, card: ModelCard, inputs: Arrays) -> dict
     Returns:
         For each input, outputs under the card's names.
     """
-    exact = Graph.from_model(model)
+    exact = rewrite(Graph.from_model(model), [INLINE_CONSTANTS])
     spell_out(exact, exact.of_type("Sigmoid"))
     session = plain_session(exact.to_model().SerializeToString())
     (image,) = (item.name for item in session.get_inputs())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from pose_onnx.exporters.outputs import export_of
 from pose_onnx.image_files import load_image
 from pose_onnx.runtimes import backend_for, open_runtime
 
+Key = TypeVar("Key")
 Arrays = Mapping[str, NDArray[np.float32]]
 Outputs = Mapping[str, Arrays]
 """Output arrays by name, for each named input."""
@@ -93,7 +94,7 @@ def comparison_photo(photo: Path | None) -> Image:
         return load_image(demo if photo is None else photo)
 
 
-def run_file(path: Path, inputs: Arrays) -> dict[str, Arrays]:
+def run_file(path: Path, inputs: Mapping[Key, NDArray[np.float32]]) -> dict[Key, Arrays]:
     """Run a model file, on the runtime that its suffix belongs to, on every input."""
     runtime = open_runtime(path, backend_for(path))
     try:
@@ -103,25 +104,22 @@ def run_file(path: Path, inputs: Arrays) -> dict[str, Arrays]:
         runtime.close()
 
 
-def rounding_of(path: Path, inputs: Arrays, reference: Outputs) -> Outputs:
-    """Measure what the last bit of every input value makes of each output.
-
-    Args:
-        path: the reference file.
-        inputs: as `reference` was run on.
-        reference: what the file gives for them.
+def run_with_rounding(path: Path, inputs: Arrays) -> tuple[Outputs, Outputs]:
+    """Run a model file on every input, and measure what the last bit of every input value makes.
 
     Returns:
-        Absolute changes of the outputs.
+        The outputs, and by how much they change.
     """
     rng = np.random.default_rng(SEED)
     signs = {name: rng.choice(np.array([-1, 1], np.float32), a.shape) for name, a in inputs.items()}
-    nudged = {name: a + a * signs[name] * np.float32(LAST_BIT) for name, a in inputs.items()}
-    changed = run_file(path, nudged)
-    return {
-        name: {output: np.abs(array - changed[name][output]) for output, array in outputs.items()}
+    nudged = {(name, "nudged"): a + a * signs[name] * np.float32(LAST_BIT) for name, a in inputs.items()}
+    found = run_file(path, {(name, "given"): a for name, a in inputs.items()} | nudged)
+    reference = {name: found[name, "given"] for name in inputs}
+    changes = {
+        name: {output: np.abs(array - found[name, "nudged"][output]) for output, array in outputs.items()}
         for name, outputs in reference.items()
     }
+    return reference, changes
 
 
 def compare(
@@ -141,7 +139,7 @@ def compare(
         other: the same of what is compared with it.
         card: its kind of output has the bars.
         precision: which of them apply.
-        rounding: see `rounding_of`.
+        rounding: see `run_with_rounding`.
 
     Raises:
         ExportError: the outputs have other names or shapes.
