@@ -11,11 +11,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import onnx
-
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.exporters._tools import demand_paddle
 from pose_onnx.exporters.checkpoint import match_parameters
+from pose_onnx.exporters.graph import Graph
 from pose_onnx.exporters.networks import network_of
 from pose_onnx.exporters.plain_run import run_plainly
 from pose_onnx.exporters.source import Checkpoint, Source
@@ -31,14 +30,14 @@ class Converted:
     """A source as ONNX.
 
     Attributes:
-        model: As paddle2onnx makes it.
+        graph: As paddle2onnx makes it.
         outputs: What it computes from each input, under the card's names.
         reference: What computed that.
         structure: How the network's structure is known to be right, for the receipt; empty where Paddle
             itself made it in this export.
     """
 
-    model: onnx.ModelProto
+    graph: Graph
     outputs: Outputs
     reference: str
     structure: Mapping[str, Any] = field(default_factory=dict)
@@ -82,10 +81,10 @@ def convert(source: Source, card: ModelCard, inputs: Arrays, work: Path, via: Wa
         parameters = match_parameters(
             source.parameters, template.shapes(card), aliases=network.aliases, buffers=network.buffers
         )
-        model = template.fill(parameters)
+        graph = template.fill(parameters)
         structure = {"template": template.name, **asdict(template.proof)}
-        return Converted(model, run_plainly(model, card, inputs), "plain ONNX Runtime", structure)
+        return Converted(graph, run_plainly(graph, card, inputs), "plain ONNX Runtime", structure)
     from pose_onnx.exporters.paddle_to_onnx import to_onnx  # noqa: PLC0415 (only who has Paddle needs it)
 
     model, outputs = to_onnx(source, card, inputs, work)
-    return Converted(model, outputs, "paddle")
+    return Converted(Graph.from_model(model), outputs, "paddle")

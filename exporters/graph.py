@@ -21,13 +21,27 @@ Shape = tuple[int | str, ...]
 
 @dataclass(slots=True)
 class Node:
-    """One operator. `inputs` has an empty name where an optional input is left out."""
+    """One operator.
+
+    Attributes:
+        op: its ONNX type.
+        inputs: names of tensors; "" where an optional input is left out.
+        outputs: names of tensors.
+        attributes: as Python values; strings are `str`.
+        name: "" where it has none.
+        domain: of its type; ONNX's own is "".
+    """
 
     op: str
     inputs: list[str]
     outputs: list[str]
     attributes: dict[str, Any] = field(default_factory=dict)
     name: str = ""
+    domain: str = ""
+
+    def input(self, index: int) -> str:
+        """Name of an input, "" where it is left out."""
+        return self.inputs[index] if index < len(self.inputs) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +63,7 @@ class Graph:
         inputs: what is fed.
         outputs: what is returned.
         skipped: why a pass was left out on the way here, a sentence each.
+        opsets: version of the operators of each domain.
     """
 
     nodes: list[Node]
@@ -56,6 +71,7 @@ class Graph:
     inputs: list[TensorInfo]
     outputs: list[TensorInfo]
     skipped: tuple[str, ...] = ()
+    opsets: Mapping[str, int] = field(default_factory=lambda: {"": OPSET})
     _given: set[str] = field(default_factory=set)
 
     @classmethod
@@ -63,46 +79,59 @@ class Graph:
         """Read a model."""
         graph = model.graph
         constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-        nodes = [
-            Node(
-                node.op_type,
-                list(node.input),
-                list(node.output),
-                {a.name: helper.get_attribute_value(a) for a in node.attribute},
-                node.name,
-            )
-            for node in graph.node
-        ]
-        inputs = [_info(value) for value in graph.input if value.name not in constants]
-        return cls(nodes, constants, inputs, [_info(value) for value in graph.output])
+        return cls(
+            [_node(node) for node in graph.node],
+            constants,
+            [_info(value) for value in graph.input if value.name not in constants],
+            [_info(value) for value in graph.output],
+            opsets={_domain(entry): entry.version for entry in model.opset_import},
+        )
 
-    def to_model(self) -> onnx.ModelProto:
-        """Write the graph as a model with inferred shapes for every tensor."""
-        tensors = [numpy_helper.from_array(array, name) for name, array in self.constants.items()]
-        return self._inferred([], tensors)
+    def to_model(self, *, strict: bool = False) -> onnx.ModelProto:
+        """Write the graph as a model with inferred shapes for every tensor.
 
-    def _inferred(
-        self, weights: list[onnx.ValueInfoProto], tensors: list[onnx.TensorProto]
-    ) -> onnx.ModelProto:
-        """Return the model, with the constants as inputs of a known shape or as tensors."""
+        Args:
+            strict: whether shapes that contradict each other are an error.
+
+        Raises:
+            onnx.shape_inference.InferenceError: they do.
+        """
+        model = self._inferred(strict=strict)
+        del model.graph.input[len(self.inputs) :]
+        del model.graph.initializer[:]
+        model.graph.initializer.extend(numpy_helper.from_array(a, name) for name, a in self.constants.items())
+        return model
+
+    def _inferred(self, *, strict: bool) -> onnx.ModelProto:
+        """Return the model with inferred shapes, and weights as further inputs.
+
+        Only the shapes of weights count: without their values inference is several times faster.
+        """
+        weights = {name: array for name, array in self.constants.items() if array.ndim > 1}
         nodes = [
-            helper.make_node(n.op, n.inputs, n.outputs, name=name, **n.attributes)
+            helper.make_node(n.op, n.inputs, n.outputs, name, domain=n.domain or None, **n.attributes)
             for n, name in zip(self.nodes, self._unique_names(), strict=True)
         ]
         graph = helper.make_graph(
             nodes,
             "pose_onnx",
-            [*(helper.make_tensor_value_info(t.name, t.dtype, t.shape) for t in self.inputs), *weights],
+            [
+                *(helper.make_tensor_value_info(t.name, t.dtype, t.shape) for t in self.inputs),
+                *(
+                    helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
+                    for n, a in weights.items()
+                ),
+            ],
             [helper.make_tensor_value_info(t.name, t.dtype, t.shape) for t in self.outputs],
-            tensors,
+            [numpy_helper.from_array(a, name) for name, a in self.constants.items() if name not in weights],
         )
         model = helper.make_model(
             graph,
-            opset_imports=[helper.make_opsetid("", OPSET)],
+            opset_imports=[helper.make_opsetid(domain, version) for domain, version in self.opsets.items()],
             ir_version=IR_VERSION,
             producer_name="pose-onnx",
         )
-        return onnx.shape_inference.infer_shapes(model, data_prop=True)
+        return onnx.shape_inference.infer_shapes(model, check_type=strict, strict_mode=strict, data_prop=True)
 
     def _unique_names(self) -> list[str]:
         """A name for every node: its own, or one that no node of a model that was read has already."""
@@ -119,20 +148,19 @@ class Graph:
             replace(n, inputs=[*n.inputs], outputs=[*n.outputs], attributes={**n.attributes})
             for n in self.nodes
         ]
-        return Graph(nodes, dict(self.constants), [*self.inputs], [*self.outputs], self.skipped)
+        return replace(
+            self,
+            nodes=nodes,
+            constants=dict(self.constants),
+            inputs=[*self.inputs],
+            outputs=[*self.outputs],
+            _given=set(),
+        )
 
-    def shapes(self) -> dict[str, Shape]:
-        """Infer the shape of every tensor; one that cannot be inferred is left out."""
-        # Of weights, their shape is all that counts: without their values inference is several times faster.
-        weights = {name: array for name, array in self.constants.items() if array.ndim > 1}
-        others = {name: array for name, array in self.constants.items() if name not in weights}
-        graph = self._inferred(
-            [
-                helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
-                for n, a in weights.items()
-            ],
-            [numpy_helper.from_array(array, name) for name, array in others.items()],
-        ).graph
+    def shapes(self, *, strict: bool = False) -> dict[str, Shape]:
+        """Infer the shape of every tensor; one that cannot be inferred is left out. See `to_model`."""
+        graph = self._inferred(strict=strict).graph
+        del graph.input[len(self.inputs) :]
         values = [*graph.input, *graph.output, *graph.value_info]
         return {v.name: _info(v).shape for v in values if v.type.tensor_type.HasField("shape")}
 
@@ -199,7 +227,7 @@ class Graph:
         self.nodes[place : place + 1] = new
 
     def prune(self) -> None:
-        """Remove what no output needs: nodes, constants and inputs but the first."""
+        """Remove what no output needs: nodes, constants and inputs."""
         needed = self.output_names()
         kept = []
         for node in reversed(self.nodes):
@@ -209,6 +237,20 @@ class Graph:
         self.nodes = kept[::-1]
         self.constants = {k: v for k, v in self.constants.items() if k in needed}
         self.inputs = [t for t in self.inputs if t.name in needed]
+
+
+def _node(node: onnx.NodeProto) -> Node:
+    attributes = {a.name: _text(helper.get_attribute_value(a)) for a in node.attribute}
+    return Node(node.op_type, list(node.input), list(node.output), attributes, node.name, _domain(node))
+
+
+def _text(value: Any) -> Any:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _domain(item: onnx.NodeProto | onnx.OperatorSetIdProto) -> str:
+    """Name of a domain; ONNX's own has two."""
+    return "" if item.domain == "ai.onnx" else str(item.domain)
 
 
 def _info(value: onnx.ValueInfoProto) -> TensorInfo:

@@ -109,7 +109,7 @@ def run_export(
         with stages("to_onnx"):
             converted = convert(origin, known, inputs, work, via)
         with stages("trim"):
-            graph = trim(Graph.from_model(converted.model), known)
+            graph = trim(converted.graph, known)
         with stages("simplify"):
             graph = rewrite(graph, SIMPLIFY)
         with stages("calibrate"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 
@@ -29,28 +28,32 @@ def plain_session(model: bytes) -> ort.InferenceSession:
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def run_plainly(model: onnx.ModelProto, card: ModelCard, inputs: Arrays) -> dict[str, Arrays]:
+def run_plainly(graph: Graph, card: ModelCard, inputs: Arrays) -> dict[str, Arrays]:
     """Run what paddle2onnx made.
 
     Sigmoids are spelt out first: ONNX Runtime's own is an approximation, 1e-4 off under the square root of
     PicoDet's scores, where Paddle's is exact.
 
     Args:
-        model: Before it is trimmed.
+        graph: Before it is trimmed.
         card: Of the model.
         inputs: (N, 3, H, W) by name.
 
     Returns:
         For each input, outputs under the card's names.
     """
-    exact = rewrite(Graph.from_model(model), [INLINE_CONSTANTS])
+    exact = rewrite(graph, [INLINE_CONSTANTS])
     spell_out(exact, exact.of_type("Sigmoid"))
     session = plain_session(exact.to_model().SerializeToString())
-    (image,) = (item.name for item in session.get_inputs())
+    (image_name,) = (item.name for item in session.get_inputs())
     names = [item.name for item in session.get_outputs()]
     results = {}
     for name, batch in inputs.items():
-        arrays = dict(zip(names, session.run(names, {image: batch}), strict=True))
+        # One by one: it takes less memory, and a batch is then compared with images that were alone.
+        runs = [session.run(names, {image_name: image[None]}) for image in batch]
+        arrays = {
+            key: np.concatenate(column) for key, column in zip(names, zip(*runs, strict=True), strict=True)
+        }
         heads = find_heads({key: array.shape for key, array in arrays.items()}, card)
         results[name] = export_of(card).read(arrays, heads, card)
     return results

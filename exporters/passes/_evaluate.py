@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from pose_onnx.errors import ExportError
-from pose_onnx.exporters.graph import IR_VERSION, OPSET, Graph, Node
+from pose_onnx.exporters.graph import IR_VERSION, Graph, Node
 
 _REFUSALS: Final = (
     ort_errors.Fail,
@@ -50,7 +50,7 @@ def evaluate(
             [helper.make_empty_tensor_value_info(name) for name in names],
             [numpy_helper.from_array(a, name) for name, a in graph.constants.items() if name in used],
         ),
-        opset_imports=[helper.make_opsetid("", OPSET)],
+        opset_imports=[helper.make_opsetid(domain, version) for domain, version in graph.opsets.items()],
         ir_version=IR_VERSION,
     )
     options = onnxruntime.SessionOptions()

@@ -23,9 +23,9 @@ from pose_onnx.exporters.passes._weights import kernel_of, scale
 _RANK: Final = 4
 _SCALES: Final = 2  # index of Resize's factors among its inputs
 _NEAREST: Final[dict[str, Any]] = {
-    "mode": b"nearest",
-    "coordinate_transformation_mode": b"asymmetric",
-    "nearest_mode": b"floor",
+    "mode": "nearest",
+    "coordinate_transformation_mode": "asymmetric",
+    "nearest_mode": "floor",
 }
 """Output pixel i is input pixel i // factor."""
 

@@ -13,7 +13,7 @@ from pose_onnx.exporters.passes.inline_constants import bypass
 Check = Callable[[Graph, Node, Shape], bool]
 """Whether a node hands on its first input, which has this shape."""
 _SCALES: Final = 2  # index of Resize's factors among its inputs
-_CROP: Final = b"tf_crop_and_resize"  # the one mode that reads the region of interest
+_CROP: Final = "tf_crop_and_resize"  # the one mode that reads the region of interest
 
 
 def run(graph: Graph) -> None:

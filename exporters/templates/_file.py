@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import lzma
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +15,7 @@ from onnx import TensorProto, numpy_helper
 
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.errors import ExportError, ModelFileError
+from pose_onnx.exporters.graph import Graph, TensorInfo
 
 SUFFIX: Final = ".onnx.xz"
 PROOF_KEY: Final = "pose_onnx.template"
@@ -64,24 +65,23 @@ class Template:
             found[name] = (len(card.keypoints), *found[name][1:])
         return found
 
-    def fill(self, parameters: Parameters) -> onnx.ModelProto:
-        """Return the network with weights, as paddle2onnx makes it.
+    def fill(self, parameters: Parameters) -> Graph:
+        """Return the network with weights, as it is read from what paddle2onnx makes, constants in place.
 
         Args:
-            parameters: An array for each hole, of the shape that `shapes` says.
+            parameters: An array for each hole, of the shape that `shapes` says. They are shared, not copied.
         """
-        model = onnx.ModelProto()
-        model.CopyFrom(self.model)
-        for hole in _holes(model):
-            array = parameters[hole.doc_string]
-            del hole.dims[:]
-            hole.dims.extend(array.shape)
-            hole.raw_data = np.ascontiguousarray(array, "<f4").tobytes()
-            hole.ClearField("doc_string")
+        graph = Graph.from_model(self.model)
+        constants = [node for node in graph.of_type("Constant") if "value" in node.attributes]
+        for node in constants:
+            tensor = node.attributes["value"]
+            name = tensor.doc_string
+            graph.constants[node.outputs[0]] = parameters[name] if name else numpy_helper.to_array(tensor)
+        graph.drop(constants)
         if self.proof.joint_parameters:
-            _set_joints(model, self.proof.joints, len(parameters[self.proof.joint_parameters[0]]))
-        del model.metadata_props[:]
-        return model
+            joints = len(parameters[self.proof.joint_parameters[0]])
+            graph.outputs = [_with_joints(output, self.proof.joints, joints) for output in graph.outputs]
+        return graph
 
 
 def template_name(card: ModelCard) -> str:
@@ -145,12 +145,10 @@ def read_template(name: str, content: bytes) -> Template:
     return Template(name, model, proof)
 
 
-def _set_joints(model: onnx.ModelProto, made_with: int, joints: int) -> None:
-    """Say in the shapes of the outputs (N, K, h, w) how many joints there are."""
-    for output in model.graph.output:
-        size = output.type.tensor_type.shape.dim[1]
-        if size.dim_value == made_with:
-            size.dim_value = joints
+def _with_joints(output: TensorInfo, made_with: int, joints: int) -> TensorInfo:
+    """Say in the shape of an output (N, K, h, w) how many joints there are."""
+    batch, size, *others = output.shape
+    return replace(output, shape=(batch, joints if size == made_with else size, *others))
 
 
 def _content(array: NDArray[Any]) -> tuple[tuple[int, ...], str, bytes]:

@@ -13,6 +13,7 @@ import onnx
 from numpy.typing import NDArray
 
 from pose_onnx.cards.card import ModelCard
+from pose_onnx.exporters.graph import Graph
 from pose_onnx.exporters.paddle_to_onnx import parameter_shapes, random_parameters, to_onnx
 from pose_onnx.exporters.plain_run import run_plainly
 from pose_onnx.exporters.source import Checkpoint
@@ -40,7 +41,7 @@ def make(card: ModelCard) -> tuple[bytes, onnx.ModelProto, Parameters]:
         parameters = random_parameters(card, inputs, work)
         checkpoint = Checkpoint(work / "random.npz", parameters)
         model, paddle = to_onnx(checkpoint, card, inputs, work)
-        plain = run_plainly(model, card, inputs)
+        plain = run_plainly(Graph.from_model(model), card, inputs)
         errors = {
             f"{name}/{output}": float(f"{np.abs(array - plain[name][output]).max():.{_DIGITS}g}")
             for name, outputs in paddle.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,14 +12,15 @@ from ai_edge_litert import schema_py_generated as schema
 from pose_onnx.exporters.tflite import _operators as op
 from pose_onnx.exporters.tflite._errors import UnsupportedOperatorError
 from pose_onnx.exporters.tflite._file import TfliteFile
+from pose_onnx.exporters.tflite._prepare import measure_depths
 from pose_onnx.exporters.tflite._view import NHWC, Extent, View, order_of, reshape_orders, runs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from pose_onnx.exporters.tflite._graph import Graph, Node
+    from pose_onnx.exporters.graph import Graph, Node
     from pose_onnx.exporters.tflite._operators import Operator
 
 _NO_ACTIVATION: Final = schema.ActivationFunctionType.NONE
@@ -34,11 +36,16 @@ class Builder:
 
     Args:
         graph: The graph that is lowered.
+        extents: Shape of every tensor of it that is not constant.
         float16: Whether weights are stored as float16.
     """
 
-    def __init__(self, graph: Graph, *, float16: bool = False) -> None:
+    def __init__(self, graph: Graph, extents: Mapping[str, Extent], *, float16: bool = False) -> None:
         self.graph = graph
+        self.extents = extents
+        self.depths = measure_depths(graph)
+        self.uses = Counter(name for node in graph.nodes for name in node.inputs)
+        self.uses.update(info.name for info in graph.outputs)
         self.file = TfliteFile()
         self._float16 = float16
         self._views: dict[str, View] = {}
@@ -101,7 +108,7 @@ class Builder:
 
     def extent(self, node: Node) -> Extent:
         """The ONNX extent of the node's first output."""
-        return self.graph.extents[node.outputs[0]]
+        return self.extents[node.outputs[0]]
 
     # ---- moving --------------------------------------------------------------------------------------
 
@@ -206,7 +213,7 @@ class Builder:
 
     def add_input(self, name: str) -> int:
         """Add an input of the graph: an image as N, H, W, C, anything else as in ONNX."""
-        extent = self.graph.extents[name]
+        extent = self.extents[name]
         layout = NHWC if extent.rank == len(NHWC) else tuple(range(extent.rank))
         tensor = self.file.add_tensor(name, extent.permuted(layout))
         self.alias(View(name, tensor, extent, order_of(extent, layout)))
@@ -249,7 +256,7 @@ class Builder:
             or not writer.operator.fuses
             or writer.options.fusedActivationFunction != _NO_ACTIVATION
             or self._makers.get(view.tensor) != view.name
-            or self.graph.uses(view.name) != 1
+            or self.uses[view.name] != 1
         ):
             return False
         writer.options.fusedActivationFunction = activation

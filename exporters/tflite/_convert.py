@@ -6,10 +6,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
 from pose_onnx.errors import ExportError
+from pose_onnx.exporters.graph import Graph
 from pose_onnx.exporters.tflite._builder import Builder
 from pose_onnx.exporters.tflite._errors import UnsupportedOperatorError
-from pose_onnx.exporters.tflite._graph import read_graph
 from pose_onnx.exporters.tflite._parity import demand_parity
+from pose_onnx.exporters.tflite._prepare import prepare
 from pose_onnx.exporters.tflite.table import LOWERINGS
 
 if TYPE_CHECKING:
@@ -47,17 +48,18 @@ def convert(
         DisparityError: The file computes something else than the model.
         ExportError: The model is no such model.
     """
-    graph = read_graph(model)
-    build = Builder(graph, float16=weights == "float16")
-    inputs = {name: build.add_input(name) for name in graph.inputs}
+    graph, extents = prepare(Graph.from_model(model))
+    build = Builder(graph, extents, float16=weights == "float16")
+    inputs = {info.name: build.add_input(info.name) for info in graph.inputs}
     for node in graph.nodes:
-        if node.op_type not in LOWERINGS:
+        if node.op not in LOWERINGS:
             raise UnsupportedOperatorError(node, f"the operators known are {', '.join(LOWERINGS)}")
-        LOWERINGS[node.op_type](node, build)
-    for name in graph.outputs:
+        LOWERINGS[node.op](node, build)
+    names = [info.name for info in graph.outputs]
+    for name in names:
         if build.is_constant(name):
             raise ExportError(f"output {name!r} is a constant, expected one that the inputs decide; drop it")
-    outputs = {name: build.add_output(name) for name in graph.outputs}
+    outputs = {name: build.add_output(name) for name in names}
     content = build.file.pack(inputs, outputs, metadata)
     demand_parity(model, content, weights)
     return content

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pose_onnx.errors import ExportError
 
 if TYPE_CHECKING:
-    from pose_onnx.exporters.tflite._graph import Node
+    from pose_onnx.exporters.graph import Node
 
 
 class UnsupportedOperatorError(ExportError):
@@ -19,12 +19,13 @@ class UnsupportedOperatorError(ExportError):
     """
 
     def __init__(self, node: Node, reason: str) -> None:
+        name = node.name or node.outputs[0]
         super().__init__(
-            f"node {node.name!r} ({node.op_type}) cannot be lowered to TFLite: {reason}; "
+            f"node {name!r} ({node.op}) cannot be lowered to TFLite: {reason}; "
             "rewrite it in the ONNX graph or add a lowering to pose_onnx.exporters.tflite"
         )
-        self.node_name = node.name
-        self.op_type = node.op_type
+        self.node_name = name
+        self.op_type = node.op
 
 
 class DisparityError(ExportError):

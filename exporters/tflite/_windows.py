@@ -15,8 +15,8 @@ from pose_onnx.exporters.tflite._view import IMAGE_RANK, Extent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pose_onnx.exporters.graph import Node
     from pose_onnx.exporters.tflite._builder import Builder
-    from pose_onnx.exporters.tflite._graph import Node
 
 SAME: Final[int] = schema.Padding.SAME
 VALID: Final[int] = schema.Padding.VALID

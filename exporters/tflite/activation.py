@@ -16,8 +16,8 @@ from pose_onnx.exporters.tflite.shape import lower_identity
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pose_onnx.exporters.graph import Node
     from pose_onnx.exporters.tflite._builder import Builder
-    from pose_onnx.exporters.tflite._graph import Node
     from pose_onnx.exporters.tflite._operators import Operator
 
 _Activation: Final = schema.ActivationFunctionType
@@ -126,7 +126,7 @@ def lower_prelu(node: Node, build: Builder) -> None:
 def lower_softmax(node: Node, build: Builder) -> None:
     """Softmax: SOFTMAX over the fastest axis of the file, which NHWC makes of the channels."""
     view = build.view(node.inputs[0])
-    old = build.graph.opset < _PER_AXIS_SOFTMAX_OPSET
+    old = build.graph.opsets[""] < _PER_AXIS_SOFTMAX_OPSET
     axis = node.attributes.get("axis", 1 if old else -1) % view.extent.rank
     if old and axis != view.extent.rank - 1:
         raise UnsupportedOperatorError(node, f"before opset 13 it flattens from axis {axis} on; use opset 17")

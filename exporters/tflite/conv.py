@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pose_onnx.exporters.graph import Node
     from pose_onnx.exporters.tflite._builder import Builder
-    from pose_onnx.exporters.tflite._graph import Node
 
 # ONNX (out, in per group, height, width) -> TFLite (out, height, width, in per group).
 _OHWI: Final = (0, 2, 3, 1)
@@ -62,7 +62,7 @@ def lower_conv(node: Node, build: Builder) -> None:
     image, extent = build.image(node)
     windows = read_windows(node, spatial(extent), filters.kernel.shape[2:], spatial(build.extent(node)))
     name = node.outputs[0]
-    if build.graph.depths[name] <= _EXACT_DEPTH and filters.bias.any():
+    if build.depths[name] <= _EXACT_DEPTH and filters.bias.any():
         tensor = _write_bias_last(build, image, filters, windows, name)
     else:
         tensor = _write_conv(build, image, filters, windows, name)

@@ -13,8 +13,8 @@ from pose_onnx.exporters.tflite._view import Extent, View
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from pose_onnx.exporters.graph import Node
     from pose_onnx.exporters.tflite._builder import Builder
-    from pose_onnx.exporters.tflite._graph import Node
 
 _MATRIX_RANK: Final = 2
 # TFLite's BATCH_MATMUL takes up to this many axes.

@@ -24,8 +24,8 @@ from pose_onnx.exporters.tflite._windows import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from pose_onnx.exporters.graph import Node
     from pose_onnx.exporters.tflite._builder import Builder
-    from pose_onnx.exporters.tflite._graph import Node
     from pose_onnx.exporters.tflite._operators import Operator
 
 _HEIGHT_WIDTH: Final = (1, 2)

@@ -12,8 +12,8 @@ from pose_onnx.exporters.tflite._view import Extent
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pose_onnx.exporters.graph import Node
     from pose_onnx.exporters.tflite._builder import Builder
-    from pose_onnx.exporters.tflite._graph import Node
     from pose_onnx.exporters.tflite._operators import Operator
 
 

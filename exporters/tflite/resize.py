@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pose_onnx.exporters.graph import Node
     from pose_onnx.exporters.tflite._builder import Builder
-    from pose_onnx.exporters.tflite._graph import Node
     from pose_onnx.exporters.tflite._operators import Operator
 
     Coordinates = NDArray[np.floating[Any]]
@@ -101,7 +101,7 @@ def _scales(node: Node, build: Builder) -> list[float]:
     """The factors of height and width: as given, or as the sizes make them."""
     if node.input(2) and (scales := build.constant(node, 2)).size:
         return [float(scale) for scale in scales[-2:]]
-    pairs = zip(spatial(build.extent(node)), spatial(build.graph.extents[node.inputs[0]]), strict=True)
+    pairs = zip(spatial(build.extent(node)), spatial(build.extents[node.inputs[0]]), strict=True)
     return [count / size for count, size in pairs]
 
 

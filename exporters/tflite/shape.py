@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 from ai_edge_litert import schema_py_generated as schema
 
+from pose_onnx.exporters.graph import Node, permutation
 from pose_onnx.exporters.tflite import _operators as op
 from pose_onnx.exporters.tflite._errors import UnsupportedOperatorError
 from pose_onnx.exporters.tflite._view import NHWC, Extent, View, order_of
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pose_onnx.exporters.tflite._builder import Builder
-    from pose_onnx.exporters.tflite._graph import Node
 
 # XNNPACK takes up to this many inputs of one CONCATENATION.
 _CONCAT_INPUTS: Final = 4
@@ -27,7 +27,7 @@ _CONCAT_INPUTS: Final = 4
 
 def lower_identity(node: Node, build: Builder) -> None:
     """Identity, Dropout, Cast to float32: the same numbers under another name."""
-    if node.op_type == "Cast" and node.attributes["to"] != onnx.TensorProto.FLOAT:
+    if node.op == "Cast" and node.attributes["to"] != onnx.TensorProto.FLOAT:
         raise UnsupportedOperatorError(
             node, "it casts to another type than float32, in which the file computes"
         )
@@ -48,8 +48,7 @@ def lower_reshape(node: Node, build: Builder) -> None:
 def lower_transpose(node: Node, build: Builder) -> None:
     """Transpose: another view of the same numbers."""
     view = build.view(node.inputs[0])
-    permutation = node.attributes.get("perm", range(view.extent.rank)[::-1])
-    build.alias(view.transposed(node.outputs[0], permutation))
+    build.alias(view.transposed(node.outputs[0], permutation(node, view.extent.rank)))
 
 
 def lower_expand(node: Node, build: Builder) -> None:
@@ -95,8 +94,8 @@ def lower_split(node: Node, build: Builder) -> None:
     axis = node.attributes.get("axis", 0) % view.extent.rank
     start = 0
     for name in node.outputs:
-        count = build.graph.extents[name].sizes[axis]
-        if build.graph.uses(name):
+        count = build.extents[name].sizes[axis]
+        if build.uses[name]:
             _slice(node, build, view, name, {axis: (start, start + count, 1)})
         start += count
 
@@ -214,12 +213,12 @@ def lower_depth_to_space(node: Node, build: Builder) -> None:
     if view.extent.rank != len(NHWC):
         raise UnsupportedOperatorError(node, f"its input has {view.extent.rank} axes, only images have (4)")
     batch, channels, height, width = view.extent.sizes
-    if node.op_type == "SpaceToDepth":
-        split, permutation = (batch, channels, height // size, size, width // size, size), (0, 3, 5, 1, 2, 4)
+    if node.op == "SpaceToDepth":
+        split, order = (batch, channels, height // size, size, width // size, size), (0, 3, 5, 1, 2, 4)
     elif node.attributes.get("mode", "DCR") == "DCR":
-        split, permutation = (batch, size, size, channels // size**2, height, width), (0, 3, 4, 1, 5, 2)
+        split, order = (batch, size, size, channels // size**2, height, width), (0, 3, 4, 1, 5, 2)
     else:
-        split, permutation = (batch, channels // size**2, size, size, height, width), (0, 1, 4, 2, 5, 3)
+        split, order = (batch, channels // size**2, size, size, height, width), (0, 1, 4, 2, 5, 3)
     blocks = build.reshaped(view, f"{node.outputs[0]}/blocks", Extent(split, view.extent.free))
-    moved = blocks.transposed(blocks.name, permutation)
+    moved = blocks.transposed(blocks.name, order)
     build.alias(build.reshaped(moved, node.outputs[0], target))

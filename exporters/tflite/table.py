@@ -10,8 +10,8 @@ from pose_onnx.exporters.tflite import activation, conv, elementwise, matmul, po
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from pose_onnx.exporters.graph import Node
     from pose_onnx.exporters.tflite._builder import Builder
-    from pose_onnx.exporters.tflite._graph import Node
 
     Lowering: TypeAlias = Callable[[Node, Builder], None]
 

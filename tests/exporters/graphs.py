@@ -12,11 +12,10 @@ from onnx import TensorProto
 
 from pose_onnx.exporters.graph import Graph, Node, TensorInfo
 
-# Bytes, as in a graph that was read from a file.
 NEAREST: dict[str, Any] = {
-    "mode": b"nearest",
-    "coordinate_transformation_mode": b"asymmetric",
-    "nearest_mode": b"floor",
+    "mode": "nearest",
+    "coordinate_transformation_mode": "asymmetric",
+    "nearest_mode": "floor",
 }
 
 

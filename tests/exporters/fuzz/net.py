@@ -15,6 +15,8 @@ IR_VERSION: Final = 8
 IMAGE: Final = "image"
 CHANNELS: Final = (1, 2, 3, 4, 6, 8, 12, 16, 20, 32, 40)
 SIDES: Final = (4, 5, 6, 7, 8, 8, 12)
+MAX_SIDE: Final = 24
+MAX_NUMBERS: Final = 1 << 13  # in one image
 STEPS: Final = 64.0
 """Weights are multiples of its inverse, so that float16 holds them exactly."""
 

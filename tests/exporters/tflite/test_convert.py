@@ -199,6 +199,14 @@ def test_versions_are_the_lowest(
     ]
 
 
+def test_an_input_that_nobody_reads_stays(
+    model_of: Callable[..., onnx.ModelProto], tflite_result: Callable[..., Any]
+) -> None:
+    model = model_of([helper.make_node("Relu", ["x"], ["y"])], {"unread": (2,), "x": (3,)}, ["y"], {}, 17)
+    feeds = {"unread": np.zeros((2, 2), np.float32), "x": np.ones((2, 3), np.float32)}
+    np.testing.assert_array_equal(tflite_result(convert(model), feeds)["y"], feeds["x"])
+
+
 def test_unknown_operator(model_of: Callable[..., onnx.ModelProto]) -> None:
     model = model_of([helper.make_node("Det", ["x"], ["y"], "culprit")], {"x": (3, 3)}, ["y"], {}, 17)
     with pytest.raises(
