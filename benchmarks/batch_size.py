@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python benchmarks/batch_size.py [--batches 1 2 4 8] [MODEL ...]
 
-One thread, in turns after a warm-up, medians. MODEL is a name or a path; of a path the suffix is exchanged
+One thread, interleaved after a warm-up, medians. MODEL is a name or a path; of a path the suffix is exchanged
 for the backend's. The first of `--batches` is 1.00.
 """
 

@@ -36,7 +36,7 @@ def make_heatmaps(people: int) -> np.ndarray:
 
 
 def measure(functions: list[Callable[[], object]]) -> list[float]:
-    """Return the median milliseconds of each, taken in turns."""
+    """Return the median milliseconds of each, interleaved."""
     times: list[list[float]] = [[] for _ in functions]
     for repeat in range(REPEATS + 2):
         for function, own in zip(functions, times, strict=True):

@@ -43,7 +43,7 @@ def wrap(network: Path) -> Any:
 
 
 def measure(functions: list[Callable[[], object]]) -> list[float]:
-    """Return the median milliseconds of each, taken in turns."""
+    """Return the median milliseconds of each, interleaved."""
     times: list[list[float]] = [[] for _ in functions]
     for repeat in range(REPEATS + 2):
         for function, own in zip(functions, times, strict=True):

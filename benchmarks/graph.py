@@ -3,10 +3,10 @@
     python benchmarks/graph.py [CHECKPOINT ...] [--threads 1] [--batches 1 4] [--repeats 200]
         [--avx512] [--json FILE]
 
-The built-in models by default. Both graphs run in turns, after a warm-up; times are medians (of the thread's
-CPU time, with one thread), the ratio is the median of the ratios of neighbouring runs. Differences are the
-largest of any output, for seeded random input
-and for the demo photo; `allowed` is what the exporter holds itself to (see `exporters/verify.py`).
+The built-in models by default. The runs of both graphs are interleaved, after a warm-up; times are medians
+(of the thread's CPU time, with one thread), the ratio is the median of the ratios of neighbouring runs.
+Differences are the largest of any output, for seeded random input and for the demo photo; `allowed` is what
+the exporter holds itself to (see `exporters/verify.py`).
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def ours(plain: Path, card: ModelCard, passes: Sequence[Pass]) -> bytes:
 
 
 def measure(plain: Any, fast: Any, images: F32, threads: int, repeats: int) -> tuple[float, float, float]:
-    """Median ms of both, in turns, and the median of the ratios of neighbours."""
+    """Median ms of both, interleaved, and the median of the ratios of neighbours."""
     # One thread's own time does not count what other programs take from it.
     clock = time.thread_time if threads == 1 else time.perf_counter
     times: list[tuple[float, float]] = []

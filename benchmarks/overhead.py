@@ -3,8 +3,9 @@
     OMP_NUM_THREADS=1 python benchmarks/overhead.py [--people 1 4 16] [--detector MODEL] [--pose MODEL]
 
 One thread. MODEL is a name or a path; of a path the suffix is exchanged for the backend's. The picture is a
-photo repeated until it holds so many people. All in turns after a warm-up; what is printed are medians of the
-process's CPU time, which other programs disturb less than they do the clock, and of the ratios of neighbours.
+photo repeated until it holds so many people. All runs are interleaved, after a warm-up; what is printed are
+medians of the process's CPU time, which other programs disturb less than they do the clock, and of the
+ratios of neighbours.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def networks(estimator: PoseEstimator, people: int) -> Callable[[], None]:
 def measure(
     functions: Sequence[Callable[[], object]], repeats: int, clock: Callable[[], float]
 ) -> list[list[float]]:
-    """Return the milliseconds of each round, for each function; they run in turns."""
+    """Return the milliseconds of each round, for each function; their runs are interleaved."""
     times: list[list[float]] = [[] for _ in functions]
     for repeat in range(WARM_UP + repeats):
         for function, own in zip(functions, times, strict=True):

@@ -3,9 +3,9 @@
     python benchmarks/pipeline.py [--detector CHECKPOINT] [--pose CHECKPOINT] [--image PHOTO]
                                   [--people 1 4 16] [--threads 1] [--repeats 50] [--json FILE]
 
-The built-in models by default. All run in turns on ONNX Runtime with as many threads, after a warm-up; times
-are medians, ratios are medians of the ratios within a round. CPU time, of all threads, is steadier than wall
-time on a busy machine, and as good for one thread.
+The built-in models by default. All runs are interleaved, on ONNX Runtime with as many threads, after a
+warm-up; times are medians, ratios are medians of the ratios within a round. CPU time, of all threads, is
+steadier than wall time on a busy machine, and as good for one thread.
 
 The picture is a photo repeated until it holds so many people; both sides detect them, with one threshold.
 Images are in memory: both sides would decode files with the same function. Before any time is taken the
@@ -93,7 +93,7 @@ def plain_networks(loop: ReferencePipeline, people: int) -> Contender:
 
 
 def measure(contenders: Mapping[str, Contender], repeats: int) -> dict[str, list[tuple[float, float]]]:
-    """Return wall and CPU milliseconds of each contender in each round, taken in turns."""
+    """Return wall and CPU milliseconds of each contender in each round, interleaved."""
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in contenders}
     for number in range(WARM_UP + repeats):
         for name, run in contenders.items():

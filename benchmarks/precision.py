@@ -3,7 +3,7 @@
     python benchmarks/precision.py FOLDER
 
 FOLDER holds what `pose-onnx export --precision fp32,fp16,int8-dynamic,int8 --annotations ...` wrote. Average
-precision is taken from the receipts. Times are CPU time of single images on one thread, each file in turns
+precision is taken from the receipts. Times are CPU time of single images on one thread, files interleaved
 with the float32 one of its format; printed are medians of the ratios of neighbours.
 """
 

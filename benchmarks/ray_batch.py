@@ -4,7 +4,7 @@
                                    [--detector NAME|FILE] [--pose NAME|FILE]
 
 The built-in models by default, on copies of a photo of this package; on a machine with as many free cores as
-workers. Ray is started once. The jobs run in turns, each into an empty folder; the first of each is the
+workers. Ray is started once. The jobs are interleaved, each into an empty folder; the first of each is the
 warm-up. "job" is the whole call of `run_batch`: listing, loading the models here and in every worker, and
 writing. "working" begins when every worker has written something, so it is what a long job does.
 """
@@ -65,7 +65,7 @@ def main() -> None:
             found = {count: rates(Path(folder), args.photos, count, models) for count in args.workers}
             if turn:
                 results.append(found)
-    print(f"{cores()} cores, 1 thread a worker, {args.photos} photos, {args.rounds} rounds in turns")
+    print(f"{cores()} cores, 1 thread a worker, {args.photos} photos, {args.rounds} interleaved rounds")
     base = args.workers[0]
     for kind in ("job", "working"):
         for count in args.workers:

@@ -2,9 +2,9 @@
 
     OMP_NUM_THREADS=1 python benchmarks/threads.py [--threads 2] [--people 8] [--detector MODEL] [--pose M]
 
-`--threads` is compared with 1, in turns after a warm-up, by the clock: median milliseconds of a call, and of
-an image of the `map`, and the medians of the ratios of neighbours. The machine must have nothing else to do.
-MODEL is a name or a path; of a path the suffix is exchanged for the backend's.
+`--threads` is compared with 1, interleaved after a warm-up, by the clock: median milliseconds of a call,
+and of an image of the `map`, and the medians of the ratios of neighbours. The machine must have nothing
+else to do. MODEL is a name or a path; of a path the suffix is exchanged for the backend's.
 """
 
 from __future__ import annotations

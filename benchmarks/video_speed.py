@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python -m benchmarks.video_speed [--detector M --pose M] [--coco DIR] [--rounds 5]
 
-Processor time of this process, one thread, in turns with detecting in every frame; frames are made first.
+Processor time of this process, one thread, interleaved with detecting in every frame; frames are made first.
 Two people walk towards each other and do not touch.
 """
 

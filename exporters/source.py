@@ -77,10 +77,10 @@ def read_source(path: Path, sha256: str | None = None) -> Source:
 
 def _demand_digest(path: Path, sha256: str) -> None:
     if not re.fullmatch("[0-9A-Fa-f]{64}", sha256):
-        raise InputError(f"{sha256!r} is no SHA-256; give its 64 hexadecimal digits")
+        raise InputError(f"{sha256!r} is not a SHA-256; give its 64 hexadecimal digits")
     if not path.is_file():
         raise InputError(
-            f"a SHA-256 was given, and {str(path)!r} is no file; give a checkpoint, or no SHA-256"
+            f"a SHA-256 was given, and {str(path)!r} is not a file; give a checkpoint, or no SHA-256"
         )
     if (found := sha256_of(path)) != sha256.lower():
         raise ModelFileError(

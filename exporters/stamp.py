@@ -29,7 +29,7 @@ def stamp(graph: Graph, card: ModelCard) -> onnx.ModelProto:
         onnx.checker.check_model(model, full_check=True)
     except onnx.checker.ValidationError as error:
         raise ExportError(
-            f"the graph of {card.name!r} is no valid ONNX ({error}); please report it"
+            f"the graph of {card.name!r} is not valid ONNX ({error}); please report it"
         ) from error
     return model
 

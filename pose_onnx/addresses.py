@@ -15,7 +15,7 @@ _FIELD: Final = re.compile(r"([?&;])([^=&;#]*)=([^&;#]*)")
 def redacted(address: str) -> str:
     """Return an address with `***` in place of user and password, and of the query's secrets.
 
-    What is no address, such as a path, is returned as it is.
+    What is not an address, such as a path, is returned as it is.
     """
     if not re.match(r"[a-z][a-z0-9+.-]*://", address, re.IGNORECASE):
         return address

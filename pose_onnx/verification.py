@@ -35,7 +35,7 @@ MIN_SCORE: Final = 0.2
 END_TO_END: Final = "end to end"
 """The last stage: each file on its own, from the picture to the result."""
 SCORES: Final = "scores"
-"""The quantity of the last stages that is no place in the picture."""
+"""The quantity of the last stages that is not a place in the picture."""
 
 _NOISE_BATCH: Final = 2
 _SEED: Final = 0

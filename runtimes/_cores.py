@@ -77,7 +77,7 @@ def _words(file: Path) -> list[str]:
 
 
 def _share(limit: str = _NO_LIMIT, period: str = _NO_LIMIT) -> float:
-    """Return limit / period; infinity where either is no positive number (-1 is version 1's "no limit")."""
+    """Return limit / period; infinity where either is not above 0 (-1 is version 1's "no limit")."""
     try:
         microseconds, of = int(limit), int(period)
     except ValueError:

@@ -60,7 +60,7 @@ def read_pir_border(content: bytes) -> Border:
     """Return what a `.json` program takes and gives.
 
     Raises:
-        ValueError: It is no intact program.
+        ValueError: It is not an intact program.
     """
     try:
         operators = json.loads(content)["program"]["regions"][0]["blocks"][0]["ops"]

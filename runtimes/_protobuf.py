@@ -29,7 +29,7 @@ class Protobuf:
         """Number, wire type and value of each field; the value of bytes is where they start and end.
 
         Raises:
-            ValueError: They are no protobuf, or too many; so do all methods.
+            ValueError: They are not protobuf, or too many; so do all methods.
         """
         position, end = span
         while position < end:
@@ -47,7 +47,7 @@ class Protobuf:
             elif kind in _FIXED:
                 value, position = None, position + _FIXED[kind]
             else:
-                raise ValueError(f"byte {position} is no protobuf field")
+                raise ValueError(f"byte {position} is not a protobuf field")
             if position > end:
                 raise ValueError("it ends in the middle of a field")
             yield tag >> 3, kind, value

@@ -100,7 +100,7 @@ def backend_for(path: str | os.PathLike[str]) -> str:
             return name
     suffixes = dict.fromkeys(backend.suffix for backend in BACKENDS.values() if backend.suffix != FOLDER)
     raise ModelFileError(
-        f"{str(path)!r} is no model file by its name; give one that ends in {' or '.join(suffixes)}, "
+        f"{str(path)!r} is not a model file by its name; give one that ends in {' or '.join(suffixes)}, "
         "or a Paddle inference folder"
     )
 

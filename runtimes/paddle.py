@@ -144,7 +144,7 @@ def _read_border(program: Path) -> Border:
     try:
         block = schema.ProgramDesc.FromString(content).blocks[0]
     except (DecodeError, IndexError) as error:
-        raise ValueError(f"it is no program: {error}") from error
+        raise ValueError(f"it is not a program: {error}") from error
     tensors = {variable.name: variable.type.dense_tensor.tensor for variable in block.vars}
     fed = [op.outputs[0].arguments[0] for op in block.ops if op.type == "feed"]
     fetched = [op.inputs[0].arguments[0] for op in block.ops if op.type == "fetch"]
@@ -170,7 +170,7 @@ def _check_whole(content: bytes) -> None:
             numbers = math.prod(description.dims) * _ITEM_SIZES[description.data_type]
             position = start + size + numbers
             if levels or size <= 0 or numbers < 0:
-                raise ValueError("its weights are no tensors")
+                raise ValueError("its weights are not tensors")
     except (struct.error, KeyError, DecodeError) as error:
         raise ValueError("its weights end too early, or are none") from error
     if position != len(content):

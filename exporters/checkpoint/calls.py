@@ -34,7 +34,7 @@ def _dtype(arguments: Arguments, _: Budget) -> Dtype:
     code = arguments[0] if arguments else None
     if not isinstance(code, str) or code not in SIZES:
         kind = shown(code) if isinstance(code, str) else type(code).__name__
-        raise BrokenError(f"an array of type {kind!r}, which is no number")
+        raise BrokenError(f"an array of type {kind!r}, which is not a number")
     return Dtype(code)
 
 
@@ -97,7 +97,7 @@ def _table(arguments: Arguments, _: Budget) -> Table:
     if arguments:
         (pairs,) = _few(arguments, 1)
         if not isinstance(pairs, list) or not all(isinstance(p, list | tuple) and len(p) == 2 for p in pairs):  # noqa: PLR2004 (a pair)
-            raise BrokenError("a table that is no list of pairs")
+            raise BrokenError("a table that is not a list of pairs")
         table.pairs.extend((key, value) for key, value in pairs)
     return table
 

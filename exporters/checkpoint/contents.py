@@ -17,7 +17,7 @@ from pose_onnx.exporters.checkpoint.numbers import BrokenError
 MAX_LIST: Final = 16 << 20
 """Bytes of a zip file's list of members. With its optimizer's state the largest network has 9,000: 1 MB."""
 _CHUNK: Final = 1 << 20
-# What zipfile raises on bytes that are no proper archive, or that it cannot unpack.
+# What zipfile raises on bytes that are not proper archive, or that it cannot unpack.
 _BROKEN: Final = (
     zipfile.BadZipFile,
     zlib.error,
@@ -48,7 +48,7 @@ class Archive:
         """Read its list of members.
 
         Raises:
-            BrokenError: it is no zip file, or has a member twice.
+            BrokenError: it is not a zip file, or has a member twice.
             ModelFileError: it asks for too much memory.
         """
         with _one_error():

@@ -181,14 +181,14 @@ def _mark(machine: Machine) -> None:
 def _extend(machine: Machine, items: list[object]) -> None:
     target = machine.stack[-1] if machine.stack else None
     if not isinstance(target, list):
-        raise BrokenError("values put into what is no list")
+        raise BrokenError("values put into what is not a list")
     target.extend(items)
 
 
 def _set(machine: Machine, items: list[object]) -> None:
     target = machine.stack[-1] if machine.stack else None
     if not isinstance(target, Table) or len(items) % 2:
-        raise BrokenError("values put into what is no table")
+        raise BrokenError("values put into what is not a table")
     target.pairs.extend(zip(items[::2], items[1::2], strict=True))
 
 
@@ -199,7 +199,7 @@ def _set_one(machine: Machine) -> None:
 
 def _global(machine: Machine, module: object, name: object) -> None:
     if not isinstance(module, str) or not isinstance(name, str):
-        raise BrokenError("a function whose name is no text")
+        raise BrokenError("a function whose name is not a text")
     known = GLOBALS.get((module, name))
     if known is None:
         raise ForbiddenError(f"{shown(module)}.{shown(name)}")
@@ -214,7 +214,7 @@ def _stack_global(machine: Machine) -> None:
 def _reduce(machine: Machine) -> None:
     arguments, function = machine.pop(), machine.pop()
     if not isinstance(function, Call) or not isinstance(arguments, tuple):
-        raise BrokenError("a call of what is no function")
+        raise BrokenError("a call of what is not a function")
     machine.push(function.run(arguments, machine.budget))
 
 

@@ -79,11 +79,11 @@ def floats(
         float32 array of `shape`, in C order.
 
     Raises:
-        BrokenError: they are no sizes, or there are fewer bytes than they say.
+        BrokenError: they are not sizes, or there are fewer bytes than they say.
         ModelFileError: the budget is spent.
     """
     if code not in SIZES or order not in ORDERS:
-        raise BrokenError("an array of a type that is no number")
+        raise BrokenError("an array of a type that is not a number")
     sizes, steps, (first,) = checked_sizes(shape), checked_sizes(strides), checked_sizes((offset,))
     if len(steps) != len(sizes) or math.prod(max(size, 1) for size in sizes) > MEMORY:
         raise BrokenError(f"an array of shape {sizes} with strides {steps}")
@@ -106,14 +106,14 @@ def checked_sizes(given: object) -> tuple[int, ...]:
     """Return sizes or strides as they are.
 
     Raises:
-        BrokenError: they are no tuple of few and small whole numbers.
+        BrokenError: they are not a tuple of few and small whole numbers.
     """
     if (
         not isinstance(given, tuple)
         or len(given) > MAX_DIMENSIONS
         or not all(type(size) is int and 0 <= size <= MEMORY for size in given)
     ):
-        raise BrokenError("an array whose shape is no tuple of sizes")
+        raise BrokenError("an array whose shape is not a tuple of sizes")
     return given
 
 

@@ -45,10 +45,12 @@ def read_checkpoint(path: Path) -> Parameters:
     """
     subject = f"checkpoint {str(path)!r}"
     if path.suffix.lower() not in READERS:
-        raise ModelFileError(f"{str(path)!r} is no checkpoint; give a file that ends in one of {[*READERS]}")
+        raise ModelFileError(
+            f"{str(path)!r} is not a checkpoint; give a file that ends in one of {[*READERS]}"
+        )
     try:
         if not path.is_file():
-            raise ModelFileError(f"{subject} cannot be read (it does not exist, or is no file)")
+            raise ModelFileError(f"{subject} cannot be read (it does not exist, or is not a file)")
         size = path.stat().st_size
         if not size:
             raise ModelFileError(f"{subject} is empty; download it again")
@@ -113,7 +115,7 @@ def _readable(named: Mapping[str, object]) -> dict[str, Readable]:
     found = {name: value for name, value in named.items() if isinstance(value, Readable)}
     if strange := [shown(name) for name in named if name not in found]:
         raise UnfitError(
-            f"holds things that are no numeric arrays: {some(strange)};"
+            f"holds things that are not numeric arrays: {some(strange)};"
             " give the weights of one network, as paddle.save or torch.save write its state_dict()"
         )
     return found

@@ -61,11 +61,11 @@ class Table:
         """Return it as a dict.
 
         Raises:
-            BrokenError: a key is no text.
+            BrokenError: a key is not a text.
         """
         named = {key: value for key, value in self.pairs if isinstance(key, str)}
         if any(not isinstance(key, str) for key, _ in self.pairs):
-            raise BrokenError("a table whose keys are no names")
+            raise BrokenError("a table whose keys are not names")
         return named
 
 
@@ -97,7 +97,7 @@ class Dtype:
             BrokenError: it is the state of something else than plain numbers.
         """
         if not isinstance(state, tuple) or state[2:5] != (None, None, None) or not isinstance(state[1], str):
-            raise BrokenError("a dtype that is no plain number")
+            raise BrokenError("a dtype that is not a plain number")
         self.order = state[1]
 
 
@@ -190,7 +190,7 @@ def bytes_of(value: object) -> Bytes:
     if isinstance(value, str):
         return _latin1(value)
     if not isinstance(value, bytes | memoryview):
-        raise BrokenError("an array whose data are no bytes")
+        raise BrokenError("an array whose data are not bytes")
     return value
 
 

@@ -56,7 +56,7 @@ def evaluate(
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = 1
-    options.log_severity_level = 4  # fatal only: errors are raised, and unused initialisers are no news
+    options.log_severity_level = 4  # fatal only: errors are raised, and unused initialisers are not news
     try:
         session = onnxruntime.InferenceSession(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]

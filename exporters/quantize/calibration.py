@@ -37,7 +37,9 @@ def calibration_samples(folder: Path, card: ModelCard) -> F32:
         InputError: no such folder, or too few photos or people in it.
     """
     if not folder.is_dir():
-        raise InputError(f"{str(folder)!r} is no folder; give --calibration a folder of photos with people")
+        raise InputError(
+            f"{str(folder)!r} is not a folder; give --calibration a folder of photos with people"
+        )
     photos = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
     kind = export_of(card)
     samples = list(islice(kind.samples(photos, card), SAMPLES))

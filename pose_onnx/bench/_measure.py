@@ -1,4 +1,4 @@
-"""Estimators on the same pictures, in turns."""
+"""Estimators on the same pictures, interleaved."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Run:
 
 
 def measure(estimators: Sequence[PoseEstimator], pictures: Sequence[Path], repeat: int) -> list[Run]:
-    """Run each estimator on all pictures, in turns, again and again.
+    """Run each estimator on all pictures, interleaved, again and again.
 
     Args:
         estimators: What to compare.

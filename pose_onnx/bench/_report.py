@@ -10,7 +10,7 @@ from typing import Any, Final
 from pose_onnx.bench._measure import Run
 
 SCHEMA: Final = "pose_onnx.bench/1"
-"""Raised when a field changes its meaning or goes; new fields may come without."""
+"""Bumped when a field is removed or redefined; new fields may come without."""
 _MS: Final = 1e3
 
 

@@ -26,7 +26,7 @@ def read_card(path: str | os.PathLike[str]) -> ModelCard:
         suffix = file.suffix.lower()
         if suffix not in SUFFIXES:
             raise ModelFileError(
-                f"{str(file)!r} is no model file; its name must end in one of {sorted(SUFFIXES)}"
+                f"{str(file)!r} is not a model file; its name must end in one of {sorted(SUFFIXES)}"
             )
         text = admit(file, suffix).metadata.get(CARD_KEY)
         if text is not None:

@@ -1,4 +1,4 @@
-"""Cards of earlier versions, brought to today's form. Exported files hold them, so they are read for ever.
+"""Cards of earlier versions, brought to today's form. Exported files hold them, so they are read forever.
 
 Version 1 (pose-onnx 0.1) had no `version`, the input's fields beside the name, and `task`, `heatmap` and
 `box` in place of `output`.

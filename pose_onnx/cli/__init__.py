@@ -22,11 +22,11 @@ from pose_onnx.cli._interrupt import Terminated, terminated_as_by_ctrl_c
 # Each is the module of that name here, with `add_arguments(parser)` and `run(args) -> int`.
 VERBS: Final = MappingProxyType(
     {
-        "demo": "find the people in two photos that come along",
+        "demo": "find the people in two bundled photos",
         "run": "find people and their keypoints in pictures",
         "video": "follow people through a video, a camera or a stream",
         "batch": "find people in many pictures and videos, on many workers",
-        "bench": "measure where the time of a picture goes, engines in turns",
+        "bench": "measure where the time of a picture goes, engines interleaved",
         "models": "list the known models and which are on this machine",
         "info": "show what a model file is",
         "verify": "compare files of one model with each other, stage by stage",

@@ -25,7 +25,7 @@ def _head(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "preset", settings["preset"]
     for picture in settings["pictures"]:
         yield "picture", f"{picture['path']}, {picture['width']} x {picture['height']}"
-    yield "rounds", f"{settings['repeat']} after {settings['warm_up']} to warm up, engines in turns"
+    yield "rounds", f"{settings['repeat']} after {settings['warm_up']} to warm up, engines interleaved"
 
 
 def _rows(columns: Sequence[Column]) -> Iterator[tuple[str, ...]]:

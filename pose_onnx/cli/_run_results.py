@@ -129,7 +129,7 @@ class RunResults:
     def _save(self) -> None:
         make_folder(self.document.parent)
         text = results_json(self.settings, self.images, self.failures)
-        # A file name that is no UTF-8 holds lone surrogates, which JSON writes as a backslash and their code.
+        # A file name that is not UTF-8 holds lone surrogates; JSON writes a backslash and their code.
         atomic_write_bytes(self.document, text.encode(errors="backslashreplace"))
         if self.table:
             make_folder(self.table.parent)

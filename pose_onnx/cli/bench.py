@@ -1,4 +1,4 @@
-"""Measure where the time of a picture goes: each stage, engines and thread counts in turns.
+"""Measure where the time of a picture goes: each stage, engines and thread counts interleaved.
 
 Times are medians over the rounds, with quartiles, in milliseconds a picture. The pictures are read anew in
 each round. Run it on an idle machine: the table says how busy it was.
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="PHOTO",
-        help="what to look at (default: the photo of an astronaut that comes along)",
+        help="what to look at (default: the bundled photo of an astronaut)",
     )
     add(
         "--people",

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     rest = [] if args.out else ["--overwrite"]  # in its own folder there is nobody else's
     if args.official:
         return _compare(out / "official", rest)
-    backends = filter(model_suffix, installed_backends())  # no Paddle folder comes along
+    backends = filter(model_suffix, installed_backends())  # no Paddle folder is bundled
     return max(_run(out / backend, "--backend", backend, *rest) for backend in backends)
 
 

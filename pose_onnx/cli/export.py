@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--via",
         choices=WAYS,
-        help="how a checkpoint becomes ONNX: by a template that comes along, or through Paddle (default: a"
+        help="how a checkpoint becomes ONNX: by a bundled template, or through Paddle (default: a"
         " template where there is one)",
     )
     add("--sha256", metavar="HEX", help="refuse a checkpoint with another digest")

@@ -16,7 +16,7 @@ _GROUPS_A_WORKER: Final = 2
 
 PATIENCE_S: Final = 5.0
 """How long the end waits for the iterable to give an item that it is busy with. Longer than any picture
-takes; a camera that has died must not hold up the end for ever."""
+takes; a camera that has died must not hold up the end forever."""
 
 
 class Stream(Generic[Item, Result]):

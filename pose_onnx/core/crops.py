@@ -38,7 +38,7 @@ class Crops:
 
     @staticmethod
     def join(parts: Sequence[Crops]) -> Crops:
-        """Put the crops of one or more images behind each other."""
+        """Put the crops of one or more images one after the other."""
         if len(parts) == 1:
             return parts[0]
         return Crops(

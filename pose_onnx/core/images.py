@@ -76,7 +76,7 @@ def decode_image(data: bytes, name: str = "the picture") -> Image:
 
 
 def _array_problem(array: object) -> str:
-    """Say in one sentence why this is no BGR or RGB image, or nothing."""
+    """Say in one sentence why this is not a BGR or RGB image, or nothing."""
     if not isinstance(array, np.ndarray):
         return (
             f"the image is a {type(array).__name__}; give a path or an (H, W, 3) uint8 array, "

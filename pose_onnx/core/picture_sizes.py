@@ -38,7 +38,7 @@ class _Format:
 
 
 def check_size(data: bytes, name: str) -> None:
-    """Refuse the content of a picture file that would take more memory than the budget, or is no picture.
+    """Refuse the content of a picture file that would take more memory than the budget, or is not a picture.
 
     Args:
         data: The file's content.

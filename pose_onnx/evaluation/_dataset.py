@@ -46,12 +46,12 @@ class Dataset:
                 f"evaluation needs pycocotools ({error}); run: pip install 'pose-onnx[eval]'"
             ) from error
         if not images.is_dir():
-            raise InputError(f"{str(images)!r} is no folder; give the one with the annotated pictures")
+            raise InputError(f"{str(images)!r} is not a folder; give the one with the annotated pictures")
         data = read_json(annotations)
         if not _is_coco(data):
             raise InputError(
-                f"{str(annotations)!r} is no COCO annotation file: it lacks a list of images, annotations or"
-                " categories"
+                f"{str(annotations)!r} is not a COCO annotation file: it lacks a list of images, annotations"
+                " or categories"
             )
         self.images = images
         self.left_out: list[str] = []

@@ -60,7 +60,7 @@ def write_csv_rows(
         OutputError: The file cannot be written.
     """
     joints = [f"{name}_{field}" for name in keypoint_names for field in ("x", "y", "score")]
-    escaped = "backslashreplace"  # a file name that is no UTF-8 holds lone surrogates
+    escaped = "backslashreplace"  # a file name that is not UTF-8 holds lone surrogates
     with atomic_path(path) as part, part.open("x", encoding="utf-8", errors=escaped, newline="") as file:
         writer = csv.writer(file)
         writer.writerow([*place_columns, "id", *_BOX_COLUMNS, *joints])

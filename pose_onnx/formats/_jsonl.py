@@ -89,7 +89,7 @@ class FrameWriter(Closing):
             raise OutputError(cannot_write(self._path, error)) from error
 
     def _line(self, value: dict[str, Any]) -> None:
-        # A file name that is no UTF-8 holds lone surrogates, which JSON writes as a backslash and their code.
+        # A file name that is not UTF-8 holds lone surrogates; JSON writes a backslash and their code.
         text = json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n"
         try:
             self._stream.write(text.encode(errors="backslashreplace"))
@@ -134,7 +134,7 @@ def read_end(path: str | os.PathLike[str]) -> FramesEnd | None:
     try:
         return FramesEnd(**{field.name: int(last["end"][field.name]) for field in fields(FramesEnd)})
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"the last line of {str(path)!r} is no end ({error!r}); remove it") from error
+        raise InputError(f"the last line of {str(path)!r} is not an end ({error!r}); remove it") from error
 
 
 def _is_end(value: Any) -> bool:
@@ -153,7 +153,7 @@ def _frames(path: Path) -> Iterator[tuple[int, FrameRecord]]:
             frame = FrameRecord(value["index"], value["time"], size, poses, value["detected"])
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
-                f"{str(path)!r}, line {number}, is no frame ({error!r}); remove that line"
+                f"{str(path)!r}, line {number}, is not a frame ({error!r}); remove that line"
             ) from error
         yield end, frame
 
@@ -171,7 +171,7 @@ def _values(path: Path) -> Iterator[tuple[int, Any]]:
     except OSError as error:
         raise InputError(f"{str(path)!r} cannot be read ({error.strerror}); give a readable file") from error
     except ValueError as error:  # of json, of the decoding
-        raise InputError(f"{str(path)!r}, line {number}, is no JSON ({error}); remove that line") from error
+        raise InputError(f"{str(path)!r}, line {number}, is not JSON ({error}); remove that line") from error
 
 
 def _kept(path: Path, header: FramesHeader, first: int) -> int:

@@ -14,7 +14,7 @@ from pose_onnx.formats._people import people_from_json, people_to_json
 from pose_onnx.poses import Poses
 
 SCHEMA: Final = "pose_onnx.results/1"
-"""Raised when a field changes its meaning or goes; new fields may come without."""
+"""Bumped when a field is removed or redefined; new fields may come without."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,7 +80,8 @@ def read_results(path: str | os.PathLike[str]) -> tuple[dict[str, Any], list[Ima
         return dict(document["settings"]), [_image_result(image) for image in document["images"]]
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise InputError(
-            f"{str(Path(path))!r} is no whole document of {SCHEMA} ({error!r}); give another, or begin anew"
+            f"{str(Path(path))!r} is not a whole document of {SCHEMA} ({error!r}); give another, or start"
+            " over"
         ) from error
 
 

@@ -30,7 +30,7 @@ class PoseBatch:
 
     Args:
         threads: Threads inside one model run; give the actor as many CPUs (`num_cpus`), and leave one to
-            Ray's reading and writing: where actors hold all of them, it waits for ever.
+            Ray's reading and writing: where actors hold all of them, it waits forever.
         options: What `PoseEstimator` takes, by keyword.
 
     Attributes:

@@ -22,7 +22,7 @@ _PATIENCE_S: Final = 5.0
 # Read by Ray when it starts. What the caller has set stays.
 _ENVIRONMENT: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent anywhere
-    "RAY_BACKEND_LOG_LEVEL": "fatal",  # a worker that dies is no news: it is replaced, and counted
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # a worker that dies is not news: it is replaced, and counted
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # --providers decides who sees a GPU, not Ray
 }
 

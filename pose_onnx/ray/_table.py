@@ -66,7 +66,7 @@ class Row:
 
 def failed(path: str, error: Exception) -> Row:
     """Return the row of an item that could not be used, whatever was raised."""
-    # A file name that is no UTF-8 may be in the message; Arrow's strings are UTF-8.
+    # A file name that is not UTF-8 may be in the message; Arrow's strings are UTF-8.
     text = str(failure_of(path, error)).encode(errors="backslashreplace").decode()
     return Row(path, error=text, error_kind=type(error).__name__)
 

@@ -121,7 +121,7 @@ class VideoSession:
         """Go on after the frame after which `state` was called, in a session of the same settings.
 
         Raises:
-            InputError: It is no state of such a session.
+            InputError: It is not a state of such a session.
         """
         try:
             self._index, self._time = int(state["index"]), float(state["time"])
@@ -130,4 +130,4 @@ class VideoSession:
             if self._smoothing is not None:
                 self._smoothing.restore(state["smoothing"])  # type: ignore[attr-defined]  # it had state()
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise InputError(f"this is no state of a video with these settings ({error!r})") from error
+            raise InputError(f"this is not a state of a video with these settings ({error!r})") from error

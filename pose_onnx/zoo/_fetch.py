@@ -75,7 +75,7 @@ def addresses(url: str) -> tuple[str, ...]:
     """Return where a file may be fetched from: the mirrors of the environment, then its own address.
 
     Raises:
-        InputError: One is no HTTP address.
+        InputError: One is not an HTTP address.
     """
     parts = urlsplit(url)
     path = parts.path + (f"?{parts.query}" if parts.query else "")
@@ -83,8 +83,8 @@ def addresses(url: str) -> tuple[str, ...]:
     for address in (*mirrors, url):
         if not _is_http(address):
             raise InputError(
-                f"{address!r} is no address to download from; {MIRROR_VARIABLE} and a card's download start "
-                "with https:// or http:// and a host"
+                f"{address!r} is not an address to download from; {MIRROR_VARIABLE} and a card's download"
+                " start with https:// or http:// and a host"
             )
     return tuple(dict.fromkeys([*mirrors, url]))
 
@@ -93,7 +93,7 @@ def _is_http(address: str) -> bool:
     try:
         parts = urlsplit(address)
         return parts.scheme in {"http", "https"} and bool(parts.hostname)
-    except ValueError:  # brackets that are no IPv6 address
+    except ValueError:  # brackets that are not IPv6 address
         return False
 
 

@@ -3,7 +3,7 @@
 urllib opens the connection: proxies of the environment and certificates come with it. Redirects are
 followed here: urllib, as requests does, would read the whole body of each into memory first, and would go on
 to FTP. The clock is here too: the timeouts of both begin anew with each byte, so that a reply that drips, or
-headers, "100 Continue" and trailers that never end, would last for ever.
+headers, "100 Continue" and trailers that never end, would last forever.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def _request(url: str, headers: Mapping[str, str], limits: Limits) -> http.clien
         request = urllib.request.Request(url, headers=dict(headers))  # noqa: S310 (HTTP, as checked)
         reply = opener.open(request, timeout=limits.next_timeout())
     if not isinstance(reply, http.client.HTTPResponse):  # None
-        raise FinalError("the proxy that the environment names is no HTTP proxy")
+        raise FinalError("the proxy that the environment names is not an HTTP proxy")
     return reply
 
 
@@ -147,7 +147,7 @@ def redirected(url: str, location: str) -> str:
     except ValueError:
         target, usable = location, False
     if not usable:
-        raise FinalError(f"it redirects to {plain(target)!r}, which is no HTTP address")
+        raise FinalError(f"it redirects to {plain(target)!r}, which is not an HTTP address")
     if urlsplit(url).scheme == "https" and parts.scheme != "https":
         raise FinalError(f"it redirects to {plain(target)!r}, which is not protected")
     return target

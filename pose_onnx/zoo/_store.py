@@ -78,7 +78,7 @@ class Store:
             known = False
         if not known:
             raise ModelFileError(
-                f"{str(path)!r} is no table of pinned models of version {_VERSION}; "
+                f"{str(path)!r} is not a table of pinned models of version {_VERSION}; "
                 "move it away, and pull or add the models again"
             )
         return models, trusted

@@ -53,12 +53,12 @@ def trust_in(card: ModelCard, store: Store, place: str, given: str) -> Trust:
         given: what the user says; empty if they do not.
 
     Raises:
-        InputError: What the user says is no SHA-256.
+        InputError: What the user says is not a SHA-256.
         ModelFileError: The files here were made of another download than the user means.
     """
     name, sha256 = card.name, given.lower()
     if given and not _SHA256.fullmatch(given):
-        raise InputError(f"{given!r} is no SHA-256; give its 64 hexadecimal digits")
+        raise InputError(f"{given!r} is not a SHA-256; give its 64 hexadecimal digits")
     there = "" if store.home == models_home() else f"POSE_ONNX_HOME={store.home} "
     pinned = store.pins().get(name, {}).get(place, "")
     if sha256 and pinned not in {"", sha256}:

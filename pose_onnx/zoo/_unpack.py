@@ -103,7 +103,7 @@ def unpack_here(archive: str, folder: str) -> None:
         target = _target(subject, member.name, Path(folder))
         source = member.open and member.open()
         if source is None:
-            raise ModelFileError(f"{subject} holds {member.name[:200]!r}, which is no file; not unpacked")
+            raise ModelFileError(f"{subject} holds {member.name[:200]!r}, which is not a file; not unpacked")
         with source:
             _copy(subject, source, target)
 

@@ -88,7 +88,11 @@ def test_info_of_what_has_no_card_or_is_no_model(
     assert cli("info", models.bare_pose, "--model", models.pose_card).code == 0
     (tmp_path / "text.onnx").write_text("not a model")
     (tmp_path / "text.txt").write_text("not a model")
-    for name, reason in (("text.onnx", "no .onnx model"), ("text.txt", "no model file"), ("a", "no model")):
+    for name, reason in (
+        ("text.onnx", "no .onnx model"),
+        ("text.txt", "not a model file"),
+        ("a", "not a model"),
+    ):
         done = cli("info", tmp_path / name)
         assert (done.code, done.out) == (2, "")
         assert reason in done.err

@@ -333,7 +333,7 @@ def test_resuming_with_another_model_is_refused(
     assert refused.code == 2
     assert "results of other settings (pose_sha256)" in refused.err
     (tmp_path / "out" / "poses.json").write_text('{"schema": 3}')
-    assert "no whole document" in cli(*words, "--pose", changed, "--resume").err
+    assert "not a whole document" in cli(*words, "--pose", changed, "--resume").err
 
 
 def test_without_out_each_run_has_a_folder_of_its_own(

@@ -25,7 +25,9 @@ class FunctionRuntime:
             with np.load(path) as weights:
                 self._weights, self._bias = weights["w"], weights["b"]
         except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
-            raise ModelFileError(f"{str(path)!r} is no archive of weights ({error}); give another") from error
+            raise ModelFileError(
+                f"{str(path)!r} is not an archive of weights ({error}); give another"
+            ) from error
         self._is_open = True
 
     @property

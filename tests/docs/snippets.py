@@ -114,7 +114,7 @@ def _run_all(document: Path, prepared: Path, session: Path) -> None:
 
 def _run_command(line: str) -> None:
     program, *words = shlex.split(line, comments=True)
-    assert program == "pose-onnx", f"{line!r} is no command of ours; say in NOT_HERE why it cannot run"
+    assert program == "pose-onnx", f"{line!r} is not a command of ours; say in NOT_HERE why it cannot run"
     code = main(words)
     assert code == 0, f"{line!r} ended with exit code {code}"
 

@@ -63,12 +63,12 @@ ATTACKS = {
         "type 'O8'",
     ),
     "a field far outside": (table(array(dtype(b"V8", FIELDS), ADDRESS)), "type 'V8'"),
-    "a number with a field far outside": (table(array(dtype(b"f8", FIELDS), ADDRESS)), "no plain number"),
+    "a number with a field far outside": (table(array(dtype(b"f8", FIELDS), ADDRESS)), "not a plain number"),
     "a number of another size": (
         table(array(dtype(b"f8", state(size=b"K\x01")), ADDRESS[:1])),
         "with 1 bytes",
     ),
-    "a dtype with a shape": (table(array(dtype(b"(9,9)f8", state()), ADDRESS)), "which is no number"),
+    "a dtype with a shape": (table(array(dtype(b"(9,9)f8", state()), ADDRESS)), "which is not a number"),
     "more numbers than bytes": (
         table(array(dtype(b"f4", state(b"<")), ADDRESS, b"J\0\0\0\x40\x85")),
         "bytes",
@@ -77,7 +77,7 @@ ATTACKS = {
     "a negative size": (table(array(dtype(b"f4", state(b"<")), ADDRESS, b"J\xff\xff\xff\xff\x85")), "shape"),
     "a state for a class": (b"\x80\x02cnumpy\nndarray\n}b.", "a state given to what has none"),
     "a state for a function": (b"\x80\x02c_codecs\nencode\n}b.", "a state given to what has none"),
-    "a call of a class": (b"\x80\x02cnumpy\nndarray\nJ\0\0\0\x40\x85R.", "a call of what is no function"),
+    "a call of a class": (b"\x80\x02cnumpy\nndarray\nJ\0\0\0\x40\x85R.", "a call of what is not a function"),
     "an array of zeros": (table(b"c__builtin__\nbytearray\nJ\0\0\0\x40\x85R"), "bytearray to be loaded"),
     "a memo of 4 GB": (b"\x80\x02}r\xff\xff\xff\x1f.", "cannot be remembered"),
     "a frame of 4 GB": (b"\x80\x04\x95\0\0\0\0\1\0\0\0\x8e\0\0\0\0\1\0\0\0.", "ends too early"),
@@ -85,7 +85,7 @@ ATTACKS = {
     "bytes of 2^63": (b"\x80\x04\x8e" + b"\xff" * 8 + b".", "ends too early"),
     "text of 2^63": (b"\x80\x04\x8d" + b"\xff" * 8 + b".", "ends too early"),
     "a number of 4 GB": (b"\x80\x02\x8b\xff\xff\xff\x7f.", "the opcode 0x8b"),
-    "a key that takes for ever to hash": (table(b"N", DOUBLED), "keys are no names"),
+    "a key that takes forever to hash": (table(b"N", DOUBLED), "keys are not names"),
     "a set": (b"\x80\x04\x8f.", "the opcode 0x8f"),
     "a line without an end": (b"\x80\x02c" + b"a" * LITTLE, "a name without an end"),
     "text that is none": (b"\x80\x02X\x02\0\0\0\xff\xff.", "text that is none"),
@@ -95,8 +95,8 @@ ATTACKS = {
     ),
     "tuples in tuples": (b"\x80\x02)" + b"\x85" * 300_000 + b".", "holds a tuple"),
     "lists in lists": (b"\x80\x02" + b"]" * 300_000 + b"a" * 299_999 + b".", "holds a list"),
-    "a list in itself": (b"\x80\x02}U\x01w]q\x00h\x00as.", "no numeric arrays: w"),
-    "a table in itself": (b"\x80\x02}q\x00U\x01wh\x00s.", "no numeric arrays: w"),
+    "a list in itself": (b"\x80\x02}U\x01w]q\x00h\x00as.", "not numeric arrays: w"),
+    "a table in itself": (b"\x80\x02}q\x00U\x01wh\x00s.", "not numeric arrays: w"),
     "opcodes without an end": (b"\x80\x02" + b"N" * (MAX_STEPS + 1), "more than 1,000,000 opcodes"),
     "control characters": (b"\x80\x02cos\n\x1b[2Jsystem\n.", r"asks for os\.\?\[2Jsystem to be"),
 }
@@ -174,17 +174,17 @@ def header(descr: str, shape: str, data: bytes = b"") -> bytes:
         ({"compress_type": 12}, None, "without a member"),
         ({"header_offset": 1 << 40}, None, "broken zip file"),
         ({"flag_bits": 1}, None, "broken zip file"),
-        ({}, header("'<f4'", "(3000000000,)"), "no tuple of sizes"),
+        ({}, header("'<f4'", "(3000000000,)"), "not a tuple of sizes"),
         ({}, header("'<f4'", "(300000000,)"), "with 0 bytes"),
         ({}, header("'<f4'", "(2,)", bytes(4)), "with 4 bytes"),
-        ({}, header("'|O'", "(1,)", bytes(8)), "no .npz of plain arrays"),
-        ({}, header("[('a', '<f4')]", "(1,)", bytes(4)), "no .npz of plain arrays"),
-        ({}, header("('<f4', (1000000, 1000000))", "(1,)", bytes(4)), "no .npz of plain arrays"),
-        ({}, header("(" * 5000, "(1,)"), "no .npz of plain arrays"),
-        ({}, header("'<f4'", f"({'9' * 900},)"), "no tuple of sizes"),
-        ({}, header("'<f4'", f"({'1, ' * 40})"), "no tuple of sizes"),
-        ({}, b"", "no .npz of plain arrays"),
-        ({}, b"\x93NUMPY", "no .npz of plain arrays"),
+        ({}, header("'|O'", "(1,)", bytes(8)), "not an .npz of plain arrays"),
+        ({}, header("[('a', '<f4')]", "(1,)", bytes(4)), "not an .npz of plain arrays"),
+        ({}, header("('<f4', (1000000, 1000000))", "(1,)", bytes(4)), "not an .npz of plain arrays"),
+        ({}, header("(" * 5000, "(1,)"), "not an .npz of plain arrays"),
+        ({}, header("'<f4'", f"({'9' * 900},)"), "not a tuple of sizes"),
+        ({}, header("'<f4'", f"({'1, ' * 40})"), "not a tuple of sizes"),
+        ({}, b"", "not an .npz of plain arrays"),
+        ({}, b"\x93NUMPY", "not an .npz of plain arrays"),
     ],
 )
 def test_a_hostile_npz_is_one_error(tmp_path: Path, changes: Any, content: bytes | None, says: str) -> None:
@@ -225,7 +225,7 @@ def test_a_bomb_is_one_error_in_the_child_too(tmp_path: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no FIFOs")
 def test_a_fifo_is_one_error(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.npz")
-    with pytest.raises(ModelFileError, match="is no file"):
+    with pytest.raises(ModelFileError, match="is not a file"):
         read_checkpoint(tmp_path / "a.npz")
 
 

@@ -174,5 +174,5 @@ def test_a_given_digest_is_demanded_before_a_checkpoint_is_read(tmp_path: Path) 
 def test_a_digest_that_is_none_or_of_a_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="64 hexadecimal digits"):
         read_source(tmp_path, "abc")
-    with pytest.raises(InputError, match="is no file"):
+    with pytest.raises(InputError, match="is not a file"):
         read_source(tmp_path, "0" * 64)

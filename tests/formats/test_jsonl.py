@@ -104,7 +104,7 @@ def test_how_a_video_ended(frames: Callable[..., list[FrameRecord]], tmp_path: P
     assert read_end(path) is None
     assert indices(path) == [0, 1, 2]
     path.write_bytes(path.read_bytes() + b'{"end": {}}\n')
-    with pytest.raises(InputError, match="is no end"):
+    with pytest.raises(InputError, match="is not an end"):
         read_end(path)
 
 
@@ -154,7 +154,7 @@ def test_results_of_other_runs_are_not_mixed(
         (b'{"schema": "pose_onnx.results/1"}\n', "does not begin with a line of schema"),
         (b'{"schema": "pose_onnx.frames/1"}\n', "does not begin with a line of schema"),
         (b"[]\n", "does not begin with a line of schema"),
-        (b"\xff\xd8\xff\n", "line 1, is no JSON"),
+        (b"\xff\xd8\xff\n", "line 1, is not JSON"),
     ],
 )
 def test_files_that_are_not_ours(tmp_path: Path, content: bytes | None, reason: str) -> None:

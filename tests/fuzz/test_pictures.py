@@ -59,7 +59,7 @@ def read(case: bytes) -> None:
 
 
 def mutants(seed: int) -> Iterator[bytes]:
-    """Give damaged pictures of every format in turns, for ever."""
+    """Give damaged pictures of every format interleaved, forever."""
     chance = random.Random(seed)  # noqa: S311 (the same cases every time)
     pixels = np.random.default_rng(seed).integers(0, 256, (40, 61, 3), np.uint8)
     originals = [encoded(suffix, pixels) for suffix in SUFFIXES if cv2.haveImageWriter(f"x{suffix}")]

@@ -71,7 +71,7 @@ UNFORESEEN = "'x.jpg' cannot be worked on ({}); please report it, with the file"
             OSError("a\udcff.jpg"),
             UNFORESEEN.format("OSError: a\\udcff.jpg"),
             "OSError",
-        ),  # a file name that is no UTF-8
+        ),  # a file name that is not UTF-8
     ],
 )
 def test_a_failure(error: Exception, text: str, kind: str) -> None:

@@ -48,7 +48,7 @@ def test_suffixes(tmp_path: Path) -> None:
     assert backend_for("a.TFLITE") == "tflite"
     assert backend_for(tmp_path) == "paddle"
     for name in ("a", "a.pt"):
-        with pytest.raises(ModelFileError, match=r"no model file.* \.onnx or \.tflite, or a Paddle"):
+        with pytest.raises(ModelFileError, match=r"not a model file.* \.onnx or \.tflite, or a Paddle"):
             backend_for(name)
 
 

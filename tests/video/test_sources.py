@@ -156,9 +156,9 @@ def test_what_is_no_source_is_said_in_one_sentence(tmp_path: Path) -> None:
         open_source(tmp_path)
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"no video" * 100)
-    with pytest.raises(InputError, match="no video that OpenCV can read"):
+    with pytest.raises(InputError, match="not a video that OpenCV can read"):
         open_source(broken)
-    with pytest.raises(InputError, match="is no source of frames"):
+    with pytest.raises(InputError, match="is not a source of frames"):
         open_source(grey(0))
     with pytest.raises(InputError, match="fps=0"):
         open_source(tmp_path, fps=0)

@@ -155,10 +155,10 @@ def test_redirects_are_followed(web: Web, target: Path) -> None:
     ("to", "reason"),
     [
         (PATH, "redirects more than 10 times"),
-        ("file:///etc/passwd", "no HTTP address"),
-        ("ftp://127.0.0.1/file.bin", "no HTTP address"),
-        ("data:,x", "no HTTP address"),
-        ("http://[::1", "no HTTP address"),
+        ("file:///etc/passwd", "not an HTTP address"),
+        ("ftp://127.0.0.1/file.bin", "not an HTTP address"),
+        ("data:,x", "not an HTTP address"),
+        ("http://[::1", "not an HTTP address"),
         ("http://127.0.0.1:port/file.bin", "port"),
         (f"http://127.0.0.1:{'9' * 5000}/file.bin", "port"),
         (f"http://{'a' * 300}.invalid/", "label"),
@@ -177,7 +177,7 @@ def test_redirects_never_leave_https(to: str) -> None:
     if to.startswith("//"):  # the same scheme
         assert redirected("https://a.invalid/", to) == "https://b.invalid"
         return
-    with pytest.raises(FinalError, match=r"not protected|no HTTP address"):
+    with pytest.raises(FinalError, match=r"not protected|not an HTTP address"):
         redirected("https://a.invalid/", to)
 
 
@@ -419,7 +419,7 @@ def test_mirrors_replace_scheme_and_host(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("mirror", ["file:///etc", "host/path", "ftp://host", "http://[::1"])
 def test_other_schemes_are_refused(mirror: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSE_ONNX_MIRROR", mirror)
-    with pytest.raises(InputError, match="no address to download from"):
+    with pytest.raises(InputError, match="not an address to download from"):
         addresses("https://host.invalid/a")
 
 

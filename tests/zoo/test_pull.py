@@ -380,5 +380,5 @@ def test_a_table_that_is_broken_or_evil(home: Path) -> None:
         '{"version": 1, "models": {}, "trusted": {"a": []}}',
     ):
         (home / "models.lock.json").write_text(text)
-        with pytest.raises(ModelFileError, match="no table of pinned models"):
+        with pytest.raises(ModelFileError, match="not a table of pinned models"):
             zoo.check()

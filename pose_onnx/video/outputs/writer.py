@@ -44,7 +44,7 @@ class VideoWriter(Closing):
 
     Raises:
         DependencyError: The `video` extra is not installed.
-        InputError: `fps` is no number above 0.
+        InputError: `fps` is not a number above 0.
         OutputError: No such format, its encoder is missing, or the file cannot be written.
     """
 

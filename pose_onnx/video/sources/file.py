@@ -112,8 +112,8 @@ def open_file(path: Path, *, fps: float | None, start: float, first: int) -> Fil
         )
     if (capture := open_capture(str(path))) is None:
         raise InputError(
-            f"{str(path)!r} is no video that OpenCV can read, or is damaged; convert it, for example with: "
-            "ffmpeg -i FILE out.mp4"
+            f"{str(path)!r} is not a video that OpenCV can read, or is damaged; convert it, for example"
+            " with: ffmpeg -i FILE out.mp4"
         )
     return FileSource(str(path), capture, fps=fps, start=start, first=first)
 

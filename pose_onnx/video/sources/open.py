@@ -74,7 +74,7 @@ def open_source(
         if fits(source):
             return open_kind(source, _Options(fps, start, first, color))
     raise InputError(
-        f"a {type(source).__name__} is no source of frames; give a video file, a folder of frames, a "
+        f"a {type(source).__name__} is not a source of frames; give a video file, a folder of frames, a "
         "camera's number, a URL, or pairs of (seconds, array)"
     )
 

@@ -1,4 +1,4 @@
-"""When to run the detector: every k frames, and sooner when the tracker asks."""
+"""When to run the detector: every Nth frame, and sooner when the tracker asks."""
 
 from __future__ import annotations
 
