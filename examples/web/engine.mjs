@@ -1,7 +1,7 @@
 // The page's side of worker.mjs.
 
 export class Engine {
-  #worker = new Worker(new URL("worker.mjs", import.meta.url), { type: "module" });
+  #worker = new Worker(new URL(`worker.mjs${location.search}`, import.meta.url), { type: "module" });
   #waiting = new Map();
   #count = 0;
 

@@ -62,8 +62,9 @@ async function openPicture(blob, name) {
   }
   change({ name, frames: [] });
   say(`Looking at ${name} …`);
-  await analyse(source, bitmap, name);
-  say(`${name}, ${context.canvas.width} × ${context.canvas.height} pixels`);
+  const analysed = source;
+  await analyse(analysed, bitmap, name);
+  if (analysed === source) say(`${name}, ${context.canvas.width} × ${context.canvas.height} pixels`);
 }
 
 async function openVideo(file) {
@@ -104,15 +105,18 @@ function play(video) {
 
 /** Make another source the current one; the camera or file of the one before is let go of. */
 function change(next) {
-  const { video } = source;
-  video?.pause();
-  video?.srcObject?.getTracks().forEach((track) => track.stop());
-  if (video?.src) URL.revokeObjectURL(video.src);
+  if (source.video) release(source.video);
   source = next;
   shown = undefined;
   element("rate").textContent = "–";
   element("pause").disabled = !next.video;
-  element("pause").textContent = "Pause";
+  element("pause").textContent = isWebcam(next) ? "Stop" : "Pause";
+}
+
+function release(video) {
+  video.pause();
+  video.srcObject?.getTracks().forEach((track) => track.stop());
+  if (video.src) URL.revokeObjectURL(video.src);
 }
 
 // ---------------------------------------------------------------- frames
@@ -122,7 +126,7 @@ async function follow(playing) {
   const { video, name } = playing;
   const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
   const pixels = canvas.getContext("2d");
-  say(name === "webcam" ? "The webcam is on." : `Playing ${name}`);
+  say(isWebcam(playing) ? "The webcam is on." : `Playing ${name}`);
   while (playing === source) {
     const time = await nextFrame(video);
     if (time === undefined || playing !== source) break;
@@ -131,12 +135,13 @@ async function follow(playing) {
   }
   if (playing !== source) return;
   say(`${name} has ended: ${count(playing.frames.length, "frame")} analysed.`);
-  element("pause").textContent = "Play again";
+  if (isWebcam(playing)) element("pause").disabled = true;
+  else element("pause").textContent = "Play again";
 }
 
-/** The time of the next frame that a video shows, seconds; undefined when it has ended. */
+/** The time of the next frame that a video shows, seconds; undefined when it has ended or was stopped. */
 function nextFrame(video) {
-  if (video.ended) return undefined;
+  if (video.ended || video.srcObject?.active === false) return undefined;
   return new Promise((resolve) => {
     video.addEventListener("ended", () => resolve(undefined), { once: true });
     if (video.requestVideoFrameCallback) video.requestVideoFrameCallback((_, { mediaTime }) => resolve(mediaTime));
@@ -171,6 +176,7 @@ function showRate(analysed) {
 
 const threshold = (name) => Number(element(`${name}-threshold`).value);
 const certain = (people) => people.filter(({ score }) => score >= threshold("box"));
+const isWebcam = ({ video }) => Boolean(video?.srcObject);
 const isPlaying = () => source.video && !source.video.paused;
 const count = (number, one, many = `${one}s`) => `${number} ${number === 1 ? one : many}`;
 
@@ -213,6 +219,11 @@ function save() {
 
 async function pause() {
   const { video } = source;
+  if (isWebcam(source)) {
+    release(video);
+    video.dispatchEvent(new Event("ended"));
+    return;
+  }
   if (isPlaying()) {
     video.pause();
     element("pause").textContent = "Play";

@@ -6,10 +6,9 @@ import { dropAlpha, findPoses } from "./find_poses.mjs";
 import { cardOf } from "./model_file.mjs";
 
 const ONLY_ERRORS = 3; // of ONNX Runtime's log levels
-const MOST_THREADS = 4; // as onnxruntime-web by itself, but it takes only half of the cores
 
-// Threads need a server that isolates the page: docs/web.md.
-ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(MOST_THREADS, navigator.hardwareConcurrency) : 1;
+// ?threads=4 in the page's address; 0 lets onnxruntime-web choose: half of the cores, at most 4.
+ort.env.wasm.numThreads = Number(new URLSearchParams(self.location.search).get("threads")) || 0;
 
 let canvas = new OffscreenCanvas(1, 1);
 const models = {};

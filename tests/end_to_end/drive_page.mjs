@@ -40,8 +40,9 @@ async function slide(id, value) {
 }
 
 const report = { broken: [], pictures: [] };
-await page.goto(url);
+await page.goto(`${url}?threads=2`);
 await says("^Ready");
+report.threads = await page.locator("#threads").textContent();
 report.isolated = await page.evaluate(() => self.crossOriginIsolated);
 report.overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
 
@@ -72,6 +73,8 @@ await says("^Model: ");
 await page.click("#webcam");
 await says("webcam is on");
 await page.waitForFunction(() => Number(document.getElementById("rate").textContent) > 0, null, { timeout: 120_000 });
+await page.click("#pause");
+await says("webcam has ended");
 report.webcam = await saved();
 await page.click("#demo");
 await says("pixels$");

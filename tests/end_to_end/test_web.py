@@ -159,7 +159,11 @@ def test_another_model_and_the_webcam(report: Any) -> None:
 def test_nothing_leaves_the_machine_and_nothing_goes_wrong_unseen(report: Any, url: str) -> None:
     assert {host for host in report["hosts"] if host} == {url.split("/")[2]}
     assert report["problems"] == []
+
+
+def test_it_is_isolated_and_so_has_threads(report: Any) -> None:
     assert report["isolated"]
+    assert report["threads"] == "2"
 
 
 def test_a_phone_needs_no_scrolling_sideways(report: Any) -> None:
