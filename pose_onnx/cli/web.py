@@ -156,7 +156,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(SimpleHTTPRequestHandler):
     # In full, as the machine's own table may be wrong (Windows keeps it in the registry).
-    extensions_map: Final = {
+    extensions_map = {  # noqa: RUF012 (as the base class has it)
         ".css": "text/css",
         ".html": "text/html; charset=utf-8",
         ".jpg": "image/jpeg",

@@ -132,7 +132,7 @@ def test_a_higher_threshold_leaves_people_out(report: Any) -> None:
 def test_a_video_plays_to_its_end(report: Any) -> None:
     images = report["video"]["images"]
     assert 2 <= len(images) <= FRAMES
-    times = [float(re.fullmatch(r"walk\.webm#t=([\d.]+)", image["path"])[1]) for image in images]
+    times = [float(image["path"].removeprefix("walk.webm#t=")) for image in images]
     assert times == sorted(set(times))
     assert times[-1] <= FRAMES / RATE
     assert all(len(image["people"]) == 1 for image in images)
