@@ -208,7 +208,7 @@ function save() {
     backend: `onnxruntime-web ${runtime.version}`,
     preset: "accurate",
     flip: false,
-    box_threshold: threshold("box"),
+    threshold: threshold("box"),
   };
   const frames = source.frames.map((frame) => ({ ...frame, people: certain(frame.people) }));
   const text = resultsJson(settings, frames, cards.pose.keypoints);

@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from pose_onnx import DependencyError, InputError, OutputError
 from pose_onnx.cards.lookup import resolve_model
+from pose_onnx.cli._options import add_pair_options, models_of
 from pose_onnx.files import atomic_write_bytes, make_folder
-from pose_onnx.pose_estimator import DEFAULT_DETECTOR, DEFAULT_POSE
 
 HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 8000
@@ -53,18 +53,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="write the page's files there, for any web server, instead of serving them",
     )
+    add("--overwrite", action="store_true", help="replace files that are in that folder")
     add(
         "--runtime",
         metavar="DIR",
         help=f"folder of {PACKAGE} (default: that in node_modules here or in a folder above)",
     )
-    add(
-        "--detector",
-        default=DEFAULT_DETECTOR,
-        metavar="NAME|FILE",
-        help="person detector (default: %(default)s)",
-    )
-    add("--pose", default=DEFAULT_POSE, metavar="NAME|FILE", help="keypoint model (default: %(default)s)")
+    add_pair_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -73,7 +68,8 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--port {args.port} was given; it must be 0 to {HIGHEST_PORT}")
     site = _site(args)
     if args.out:
-        _write(site, make_folder(args.out))
+        _check_new(site, Path(args.out), overwrite=args.overwrite)
+        _write(site, Path(args.out))
         print(f"{args.out}: serve it with the headers that docs/web.md names")
         return 0
     with tempfile.TemporaryDirectory(prefix="pose-onnx-web-") as folder:
@@ -87,10 +83,11 @@ def _site(args: argparse.Namespace) -> dict[str, bytes]:
     from pose_onnx.exporters.end_to_end import end_to_end_bytes  # noqa: PLC0415 (heavy)
 
     runtime = _runtime_folder(args.runtime)
+    detector, pose = (resolve_model(name, precision=args.precision) for name in models_of(args))
     return {
         **{f"ort/{name}": (runtime / name).read_bytes() for name in _RUNTIME_FILES},
-        "models/detector.onnx": end_to_end_bytes(resolve_model(args.detector), "detect"),
-        "models/pose.onnx": end_to_end_bytes(resolve_model(args.pose), "keypoints"),
+        "models/detector.onnx": end_to_end_bytes(detector, "detect"),
+        "models/pose.onnx": end_to_end_bytes(pose, "keypoints"),
         f"photos/{DEMO_PHOTO}": (files("pose_onnx.models") / "photos" / DEMO_PHOTO).read_bytes(),
         **{
             file.name: file.read_bytes()
@@ -121,6 +118,17 @@ def _runtime_folder(given: str | None) -> Path:
             f"--runtime {given!r} does not hold {', '.join(_RUNTIME_FILES)} of {PACKAGE}; {_REMEDY}"
         )
     raise DependencyError(f"{PACKAGE}, which runs models in a browser, is not in {str(here)!r}; {_REMEDY}")
+
+
+def _check_new(site: dict[str, bytes], folder: Path, *, overwrite: bool) -> None:
+    """Refuse to replace files of somebody else.
+
+    Raises:
+        InputError: One is there, and may not be replaced.
+    """
+    there = [str(folder / name) for name in site if (folder / name).exists()]
+    if there and not overwrite:
+        raise InputError(f"{there[0]!r} is there already; give another folder, or --overwrite")
 
 
 def _write(site: dict[str, bytes], folder: Path) -> None:

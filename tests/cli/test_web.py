@@ -21,7 +21,7 @@ import pytest
 from pose_onnx import read_card
 from pose_onnx.cli import web
 from pose_onnx.exporters.end_to_end import assemble
-from pose_onnx.pose_estimator import DEFAULT_DETECTOR, DEFAULT_POSE
+from pose_onnx.pairs import DEFAULT_DETECTOR, DEFAULT_POSE
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Models, Outcome
@@ -113,7 +113,17 @@ def test_the_runtime_is_found_above_and_where_it_is_said_to_be(
     assert cli("web", "--out", "site").code == 0
     package = project / "node_modules" / "onnxruntime-web"
     for folder in (project, package, package / "dist"):
-        assert cli("web", "--out", "site", "--runtime", folder).code == 0
+        assert cli("web", "--out", "site", "--overwrite", "--runtime", folder).code == 0
+
+
+def test_files_that_are_there_stay_unless_told_otherwise(cli: Callable[..., Outcome], project: Path) -> None:
+    (project / "index.html").write_text("mine")
+    done = cli("web", "--out", ".")
+    assert (done.code, done.out) == (2, "")
+    assert "'index.html' is there already" in done.err
+    assert not (project / "page.mjs").exists()
+    assert cli("web", "--out", ".", "--overwrite").code == 0
+    assert (project / "index.html").read_bytes() == (ROOT / "examples" / "web" / "index.html").read_bytes()
 
 
 def test_no_runtime_names_the_command_that_gets_it(

@@ -22,6 +22,7 @@ from pose_onnx import PoseEstimator, Poses, load_image, read_card
 from pose_onnx.drawing import painter, poses
 from pose_onnx.exporters.end_to_end import assemble
 from pose_onnx.formats._people import people_from_json
+from pose_onnx.formats.results import read_results
 from pose_onnx.image_files import write_image
 from tests.end_to_end.conftest import EXAMPLES, PHOTOS, Files, run
 
@@ -115,18 +116,21 @@ def test_a_picture_of_two_people(report: Any, files: Files) -> None:
     assert document["images"][0]["path"] == "both.png"
 
 
-def test_the_json_is_that_of_pose_onnx_run(report: Any) -> None:
+def test_the_json_is_that_of_pose_onnx_run(report: Any, tmp_path: Path) -> None:
     document = report["demo"]
+    (tmp_path / "poses.json").write_text(json.dumps(document))
+    _, (image,) = read_results(tmp_path / "poses.json")
+    assert (image.path, image.size) == ("photos/astronaut.jpg", (512, 512))
     assert list(document) == ["schema", "settings", "images", "failures"]
     assert document["schema"] == "pose_onnx.results/1"
     assert list(document["images"][0]) == ["path", "width", "height", "picture", "keypoint_names", "people"]
-    assert document["settings"].items() >= {"preset": "accurate", "box_threshold": 0.4}.items()
+    assert document["settings"].items() >= {"preset": "accurate", "threshold": 0.4}.items()
 
 
 def test_a_higher_threshold_leaves_people_out(report: Any) -> None:
     assert report["nobody"]["shown"] == "0"
     assert report["nobody"]["images"][0]["people"] == []
-    assert report["nobody"]["settings"]["box_threshold"] == 1
+    assert report["nobody"]["settings"]["threshold"] == 1
 
 
 def test_a_video_plays_to_its_end(report: Any) -> None:
