@@ -7,7 +7,9 @@ from pathlib import Path
 import onnx
 
 from pose_onnx.cards.card import ModelCard
-from pose_onnx.exporters.end_to_end._assemble import assemble
+from pose_onnx.cards.lookup import card_of
+from pose_onnx.errors import ModelFileError
+from pose_onnx.exporters.end_to_end._assemble import FORM_KEY, assemble
 from pose_onnx.exporters.end_to_end._compare import compare_with_core
 from pose_onnx.exporters.verify import Measured, comparison_photo
 
@@ -29,3 +31,28 @@ def write_end_to_end(network: Path, card: ModelCard, photo: Path | None) -> tupl
     file = network.with_name(network.name.replace(card.name, f"{card.name}_end_to_end", 1))
     onnx.save(assemble(onnx.load(network), card), file)
     return file, compare_with_core(file, network, card, comparison_photo(photo))
+
+
+def end_to_end_bytes(path: Path, task: str) -> bytes:
+    """Return a model as an end-to-end file: its network wrapped, or the file itself if it is one.
+
+    Args:
+        path: An ONNX file with its card.
+        task: What it must do, "detect" or "keypoints".
+
+    Raises:
+        ModelFileError: The file is missing, broken, of another format or for another task.
+        MissingCardError: It has no card.
+        ExportError: A detector that does not find people.
+    """
+    card = card_of(path, None)
+    if path.suffix != ".onnx":
+        raise ModelFileError(f"{str(path)!r} is no ONNX file; give a .onnx file")
+    if card.task != task:
+        raise ModelFileError(
+            f"{str(path)!r} is a model for {card.task!r} ({card.name}); give one for {task!r}"
+        )
+    model = onnx.load(path)
+    if any(entry.key == FORM_KEY for entry in model.metadata_props):
+        return path.read_bytes()
+    return bytes(assemble(model, card).SerializeToString())

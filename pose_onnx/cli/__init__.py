@@ -26,6 +26,7 @@ VERBS: Final = MappingProxyType(
         "run": "find people and their keypoints in pictures",
         "video": "follow people through a video, a camera or a stream",
         "batch": "find people in many pictures and videos, on many workers",
+        "web": "serve a page that finds people in the browser",
         "bench": "measure where the time of a picture goes, engines interleaved",
         "models": "list the known models and which are on this machine",
         "info": "show what a model file is",

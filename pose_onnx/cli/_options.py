@@ -53,8 +53,8 @@ def add_estimator_options(parser: argparse.ArgumentParser, *, threads: int | Non
     add("--providers", metavar="A,B", help="execution providers of ONNX Runtime, strictly, in this order")
 
 
-def add_people_options(parser: argparse.ArgumentParser) -> None:
-    """Add which models find people and how, whatever runs them."""
+def add_pair_options(parser: argparse.ArgumentParser) -> None:
+    """Add which models find people: see `models_of`."""
     add = parser.add_argument
     add(
         "--quality",
@@ -65,6 +65,12 @@ def add_people_options(parser: argparse.ArgumentParser) -> None:
     add("--detector", metavar="NAME|FILE", help="person detector (default: that of the quality)")
     add("--pose", metavar="NAME|FILE", help="keypoint model (default: that of the quality)")
     add_precision_option(parser)
+
+
+def add_people_options(parser: argparse.ArgumentParser) -> None:
+    """Add which models find people and how, whatever runs them."""
+    add_pair_options(parser)
+    add = parser.add_argument
     add("--preset", default="accurate", choices=list(PRESETS), help="how to run them (default: %(default)s)")
     add(
         "--threshold",

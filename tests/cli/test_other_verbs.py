@@ -37,7 +37,7 @@ def test_no_command_is_a_usage_error(cli: Callable[..., Outcome]) -> None:
     assert cli("dance").code == 2
 
 
-@pytest.mark.parametrize("verb", ["run", "models", "info", "verify", "export"])
+@pytest.mark.parametrize("verb", ["run", "models", "info", "verify", "export", "web"])
 def test_every_verb_has_help(cli: Callable[..., Outcome], verb: str) -> None:
     done = cli(verb, "--help")
     assert done.code == 0

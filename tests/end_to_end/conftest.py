@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +23,9 @@ from pose_onnx.exporters.end_to_end._values import Value
 from pose_onnx.exporters.graph import Graph, TensorInfo
 from pose_onnx.pairs import DEFAULT_DETECTOR, DEFAULT_POSE
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SCRIPTS = Path(__file__).parent
+PLAYWRIGHT = "playwright-core@1.65.1"  # drives a browser; brings none
 MODELS = Path(__file__).parents[2] / "models"
 PHOTOS = sorted((MODELS / "photos").glob("*.jpg"))
 Arrays = dict[str, NDArray[Any]]
@@ -48,6 +53,23 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     folder = tmp_path_factory.mktemp("end_to_end")
     detector, pose = (MODELS / f"{name}.onnx" for name in (DEFAULT_DETECTOR, DEFAULT_POSE))
     return Files(wrap(detector, folder), wrap(pose, folder), detector, pose)
+
+
+@pytest.fixture(scope="session")
+def node_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the Node example, the tests' scripts, and what they import."""
+    if not (shutil.which("node") and shutil.which("npm")):
+        pytest.skip("Node and npm are not installed")
+    folder = tmp_path_factory.mktemp("examples") / "node"
+    shutil.copytree(EXAMPLES / "web", folder.with_name("web"))
+    folder.mkdir()
+    for file in (*(EXAMPLES / "node").glob("*.*"), *SCRIPTS.glob("*.mjs")):
+        shutil.copy(file, folder)
+    npm = ["npm", "install", "--no-audit", "--no-fund", "--no-save", "--no-package-lock", "--ignore-scripts"]
+    done = subprocess.run([*npm, PLAYWRIGHT], cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"npm cannot install onnxruntime-web here: {done.stderr.strip().splitlines()[-1]}")
+    return folder
 
 
 @cache

@@ -3,40 +3,22 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
 from pose_onnx import load_image
 from pose_onnx.core.arrays import Image
 from tests.end_to_end.conftest import PHOTOS, Arrays, Files, run
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "node"
 BAR = 0.05
 """Image pixels, for boxes and joints with a score of 0.2 or more. Measured: 0.0002, from other kernels."""
 OTHER_DECODER_BAR = 2.0
 """The same where JavaScript decoded the JPEG: some pixels differ by a few grey levels. Measured: 0.5."""
 SURE = 0.2
-
-
-@pytest.fixture(scope="session")
-def node_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with the example and what it imports."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        pytest.skip("Node and npm are not installed")
-    folder = tmp_path_factory.mktemp("node")
-    for file in (*EXAMPLE.glob("*.*"), Path(__file__).with_name("poses_of_pixels.mjs")):
-        shutil.copy(file, folder)
-    npm = ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"]
-    done = subprocess.run(npm, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"npm cannot install onnxruntime-web here: {done.stderr.strip().splitlines()[-1]}")
-    return folder
 
 
 def node(folder: Path, script: str, *arguments: Path) -> Any:

@@ -12,7 +12,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("pyproject.toml", "README.md", "LICENSE", "pose_onnx", "runtimes", "exporters", "models")
+SOURCES = (
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+    "pose_onnx",
+    "runtimes",
+    "exporters",
+    "models",
+    "examples",
+)
 FOLDERS = {"runtimes": "pose_onnx/runtimes", "exporters": "pose_onnx/exporters", "models": "pose_onnx/models"}
 
 
@@ -20,7 +29,7 @@ FOLDERS = {"runtimes": "pose_onnx/runtimes", "exporters": "pose_onnx/exporters",
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the wheel from a copy: setuptools writes beside the sources."""
     copy = tmp_path_factory.mktemp("source")
-    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info", "node_modules")
     for name in SOURCES:
         source = ROOT / name
         if source.is_dir():
@@ -65,6 +74,11 @@ def test_cards_marker_and_licence_are_in_it(names: list[str]) -> None:
 
 def test_it_is_small(wheel: Path) -> None:
     assert wheel.stat().st_size < 14_000_000
+
+
+def test_the_web_page_is_in_it(names: list[str]) -> None:
+    page = {f"pose_onnx/web/{path.name}" for path in (ROOT / "examples" / "web").iterdir()}
+    assert {name for name in names if name.startswith("pose_onnx/web/")} == page
 
 
 def test_no_top_level_package_but_ours(names: list[str]) -> None:
