@@ -6,6 +6,7 @@ from pose_onnx.cards.card import ModelCard
 from pose_onnx.cards.embedded import read_card
 from pose_onnx.cards.input import InputSpec
 from pose_onnx.cards.lookup import card_names, load_card, models_home, resolve_model
+from pose_onnx.core.angles import COCO_ANGLES, joint_angles
 from pose_onnx.core.heatmaps import decode_heatmaps
 from pose_onnx.core.images import decode_image
 from pose_onnx.detections import Detections
@@ -41,6 +42,7 @@ except PackageNotFoundError:  # run from a checkout that was never installed
     __version__ = "0+unknown"
 
 __all__ = [
+    "COCO_ANGLES",
     "PRESETS",
     "BoxDistributionOutput",
     "BoxOutput",
@@ -74,6 +76,7 @@ __all__ = [
     "decode_heatmaps",
     "decode_image",
     "draw_poses",
+    "joint_angles",
     "load_card",
     "load_image",
     "models_home",
