@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, TypeVar, cast
+from typing import Final, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,8 +84,15 @@ def make_inputs(card: ModelCard, photo: Path | None = None) -> dict[str, NDArray
     """
     rng = np.random.default_rng(SEED)
     random = rng.standard_normal((RANDOM_BATCH, *card.input_shape)).astype(np.float32)
-    name, make = _IN_USE[type(card.input)]
-    return {"random": random, name: make(card, photo)[None]}
+    in_use = _IN_USE[type(card.input)]
+    return {"random": random, in_use.name: in_use.make(card, photo)[None]}
+
+
+def describe_inputs(card: ModelCard, photo: Path | None) -> dict[str, str]:
+    """Say what each input of `make_inputs` is, for a receipt."""
+    in_use = _IN_USE[type(card.input)]
+    random = f"numpy.random.default_rng({SEED}).standard_normal"
+    return {"random": random, in_use.name: in_use.describe(photo)}
 
 
 def _photo(card: ModelCard, photo: Path | None) -> F32:
@@ -109,10 +116,20 @@ def _poses(card: ModelCard, photo: Path | None) -> F32:
     return places.astype(np.float32)
 
 
-_IN_USE: Final[Mapping[type[Input], tuple[str, Callable[[ModelCard, Path | None], F32]]]] = MappingProxyType(
-    {InputSpec: ("photo", _photo), WindowSpec: ("poses", _poses)}
+class _InUse(NamedTuple):
+    """An input as in use: its name, what makes it, and what says how."""
+
+    name: str
+    make: Callable[[ModelCard, Path | None], F32]
+    describe: Callable[[Path | None], str]
+
+
+_IN_USE: Final[Mapping[type[Input], _InUse]] = MappingProxyType(
+    {
+        InputSpec: _InUse("photo", _photo, lambda photo: photo.name if photo else DEMO_PHOTO),
+        WindowSpec: _InUse("poses", _poses, lambda _photo: "joints that wander about their box"),
+    }
 )
-"""For each kind of input, an input as in use: its name, and what makes it."""
 
 
 def comparison_photo(photo: Path | None) -> Image:

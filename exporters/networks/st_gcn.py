@@ -110,8 +110,9 @@ class Backbone(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
         """(N, 2, T, K, 1) -> (N, 256, T / 4, K)."""
         x = window.transpose([0, 4, 3, 1, 2]).reshape([-1, JOINTS * COORDINATES, self.frames])
         x = self.data_bn(x).reshape([-1, JOINTS, COORDINATES, self.frames]).transpose([0, 2, 3, 1])
-        for block, importance in zip(self.st_gcn_networks, self.edge_importance, strict=True):
-            x = block(x, self.A * importance)
+        for index, block in enumerate(self.st_gcn_networks):
+            # By index: a loop over the list itself would not be traced.
+            x = block(x, self.A * self.edge_importance[index])
         return x
 
 
