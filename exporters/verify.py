@@ -113,7 +113,8 @@ def _poses(card: ModelCard, photo: Path | None) -> F32:
     steps[:, 0] = rng.uniform(0, 1, steps[:, 0].shape)
     places = np.cumsum(steps, axis=1) * np.reshape(spec.box, (-1, 1, 1, 1))
     places[:, 2 * spec.frames // 3 :] = 0  # as a shorter window is filled up
-    return places.astype(np.float32)
+    tensor: F32 = places.astype(np.float32)
+    return tensor
 
 
 class _InUse(NamedTuple):

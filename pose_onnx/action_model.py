@@ -10,13 +10,14 @@ import numpy as np
 
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.cards.window import WindowSpec
-from pose_onnx.closing import Closing
+from pose_onnx.closing import Reopening
 from pose_onnx.core.arrays import BOX, F32, POINT
 from pose_onnx.core.windows import Window, window_tensor
 from pose_onnx.errors import InputError
 from pose_onnx.loading import CardLike, ModelLike, open_model
 from pose_onnx.outputs import ActionLogitsOutput
-from pose_onnx.runtimes import Runtime
+from pose_onnx.runtimes import Runtime, default_threads
+from pose_onnx.runtimes._checks import check_threads
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,13 +35,14 @@ class Action:
     probabilities: F32
 
 
-class ActionModel(Closing):
+class ActionModel(Reopening):
     """A model that tells from a person's poses what they do.
 
     Args:
-        model: Official name, or path of an exported file.
+        model: Official name, path of an exported file, or a loaded `Runtime`, which stays open.
         card: For a file without a card: a card, its name, or the path of a card file.
         backend: Which engine runs it.
+        precision: Which of the files that a name stands for, such as "fp16".
         threads: Threads inside a run; every core when `None`.
         options: Handed to the backend.
 
@@ -54,12 +56,30 @@ class ActionModel(Closing):
         *,
         card: CardLike | None = None,
         backend: str = "ort",
+        precision: str = "fp32",
         threads: int | None = None,
         **options: Any,
     ) -> None:
+        self._arguments = {
+            "model": model,
+            "card": card,
+            "backend": backend,
+            "precision": precision,
+            "threads": threads,
+            **options,
+        }
         self.card: ModelCard
         self.runtime: Runtime
-        self.card, self.runtime = open_model(model, "actions", card, backend, threads, options)
+        self._owned = not isinstance(model, Runtime)
+        self.card, self.runtime = open_model(
+            model,
+            "actions",
+            card=card,
+            backend=backend,
+            precision=precision,
+            threads=default_threads() if threads is None else check_threads(threads),
+            options=options,
+        )
         self.window = cast("WindowSpec", self.card.input)
         self.output = cast("ActionLogitsOutput", self.card.output)
 
@@ -105,5 +125,6 @@ class ActionModel(Closing):
             )
 
     def close(self) -> None:
-        """Release the engine."""
-        self.runtime.close()
+        """Release the engine, if it was opened here."""
+        if self._owned:
+            self.runtime.close()

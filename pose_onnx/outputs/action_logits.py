@@ -46,4 +46,5 @@ class ActionLogitsOutput:
         """Return probabilities (N, C): exp(logit), divided by their sum."""
         logits = tensors[LOGITS].astype(np.float64)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))  # the largest is 1: none overflows
-        return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+        probabilities: F32 = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+        return probabilities
