@@ -70,7 +70,6 @@ class ActionModel(Reopening):
         }
         self.card: ModelCard
         self.runtime: Runtime
-        self._owned = not isinstance(model, Runtime)
         self.card, self.runtime = open_model(
             model,
             "actions",
@@ -80,6 +79,7 @@ class ActionModel(Reopening):
             threads=default_threads() if threads is None else check_threads(threads),
             options=options,
         )
+        self._owned = model is not self.runtime
         self.window = cast("WindowSpec", self.card.input)
         self.output = cast("ActionLogitsOutput", self.card.output)
 

@@ -1,6 +1,6 @@
-"""Batch norm that no convolution takes up becomes a product and a sum: x * f + (B - m * f), f = g / sqrt(v + e).
+"""Batch norm that no convolution takes up becomes a product and a sum.
 
-The constants are computed in float64.
+x * f + (B - m * f) with f = g / sqrt(v + e); the constants are computed in float64.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -37,6 +37,7 @@ def test_by_hand(end: tuple[float, float], degrees: float) -> None:
     assert angle(points) == pytest.approx(degrees, abs=1e-5)
 
 
+@settings(deadline=None)
 @given(POINTS, st.floats(0, 360), st.floats(0.1, 10), st.booleans())
 def test_turning_mirroring_moving_and_scaling_change_nothing(
     points: F64, turn: float, scale: float, mirror: bool
@@ -50,11 +51,13 @@ def test_turning_mirroring_moving_and_scaling_change_nothing(
     assert np.isnan(before) or 0 <= before <= 180
 
 
+@settings(deadline=None)
 @given(POINTS)
 def test_both_ends_are_alike(points: F64) -> None:
     assert angle(points) == pytest.approx(angle(points[::-1]), nan_ok=True)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 179), min_size=2, max_size=2))
 def test_angles_of_a_triangle_are_180(corners: list[int]) -> None:
     alpha, beta = corners

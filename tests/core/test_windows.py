@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pose_onnx.core.arrays import F32
@@ -57,6 +57,7 @@ def test_a_box_without_area_is_a_frame_without_anyone() -> None:
     np.testing.assert_array_equal(points[1], 0)
 
 
+@settings(deadline=None)
 @given(st.floats(0.1, 20), st.floats(-500, 500), st.floats(-500, 500))
 def test_size_and_place_in_the_picture_do_not_matter(scale: float, right: float, down: float) -> None:
     rng = np.random.default_rng(0)
@@ -72,6 +73,7 @@ def test_size_and_place_in_the_picture_do_not_matter(scale: float, right: float,
     np.testing.assert_allclose(moved, points(keypoints, boxes), atol=0.2)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.floats(0, 10), min_size=2, max_size=20, unique=True), st.lists(st.floats(0, 1), max_size=9)
 )
