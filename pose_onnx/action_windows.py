@@ -25,6 +25,10 @@ LONGEST_GAP: Final = 0.5
 """Seconds that a person may be lost. What is made up for longer ones is no motion that anyone has seen."""
 
 
+SHOWN_FRAMES: Final = 80
+"""PP-Human's `display_frames` (deploy/pipeline/config/infer_cfg_pphuman.yml)."""
+
+
 class Due(NamedTuple):
     """A question: what does this person do?
 
@@ -165,6 +169,31 @@ class PaddleWindows:
             person for person, seen in self._begun.items() if len(seen) == self._frames or person not in ids
         ]
         return [Due(person, _joined(self._begun.pop(person))) for person in sorted(ended)]
+
+
+class Shown:
+    """What is shown of each person: an answer for some frames, as PP-Human does.
+
+    While the model's first class ("falling") is shown, no other takes its place; it may begin anew.
+
+    Args:
+        first: The label that stays.
+        frames: How long an answer is shown, the frame of the answer included.
+    """
+
+    def __init__(self, first: str, frames: int = SHOWN_FRAMES) -> None:
+        self._first = first
+        self._frames = frames
+        self._left: dict[int, tuple[str, int]] = {}
+
+    def update(self, answers: Mapping[int, str]) -> dict[int, str]:
+        """Take the answers of the next frame, labels by id, and return what is shown on it."""
+        for person, label in answers.items():
+            if label == self._first or self._left.get(person, ("", 0))[0] != self._first:
+                self._left[person] = label, self._frames
+        shown = {person: label for person, (label, _) in self._left.items()}
+        self._left = {person: (label, left - 1) for person, (label, left) in self._left.items() if left > 1}
+        return shown
 
 
 def _joined(frames: list[tuple[F32, F32]]) -> Window:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pose_onnx import InputError, Poses
-from pose_onnx.action_windows import EVERY, MODES, Due, PaddleWindows, SlidingWindows
+from pose_onnx.action_windows import EVERY, MODES, SHOWN_FRAMES, Due, PaddleWindows, Shown, SlidingWindows
 from pose_onnx.cards.window import WindowSpec
 from pose_onnx.core.arrays import F32
 
@@ -142,3 +142,15 @@ def test_poses_without_ids_are_refused(mode: str) -> None:
     anonymous = Poses(poses.keypoints, poses.scores, poses.boxes, poses.box_scores, poses.names)
     with pytest.raises(InputError, match="have no ids"):
         MODES[mode](SPEC).add(anonymous, 0.0)
+
+
+def test_a_fall_is_shown_for_80_frames_and_nothing_takes_its_place() -> None:
+    shown = Shown("falling")
+    answers = {0: {1: "other", 2: "other"}, 5: {1: "falling"}, 50: {1: "other"}}
+    frames = [shown.update(answers.get(frame, {})) for frame in range(100)]
+    assert frames[0] == {1: "other", 2: "other"}
+    assert [frame for frame, people in enumerate(frames) if people.get(1) == "falling"] == list(
+        range(5, 5 + SHOWN_FRAMES)
+    )
+    assert [frame for frame, people in enumerate(frames) if 2 in people] == list(range(SHOWN_FRAMES))
+    assert shown.update({1: "falling"}) == shown.update({1: "other"}) == {1: "falling"}

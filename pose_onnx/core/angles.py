@@ -50,17 +50,19 @@ def joint_angles(
 
     Returns:
         (N, A) float32, degrees, 0 to 180 (a straight arm), in the order of `triples`. NaN where one of the
-        three keypoints does not count, or an end is where the joint is.
+        three keypoints does not count or is not finite, or an end is where the joint is.
 
     Raises:
         InputError: The poses lack a keypoint that a triple names.
     """
     joints = triple_indices(triples, poses.names)
-    first, middle, last = np.moveaxis(poses.keypoints[:, joints].astype(np.float64), 2, 0)
+    points = poses.keypoints[:, joints].astype(np.float64)
+    is_place = np.isfinite(points).all(axis=(2, 3))
+    first, middle, last = np.moveaxis(np.where(is_place[..., None, None], points, 0), 2, 0)
     u, v = first - middle, last - middle
     cross = u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0]
     angles = np.degrees(np.arctan2(np.abs(cross), (u * v).sum(axis=-1)))
-    sure = poses.visible(threshold)[:, joints].all(axis=2) & u.any(axis=-1) & v.any(axis=-1)
+    sure = poses.visible(threshold)[:, joints].all(axis=2) & is_place & u.any(axis=-1) & v.any(axis=-1)
     return np.where(sure, angles, np.nan).astype(np.float32)
 
 

@@ -80,6 +80,11 @@ def test_a_joint_that_is_not_sure_has_no_angle(unsure: int) -> None:
     assert joint_angles(poses, TRIPLE, threshold=0.19).tolist() == [[90]]
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_place_that_is_none_has_no_angle(value: float) -> None:
+    assert np.isnan(angle(np.array([(0, 0), (value, 5), (value, value)])))
+
+
 def test_two_joints_in_one_place_have_no_angle() -> None:
     for points in ([(5, 5), (5, 5), (0, 0)], [(0, 0), (5, 5), (5, 5)]):
         assert np.isnan(angle(np.array(points, np.float64)))
