@@ -57,17 +57,13 @@ def joint_angles(
     """
     joints = triple_indices(triples, poses.names)
     points = poses.keypoints[:, joints].astype(np.float64)
-    is_place = np.isfinite(points).all(axis=(2, 3), keepdims=True)
-    first, middle, last = np.moveaxis(np.where(is_place, points, 0), 2, 0)
+    is_finite = np.isfinite(points)
+    first, middle, last = np.moveaxis(np.where(is_finite, points, 0), 2, 0)
     u, v = first - middle, last - middle
     cross = u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0]
     angles = np.degrees(np.arctan2(np.abs(cross), (u * v).sum(axis=-1)))
-    sure = (
-        poses.visible(threshold)[:, joints].all(axis=2)
-        & is_place[..., 0, 0]
-        & u.any(axis=-1)
-        & v.any(axis=-1)
-    )
+    sure = poses.visible(threshold)[:, joints].all(axis=2) & is_finite.all(axis=(2, 3))
+    sure &= u.any(axis=-1) & v.any(axis=-1)
     return np.where(sure, angles, np.nan).astype(np.float32)
 
 
