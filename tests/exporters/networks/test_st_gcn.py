@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pose_onnx import ModelCard, ModelFileError, load_card
-from pose_onnx.action_model import ActionModel
+from pose_onnx import ActionModel, ModelCard, ModelFileError, load_card
 from pose_onnx.core.windows import Window
 from pose_onnx.errors import ExportError, InputError
 from pose_onnx.exporters import export
