@@ -22,7 +22,7 @@ EVERY: Final = 0.5
 LEAST_SEEN: Final = 0.5
 """Of a window, that a person must have been seen before the first question."""
 LONGEST_GAP: Final = 0.5
-"""Seconds that a person may be lost. What is made up for longer ones is no motion that anyone has seen."""
+"""Seconds that a person may be lost. What is made up for longer ones is not motion that anyone has seen."""
 
 
 SHOWN_FRAMES: Final = 80

@@ -88,7 +88,7 @@ class ModelCard:
         if isinstance(self.input, InputSpec):
             return self.input
         raise CardError(
-            f"model card {short(self.name)}: its input is no picture; give a model of another task"
+            f"model card {short(self.name)}: its input is not a picture; give a model of another task"
         )
 
     @property

@@ -183,7 +183,7 @@ def test_a_wrong_window_is_one_sentence(change: dict[str, object], words: str) -
 
 def test_a_window_is_no_picture_and_a_picture_no_window() -> None:
     actions, pose = load_card("stgcn_pphuman"), load_card("tinypose_128x96")
-    with pytest.raises(CardError, match="'stgcn_pphuman': its input is no picture"):
+    with pytest.raises(CardError, match="'stgcn_pphuman': its input is not a picture"):
         _ = actions.picture
     with pytest.raises(CardError, match="must be of the kind 'window'"):
         replace(actions, input=pose.input)
