@@ -34,7 +34,7 @@ def main() -> None:
         for backend in BACKENDS:
             path = str(Path(name).with_suffix(model_suffix(backend))) if Path(name).suffix else name
             with KeypointModel(path, backend=backend, threads=1) as model:
-                shapes = [(count, 3, *model.card.input.size) for count in given.batches]
+                shapes = [(count, 3, *model.card.picture.size) for count in given.batches]
                 feeds = [{"image": rng.standard_normal(shape, np.float32)} for shape in shapes]
                 runs = [partial(model.runtime.run, feed) for feed in feeds]
                 times = measure(runs, given.repeats, time.process_time)

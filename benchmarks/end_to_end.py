@@ -78,7 +78,7 @@ def main() -> None:
     rgb = np.ascontiguousarray(bgr[:, :, ::-1])
     height, width, _ = rgb.shape
     networks = {path: session(path.read_bytes()) for path in (args.detector, args.pose)}
-    tensor = np.zeros((1, 3, *detector.card.input.size), np.float32)
+    tensor = np.zeros((1, 3, *detector.card.picture.size), np.float32)
     show(
         "detector",
         measure(
@@ -93,7 +93,7 @@ def main() -> None:
         boxes = np.tile(
             np.array([[0.2 * width, 0.1 * height, 0.6 * width, 0.9 * height]], np.float32), (people, 1)
         )
-        crops = np.zeros((people, 3, *pose.card.input.size), np.float32)
+        crops = np.zeros((people, 3, *pose.card.picture.size), np.float32)
         functions: list[Callable[[], object]] = [
             lambda boxes=boxes: read.run(None, {"image": rgb, "boxes": boxes}),  # type: ignore[misc]
             lambda boxes=boxes: pose(bgr, boxes),  # type: ignore[misc]

@@ -110,7 +110,7 @@ def compare(
         print(f"  largest difference, {name}: {error:.2g}")
     lines = []
     for batch in batches:
-        images = np.random.default_rng(0).standard_normal((batch, 3, *card.input.size)).astype(np.float32)
+        images = np.random.default_rng(0).standard_normal((batch, 3, *card.picture.size)).astype(np.float32)
         lines.append(Line(card.name, batch, threads, *measure(plain, fast, images, threads, repeats)))
         print(
             "  batch {batch}: plain {plain_ms:.2f} ms, ours {ours_ms:.2f} ms: {ratio:.2f}x".format(

@@ -53,8 +53,8 @@ def networks(estimator: PoseEstimator, people: int) -> Callable[[], None]:
     """Return the runs of the networks, on any numbers, that the pipeline makes for so many people."""
     rng = np.random.default_rng(0)
     model = estimator.pose
-    image = rng.standard_normal((1, 3, *estimator.detector.card.input.size), np.float32)
-    crops = rng.standard_normal((people, 3, *model.card.input.size), np.float32)
+    image = rng.standard_normal((1, 3, *estimator.detector.card.picture.size), np.float32)
+    crops = rng.standard_normal((people, 3, *model.card.picture.size), np.float32)
     batches = [{"image": crops[batch]} for batch in share_out(people, model.batch_size, 1)]
 
     def run() -> None:

@@ -80,8 +80,8 @@ def check_equal(estimator: PoseEstimator, loop: ReferencePipeline, image: Image)
 def plain_networks(loop: ReferencePipeline, people: int) -> Contender:
     """Return the runs of the networks, on any numbers, that the loop makes for so many people."""
     rng = np.random.default_rng(0)
-    image = rng.standard_normal((1, 3, *loop.detector_card.input.size), np.float32)
-    crops = rng.standard_normal((people, 3, *loop.pose_card.input.size), np.float32)
+    image = rng.standard_normal((1, 3, *loop.detector_card.picture.size), np.float32)
+    crops = rng.standard_normal((people, 3, *loop.pose_card.picture.size), np.float32)
     batches = np.split(crops, range(loop.batch, people, loop.batch))
 
     def run() -> None:

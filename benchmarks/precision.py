@@ -72,7 +72,7 @@ def megabytes(file: Path) -> str:
 
 def ratio(file: Path, reference: Path, repeats: int) -> float:
     """CPU time of one image, in multiples of the reference's."""
-    image = np.random.default_rng(0).standard_normal((1, 3, *read_card(file).input.size)).astype(np.float32)
+    image = np.random.default_rng(0).standard_normal((1, 3, *read_card(file).picture.size)).astype(np.float32)
     opened = [open_runtime(path, backend_for(path), threads=1) for path in (file, reference)]
     ratios = []
     for _ in range(WARM_UP + repeats):

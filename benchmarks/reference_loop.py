@@ -80,7 +80,7 @@ class ReferencePipeline:
 
     def find_people(self, image_rgb: Image) -> F32:
         """Return boxes (N, 4), pixels of the image."""
-        height, width = self.detector_card.input.size
+        height, width = self.detector_card.picture.size
         resized = cv2.resize(image_rgb, (width, height), interpolation=cv2.INTER_CUBIC)
         tensor = to_tensor(resized, self.detector_card)[None]
         boxes, scores = self.detector.run(None, {"image": tensor})
@@ -91,7 +91,7 @@ class ReferencePipeline:
 
     def find_keypoints(self, crops: list[Image]) -> F32:
         """Return keypoints (N, 17, 3) with scores, pixels of each crop."""
-        height, width = self.pose_card.input.size
+        height, width = self.pose_card.picture.size
         tensors = []
         for crop in crops:
             pixels = self.warp(crop, crop_to_input(crop, (width, height)), (width, height))
@@ -109,8 +109,8 @@ def to_tensor(pixels_rgb: Image, card: ModelCard) -> F32:
     """Normalise pixels as floats and put channels first."""
     values = pixels_rgb.astype(np.float32, copy=False)
     values *= 1 / 255.0
-    values -= np.array(card.input.mean)
-    values /= np.array(card.input.std)
+    values -= np.array(card.picture.mean)
+    values /= np.array(card.picture.std)
     return values.transpose(2, 0, 1).copy()
 
 

@@ -22,7 +22,7 @@ from pose_onnx.errors import PoseOnnxError
 from pose_onnx.exporters.checkpoint import match_parameters
 from pose_onnx.exporters.graph import OPSET
 from pose_onnx.exporters.networks import network_of
-from pose_onnx.exporters.trim import IMAGE, SCALE_INPUT
+from pose_onnx.exporters.trim import SCALE_INPUT
 
 Arrays = dict[str, NDArray[np.float32]]
 NMS: Final = "multiclass_nms3"
@@ -50,7 +50,7 @@ def trace(card: str, parameters: str, program: str, images: str, outputs: str) -
     layer.eval()
     # The code is traced as it is: Paddle's rewriting of Python source knows only part of the language.
     layer.forward = paddle.jit.not_to_static(layer.forward)
-    spec = paddle.static.InputSpec([None, 3, *model_card.input.size], "float32", IMAGE)
+    spec = paddle.static.InputSpec([None, *model_card.input_shape], "float32", model_card.input.tensor_name)
     paddle.jit.save(layer, program, input_spec=[spec])
     results: Arrays = {}
     with paddle.no_grad():

@@ -9,6 +9,8 @@ from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from pose_onnx.cards.card import ModelCard
+from pose_onnx.cards.input import InputSpec
+from pose_onnx.cards.inputs import Input
 from pose_onnx.errors import ModelFileError
 
 FILE_NAME: Final = "infer_cfg.yml"
@@ -17,7 +19,14 @@ Triple: TypeAlias = tuple[float, float, float]
 """One number for each colour channel."""
 
 TASKS: Final[Mapping[str, str]] = MappingProxyType(
-    {"HRNet": "keypoints", "GFL": "detect", "PicoDet": "detect", "YOLO": "detect", "PPYOLOE": "detect"}
+    {
+        "HRNet": "keypoints",
+        "GFL": "detect",
+        "PicoDet": "detect",
+        "YOLO": "detect",
+        "PPYOLOE": "detect",
+        "STGCN": "actions",
+    }
 )
 """What the `arch` of a config means (PaddleDetection, ppdet/engine/export_utils.py)."""
 
@@ -28,14 +37,14 @@ class InferConfig:
 
     Attributes:
         arch: PaddleDetection's word for the kind of model.
-        input_size: (H, W) of the network's input, if the config says so.
+        input_size: (H, W) of the network's input, or (T,) of a window, if the config says so.
         mean: subtracted from pixels of 0 to 1; None if the config has no normalisation at all.
         std: divided by after that.
         labels: how many classes the config names. 80 may stand beside a detector of one class.
     """
 
     arch: str
-    input_size: tuple[int, int] | None
+    input_size: tuple[int, ...] | None
     mean: Triple | None
     std: Triple | None
     labels: int
@@ -50,18 +59,24 @@ class InferConfig:
         one_class = self.task == "detect" and self.labels == 1
         return (
             card.task == self.task
-            and card.input.size == self.input_size
+            and self._size_of(card.input) == self.input_size
             and not (one_class and len(card.classes) > 1)
         )
+
+    @staticmethod
+    def _size_of(spec: Input) -> tuple[int, ...]:
+        return spec.size if isinstance(spec, InputSpec) else (spec.frames,)
 
     def adapt(self, card: ModelCard) -> ModelCard:
         """Return the card with this config's normalisation.
 
         A config without one is of a graph that normalises by itself and wants pixels of 0 to 255.
         """
+        if not isinstance(card.input, InputSpec):
+            return card
         if self.mean is None or self.std is None:
-            return replace(card, input=replace(card.input, mean=(0.0, 0.0, 0.0), std=(1 / PIXEL_MAX,) * 3))
-        return replace(card, input=replace(card.input, mean=self.mean, std=self.std))
+            return replace(card, input=replace(card.picture, mean=(0.0, 0.0, 0.0), std=(1 / PIXEL_MAX,) * 3))
+        return replace(card, input=replace(card.picture, mean=self.mean, std=self.std))
 
 
 def read_infer_cfg(folder: Path) -> InferConfig | None:
@@ -93,13 +108,15 @@ def read_infer_cfg(folder: Path) -> InferConfig | None:
         ) from error
 
 
-def _input_size(steps: Mapping[str, Any]) -> tuple[int, int] | None:
+def _input_size(steps: Mapping[str, Any]) -> tuple[int, ...] | None:
     if "Resize" in steps:
         height, width = map(int, steps["Resize"]["target_size"])
         return height, width
     if "TopDownEvalAffine" in steps:
         width, height = map(int, steps["TopDownEvalAffine"]["trainsize"])
         return height, width
+    if "AutoPadding" in steps:
+        return (int(steps["AutoPadding"]["window_size"]),)
     return None
 
 

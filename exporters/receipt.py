@@ -13,7 +13,7 @@ from typing import Final
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.exporters.quantize.gate import Accuracy
 from pose_onnx.exporters.source import Source, digests
-from pose_onnx.exporters.verify import DEMO_PHOTO, SEED, Measured
+from pose_onnx.exporters.verify import Measured, describe_inputs
 
 SUFFIX: Final = ".receipt.json"
 TOOLS: Final = (
@@ -83,10 +83,7 @@ def make_receipt(
         trust=source.trust,
         files=digests(files),
         versions={"python": platform.python_version(), **_versions()},
-        inputs={
-            "random": f"numpy.random.default_rng({SEED}).standard_normal",
-            "photo": photo.name if photo else DEMO_PHOTO,
-        },
+        inputs=describe_inputs(card, photo),
         structure=structure,
         errors=tuple(measured),
         accuracy={"on": dict(measured_on), "files": [asdict(each) for each in accuracy]} if accuracy else {},

@@ -17,21 +17,19 @@ from pose_onnx.exporters.outputs.boxes import DECODED
 from pose_onnx.exporters.passes import rewrite
 from pose_onnx.exporters.passes.inline_constants import INLINE_CONSTANTS
 
-IMAGE: Final = "image"
-IMAGE_RANK: Final = 4  # (N, 3, H, W)
 SCALE_INPUT: Final = "scale_factor"
 """Paddle's detectors divide their boxes by this input; at 1 they are in network pixels."""
 
 
 def trim(graph: Graph, card: ModelCard) -> Graph:
-    """Keep what leads from the image to the outputs that the card names.
+    """Keep what leads from the network's input to the outputs that the card names.
 
     Args:
         graph: as paddle2onnx made it.
         card: of the model.
 
     Returns:
-        A graph with one input `image` (N, 3, H, W), and the outputs of the card by name.
+        A graph with the input and the outputs of the card, by name.
 
     Raises:
         ExportError: inputs or outputs are not those of such a model.
@@ -41,7 +39,7 @@ def trim(graph: Graph, card: ModelCard) -> Graph:
     export_of(card).write(graph, heads, card)
     graph.outputs = [TensorInfo(name, TensorProto.FLOAT, ()) for name in card.output_names]
     graph.prune()
-    _keep_image_only(graph, card)
+    _keep_one_input(graph, card)
     return graph
 
 
@@ -51,25 +49,25 @@ def _heads(graph: Graph, card: ModelCard) -> Heads:
     return find_heads({t.name: t.shape for t in graph.outputs if t.dtype == TensorProto.FLOAT}, card)
 
 
-def _keep_image_only(graph: Graph, card: ModelCard) -> None:
-    images = [t for t in graph.inputs if len(t.shape) == IMAGE_RANK]
-    others = [t for t in graph.inputs if len(t.shape) != IMAGE_RANK]
+def _keep_one_input(graph: Graph, card: ModelCard) -> None:
+    name, wanted = card.input.tensor_name, card.input_shape
+    images = [t for t in graph.inputs if len(t.shape[1:]) == len(wanted)]
+    others = [t for t in graph.inputs if t not in images]
     if len(images) != 1 or any(t.name != SCALE_INPUT for t in others):
         raise ExportError(
             f"the program has the inputs {[t.name for t in graph.inputs]}; "
-            f"expected one image (N, 3, H, W) and at most {SCALE_INPUT!r}"
+            f"expected one {name} (N, {', '.join(map(str, wanted))}) and at most {SCALE_INPUT!r}"
         )
-    wanted = (3, *card.input.size)
     fixed = [
         (have, want) for have, want in zip(images[0].shape[1:], wanted, strict=True) if isinstance(have, int)
     ]
     if any(have not in (want, -1, 0) for have, want in fixed):
         raise ExportError(
-            f"the program's image is {images[0].shape[1:]} but {card.name!r} has {wanted}; "
+            f"the program's {name} is {images[0].shape[1:]} but {card.name!r} has {wanted}; "
             "name the model it is by --model or --card"
         )
     for scale in others:
         graph.constants[scale.name] = np.ones((1, 2), np.float32)
-    if images[0].name != IMAGE:
-        graph.rename({images[0].name: IMAGE})
-    graph.inputs = [replace(images[0], name=IMAGE, shape=("N", *wanted))]
+    if images[0].name != name:
+        graph.rename({images[0].name: name})
+    graph.inputs = [replace(images[0], name=name, shape=("N", *wanted))]

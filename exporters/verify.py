@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pose_onnx.cards.card import ModelCard
-from pose_onnx.core.arrays import Image
+from pose_onnx.cards.input import InputSpec
+from pose_onnx.cards.inputs import Input
+from pose_onnx.cards.window import WindowSpec
+from pose_onnx.core.arrays import F32, Image
 from pose_onnx.core.opencv import cv2
 from pose_onnx.errors import ExportError
 from pose_onnx.exporters.outputs import export_of
@@ -77,15 +80,57 @@ def make_inputs(card: ModelCard, photo: Path | None = None) -> dict[str, NDArray
         photo: a picture to use; `DEMO_PHOTO` if None.
 
     Returns:
-        "random": (2, 3, H, W) standard normal; "photo": (1, 3, H, W) normalised pixels.
+        "random": two inputs, standard normal; and one as in use, a "photo" or a window of "poses".
     """
-    height, width = card.input.size
     rng = np.random.default_rng(SEED)
-    random = rng.standard_normal((RANDOM_BATCH, 3, height, width)).astype(np.float32)
-    picture = comparison_photo(photo)
-    tensor = np.empty((1, 3, height, width), np.float32)
-    card.input.normalize(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), out=tensor[0])
-    return {"random": random, "photo": tensor}
+    random = rng.standard_normal((RANDOM_BATCH, *card.input_shape)).astype(np.float32)
+    in_use = _IN_USE[type(card.input)]
+    return {"random": random, in_use.name: in_use.make(card, photo)[None]}
+
+
+def describe_inputs(card: ModelCard, photo: Path | None) -> dict[str, str]:
+    """Say what each input of `make_inputs` is, for a receipt."""
+    in_use = _IN_USE[type(card.input)]
+    random = f"numpy.random.default_rng({SEED}).standard_normal"
+    return {"random": random, in_use.name: in_use.describe(photo)}
+
+
+def _photo(card: ModelCard, photo: Path | None) -> F32:
+    """Return (3, H, W): normalised pixels."""
+    height, width = card.picture.size
+    pixels = cv2.resize(comparison_photo(photo), (width, height), interpolation=cv2.INTER_AREA)
+    tensor = np.empty(card.input_shape, np.float32)
+    card.picture.normalize(pixels, out=tensor)
+    return tensor
+
+
+def _poses(card: ModelCard, photo: Path | None) -> F32:
+    """Return (2, T, K, 1): joints that wander about the box, a step a frame, for two thirds of the frames."""
+    del photo
+    spec = cast("WindowSpec", card.input)
+    rng = np.random.default_rng(SEED)
+    steps = rng.normal(0, 1 / spec.frames, card.input_shape)
+    steps[:, 0] = rng.uniform(0, 1, steps[:, 0].shape)
+    places = np.cumsum(steps, axis=1) * np.reshape(spec.box, (-1, 1, 1, 1))
+    places[:, 2 * spec.frames // 3 :] = 0  # as a shorter window is filled up
+    tensor: F32 = places.astype(np.float32)
+    return tensor
+
+
+class _InUse(NamedTuple):
+    """An input as in use: its name, what makes it, and what says how."""
+
+    name: str
+    make: Callable[[ModelCard, Path | None], F32]
+    describe: Callable[[Path | None], str]
+
+
+_IN_USE: Final[Mapping[type[Input], _InUse]] = MappingProxyType(
+    {
+        InputSpec: _InUse("photo", _photo, lambda photo: photo.name if photo else DEMO_PHOTO),
+        WindowSpec: _InUse("poses", _poses, lambda _photo: "joints that wander about their box"),
+    }
+)
 
 
 def comparison_photo(photo: Path | None) -> Image:

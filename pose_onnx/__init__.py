@@ -2,10 +2,13 @@
 
 from importlib.metadata import PackageNotFoundError, version
 
+from pose_onnx.action_model import Action, ActionModel
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.cards.embedded import read_card
 from pose_onnx.cards.input import InputSpec
 from pose_onnx.cards.lookup import card_names, load_card, models_home, resolve_model
+from pose_onnx.cards.window import WindowSpec
+from pose_onnx.core.angles import COCO_ANGLES, joint_angles
 from pose_onnx.core.heatmaps import decode_heatmaps
 from pose_onnx.core.images import decode_image
 from pose_onnx.detections import Detections
@@ -41,7 +44,10 @@ except PackageNotFoundError:  # run from a checkout that was never installed
     __version__ = "0+unknown"
 
 __all__ = [
+    "COCO_ANGLES",
     "PRESETS",
+    "Action",
+    "ActionModel",
     "BoxDistributionOutput",
     "BoxOutput",
     "CardError",
@@ -69,11 +75,13 @@ __all__ = [
     "TopDownModel",
     "UnexpectedError",
     "UnknownNameError",
+    "WindowSpec",
     "__version__",
     "card_names",
     "decode_heatmaps",
     "decode_image",
     "draw_poses",
+    "joint_angles",
     "load_card",
     "load_image",
     "models_home",

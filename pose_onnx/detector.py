@@ -156,10 +156,10 @@ class Detector(Reopening):
         return [self._find(load_image(image, color=color), runtime) for image in images]
 
     def _find(self, image_bgr: Image, runtime: Runtime) -> Detections:
-        tensor = self._buffers.get(1, 3, *self.card.input.size)
-        resized = detector_input(image_bgr, self.card.input, out=tensor)
+        tensor = self._buffers.get(1, 3, *self.card.picture.size)
+        resized = detector_input(image_bgr, self.card.picture, out=tensor)
         outputs = runtime.run({INPUT_NAME: tensor})
-        boxes, scores = self.output.decode(outputs, self.card.input.size)
+        boxes, scores = self.output.decode(outputs, self.card.picture.size)
         wanted = scores[0] if len(self._labels) == len(self.card.classes) else scores[0][:, self._labels]
         # A NaN is above no threshold: it would pass for nobody.
         if not (np.isfinite(wanted).all() and np.isfinite(boxes).all()):

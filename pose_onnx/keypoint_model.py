@@ -122,7 +122,7 @@ class KeypointModel(Reopening):
         self._owned = model is not self.runtime
         self.workers = threads if is_parallel(self.runtime) else 1
         self._lanes = Lanes(1 if fills_device(self.runtime) else self.workers)
-        batch_size = batch_size or run_pixels(self.runtime) // int(np.prod(self.card.input.size))
+        batch_size = batch_size or run_pixels(self.runtime) // int(np.prod(self.card.picture.size))
         self.batch_size = max(1, batch_size // 2 if flip else batch_size)
         self._buffers = Buffers()
 
@@ -239,16 +239,16 @@ class KeypointModel(Reopening):
 
     def _crops(self, scene: _Scene) -> Crops:
         height, width, _ = scene.image.shape
-        return self.preset.crops(scene.boxes, (height, width), self.card.input.size, self.output.stride)
+        return self.preset.crops(scene.boxes, (height, width), self.card.picture.size, self.output.stride)
 
     def _run(self, images: Sequence[Image], crops: Crops) -> tuple[F32, F32]:
         """Run one batch; `images` are those that the people are in, one each."""
         people = len(images)
-        tensor = self._buffers.get(people * (1 + self.flip), 3, *self.card.input.size)
+        tensor = self._buffers.get(people * (1 + self.flip), 3, *self.card.picture.size)
         start = 0
         for _, same in groupby(images, id):
             end = start + len(list(same))
-            keypoint_input(images[start], crops[start:end], self.card.input, out=tensor[start:end])
+            keypoint_input(images[start], crops[start:end], self.card.picture, out=tensor[start:end])
             start = end
         if self.flip:
             tensor[people:] = tensor[:people, ..., ::-1]

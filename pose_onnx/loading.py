@@ -6,12 +6,13 @@ import os
 from typing import Any, TypeAlias
 
 from pose_onnx.cards.card import ModelCard
+from pose_onnx.cards.input import InputSpec
 from pose_onnx.cards.lookup import card_of, load_card, resolve_model
 from pose_onnx.errors import InputError, ModelFileError
 from pose_onnx.outputs import Shape
 from pose_onnx.runtimes import Runtime, is_parallel, load_adapter, open_runtime
 
-INPUT_NAME = "image"
+INPUT_NAME = InputSpec.tensor_name
 ModelLike: TypeAlias = str | os.PathLike[str] | Runtime
 """Name or path of a model, or one that is loaded."""
 CardLike: TypeAlias = ModelCard | str | os.PathLike[str]
@@ -93,7 +94,7 @@ def check_fit(card: ModelCard, runtime: Runtime, task: str, where: str) -> None:
             " alone, the one without 'end_to_end' in its name"
         )
     inputs = {spec.name: spec.shape[1:] for spec in runtime.inputs}
-    expected = {INPUT_NAME: (3, *card.input.size)}
+    expected = {card.input.tensor_name: card.input_shape}
     if inputs != expected:
         raise ModelFileError(f"{where!r} takes {inputs}, but the card of {card.name!r} says {expected}")
     found = {spec.name: spec.shape for spec in runtime.outputs}

@@ -136,10 +136,10 @@ class _Stage:
 def _keypoint_stages(reference: KeypointModel, pixels: Image) -> list[_Stage]:
     size = (pixels.shape[0], pixels.shape[1])
     boxes = np.array([[0, 0, size[1] - 1, size[0] - 1]], np.float32)
-    crops = reference.preset.crops(boxes, size, reference.card.input.size, reference.output.stride)
+    crops = reference.preset.crops(boxes, size, reference.card.picture.size, reference.output.stride)
 
     def prepare(model: KeypointModel) -> F32:
-        return keypoint_input(pixels, crops, model.card.input)
+        return keypoint_input(pixels, crops, model.card.picture)
 
     def decode(model: KeypointModel, outputs: Mapping[str, Tensor]) -> tuple[F32, F32]:
         return keypoints_in_image(*model.output.read(outputs, model.preset), crops)
@@ -153,12 +153,12 @@ def _keypoint_stages(reference: KeypointModel, pixels: Image) -> list[_Stage]:
 
 def _detector_stages(reference: Detector, pixels: Image) -> list[_Stage]:
     def prepare(model: Detector) -> F32:
-        tensor = np.empty((1, 3, *model.card.input.size), np.float32)
-        detector_input(pixels, model.card.input, out=tensor)
+        tensor = np.empty((1, 3, *model.card.picture.size), np.float32)
+        detector_input(pixels, model.card.picture, out=tensor)
         return tensor
 
     def decode(model: Detector, outputs: Mapping[str, Tensor]) -> dict[str, F32]:
-        boxes, scores = model.output.decode(outputs, model.card.input.size)
+        boxes, scores = model.output.decode(outputs, model.card.picture.size)
         return {"boxes (network px)": boxes, SCORES: scores}
 
     def whole(model: Detector) -> Detections:

@@ -141,7 +141,7 @@ def _save(
     constants: dict[str, np.ndarray],
     outputs: dict[str, list[int | str]],
 ) -> Path:
-    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 3, *card.input.size])
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 3, *card.picture.size])
     results = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()
     ]

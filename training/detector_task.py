@@ -42,7 +42,7 @@ class DetectorTask:
             benchmark: What to measure on.
         """
         self.card = card
-        self.size = card.input.size[0]  # square
+        self.size = card.picture.size[0]  # square
         self.photos = np.load(data / "photos.npy", mmap_mode="r")
         folders = np.load(data / "folders.npy")
         self._by_folder = [np.flatnonzero(folders == f) for f in np.unique(folders)]

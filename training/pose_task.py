@@ -50,7 +50,7 @@ class PoseTask:
         """
         self.flip = flip
         self.card = card
-        self.size = card.input.size[::-1]  # width and height, as OpenCV takes them
+        self.size = card.picture.size[::-1]  # width and height, as OpenCV takes them
         self.crops = np.load(data / "crops.npy", mmap_mode="r")
         self.student, self.teacher = TinyPose(fine=fine), TinyPose(fine=fine)
         load_npz(self.teacher, teacher)

@@ -30,7 +30,7 @@ def to_input(images_rgb: NDArray[np.uint8], card: ModelCard, device: torch.devic
     """
     x = torch.from_numpy(images_rgb).to(device).float()
     mean, std = (
-        torch.tensor(values, device=x.device) * WHITE for values in (card.input.mean, card.input.std)
+        torch.tensor(values, device=x.device) * WHITE for values in (card.picture.mean, card.picture.std)
     )
     return ((x - mean) / std).permute(0, 3, 1, 2)
 
@@ -62,12 +62,12 @@ def find_people(network: nn.Module, image_bgr: Image, card: ModelCard, threshold
         Boxes in image pixels, cut at the picture's border, best first.
     """
     output = cast("DetectionOutput", card.output)
-    height, width = card.input.size
+    height, width = card.picture.size
     tensor = np.empty((1, 3, height, width), np.float32)
-    resized = detector_input(image_bgr, card.input, out=tensor)
+    resized = detector_input(image_bgr, card.picture, out=tensor)
     raw = _run(network, tensor)
     tensors = {"boxes": boxes(raw, width).numpy(), "scores": scores(raw)[..., None].numpy()}
-    boxes_input, box_scores = output.decode(tensors, card.input.size)
+    boxes_input, box_scores = output.decode(tensors, card.picture.size)
     found = output.select(boxes_input[0], box_scores[0], threshold)
     limits = np.array(2 * image_bgr.shape[1::-1], np.float32)
     boxes_image = (found.boxes * resized.scale + resized.offset).clip(0, limits)
@@ -88,8 +88,8 @@ def find_poses(network: nn.Module, image_bgr: Image, boxes_image: F32, card: Mod
     """
     output = cast("KeypointOutput", card.output)
     height, width = image_bgr.shape[:2]
-    crops = PRESET.crops(boxes_image, (height, width), card.input.size, output.stride)
-    heatmaps = _run(network, keypoint_input(image_bgr, crops, card.input)).numpy()
+    crops = PRESET.crops(boxes_image, (height, width), card.picture.size, output.stride)
+    heatmaps = _run(network, keypoint_input(image_bgr, crops, card.picture)).numpy()
     points, heights = output.read({"heatmaps": heatmaps}, PRESET)
     keypoints, joint_scores = keypoints_in_image(points, heights, crops)
     box_scores = np.ones(len(boxes_image), np.float32)

@@ -59,7 +59,7 @@ def select(boxes: Value, scores: Value, card: ModelCard, preset: Preset) -> tupl
 
 def to_image(boxes_input: Value, image: Value, card: ModelCard) -> Value:
     """Take (M, 4) boxes from input pixels to pixels of the (H, W, 3) image, and end them at its border."""
-    height, width = card.input.size
+    height, width = card.picture.size
     image_size = image.shape(1).join(image.shape(0), axis=0).cast(np.float32)  # x, y
     ratio = image_size / np.array([width, height])
     return (boxes_input * ratio.join(ratio, axis=0)).clip(0.0, image_size.join(image_size, axis=0))

@@ -37,7 +37,7 @@ def crop_geometry(boxes_image: Value, card: ModelCard) -> CropValues:
         boxes_image: (N, 4) float32, xyxy, image pixels.
         card: The keypoint model's card.
     """
-    height, width = card.input.size
+    height, width = card.picture.size
     low, high = boxes_image.cast(np.float64).split(2, axis=1)
     valid = (high - low).apply("ReduceMin", axes=[1], keepdims=1) > 0.0
     low_round, high_round = low.apply("Round"), high.apply("Round")

@@ -29,7 +29,7 @@ def decode(heatmaps: Value, card: ModelCard, preset: Preset) -> tuple[Value, Val
         scores: (N, K) float32.
     """
     spec = cast("HeatmapOutput", card.output)
-    height, width = (side // spec.stride for side in card.input.size)
+    height, width = (side // spec.stride for side in card.picture.size)
     joints = len(card.keypoints)
     flat = heatmaps.reshape(-1, height * width)
     best = flat.apply("ArgMax", dtype=np.int64, axis=1, keepdims=1)

@@ -60,6 +60,7 @@ NETWORKS: Final[Mapping[str, Network]] = MappingProxyType(
         ),
         "picodet_s_esnet": _PICODET_ESNET,
         "picodet_m_esnet": _PICODET_ESNET,
+        "st_gcn": Network(f"{_HERE}.st_gcn"),
         **{f"ppyoloe{plus}_{size}": _PPYOLOE for plus in ("", "_plus") for size in "smlx"},
     }
 )

@@ -22,6 +22,7 @@ from pose_onnx.exporters.networks import network_of
 SEED: Final = 7
 SPREAD: Final = 0.1  # standard deviation of means and biases
 GAINS: Final = (0.2, 0.4)  # range of the batch norms' weights, and of factors: for higher ones see above
+FACTOR_RANK: Final = 3
 POWER: Final = 1.6  # of a convolution's output to its input's
 
 Arrays = Mapping[str, NDArray[np.float32]]
@@ -32,7 +33,7 @@ def random_weights(card: ModelCard, images: Arrays) -> dict[str, NDArray[np.floa
 
     Args:
         card: Of the network.
-        images: (N, 3, H, W) by name: what the batch norms are measured with.
+        images: network inputs by name: what the batch norms are measured with.
     """
     rng = np.random.default_rng(SEED)
     layer = network_of(card).build(card)
@@ -41,6 +42,9 @@ def random_weights(card: ModelCard, images: Arrays) -> dict[str, NDArray[np.floa
             low, high = GAINS
             draw = rng.uniform(low, high, value.shape) if name.endswith(".alpha") else None
             value.set_value((rng.normal(0, SPREAD, value.shape) if draw is None else draw).astype(np.float32))
+    for _, value in layer.named_parameters():
+        if value.ndim == FACTOR_RANK:  # factors near 1, which no layer below has: ST-GCN's of its links
+            value.set_value(rng.normal(1, SPREAD, value.shape).astype(np.float32))
     for part in layer.sublayers():
         _fill(part, rng)
     layer.eval()
@@ -54,7 +58,7 @@ def _fill(part: nn.Layer, rng: np.random.Generator) -> None:
     if isinstance(part, nn.Conv2D):
         shape = tuple(part.weight.shape)
         part.weight.set_value(rng.normal(0, np.sqrt(POWER / np.prod(shape[1:])), shape).astype(np.float32))
-    elif isinstance(part, nn.BatchNorm2D):
+    elif isinstance(part, nn.BatchNorm1D | nn.BatchNorm2D):
         shape = tuple(part.weight.shape)
         part.weight.set_value(rng.uniform(*GAINS, shape).astype(np.float32))
         for value in (part.bias, part._mean):  # noqa: SLF001 (Paddle's names of a batch norm's buffers)

@@ -79,14 +79,14 @@ class BoxExport:
             return {"boxes": boxes, "scores": scores.transpose(0, 2, 1) if heads.class_first else scores}
         decode = BoxDecode.of(_spec(card))
         levels = len(decode.strides)
-        boxes = decode.boxes(np.concatenate(found[levels:], axis=1), decode.sizes(card.input.size))
+        boxes = decode.boxes(np.concatenate(found[levels:], axis=1), decode.sizes(card.picture.size))
         return {"boxes": boxes, "scores": np.concatenate(found[:levels], axis=1)}
 
     def samples(self, photos: list[Path], card: ModelCard) -> Iterator[F32]:
         """See `OutputExport`."""
         for photo in photos:
-            tensor = np.empty((1, 3, *card.input.size), np.float32)
-            detector_input(load_image(photo), card.input, out=tensor)
+            tensor = np.empty((1, 3, *card.picture.size), np.float32)
+            detector_input(load_image(photo), card.picture, out=tensor)
             yield tensor[0]
 
     def damage(self, expected: Arrays, found: Arrays) -> float:
@@ -110,7 +110,7 @@ class BoxExport:
 
     def end_to_end(self, image: Value, network: Graph, card: ModelCard) -> None:
         """Write a graph with the input `image` and the outputs `boxes` and `scores`, best first."""
-        outputs = insert(network, normalize(resize_cubic(image, card.input.size), card.input))
+        outputs = insert(network, normalize(resize_cubic(image, card.picture.size), card.picture))
         boxes_input, scores = _boxes.select(outputs["boxes"], outputs["scores"], card, PRESET)
         add_output(_boxes.to_image(boxes_input, image, card), "boxes", ("M", BOX))
         add_output(scores, "scores", ("M",))
@@ -163,7 +163,7 @@ def _write_distribution(graph: Graph, heads: Heads, card: ModelCard) -> None:
     """Append the expectation over the bins (GFL, arXiv 2006.04388) and the distances' way to boxes."""
     decode = BoxDecode.of(_spec(card))
     levels = len(decode.strides)
-    centres, signed = decode.constants(decode.sizes(card.input.size))
+    centres, signed = decode.constants(decode.sizes(card.picture.size))
     anchors = len(centres)
     steps = np.arange(decode.bins, dtype=np.float32)[:, None]
     split = graph.constant(np.array([-1, anchors, BOX, decode.bins]), "decode.bins_shape")

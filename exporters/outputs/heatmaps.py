@@ -79,8 +79,8 @@ class HeatmapExport:
             for photo in photos:
                 pixels = load_image(photo)
                 size = (pixels.shape[0], pixels.shape[1])
-                crops = PRESET.crops(detector(pixels).boxes, size, card.input.size, stride)
-                yield from keypoint_input(pixels, crops, card.input)
+                crops = PRESET.crops(detector(pixels).boxes, size, card.picture.size, stride)
+                yield from keypoint_input(pixels, crops, card.picture)
 
     def damage(self, expected: Arrays, found: Arrays) -> float:
         """Return the squared error of heatmaps, relative to their squares."""
@@ -103,8 +103,8 @@ class HeatmapExport:
         # Few networks run on no image at all: for nobody, one stand-in is run and left out.
         boxes = boxes.join(boxes.constant([[0, 0, 1, 1]]).first(1 - people), axis=0)
         crops = _crops.crop_geometry(boxes, card)
-        pixels = _sampling.sample(image, crops, card.input.size)
-        outputs = insert(network, normalize(pixels, card.input))
+        pixels = _sampling.sample(image, crops, card.picture.size)
+        outputs = insert(network, normalize(pixels, card.picture))
         points_heatmap, scores = _dark.decode(outputs[HEATMAPS], card, PRESET)
         keypoints = _crops.to_image(points_heatmap, crops, card)
         add_output(keypoints.first(people), "keypoints", ("N", joints, 2))

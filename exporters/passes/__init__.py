@@ -13,6 +13,7 @@ from pose_onnx.exporters.passes.merge_reshapes import MERGE_RESHAPES
 from pose_onnx.exporters.passes.merge_sums import MERGE_SUMS
 from pose_onnx.exporters.passes.remove_no_ops import REMOVE_NO_OPS
 from pose_onnx.exporters.passes.separate_filter import SEPARATE_FILTER
+from pose_onnx.exporters.passes.spell_out_batch_norm import SPELL_OUT_BATCH_NORM
 from pose_onnx.exporters.passes.spell_out_sigmoid import SPELL_OUT_SIGMOID
 from pose_onnx.exporters.passes.split_convs import SPLIT_CONVS
 
@@ -21,6 +22,7 @@ SIMPLIFY = (
     FOLD_CONSTANTS,
     FREEZE_SHAPES,
     FOLD_BATCH_NORM,
+    SPELL_OUT_BATCH_NORM,
     MERGE_BRANCHES,
     REMOVE_NO_OPS,
     MERGE_RESHAPES,

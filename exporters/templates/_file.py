@@ -88,11 +88,11 @@ def template_name(card: ModelCard) -> str:
     """Return the name of the template that a card's network needs.
 
     A graph depends on the architecture, the input's size and, by the shapes of its outputs, on the number of
-    a detector's classes; not on the number of joints, which only sizes parameters.
+    classes; not on the number of joints that a keypoint model finds, which only sizes parameters.
     """
-    height, width = card.input.size
+    size = "x".join(map(str, card.input_shape[1:]))
     classes = f"_{len(card.classes)}" if card.classes else ""
-    return f"{card.architecture}_{height}x{width}{classes}"
+    return f"{card.architecture}_{size}{classes}"
 
 
 def make_template(model: onnx.ModelProto, parameters: Parameters, proof: Proof) -> bytes:

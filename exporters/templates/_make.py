@@ -17,7 +17,7 @@ from pose_onnx.exporters.graph import Graph
 from pose_onnx.exporters.paddle_to_onnx import parameter_shapes, random_parameters, to_onnx
 from pose_onnx.exporters.plain_run import run_plainly
 from pose_onnx.exporters.source import Checkpoint
-from pose_onnx.exporters.templates._file import Proof, make_template
+from pose_onnx.exporters.templates._file import Proof, make_template, template_name
 from pose_onnx.exporters.verify import make_inputs
 
 _DIGITS: Final = 1  # of an error: its size is meant, not its last bits, which differ between machines
@@ -60,6 +60,8 @@ def _joint_parameters(card: ModelCard, parameters: Parameters, work: Path) -> tu
     """Return the parameters that have another size in a network for one joint more."""
     if not card.keypoints:
         return ()
-    joints = (*card.keypoints, "one_more")
-    wider = parameter_shapes(replace(card, keypoints=joints, oks_sigmas=()), work)
-    return tuple(sorted(name for name, shape in wider.items() if shape != parameters[name].shape))
+    wider = replace(card, keypoints=(*card.keypoints, "one_more"), oks_sigmas=())
+    if template_name(wider) != template_name(card):  # the joints go in, so that it needs its own
+        return ()
+    shapes = parameter_shapes(wider, work)
+    return tuple(sorted(name for name, shape in shapes.items() if shape != parameters[name].shape))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Final
 
 from pose_onnx.cards.input import InputSpec
+from pose_onnx.cards.inputs import Input, input_to_dict, read_input
 from pose_onnx.cards.schema import check_types, read_record, short
 from pose_onnx.cards.versions import VERSION, to_current
 from pose_onnx.errors import CardError
@@ -48,7 +49,7 @@ class ModelCard:
 
     name: str
     architecture: str
-    input: InputSpec
+    input: Input
     output: OutputSpec
     classes: tuple[str, ...] = ()
     keypoints: tuple[str, ...] = ()
@@ -76,6 +77,24 @@ class ModelCard:
     def task(self) -> str:
         """What the model does: "detect", "keypoints", ... It follows from the kind of its output."""
         return self.output.task
+
+    @property
+    def picture(self) -> InputSpec:
+        """The input of a model that looks at pictures.
+
+        Raises:
+            CardError: It looks at something else.
+        """
+        if isinstance(self.input, InputSpec):
+            return self.input
+        raise CardError(
+            f"model card {short(self.name)}: its input is not a picture; give a model of another task"
+        )
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of the network's input without its batch: (3, H, W) of a picture."""
+        return self.input.shape(self)
 
     @property
     def output_names(self) -> tuple[str, ...]:
@@ -126,7 +145,7 @@ _Reader = Callable[[object], tuple[Any, dict[str, Any]]]
 _Writer = Callable[[Any], dict[str, Any]]
 _NESTED_FIELDS: Final[Mapping[str, tuple[_Reader, _Writer]]] = MappingProxyType(
     {
-        "input": (lambda data: read_record(InputSpec, data, "the card's input"), asdict),
+        "input": (read_input, input_to_dict),
         "output": (read_output, output_to_dict),
     }
 )

@@ -1,14 +1,17 @@
-"""The network's input, as a card tells it."""
+"""A picture as a network's input, as a card tells it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from pose_onnx.cards.schema import check_types
 from pose_onnx.core.arrays import F32, Image
 from pose_onnx.core.normalizing import normalize
 from pose_onnx.errors import CardError
+
+if TYPE_CHECKING:
+    from pose_onnx.cards.card import ModelCard
 
 MAX_SIDE: Final = 8192
 """Pixels of a network's input on one side, at most: a card that says more is damaged."""
@@ -16,7 +19,7 @@ MAX_SIDE: Final = 8192
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """How a picture becomes a network's input.
+    """How a picture becomes a network's input: one tensor `image` (N, 3, H, W).
 
     Attributes:
         size: Height and width, pixels.
@@ -26,6 +29,8 @@ class InputSpec:
         mean: For each channel in the order of `color`, subtracted after scaling pixels to 0..1.
         std: For each channel, divided by after that.
     """
+
+    tensor_name: ClassVar[str] = "image"
 
     size: tuple[int, int]
     resize: str
@@ -41,6 +46,16 @@ class InputSpec:
             )
         if min(self.std) <= 0:
             raise CardError(f"the card's input has std {self.std}; each must be above 0")
+
+    def shape(self, card: ModelCard) -> tuple[int, int, int]:
+        """Return the shape of the network's input without its batch."""
+        del card  # what a picture shows does not change its size
+        return len(self.mean), *self.size
+
+    def describe(self) -> str:
+        """Say in a few words what goes in, for tables."""
+        height, width = self.size
+        return f"{height} x {width}"
 
     def normalize(self, pixels_bgr: Image, *, out: F32) -> None:
         """Normalise (h, w, 3) uint8 BGR pixels into a (3, h, w) float32 tensor, which is written."""

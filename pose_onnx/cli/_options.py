@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pose_onnx import PRESETS, InputError, ModelCard, PoseEstimator, __version__, load_card
+from pose_onnx.core.angles import COCO_ANGLES, NO_ANGLES, Triple, triple_indices
 from pose_onnx.pairs import DEFAULT_QUALITY, PAIRS, Pair, find_pair
 from pose_onnx.provenance import estimator_digests
 
@@ -95,6 +96,28 @@ def add_min_score_option(parser: argparse.ArgumentParser) -> None:
         metavar="SCORE",
         help="draw joints from this on (default: %(default)s)",
     )
+
+
+def add_angles_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--angles`: of joints, in the table."""
+    parser.add_argument(
+        "--angles",
+        action="store_true",
+        help="with --csv: the angles of elbows, shoulders, hips and knees too",
+    )
+
+
+def angles_of(args: argparse.Namespace, keypoint_names: Sequence[str]) -> Mapping[str, Triple]:
+    """Return the angles to measure.
+
+    Raises:
+        InputError: There is no table to write them to, or the model does not find the keypoints for them.
+    """
+    if args.angles and not args.csv:
+        raise InputError("--angles was given without a table to write them to; add --csv FILE")
+    angles = COCO_ANGLES if args.angles else NO_ANGLES
+    triple_indices(angles, keypoint_names)
+    return angles
 
 
 def estimator_of(args: argparse.Namespace) -> PoseEstimator:

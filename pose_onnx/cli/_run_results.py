@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from pose_onnx import InputError
+from pose_onnx.cli._options import add_angles_option, angles_of
+from pose_onnx.core.angles import Triple
 from pose_onnx.files import atomic_write_bytes, make_folder
 from pose_onnx.formats import write_csv_rows
 from pose_onnx.formats.results import Failure, ImageResult, read_results, results_json
@@ -30,6 +32,7 @@ def add_result_options(parser: argparse.ArgumentParser) -> None:
     add("--out", metavar="DIR", help=f"folder for the results (default: a new one, {new})")
     add("--json", metavar="FILE", help=f"where to write the JSON (default: {RESULTS_NAME} in the folder)")
     add("--csv", metavar="FILE", help="write a table too: a row for each person")
+    add_angles_option(parser)
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--overwrite", action="store_true", help="replace results that are there")
     group.add_argument(
@@ -48,6 +51,7 @@ class RunResults:
         folder: Where annotated pictures go.
         document: The JSON file.
         table: The CSV file, if one is wanted.
+        angles: Whose columns the table has.
         settings: Of the run.
         keypoint_names: Of its keypoint model.
         images: What was found.
@@ -58,6 +62,7 @@ class RunResults:
     folder: Path
     document: Path
     table: Path | None
+    angles: Mapping[str, Triple]
     settings: dict[str, Any]
     keypoint_names: tuple[str, ...]
     images: list[ImageResult] = field(default_factory=list)
@@ -70,12 +75,13 @@ class RunResults:
         """Choose the files by the options of `add_result_options`, and read what is to be resumed.
 
         Raises:
-            InputError: What is to be resumed is damaged, or of other settings.
+            InputError: What is to be resumed is damaged, or of other settings; or there are no such angles.
             OutputError: The folder cannot be created.
         """
+        angles = angles_of(args, names)
         folder = make_folder(args.out) if args.out else _own_folder(resume=args.resume)
         document = Path(args.json) if args.json else folder / RESULTS_NAME
-        results = cls(folder, document, Path(args.csv) if args.csv else None, settings, names)
+        results = cls(folder, document, Path(args.csv) if args.csv else None, angles, settings, names)
         if args.resume and document.exists():
             results._resume()
         return results
@@ -134,7 +140,7 @@ class RunResults:
         if self.table:
             make_folder(self.table.parent)
             people = (({"picture": image.path}, image.poses) for image in self.images)
-            write_csv_rows(self.table, ["picture"], people, self.keypoint_names)
+            write_csv_rows(self.table, ["picture"], people, self.keypoint_names, angles=self.angles)
         self._saved_at = time.monotonic()
 
 

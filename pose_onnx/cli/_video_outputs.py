@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pose_onnx import InputError, draw_poses
+from pose_onnx.cli._options import add_angles_option, angles_of
 from pose_onnx.cli._unfinished import Progress, Unfinished, folder_of
 from pose_onnx.cli._window import Window
 from pose_onnx.closing import Closing
@@ -35,6 +36,7 @@ def add_output_options(parser: argparse.ArgumentParser) -> None:
     add("--out", metavar="FILE", help="annotated video (.mp4, .mov, .mkv, .webm), with the sound of a file")
     add("--jsonl", metavar="FILE", help="JSON Lines: a line a frame, each written as its frame is done")
     add("--csv", metavar="FILE", help="CSV: a row for each person in each frame, written at the end")
+    add_angles_option(parser)
     add("--coco", metavar="FILE", help="COCO keypoint results, written at the end; image_id is the frame")
     add("--show", action="store_true", help="show the frames in a window; q closes it")
     add("--overwrite", action="store_true", help="replace files that are there")
@@ -117,11 +119,13 @@ class Outputs(Closing):
 
     Raises:
         OutputError: The folder of the outputs cannot be written.
-        InputError: There is no screen, or a run to continue is of other frames or models.
+        InputError: There is no screen, a run to continue is of other frames or models, or there are no
+            such angles.
     """
 
     def __init__(self, args: argparse.Namespace, header: FramesHeader, run: dict[str, Any]) -> None:
         self._args, self._header, self._named = args, header, outputs_of(args)
+        self._angles = angles_of(args, header.keypoint_names)
         self.wanted, self.silent_because = True, ""
         self._is_finished, self._is_repeatable = False, True
         self._lines: FrameWriter | None = None
@@ -222,7 +226,8 @@ class Outputs(Closing):
         if self._video:
             self.silent_because = self._video.join(self._audio_from)
         if self._lines and "csv" in self._named:
-            write_csv(self._named["csv"], read_frames(self._lines_path), self._header.keypoint_names)
+            frames_read, names = read_frames(self._lines_path), self._header.keypoint_names
+            write_csv(self._named["csv"], frames_read, names, angles=self._angles)
         if self._lines and "coco" in self._named:
             frames = ((frame.index, frame.poses) for frame in read_frames(self._lines_path))
             write_coco_results(self._named["coco"], frames)

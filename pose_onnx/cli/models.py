@@ -63,13 +63,12 @@ def _list(args: argparse.Namespace) -> int:
 
 def _row(name: str) -> tuple[str, ...]:
     card = load_card(name)
-    height, width = card.input.size
     here = {backend: path for backend in BACKENDS if (path := _file_of(name, backend))}
     size = f"{next(iter(here.values())).stat().st_size / 1e6:.1f} MB" if here else "-"
     origin = "built in" if package_files(name) else "here"
     state = f"{origin}: {', '.join(here)}" if here else "not here"
     accuracy = card.published.partition(":")[0]  # what was measured; then comes where that is published
-    return name, card.task, f"{height} x {width}", size, card.license or "-", state, accuracy or "-"
+    return name, card.task, card.input.describe(), size, card.license or "-", state, accuracy or "-"
 
 
 def _file_of(name: str, backend: str) -> Path | None:

@@ -2,20 +2,21 @@
 
 The columns: what says where the row is from (`frame`, `time` for a video), `id` (empty where nobody follows
 the people), `box_x1`, `box_y1`, `box_x2`, `box_y2`, `box_score`, and for each keypoint `NAME_x`, `NAME_y` and
-`NAME_score`. Coordinates are image pixels. A number that is not finite is left empty. A frame without people
-has no row.
+`NAME_score`; then, where they are asked for, `NAME_angle` in degrees for each angle. Coordinates are image
+pixels. A number that is not finite is left empty. A frame without people has no row.
 """
 
 from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from pose_onnx.core.angles import NO_ANGLES, Triple, joint_angles, triple_indices
 from pose_onnx.files import atomic_path
 from pose_onnx.formats._frames import FrameRecord
-from pose_onnx.formats._people import people_to_json
+from pose_onnx.formats._people import numbers, people_to_json
 from pose_onnx.poses import Poses
 
 FRAME_COLUMNS: Final = ("frame", "time")
@@ -24,7 +25,11 @@ _BOX_COLUMNS: Final = ("box_x1", "box_y1", "box_x2", "box_y2", "box_score")
 
 
 def write_csv(
-    path: str | os.PathLike[str], frames: Iterable[FrameRecord], keypoint_names: Iterable[str]
+    path: str | os.PathLike[str],
+    frames: Iterable[FrameRecord],
+    keypoint_names: Sequence[str],
+    *,
+    angles: Mapping[str, Triple] = NO_ANGLES,
 ) -> None:
     """Write the people of a video; the file appears whole or not at all.
 
@@ -32,21 +37,25 @@ def write_csv(
         path: The file; one that is there is replaced.
         frames: As `read_frames` gives them.
         keypoint_names: As `read_header` gives them.
+        angles: What to measure too, as `joint_angles` takes it.
 
     Raises:
+        InputError: An angle is of a keypoint that is not there.
         OutputError: The file cannot be written.
     """
     places = (
         ({"frame": frame.index, "time": round(frame.time, _TIME_DECIMALS)}, frame.poses) for frame in frames
     )
-    write_csv_rows(path, FRAME_COLUMNS, places, keypoint_names)
+    write_csv_rows(path, FRAME_COLUMNS, places, keypoint_names, angles=angles)
 
 
 def write_csv_rows(
     path: str | os.PathLike[str],
     place_columns: Iterable[str],
     people: Iterable[tuple[Mapping[str, Any], Poses]],
-    keypoint_names: Iterable[str],
+    keypoint_names: Sequence[str],
+    *,
+    angles: Mapping[str, Triple] = NO_ANGLES,
 ) -> None:
     """Write people found anywhere: each `Poses` with what says where it is from.
 
@@ -55,21 +64,25 @@ def write_csv_rows(
         place_columns: Names of the columns that say where a row is from.
         people: Their values, and the people there.
         keypoint_names: The K keypoints' names.
+        angles: What to measure too, as `joint_angles` takes it.
 
     Raises:
+        InputError: An angle is of a keypoint that is not there.
         OutputError: The file cannot be written.
     """
+    triple_indices(angles, keypoint_names)
     joints = [f"{name}_{field}" for name in keypoint_names for field in ("x", "y", "score")]
+    degrees = [f"{name}_angle" for name in angles]
     escaped = "backslashreplace"  # a file name that is not UTF-8 holds lone surrogates
     with atomic_path(path) as part, part.open("x", encoding="utf-8", errors=escaped, newline="") as file:
         writer = csv.writer(file)
-        writer.writerow([*place_columns, "id", *_BOX_COLUMNS, *joints])
+        writer.writerow([*place_columns, "id", *_BOX_COLUMNS, *joints, *degrees])
         for place, poses in people:
-            writer.writerows([*place.values(), *row] for row in _rows(poses))
+            writer.writerows([*place.values(), *row] for row in _rows(poses, angles))
 
 
-def _rows(poses: Poses) -> Iterator[list[Any]]:
-    for person in people_to_json(poses):
+def _rows(poses: Poses, angles: Mapping[str, Triple]) -> Iterator[list[Any]]:
+    for person, degrees in zip(people_to_json(poses), numbers(joint_angles(poses, angles)), strict=True):
         joints = zip(person["keypoints"], person["scores"], strict=True)
         values = [value for point, score in joints for value in (*point, score)]
-        yield [person.get("id"), *person["box"], person["box_score"], *values]
+        yield [person.get("id"), *person["box"], person["box_score"], *values, *degrees]

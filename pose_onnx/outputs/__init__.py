@@ -16,12 +16,14 @@ from typing import Any, Final, cast
 from pose_onnx.cards.schema import read_record, short
 from pose_onnx.errors import CardError
 from pose_onnx.outputs._spec import DetectionOutput, KeypointOutput, OutputSpec, Shape, Tensors
+from pose_onnx.outputs.action_logits import ActionLogitsOutput
 from pose_onnx.outputs.box_distributions import BoxDistributionOutput
 from pose_onnx.outputs.boxes import BoxOutput
 from pose_onnx.outputs.heatmaps import HeatmapOutput
 
 __all__ = [
     "KINDS",
+    "ActionLogitsOutput",
     "BoxDistributionOutput",
     "BoxOutput",
     "DetectionOutput",
@@ -38,7 +40,7 @@ __all__ = [
 ENTRY_POINT_GROUP: Final = "pose_onnx.outputs"
 
 KINDS: Final[Mapping[str, type[OutputSpec]]] = MappingProxyType(
-    {spec.kind: spec for spec in (HeatmapOutput, BoxOutput, BoxDistributionOutput)}
+    {spec.kind: spec for spec in (HeatmapOutput, BoxOutput, BoxDistributionOutput, ActionLogitsOutput)}
 )
 """Ours, by name."""
 

@@ -23,7 +23,8 @@ class OutputSpec(Protocol):
 
     Attributes:
         kind: Its name in a card.
-        task: What it is good for: "detect" (boxes in a picture) or "keypoints" (joints of one person's crop).
+        task: What it is good for: "detect" (boxes in a picture), "keypoints" (joints of one person's
+            crop) or "actions" (what a person does).
     """
 
     kind: ClassVar[str]

@@ -70,7 +70,7 @@ class BoxDistributionOutput:
 
     def shapes(self, card: ModelCard) -> dict[str, Shape]:
         """See `OutputSpec`."""
-        cells = [rows * columns for rows, columns in grid_sizes(self.strides, card.input.size)]
+        cells = [rows * columns for rows, columns in grid_sizes(self.strides, card.picture.size)]
         scores: dict[str, Shape] = {
             name: (None, count, len(card.classes))
             for name, count in zip(self.score_outputs, cells, strict=True)

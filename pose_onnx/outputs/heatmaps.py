@@ -56,7 +56,7 @@ class HeatmapOutput:
 
     def shapes(self, card: ModelCard) -> dict[str, Shape]:
         """See `OutputSpec`."""
-        height, width = (side // self.stride for side in card.input.size)
+        height, width = (side // self.stride for side in card.picture.size)
         return {HEATMAPS: (None, len(card.keypoints), height, width)}
 
     def read(self, tensors: Tensors, preset: Preset) -> tuple[F32, F32]:

@@ -164,6 +164,31 @@ def test_a_huge_card_is_refused_before_it_is_parsed() -> None:
         ModelCard.from_json(" " * (1 << 20) + "{}")
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"kind": "sound"}, r"kind 'sound'; known are \['picture', 'window'\]"),
+        ({"frames": 0}, "has 0 frames"),
+        ({"frames": "many"}, "frames is 'many'"),
+        ({"seconds": -1}, "spans -1 seconds"),
+        ({"box": [0, 512]}, "above 0"),
+        ({"kind": "picture"}, r"lacks \['size', 'resize'\]"),
+    ],
+)
+def test_a_wrong_window_is_one_sentence(change: dict[str, object], words: str) -> None:
+    card = json.loads(load_card("stgcn_pphuman").to_json())
+    with pytest.raises(CardError, match=words):
+        ModelCard.from_json(json.dumps(card | {"input": card["input"] | change}))
+
+
+def test_a_window_is_no_picture_and_a_picture_no_window() -> None:
+    actions, pose = load_card("stgcn_pphuman"), load_card("tinypose_128x96")
+    with pytest.raises(CardError, match="'stgcn_pphuman': its input is not a picture"):
+        _ = actions.picture
+    with pytest.raises(CardError, match="must be of the kind 'window'"):
+        replace(actions, input=pose.input)
+
+
 VERSION_1 = Path(__file__).parent / "version_1"
 
 

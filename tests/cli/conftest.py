@@ -62,7 +62,7 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
 
 def resized_card(model: str, name: str, size: tuple[int, int]) -> ModelCard:
     card = load_card(model)
-    return replace(card, name=name, input=replace(card.input, size=size))
+    return replace(card, name=name, input=replace(card.picture, size=size))
 
 
 @pytest.fixture(scope="session")

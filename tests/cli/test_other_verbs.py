@@ -201,7 +201,7 @@ def test_verify_refuses_one_file_and_other_models(
     assert "two or more" in cli("verify", models.pose).err
     assert "files of one model" in cli("verify", models.pose, models.detector).err
     card = ModelCard.from_json(models.pose_card.read_bytes())
-    other = replace(card, input=replace(card.input, size=(64, 48)))
+    other = replace(card, input=replace(card.picture, size=(64, 48)))
     (tmp_path / "other.json").write_text(other.to_json())
     assert cli("verify", models.pose, models.pose, "--model", tmp_path / "other.json").code == 2
 

@@ -138,12 +138,14 @@ def test_a_table_too(
     photo(tmp_path / "in" / "a.png")
     photo(tmp_path / "in" / "b.png", level=0)
     table = tmp_path / "tables" / "people.csv"
-    done = cli("run", tmp_path / "in", *models.options, "--out", tmp_path / "out", "--csv", table)
+    done = cli("run", tmp_path / "in", *models.options, "--out", tmp_path / "out", "--csv", table, "--angles")
     assert (done.code, done.err) == (0, "")
     with table.open(encoding="utf-8", newline="") as file:
         (row,) = csv.DictReader(file)
     assert row["picture"] == str(tmp_path / "in" / "a.png")
     assert float(row["box_x2"]) == pytest.approx(56)
+    assert list(row)[-1] == "right_knee_angle"
+    assert 0 <= float(row["left_elbow_angle"]) <= 180
 
 
 @pytest.mark.parametrize(
@@ -172,6 +174,7 @@ def test_a_table_too(
         (["{tmp}/p.jpg", "--json", "{tmp}/file/x.json"], "cannot be written"),
         (["{tmp}/p.jpg", "--json", "{tmp}/empty"], "cannot be written"),
         (["{tmp}/p.jpg", "--csv", "{tmp}/file/x.csv"], "cannot be written"),
+        (["{tmp}/p.jpg", "--angles"], "add --csv FILE"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(

@@ -75,7 +75,7 @@ def wait_for_frames(path: Path, count: int, process: subprocess.Popen[str]) -> N
 def test_everything_at_once(cli: Callable[..., Outcome], clip: Path, tmp_path: Path) -> None:
     out, lines, table, coco = (tmp_path / f"o{suffix}" for suffix in (".mp4", ".jsonl", ".csv", ".json"))
     files = ("--out", out, "--jsonl", lines, "--csv", table, "--coco", coco)
-    done = cli("video", clip, *files, "--threads", 1, "--every", 2)
+    done = cli("video", clip, *files, "--threads", 1, "--every", 2, "--angles")
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("50 frames, 1 person: ")
     header, frames = read_header(lines), list(read_frames(lines))
@@ -89,6 +89,7 @@ def test_everything_at_once(cli: Callable[..., Outcome], clip: Path, tmp_path: P
     with table.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 50
+    assert list(rows[7])[-1] == "right_knee_angle"
     assert float(rows[7]["nose_x"]) == pytest.approx(frames[7].poses.keypoints[0, 0, 0], abs=1e-4)
     results = json.loads(coco.read_text(encoding="utf-8"))
     assert [result["image_id"] for result in results] == list(range(50))
@@ -149,6 +150,7 @@ def test_sound_that_the_format_cannot_hold_is_reported(
         (["{clip}", "--out", "{tmp}/absent/o.mp4"], "cannot be written"),
         (["{clip}", "--jsonl", "{tmp}/absent/o.jsonl"], "cannot be written"),
         (["{clip}", "--jsonl", "{tmp}/o", "--csv", "{tmp}/o"], "the same name"),
+        (["{clip}", "--jsonl", "{tmp}/o", "--angles"], "add --csv FILE"),
         (["{clip}", "--jsonl", "{tmp}/notes.txt"], "is there already"),
         (["{clip}", "--jsonl", "{tmp}/notes.txt", "--resume"], "line 1, is not JSON"),
         (["{clip}", "--jsonl", "{tmp}/o", "--resume", "--overwrite"], "give one of them"),

@@ -81,7 +81,7 @@ def test_distributions_become_boxes() -> None:
             chance = np.exp(edges) / np.exp(edges).sum(axis=2, keepdims=True)
             distance = (chance * np.arange(8)).sum(axis=2) * stride
             expected.append(np.concatenate([center - distance[:, :2], center + distance[:, 2:]], axis=1))
-    boxes, scores = cast("BoxDistributionOutput", card.output).decode(outputs, card.input.size)
+    boxes, scores = cast("BoxDistributionOutput", card.output).decode(outputs, card.picture.size)
     assert scores.shape == (2, 80, 1)
     np.testing.assert_allclose(boxes, np.stack(expected, axis=1), atol=1e-4)  # float32 softmax, 64 px
 
@@ -93,10 +93,10 @@ def test_detector_input_equals_the_reference_formula() -> None:
     image.flags.writeable = False
     expected = image[:, :, ::-1].astype(np.float32)
     expected *= np.float32(1 / 255.0)
-    expected -= np.array(card.input.mean)[None, None]
-    expected /= np.array(card.input.std)[None, None]
+    expected -= np.array(card.picture.mean)[None, None]
+    expected /= np.array(card.picture.std)[None, None]
     tensor = np.empty((1, 3, 192, 192), np.float32)
-    detector_input(image, card.input, out=tensor)
+    detector_input(image, card.picture, out=tensor)
     np.testing.assert_array_equal(tensor[0], expected.transpose(2, 0, 1))
 
 

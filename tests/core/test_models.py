@@ -219,7 +219,7 @@ def test_a_model_for_the_other_task(tiny_detector: Path, tiny_pose: Path) -> Non
 def test_a_card_that_does_not_fit(tiny_pose: Path, tiny_detector: Path) -> None:
     with pytest.raises(ModelFileError, match="tinypose_256x192"):
         KeypointModel(tiny_pose, card="tinypose_256x192")
-    card = replace(read_card(tiny_pose), input=replace(read_card(tiny_pose).input, size=(64, 64)))
+    card = replace(read_card(tiny_pose), input=replace(read_card(tiny_pose).picture, size=(64, 64)))
     with pytest.raises(ModelFileError, match="outputs"):
         KeypointModel(tiny_detector, card=card)
 

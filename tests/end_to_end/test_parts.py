@@ -31,15 +31,15 @@ SIDES = st.integers(1, 700)
 
 
 def cut_out(image: Value, boxes: Value, card: ModelCard) -> Value:
-    return _sampling.sample(image, _crops.crop_geometry(boxes, card), card.input.size)
+    return _sampling.sample(image, _crops.crop_geometry(boxes, card), card.picture.size)
 
 
 def resize(image: Value, card: ModelCard) -> Value:
-    return _resize.resize_cubic(image, card.input.size)
+    return _resize.resize_cubic(image, card.picture.size)
 
 
 def normalize(pixels: Value, card: ModelCard) -> Value:
-    return _normalize.normalize(pixels, card.input)
+    return _normalize.normalize(pixels, card.picture)
 
 
 def decode(heatmaps: Value, card: ModelCard) -> Value:
@@ -59,9 +59,9 @@ def test_crops_are_equal_to_the_last_bit(size: tuple[int, int], seed: int) -> No
     image = rng.integers(0, 256, (*size, 3), np.uint8)
     corners = np.sort(rng.uniform(-0.3, 1.3, (3, 2, 2)) * size[::-1], axis=1)
     boxes = corners.reshape(3, 4).astype(np.float32)
-    crops = full_image_crops(boxes, size, CARD.input.size, 4)
+    crops = full_image_crops(boxes, size, CARD.picture.size, 4)
     expected = [
-        warp(image, to_input, region, CARD.input.size)
+        warp(image, to_input, region, CARD.picture.size)
         for to_input, region in zip(crops.image_to_input, crops.regions, strict=True)
     ]
     found = run(CUT_OUT, image, boxes=boxes)["result"]
@@ -73,8 +73,8 @@ def test_coordinates_half_way_between_two_are_rounded_as_in_the_core() -> None:
     boxes = np.array([[206, 64, 417, 635]], np.float32)
     image = np.random.default_rng(0).integers(0, 256, (640, 551, 3), np.uint8)
     card = load_card("tinypose_256x192")
-    crops = full_image_crops(boxes, image.shape[:2], card.input.size, 4)
-    expected = warp(image, crops.image_to_input[0], crops.regions[0], card.input.size)
+    crops = full_image_crops(boxes, image.shape[:2], card.picture.size, 4)
+    expected = warp(image, crops.image_to_input[0], crops.regions[0], card.picture.size)
     found = run(part(cut_out, card, IMAGE, BOXES), image, boxes=boxes)["result"][0]
     np.testing.assert_array_equal(found, expected[..., ::-1].transpose(2, 0, 1))
 
@@ -93,7 +93,7 @@ def test_few_pixels_of_a_photo_differ_by_that(photo: Path) -> None:
 
 
 def resize_differences(image: Image) -> F32:
-    expected = cv2.resize(image, CARD.input.size[::-1], interpolation=cv2.INTER_CUBIC)
+    expected = cv2.resize(image, CARD.picture.size[::-1], interpolation=cv2.INTER_CUBIC)
     found = run(RESIZE, image)["result"][0]
     differences: F32 = np.abs(found - expected[..., ::-1].transpose(2, 0, 1).astype(np.float32))
     return differences
@@ -128,7 +128,7 @@ def test_every_grey_level_is_normalised_as_in_the_core(color: str) -> None:
     card = ModelCard.from_json(CARD.to_json().replace('"color": "rgb"', f'"color": "{color}"'))
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
     expected = np.empty((3, 8, 8), np.float32)
-    card.input.normalize(pixels[:, :, ::-1], out=expected)
+    card.picture.normalize(pixels[:, :, ::-1], out=expected)
     model = part(normalize, card, PIXELS)
     found = run(model, pixels=pixels.transpose(2, 0, 1)[None].astype(np.float32))["result"][0]
     np.testing.assert_allclose(found, expected, atol=1e-6)

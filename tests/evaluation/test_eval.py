@@ -222,7 +222,7 @@ def test_a_changed_card_does_not_resume(dataset: Path, tiny_pose: Path, tmp_path
     card = tmp_path / "card.json"
     card.write_text(read_card(tiny_pose).to_json())
     assert evaluate(dataset, dataset / "out", tiny_pose, "--model", str(card)) == 0
-    other = replace(read_card(tiny_pose).input, mean=(0.5, 0.5, 0.5))
+    other = replace(read_card(tiny_pose).picture, mean=(0.5, 0.5, 0.5))
     card.write_text(replace(read_card(tiny_pose), input=other).to_json())
     assert evaluate(dataset, dataset / "out", tiny_pose, "--model", str(card)) == 2
 

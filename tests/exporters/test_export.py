@@ -43,7 +43,7 @@ def check_contract(file: Path, name: str) -> None:
     onnx.checker.check_model(model, full_check=True)
     assert [(o.domain, o.version) for o in model.opset_import] == [("", 17)]
     graph = Graph.from_model(model)
-    assert [(t.name, t.shape) for t in graph.inputs] == [("image", ("N", 3, *load_card(name).input.size))]
+    assert [(t.name, t.shape) for t in graph.inputs] == [("image", ("N", 3, *load_card(name).picture.size))]
     assert [(t.name, t.shape) for t in graph.outputs] == OUTPUTS[name]
     assert not {node.op for node in graph.nodes} & {*FORBIDDEN, "Constant", "Identity", "Unsqueeze"}
     assert read_card(file) == load_card(name)

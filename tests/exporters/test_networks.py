@@ -25,7 +25,7 @@ def test_outputs_are_those_of_paddle_detection(shared: Path, tmp_path: Path, nam
     source = read_source(shared / "weights" / f"{name}.npz")
     assert isinstance(source, Checkpoint)
     batch = 2 if card.task == "keypoints" else 1  # as the golden files were made
-    image = np.random.default_rng(0).standard_normal((batch, 3, *card.input.size)).astype(np.float32)
+    image = np.random.default_rng(0).standard_normal((batch, 3, *card.picture.size)).astype(np.float32)
     np.savez(tmp_path / "images.npz", golden=image)
     found = _trace(source, card, tmp_path)[1]["golden"]
     with np.load(shared / "golden" / f"raw_{name}.npz") as golden:

@@ -30,7 +30,7 @@ def test_tensors_are_named_as_in_the_exports(
     paddle_sources: Path, folder: str, name: str, outputs: tuple[TensorSpec, ...]
 ) -> None:
     runtime = open_runtime(paddle_sources / folder, "paddle", threads=1)
-    assert runtime.inputs == (TensorSpec("image", (None, 3, *load_card(name).input.size)),)
+    assert runtime.inputs == (TensorSpec("image", (None, 3, *load_card(name).picture.size)),)
     assert runtime.outputs == outputs
 
 

@@ -26,6 +26,7 @@ from pose_onnx.exporters.passes.merge_reshapes import MERGE_RESHAPES
 from pose_onnx.exporters.passes.merge_sums import MERGE_SUMS
 from pose_onnx.exporters.passes.remove_no_ops import REMOVE_NO_OPS
 from pose_onnx.exporters.passes.separate_filter import SEPARATE_FILTER
+from pose_onnx.exporters.passes.spell_out_batch_norm import SPELL_OUT_BATCH_NORM
 from pose_onnx.exporters.passes.spell_out_sigmoid import SPELL_OUT_SIGMOID
 from pose_onnx.exporters.passes.split_convs import SPLIT_CONVS
 from tests.exporters.graphs import NEAREST, Net, graph_of, images, ops, run
@@ -275,6 +276,18 @@ def test_a_norm_of_something_else_stays() -> None:
     net = Net()
     net.norm(net.add("Relu", "image"), 8, to="y")
     kept(net.graph("y"), [FOLD_BATCH_NORM])
+
+
+def test_a_norm_of_something_else_is_spelled_out() -> None:
+    net = Net()
+    net.norm(net.add("Relu", "image"), 8, to="y")
+    assert ops(check(net.graph("y"), [SPELL_OUT_BATCH_NORM])) == ["Relu", "Mul", "Add"]
+
+
+def test_a_norm_of_rows_is_spelled_out() -> None:
+    net = Net()
+    net.norm(net.add("Reshape", "image", net.constant(ints(-1, 8, 64))), 8, to="y")
+    assert ops(check(net.graph("y", rank=3), [SPELL_OUT_BATCH_NORM])) == ["Reshape", "Mul", "Add"]
 
 
 def test_remove_no_ops() -> None:

@@ -49,18 +49,18 @@ def test_a_config_that_fits_several_models_asks_which(tmp_path: Path) -> None:
 
 def test_normalisation_comes_from_the_config(tmp_path: Path) -> None:
     plain = resolve_card(read_source(folder(tmp_path / "a")), None, None)
-    assert plain.input.mean == (0.485, 0.456, 0.406)
+    assert plain.picture.mean == (0.485, 0.456, 0.406)
     # Without it the graph normalises by itself, and wants 0 to 255.
     fused = resolve_card(read_source(folder(tmp_path / "b", POSE)), None, None)
-    assert fused.input.mean == (0.0, 0.0, 0.0)
-    assert fused.input.std == (1 / 255,) * 3
+    assert fused.picture.mean == (0.0, 0.0, 0.0)
+    assert fused.picture.std == (1 / 255,) * 3
     unscaled = DETECTOR.replace("is_scale: true", "is_scale: false").replace(
         "0.229, 0.224, 0.225", "51, 51, 51"
     )
     card = resolve_card(read_source(folder(tmp_path / "c", unscaled)), None, None)
-    np.testing.assert_allclose(card.input.std, 0.2)
+    np.testing.assert_allclose(card.picture.std, 0.2)
     none = DETECTOR.replace("is_scale: true", "norm_type: none")
-    assert resolve_card(read_source(folder(tmp_path / "d", none)), None, None).input.std == (1.0, 1.0, 1.0)
+    assert resolve_card(read_source(folder(tmp_path / "d", none)), None, None).picture.std == (1.0, 1.0, 1.0)
 
 
 def test_a_given_name_or_card_decides(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_raw_heads_are_decoded_in_the_graph() -> None:
     flat = x.reshape(2, -1)
     bins = np.concatenate([flat[:, :48].reshape(2, 4, 12), flat[:, 48:60].reshape(2, 1, 12)], axis=1)
     # A row of float32 products of order 10: rounding of about 1e-6.
-    np.testing.assert_allclose(boxes, decode.boxes(bins, decode.sizes(CARD.input.size)), atol=1e-5)
+    np.testing.assert_allclose(boxes, decode.boxes(bins, decode.sizes(CARD.picture.size)), atol=1e-5)
     np.testing.assert_array_equal(scores[:, :4], flat[:, :8].reshape(2, 4, 2))
 
 
@@ -120,7 +120,7 @@ def test_argmax_is_cut_off() -> None:
 
 def test_an_image_of_another_size_is_an_error() -> None:
     with pytest.raises(ExportError, match=r"image is \(3, 16, 16\) but 'small' has \(3, 32, 32\)"):
-        trim(with_nms(), replace(CARD, input=replace(CARD.input, size=(32, 32))))
+        trim(with_nms(), replace(CARD, input=replace(CARD.picture, size=(32, 32))))
 
 
 def test_an_unknown_input_is_an_error() -> None:

@@ -41,7 +41,7 @@ class PointOutput:
 
     def merge_mirrored(self, tensors: Tensors, mirrored: Tensors, card: ModelCard) -> Tensors:
         back = mirrored["points"] * np.array([-1, 1, 1], np.float32)
-        back[..., 0] += card.input.size[1] - 1
+        back[..., 0] += card.picture.size[1] - 1
         merged: F32 = ((tensors["points"] + back) / 2).astype(np.float32)
         return {"points": merged}
 

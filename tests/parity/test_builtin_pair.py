@@ -79,7 +79,7 @@ def error(found: NDArray[Any], wanted: NDArray[Any]) -> float:
 
 def image_input(photo: Path) -> NDArray[np.float32]:
     tensor = np.empty((1, 3, SIDE, SIDE), np.float32)
-    detector_input(load_image(photo), load_card(DETECTOR).input, out=tensor)
+    detector_input(load_image(photo), load_card(DETECTOR).picture, out=tensor)
     return tensor
 
 
@@ -87,7 +87,7 @@ def crops_of(golden: Golden, photo: Path, preset: str) -> Crops:
     card = load_card(POSE)
     boxes = golden[f"{photo.name}/{preset}/boxes"]
     height, width = load_image(photo).shape[:2]
-    return PRESETS[preset].crops(boxes, (height, width), card.input.size, 4)
+    return PRESETS[preset].crops(boxes, (height, width), card.picture.size, 4)
 
 
 @pytest.mark.parametrize("photo", PHOTOS, ids=lambda path: path.name)
@@ -100,7 +100,7 @@ def test_detector_input(golden: Golden, photo: Path, check: Check) -> None:
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("photo", PHOTOS, ids=lambda path: path.name)
 def test_keypoint_input(golden: Golden, photo: Path, preset: str, check: Check) -> None:
-    tensor = keypoint_input(load_image(photo), crops_of(golden, photo, preset), load_card(POSE).input)
+    tensor = keypoint_input(load_image(photo), crops_of(golden, photo, preset), load_card(POSE).picture)
     wanted = golden[f"{photo.name}/{preset}/input"]
     check("built-in: pre-processing", f"{photo.name}, {preset}", error(sample(tensor), wanted), 0.0, "")
 
@@ -135,7 +135,7 @@ def test_networks(golden: Golden, files: tuple[str, Path, Bars], backend: str, c
     for photo in PHOTOS:
         for preset in PRESETS:
             crops = crops_of(golden, photo, preset)
-            inputs[f"{photo.name}/{preset}"] = keypoint_input(load_image(photo), crops, card.input)
+            inputs[f"{photo.name}/{preset}"] = keypoint_input(load_image(photo), crops, card.picture)
     for key, tensor in inputs.items():
         found = pose.run({"image": tensor})
         heatmaps.append(error(sample(found["heatmaps"]), golden[f"{key}/heatmaps"]))

@@ -86,7 +86,7 @@ def stages(shared: Path, golden: dict[str, Any], pose: str) -> list[tuple[np.nda
         answer = golden[name][KEY_OF_POSE[pose]]
         people = len(tensors[f"{name}/{pose}/heatmap"])
         boxes = np.array(answer["boxes"], np.float32)[:people]
-        crops = paddle_crops(boxes, photo.shape[:2], load_card(pose).input.size, 4)
+        crops = paddle_crops(boxes, photo.shape[:2], load_card(pose).picture.size, 4)
         np.testing.assert_array_equal(crops.regions, answer["crops"][:people])
         found.append((photo, crops, answer, f"{name}/{pose}"))
     assert found
@@ -103,7 +103,7 @@ def decoded(heatmaps: np.ndarray, crops: Crops) -> np.ndarray:
 def test_pre_processing(shared: Path, golden: dict[str, Any], pose: str, check: Check) -> None:
     tensors = np.load(shared / "golden" / "paddle_pose_tensors.npz")
     errors = [
-        keypoint_input(photo, crops, load_card(pose).input) - tensors[f"{key}/input"]
+        keypoint_input(photo, crops, load_card(pose).picture) - tensors[f"{key}/input"]
         for photo, crops, _, key in stages(shared, golden, pose)
     ]
     check("pre-processing vs PaddleDetection", pose, worst(errors), 0.0, "")

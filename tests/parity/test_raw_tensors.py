@@ -41,7 +41,7 @@ def noise(name: str) -> np.ndarray:
     """Return the input that the golden tensors were computed from."""
     card = load_card(name)
     count = 2 if card.task == "keypoints" else 1
-    return np.random.default_rng(0).standard_normal((count, 3, *card.input.size)).astype(np.float32)
+    return np.random.default_rng(0).standard_normal((count, 3, *card.picture.size)).astype(np.float32)
 
 
 def from_photos(name: str, shared: Path) -> np.ndarray:
@@ -52,13 +52,13 @@ def from_photos(name: str, shared: Path) -> np.ndarray:
     for photo, answer in answers.items():
         pixels = load_image(shared / "coco_dev" / "images" / photo)
         if card.task == "detect":
-            tensor = np.empty((1, 3, *card.input.size), np.float32)
-            detector_input(pixels, card.input, out=tensor)
+            tensor = np.empty((1, 3, *card.picture.size), np.float32)
+            detector_input(pixels, card.picture, out=tensor)
             tensors.append(tensor)
         else:
             boxes = np.array(answer["picodet_320+tinypose_256x192"]["boxes"], np.float32).reshape(-1, 4)
-            crops = full_image_crops(boxes, pixels.shape[:2], card.input.size, 4)
-            tensors.append(keypoint_input(pixels, crops, card.input))
+            crops = full_image_crops(boxes, pixels.shape[:2], card.picture.size, 4)
+            tensors.append(keypoint_input(pixels, crops, card.picture))
     return np.concatenate(tensors)
 
 

@@ -54,7 +54,7 @@ def test_a_batch_is_normalised_as_the_core_does() -> None:
     card = load_card(POSE)
     image = load_image(PHOTO)[:128, :96]
     wanted = np.empty((3, 128, 96), np.float32)
-    card.input.normalize(image, out=wanted)
+    card.picture.normalize(image, out=wanted)
     batch = np.ascontiguousarray(image[None, ..., ::-1])
     np.testing.assert_allclose(to_input(batch, card)[0].numpy(), wanted, atol=1e-6)  # float32, of up to 2.6
 

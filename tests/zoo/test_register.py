@@ -51,7 +51,7 @@ def bare_hand(tiny_pose: Path, tmp_path: Path) -> tuple[Path, Path]:
     model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(filters, "filters"))
     model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = len(JOINTS)
     onnx.save(model, tmp_path / "hand.onnx")
-    (tmp_path / "card.json").write_text(own_card(read_card(tiny_pose).input.size).to_json())
+    (tmp_path / "card.json").write_text(own_card(read_card(tiny_pose).picture.size).to_json())
     return tmp_path / "hand.onnx", tmp_path / "card.json"
 
 

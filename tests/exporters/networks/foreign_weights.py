@@ -75,7 +75,7 @@ def main(name: str, path: Path, out: Path) -> None:
     card = load_card(name)
     layer = network_of(card).build(card)
     layer.eval()
-    size = (1, 3, *card.input.size)
+    size = (1, 3, *card.picture.size)
     with paddle.no_grad():
         called = order_of_calls(layer, paddle.zeros(size))
         state = state_of(called, convolutions(path))

@@ -68,7 +68,7 @@ def test_heads_and_boxes_are_those_of_the_foreign_export(foreign: Path, ours: Pa
         for kind, names in (("score", output.score_outputs), ("bins", output.box_outputs)):
             error = np.abs(found[f"{kind}{level}"] - expected[names[level]]).max()
             assert error <= RAW_BAR, f"{kind} {level}: {error}"
-    boxes, scores = output.decode(expected, card.input.size)
+    boxes, scores = output.decode(expected, card.picture.size)
     assert np.abs(found["boxes"] - boxes).max() <= BOX_BAR
     assert np.abs(found["scores"] - scores).max() <= RAW_BAR
 
@@ -128,7 +128,7 @@ def test_export_with_random_weights(
         value.name: [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
         for value in (*graph.input, *graph.output)
     }
-    side, anchors = card.input.size[0], ANCHORS[card.input.size[0]]
+    side, anchors = card.picture.size[0], ANCHORS[card.picture.size[0]]
     assert sizes == {"image": ["N", 3, side, side], "boxes": ["N", anchors, 4], "scores": ["N", anchors, 80]}
     images = np.random.default_rng(1).standard_normal((3, 3, side, side)).astype(np.float32)
     together, alone = run(files[0], images), run(files[0], images[2:])

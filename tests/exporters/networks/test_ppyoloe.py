@@ -79,6 +79,6 @@ def test_names_of_parameters(random_checkpoint: Callable[[str], Path]) -> None:
 def test_cards(size: str) -> None:
     plain, plus = load_card(f"ppyoloe_crn_{size}_300e_coco"), load_card(f"ppyoloe_plus_crn_{size}_80e_coco")
     assert {plain.architecture, plus.architecture} <= NETWORKS.keys()
-    assert plain.input.mean == (0.485, 0.456, 0.406)
-    assert (plus.input.mean, plus.input.std) == ((0, 0, 0), (1, 1, 1))  # pixels are 0 to 1
+    assert plain.picture.mean == (0.485, 0.456, 0.406)
+    assert (plus.picture.mean, plus.picture.std) == ((0, 0, 0), (1, 1, 1))  # pixels are 0 to 1
     assert plain.classes == plus.classes == load_card("picodet_s_320_coco").classes

@@ -1,0 +1,161 @@
+"""ST-GCN (arXiv 1801.07455) on COCO's joints: what a person does, from a window of poses."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import paddle
+from numpy.typing import NDArray
+from paddle import Tensor, nn
+from paddle.nn import functional
+
+from pose_onnx.cards.card import ModelCard
+from pose_onnx.errors import ExportError
+
+JOINTS: Final = 17
+COORDINATES: Final = 2
+CENTRE: Final = 11
+"""The joint that others are nearer to or farther from: the left hip."""
+LINKS: Final = (
+    *((0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6), (5, 7), (6, 8), (7, 9), (8, 10)),
+    *((5, 11), (6, 12), (11, 13), (12, 14), (13, 15), (14, 16), (11, 12)),
+)
+"""Joints that move together. The ears hang on the shoulders, and the shoulders not on each other."""
+PARTS: Final = 3
+"""Of the links: of a joint to itself, to one as near to the centre or nearer, to one farther from it."""
+FRAMES_SEEN: Final = 9
+"""Frames that one step in time looks at."""
+WIDTHS: Final = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
+"""Channels after each block; where they grow, every second frame is left out."""
+
+
+def adjacency() -> NDArray[np.float32]:
+    """Return A (3, K, K): A[p, v, w] is how much of joint v goes to joint w in part p; columns sum to 1.
+
+    PaddleVideo knows distances of one link only: whatever is farther from the centre is equally far.
+    """
+    linked = np.eye(JOINTS)
+    for a, b in LINKS:
+        linked[a, b] = linked[b, a] = 1
+    shares = linked / linked.sum(axis=0)
+    distance = np.where(linked[CENTRE] == 1, 1.0, np.inf)
+    distance[CENTRE] = 0
+    itself = np.eye(JOINTS, dtype=bool)
+    farther = distance[:, None] < distance[None, :]
+    parts = [itself, ~itself & ~farther, farther]
+    return np.stack([shares * part for part in parts]).astype(np.float32)
+
+
+class GraphConv(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
+    """A step in space: a joint takes from those that it is linked with, in each part of the links its own."""
+
+    def __init__(self, c_in: int, c_out: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2D(c_in, PARTS * c_out, 1)
+
+    def forward(self, x: Tensor, links: Tensor) -> Tensor:
+        """(N, c_in, T, K), (3, K, K) -> (N, c_out, T, K)."""
+        parts = paddle.split(self.conv(x), PARTS, axis=1)
+        first, second, third = (paddle.matmul(part, links[index]) for index, part in enumerate(parts))
+        return first + second + third
+
+
+class Block(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
+    """A step in space, one in time, and what went in."""
+
+    def __init__(self, c_in: int, c_out: int, *, is_first: bool) -> None:
+        super().__init__()
+        stride = 1 if is_first or c_in == c_out else 2
+        self.gcn = GraphConv(c_in, c_out)
+        self.tcn = nn.Sequential(
+            nn.BatchNorm2D(c_out),
+            nn.ReLU(),
+            nn.Conv2D(c_out, c_out, (FRAMES_SEEN, 1), (stride, 1), (FRAMES_SEEN // 2, 0)),
+            nn.BatchNorm2D(c_out),
+        )
+        self.is_first = is_first
+        if stride != 1:
+            self.residual = nn.Sequential(nn.Conv2D(c_in, c_out, 1, (stride, 1)), nn.BatchNorm2D(c_out))
+
+    def forward(self, x: Tensor, links: Tensor) -> Tensor:
+        """(N, c_in, T, K), (3, K, K) -> (N, c_out, T / stride, K)."""
+        y = self.tcn(self.gcn(x, links))
+        if self.is_first:
+            return functional.relu(y)
+        return functional.relu(y + (self.residual(x) if hasattr(self, "residual") else x))
+
+
+class Backbone(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
+    """Batch norm of the coordinates, then the blocks."""
+
+    def __init__(self, frames: int) -> None:
+        super().__init__()
+        self.frames = frames
+        self.register_buffer("A", paddle.to_tensor(adjacency()))
+        self.data_bn = nn.BatchNorm1D(JOINTS * COORDINATES)
+        channels = (COORDINATES, *WIDTHS)
+        self.st_gcn_networks = nn.LayerList(
+            [Block(channels[i], channels[i + 1], is_first=i == 0) for i in range(len(WIDTHS))]
+        )
+        ones = nn.initializer.Constant(1.0)
+        self.edge_importance = nn.ParameterList(
+            [
+                self.create_parameter([PARTS, JOINTS, JOINTS], default_initializer=ones)
+                for _ in range(len(WIDTHS))
+            ]
+        )
+
+    def forward(self, window: Tensor) -> Tensor:
+        """(N, 2, T, K, 1) -> (N, 256, T / 4, K)."""
+        x = window.transpose([0, 4, 3, 1, 2]).reshape([-1, JOINTS * COORDINATES, self.frames])
+        x = self.data_bn(x).reshape([-1, JOINTS, COORDINATES, self.frames]).transpose([0, 2, 3, 1])
+        for index, block in enumerate(self.st_gcn_networks):
+            # By index: a loop over the list itself would not be traced.
+            x = block(x, self.A * self.edge_importance[index])
+        return x
+
+
+class Head(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
+    """The mean over frames and joints, and a logit for each class."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.fcn = nn.Conv2D(WIDTHS[-1], classes, 1)
+        self.classes = classes
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 256, T, K) -> (N, C)."""
+        return self.fcn(functional.adaptive_avg_pool2d(x, 1)).reshape([-1, self.classes])
+
+
+class StGcn(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
+    """ST-GCN of one person.
+
+    Args:
+        frames: T of a window.
+        classes: C.
+    """
+
+    def __init__(self, frames: int, classes: int) -> None:
+        super().__init__()
+        self.backbone = Backbone(frames)
+        self.head = Head(classes)
+
+    def forward(self, window: Tensor) -> Tensor:
+        """(N, 2, T, K, 1) -> logits (N, C)."""
+        return self.head(self.backbone(window))
+
+
+def build(card: ModelCard) -> StGcn:
+    """Make the network of a card.
+
+    Raises:
+        ExportError: The card's joints are not COCO's 17, whose links the network is made of.
+    """
+    if card.input_shape[0] != COORDINATES or card.input_shape[2] != JOINTS:
+        raise ExportError(
+            f"card {card.name!r} has the input {card.input_shape}; this network is made for x and y of COCO's"
+            f" {JOINTS} joints: name those"
+        )
+    return StGcn(card.input_shape[1], len(card.classes))

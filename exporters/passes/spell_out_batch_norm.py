@@ -1,0 +1,50 @@
+"""Batch norm that no convolution takes up becomes a product and a sum.
+
+x * f + (B - m * f) with f = g / sqrt(v + e); the constants are computed in float64.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pose_onnx.exporters.graph import Graph, Node
+from pose_onnx.exporters.passes._runner import Pass
+from pose_onnx.exporters.passes.fold_batch_norm import DEFAULT_EPSILON
+
+Shapes = dict[str, tuple[int | str, ...]]
+
+
+def run(graph: Graph) -> None:
+    """See the module."""
+    shapes = graph.shapes()
+    for norm in _found(graph, shapes):
+        _spell_out(graph, norm, rank=len(shapes[norm.inputs[0]]))
+
+
+def _found(graph: Graph, shapes: Shapes) -> list[Node]:
+    return [
+        norm
+        for norm in graph.of_type("BatchNormalization")
+        if graph.constants.keys() >= set(norm.inputs[1:])
+        and norm.inputs[0] in shapes
+        and not norm.attributes.get("training_mode", 0)
+    ]
+
+
+def _spell_out(graph: Graph, norm: Node, *, rank: int) -> None:
+    scale, shift, mean, variance = (graph.constants[n].astype(np.float64) for n in norm.inputs[1:5])
+    factor = scale / np.sqrt(variance + norm.attributes.get("epsilon", DEFAULT_EPSILON))
+    name, axes = norm.outputs[0], (-1, *[1] * (rank - 2))  # the channels are the second axis
+    factors = graph.constant(factor.reshape(axes).astype(np.float32), f"{name}.factor")
+    offsets = graph.constant((shift - mean * factor).reshape(axes).astype(np.float32), f"{name}.offset")
+    scaled = Node("Mul", [norm.inputs[0], factors], [f"{name}.scaled"])
+    graph.swap(norm, [scaled, Node("Add", [*scaled.outputs, offsets], [name])])
+
+
+def none_left(graph: Graph) -> str:
+    """Check that no such batch norm is left."""
+    left = [norm.name for norm in _found(graph, graph.shapes())]
+    return f"batch norms whose numbers are known: {left}" if left else ""
+
+
+SPELL_OUT_BATCH_NORM = Pass("spell_out_batch_norm", run, ensures=none_left)

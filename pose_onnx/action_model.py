@@ -1,0 +1,130 @@
+"""What a person does: a window of poses in, a label and its probability out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+
+from pose_onnx.cards.card import ModelCard
+from pose_onnx.cards.window import WindowSpec
+from pose_onnx.closing import Reopening
+from pose_onnx.core.arrays import BOX, F32, POINT
+from pose_onnx.core.windows import Window, window_tensor
+from pose_onnx.errors import InputError
+from pose_onnx.loading import CardLike, ModelLike, open_model
+from pose_onnx.outputs import ActionLogitsOutput
+from pose_onnx.runtimes import Runtime, default_threads
+from pose_onnx.runtimes._checks import check_threads
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Action:
+    """What a person does.
+
+    Attributes:
+        label: The most probable of the model's classes.
+        probability: Of that class, 0 to 1; not calibrated.
+        probabilities: (C,) float32, of each of the card's classes, in their order.
+    """
+
+    label: str
+    probability: float
+    probabilities: F32
+
+
+class ActionModel(Reopening):
+    """A model that tells from a person's poses what they do.
+
+    Args:
+        model: Official name, path of an exported file, or a loaded `Runtime`, which stays open.
+        card: For a file without a card: a card, its name, or the path of a card file.
+        backend: Which engine runs it.
+        precision: Which of the files that a name stands for, such as "fp16".
+        threads: Threads inside a run; every core when `None`.
+        options: Handed to the backend.
+
+    Raises:
+        PoseOnnxError: One of its kinds, with what to do; see `pose_onnx.errors`.
+    """
+
+    def __init__(
+        self,
+        model: ModelLike,
+        *,
+        card: CardLike | None = None,
+        backend: str = "ort",
+        precision: str = "fp32",
+        threads: int | None = None,
+        **options: Any,
+    ) -> None:
+        self._arguments = {
+            "model": model,
+            "card": card,
+            "backend": backend,
+            "precision": precision,
+            "threads": threads,
+            **options,
+        }
+        self.card: ModelCard
+        self.runtime: Runtime
+        self.card, self.runtime = open_model(
+            model,
+            "actions",
+            card=card,
+            backend=backend,
+            precision=precision,
+            threads=default_threads() if threads is None else check_threads(threads),
+            options=options,
+        )
+        self._owned = model is not self.runtime
+        self.window = cast("WindowSpec", self.card.input)
+        self.output = cast("ActionLogitsOutput", self.card.output)
+
+    def __call__(self, window: Window) -> Action:
+        """Tell what a person does.
+
+        Args:
+            window: Poses at even times: (T, K, 2) keypoints and (T, 4) boxes, image pixels. If there are
+                fewer than the network takes, it is told so; of more, some are left out.
+
+        Raises:
+            InputError: The window's shapes are not these, or a number in it is not finite.
+        """
+        return self.find_all([window])[0]
+
+    def find_all(self, windows: Sequence[Window]) -> list[Action]:
+        """Tell what several people do, in one run of the network; see `__call__`."""
+        if not windows:
+            return []
+        for window in windows:
+            self._check(window)
+        tensor = np.stack([window_tensor(each, self.window.frames, self.window.box) for each in windows])
+        probabilities = self.output.read(self.runtime.run({self.window.tensor_name: tensor}))
+        return [self._action(each) for each in probabilities]
+
+    def _action(self, probabilities: F32) -> Action:
+        best = int(probabilities.argmax())
+        return Action(self.card.classes[best], float(probabilities[best]), probabilities)
+
+    def _check(self, window: Window) -> None:
+        frames, joints = len(window.keypoints), len(self.card.keypoints)
+        wanted = (frames, joints, POINT), (frames, BOX)
+        found = window.keypoints.shape, window.boxes.shape
+        if found != wanted or not frames:
+            raise InputError(
+                f"the window has keypoints {found[0]} and boxes {found[1]}; give (T, {joints}, {POINT}) and"
+                f" (T, {BOX}) of one person, T 1 or more"
+            )
+        if not (np.isfinite(window.keypoints).all() and np.isfinite(window.boxes).all()):
+            raise InputError(
+                "the window has numbers that are not finite; leave out the frames in which the person was not"
+                " seen, or interpolate (pose_onnx.core.windows.at_times)"
+            )
+
+    def close(self) -> None:
+        """Release the engine, if it was opened here."""
+        if self._owned:
+            self.runtime.close()

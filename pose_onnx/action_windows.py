@@ -1,0 +1,213 @@
+"""When to ask what a person does, and about which poses: two modes, one class each, in `MODES`."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_onnx.cards.window import WindowSpec
+from pose_onnx.core.arrays import F32
+from pose_onnx.core.windows import Window, at_times
+from pose_onnx.errors import InputError
+from pose_onnx.poses import Poses
+
+EVERY: Final = 0.5
+"""Seconds from one question about a person to the next."""
+LEAST_SEEN: Final = 0.5
+"""Of a window, that a person must have been seen before the first question."""
+LONGEST_GAP: Final = 0.5
+"""Seconds that a person may be lost. What is made up for longer ones is not motion that anyone has seen."""
+
+
+SHOWN_FRAMES: Final = 80
+"""PP-Human's `display_frames` (deploy/pipeline/config/infer_cfg_pphuman.yml)."""
+
+
+class Due(NamedTuple):
+    """A question: what does this person do?
+
+    Attributes:
+        person: Their id.
+        window: Their poses.
+    """
+
+    person: int
+    window: Window
+
+
+class Windows(Protocol):
+    """Collects the poses of a video, and says when there is a question."""
+
+    def add(self, poses: Poses, time: float) -> list[Due]:
+        """Take the people of the next frame.
+
+        Args:
+            poses: With ids.
+            time: Of the frame, seconds.
+
+        Returns:
+            The questions that are due now, in the order of ids.
+
+        Raises:
+            InputError: The poses have no ids.
+        """
+
+
+class _Sighting(NamedTuple):
+    time: float
+    keypoints: F32
+    box: F32
+
+
+@dataclass(slots=True)
+class _Person:
+    """What is known of one person.
+
+    Attributes:
+        turn: In which turn, of `EVERY` seconds each, the last question was; at first that of the first
+            sighting.
+        seen: The sightings of a window, and one before it to interpolate from.
+    """
+
+    turn: int
+    seen: deque[_Sighting] = field(default_factory=deque)
+
+
+class SlidingWindows:
+    """Windows over real time: every half second, the last seconds of everyone who is there.
+
+    The poses of a window are interpolated at even times, so that its frames are as far apart as those that
+    the model was trained with, whatever the video's frame rate, and frames without the person are bridged. A
+    person who was lost for longer than `LONGEST_GAP` begins anew. Someone seen for less than a whole window
+    has a shorter one, and for less than half of it none.
+
+    A fall is so reported at the first question at which the window shows enough of it: up to `EVERY` seconds
+    later than asking at each frame would.
+
+    Args:
+        spec: Of the model's input.
+    """
+
+    def __init__(self, spec: WindowSpec) -> None:
+        self._seconds = spec.seconds
+        self._ages = np.arange(spec.frames)[::-1] * (spec.seconds / spec.frames)
+        self._people: dict[int, _Person] = {}
+        self._time = -np.inf
+
+    def add(self, poses: Poses, time: float) -> list[Due]:
+        """See `Windows`. A time that lies before the last one begins another video."""
+        ids = _ids(poses)
+        if time < self._time:
+            self._people.clear()
+        self._time = time
+        for number, person in list(self._people.items()):
+            if time - person.seen[-1].time > LONGEST_GAP:
+                del self._people[number]
+        turn = int(time // EVERY)
+        for index, number in enumerate(ids.tolist()):
+            person = self._people.setdefault(number, _Person(turn))
+            self._see(person, _Sighting(time, poses.keypoints[index].copy(), poses.boxes[index].copy()))
+        return [due for number in sorted(ids.tolist()) if (due := self._ask(number, turn))]
+
+    def _see(self, person: _Person, sighting: _Sighting) -> None:
+        seen = person.seen
+        if seen and sighting.time <= seen[-1].time:  # of two frames at one time the first stays
+            return
+        seen.append(sighting)
+        while len(seen) > 1 and seen[1].time <= sighting.time - self._seconds:
+            seen.popleft()
+
+    def _ask(self, number: int, turn: int) -> Due | None:
+        person = self._people[number]
+        long_enough = self._time - person.seen[0].time >= LEAST_SEEN * self._seconds
+        if person.turn == turn or not long_enough:
+            return None
+        person.turn = turn
+        times = np.array([each.time for each in person.seen])
+        wanted = self._time - self._ages
+        wanted = wanted[wanted >= times[0]]
+        keypoints = np.stack([each.keypoints for each in person.seen])
+        boxes = np.stack([each.box for each in person.seen])
+        return Due(number, Window(at_times(times, keypoints, wanted), at_times(times, boxes, wanted)))
+
+
+class PaddleWindows:
+    """Windows as PP-Human's pipeline makes them, frame by frame, to be equal to it.
+
+    A person's window is full after so many frames as the network takes, whatever time they are apart, and the
+    next one begins empty: windows do not overlap. One frame without the person, but with someone else, ends
+    the window, however short. Frames without anyone are not counted: a window goes on over them. What is
+    begun at the end of the video is never looked at. Boxes lose what is behind the point.
+
+    Errors of PP-Human that are not repeated (`pose_onnx.core.windows`): it divides by zero where a box has no
+    area, and fails for a window that is longer than the network's if every frame of it counts.
+
+    Args:
+        spec: Of the model's input.
+    """
+
+    def __init__(self, spec: WindowSpec) -> None:
+        self._frames = spec.frames
+        self._begun: dict[int, list[tuple[F32, F32]]] = {}
+
+    def add(self, poses: Poses, time: float) -> list[Due]:
+        """See `Windows`; the time does not matter."""
+        del time
+        ids = _ids(poses).tolist()
+        if not ids:
+            return []
+        for index, person in enumerate(ids):
+            frame = poses.keypoints[index].copy(), np.trunc(poses.boxes[index])
+            self._begun.setdefault(person, []).append(frame)
+        ended = [
+            person for person, seen in self._begun.items() if len(seen) == self._frames or person not in ids
+        ]
+        return [Due(person, _joined(self._begun.pop(person))) for person in sorted(ended)]
+
+
+class Shown:
+    """What is shown of each person: an answer for some frames, as PP-Human does.
+
+    While the model's first class ("falling") is shown, no other takes its place; it may begin anew.
+
+    Args:
+        first: The label that stays.
+        frames: How long an answer is shown, the frame of the answer included.
+    """
+
+    def __init__(self, first: str, frames: int = SHOWN_FRAMES) -> None:
+        self._first = first
+        self._frames = frames
+        self._left: dict[int, tuple[str, int]] = {}
+
+    def update(self, answers: Mapping[int, str]) -> dict[int, str]:
+        """Take the answers of the next frame, labels by id, and return what is shown on it."""
+        for person, label in answers.items():
+            if label == self._first or self._left.get(person, ("", 0))[0] != self._first:
+                self._left[person] = label, self._frames
+        shown = {person: label for person, (label, _) in self._left.items()}
+        self._left = {person: (label, left - 1) for person, (label, left) in self._left.items() if left > 1}
+        return shown
+
+
+def _joined(frames: list[tuple[F32, F32]]) -> Window:
+    keypoints, boxes = zip(*frames, strict=True)
+    return Window(np.stack(keypoints), np.stack(boxes))
+
+
+def _ids(poses: Poses) -> NDArray[np.int64]:
+    if poses.ids is None:
+        raise InputError("the poses have no ids; give those of a video, in which people are followed")
+    return poses.ids
+
+
+MODES: Final[Mapping[str, Callable[[WindowSpec], Windows]]] = MappingProxyType(
+    {"sliding": SlidingWindows, "paddle": PaddleWindows}
+)
+"""By name; the first is the default."""
