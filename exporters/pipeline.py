@@ -21,7 +21,7 @@ from pose_onnx.exporters.graph import Graph
 from pose_onnx.exporters.passes import FOR_AVX512, FOR_ORT, SIMPLIFY, rewrite
 from pose_onnx.exporters.quantize.calibration import calibration_samples
 from pose_onnx.exporters.quantize.gate import Accuracy, Gate
-from pose_onnx.exporters.quantize.request import STATIC, Quantization
+from pose_onnx.exporters.quantize.request import INT8, STATIC, Quantization
 from pose_onnx.exporters.receipt import SUFFIX, make_receipt
 from pose_onnx.exporters.source import read_source, resolve_card
 from pose_onnx.exporters.targets import FORMATS, PRECISIONS, REFERENCE, Kind, candidates
@@ -33,6 +33,7 @@ from pose_onnx.exporters.verify import (
     compare,
     demand,
     make_inputs,
+    measure_damage,
     run_file,
     run_with_rounding,
 )
@@ -242,6 +243,8 @@ def _verify(
         if target != REFERENCE:
             stage, found = f"{' '.join(target)} vs onnx fp32", run_file(file, inputs)
             measured += compare(stage, reference, found, card=card, precision=target[1], rounding=rounding)
+            if target[1] in INT8:
+                measured.append(measure_damage(stage, reference, found, card))
     return measured
 
 

@@ -46,6 +46,16 @@ twice that much was measured with weights that it cannot hold exactly.
 """
 
 
+DAMAGE: Final = "damage"
+"""What the receipt calls the one figure for all outputs of an int8 file; see `OutputExport.damage`."""
+LARGEST_DAMAGE: Final = 0.5
+"""Of int8 against float32 on the photo, forced or not.
+
+An empty heatmap has 1, and so have boxes that are off by their own size: such a file is broken, not only
+inaccurate. Half of that is far from what files in use have (docs/precision.md).
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Measured:
     """The largest difference of one output between two steps.
@@ -203,6 +213,20 @@ def compare(
             bar = bars.get(name)
             measured.append(Measured(stage, inputs, name, error, bar, allowed))
     return measured
+
+
+def measure_damage(stage: str, reference: Outputs, other: Outputs, card: ModelCard) -> Measured:
+    """Measure how much worse an int8 file is on an input as in use, in one figure that has a bar.
+
+    Args:
+        stage: what is compared, for the receipt.
+        reference: outputs of the float32 file, by input.
+        other: the same of the int8 file.
+        card: its kind of output says what damage is.
+    """
+    in_use = _IN_USE[type(card.input)].name
+    damage = export_of(card).damage(reference[in_use], other[in_use])
+    return Measured(stage, in_use, DAMAGE, damage, LARGEST_DAMAGE)
 
 
 def demand(measured: Sequence[Measured]) -> None:

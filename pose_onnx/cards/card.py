@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Final
 
-from pose_onnx.cards.input import InputSpec
+from pose_onnx.cards.input import PERSON_CROP, InputSpec
 from pose_onnx.cards.inputs import Input, input_to_dict, read_input
 from pose_onnx.cards.schema import check_types, read_record, short
 from pose_onnx.cards.versions import VERSION, to_current
 from pose_onnx.errors import CardError
 from pose_onnx.outputs import OutputSpec, output_to_dict, read_output
+from pose_onnx.resizing import RESIZERS
 
 CARD_KEY: Final = "pose_onnx.card"
 """Name of the metadata entry (ONNX) or metadata buffer (TFLite) that holds the card as JSON."""
@@ -162,10 +163,22 @@ def _parse(text: str | bytes) -> object:
         raise CardError(f"the model card is not JSON ({error}); write it like those in models/") from error
 
 
+_WAYS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {"detect": tuple(RESIZERS), "keypoints": (PERSON_CROP,)}
+)
+"""How a picture may come to the network's size, by task; other packages' tasks know their own ways."""
+
+
 def _problems(card: ModelCard) -> list[str]:
     """Say what is wrong with a card's values, in whole sentences."""
     pairs = (*card.flip_pairs, *card.skeleton)
+    resize = card.input.resize if isinstance(card.input, InputSpec) else ""
+    ways = _WAYS.get(card.task, (resize,))
     checks = (
+        (
+            resize in ways,
+            f"input.resize is {short(resize)}; to {card.task!r} it must be one of {list(ways)}",
+        ),
         (
             all(min(pair) >= 0 and max(pair) < len(card.keypoints) for pair in pairs),
             "flip_pairs and skeleton must be pairs of keypoint indices",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
-from pose_onnx.cards.schema import check_types
+from pose_onnx.cards.schema import check_types, short
 from pose_onnx.core.arrays import F32, Image
 from pose_onnx.core.normalizing import normalize
 from pose_onnx.errors import CardError
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 MAX_SIDE: Final = 8192
 """Pixels of a network's input on one side, at most: a card that says more is damaged."""
+PERSON_CROP: Final = "affine_crop"
+"""The way of a keypoint model: one person, aspect kept (`pose_onnx.core.crops`)."""
+MAX_VALUE: Final = 65504.0
+"""Of a network's input, and of a mean, at most: no float16 is larger, and float32 has room for more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,15 @@ class InputSpec:
             )
         if min(self.std) <= 0:
             raise CardError(f"the card's input has std {self.std}; each must be above 0")
+        largest = max(
+            max(abs(mean), abs(mean / std), abs((1 - mean) / std))
+            for mean, std in zip(self.mean, self.std, strict=True)
+        )
+        if largest > MAX_VALUE:
+            raise CardError(
+                f"the card's input has mean {short(self.mean)} and std {short(self.std)}, which make numbers"
+                f" above {MAX_VALUE:g} of pixels from 0 to 1; give those of pixels from 0 to 1"
+            )
 
     def shape(self, card: ModelCard) -> tuple[int, int, int]:
         """Return the shape of the network's input without its batch."""

@@ -2,7 +2,6 @@
 
 import json
 import math
-import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,6 +57,9 @@ BOXES = json.loads(load_card("picodet_s_320_coco").to_json())
         (BASE, "input", {"mean": [1, 1, math.nan]}, "mean"),
         (BASE, "input", {"mean": [[1, 1, 1]]}, "mean"),
         (BASE, "input", {"resize": 3}, "resize"),
+        (BASE, "input", {"resize": "nonsense"}, "'affine_crop'"),
+        (BASE, "input", {"resize": "stretch"}, "'affine_crop'"),
+        (BOXES, "input", {"resize": "affine_crop"}, "'stretch'"),
         (BASE, "", {"input": 3}, "input"),
         (BASE, "", {"keypoints": []}, "keypoints"),
         (BASE, "", {"keypoints": ["nose", 3]}, "keypoints"),
@@ -103,54 +105,6 @@ def test_fields_of_a_newer_version_are_ignored_and_kept() -> None:
     card = ModelCard.from_json(json.dumps(newer))
     assert card == load_card("tinypose_128x96")
     assert json.loads(card.to_json()) == newer
-
-
-@pytest.mark.parametrize("seed", range(200))
-def test_a_damaged_card_is_a_card_or_one_sentence(seed: int) -> None:
-    """Values of any type in any place: read, or refused by a `CardError`, and nothing else."""
-    rng = random.Random(seed)  # noqa: S311 (no secret)
-    strange: list[Any] = [
-        None,
-        True,
-        -1,
-        0,
-        1e400,
-        math.nan,
-        10**30,
-        "",
-        "x" * 1000,
-        [],
-        [[[]]],
-        {},
-        {"kind": {}},
-        [1, 2],
-    ]
-    card = json.loads(json.dumps(rng.choice([BASE, BOXES])))
-    for _ in range(rng.randint(1, 3)):
-        target = card
-        while isinstance(target, dict) and target:
-            key = rng.choice(sorted(target))
-            if isinstance(target[key], dict) and rng.random() < 0.7:
-                target = target[key]
-                continue
-            target[key] = rng.choice(strange)
-            break
-    text = json.dumps(card)
-    if (problem := refusal(text)) is None:
-        read = ModelCard.from_json(text)
-        assert ModelCard.from_json(read.to_json()) == read
-    else:
-        assert "\n" not in problem
-        assert len(problem) < 600
-
-
-def refusal(text: str) -> str | None:
-    """Say why a card is refused, `None` if it is read."""
-    try:
-        ModelCard.from_json(text)
-    except CardError as error:
-        return str(error)
-    return None
 
 
 @pytest.mark.parametrize("nested", ["[" * 100_000, '{"a":' * 100_000])

@@ -82,7 +82,7 @@ class FileSource(FrameSource):
         if count >= self.frame_count and end + _ROUNDING_S >= self.frame_count * step:
             return
         promise = promise_of(self._name, self.frame_count, 1 / step)
-        self.missing = _missing(promise, count, end)
+        self.missing = _missing(promise, count, end, step)
         if self.missing:
             _LOG.warning("%s: ended after %d of %d frames", redacted(self._name), count, count + self.missing)
 
@@ -91,13 +91,17 @@ class FileSource(FrameSource):
         self._capture.close()
 
 
-def _missing(promise: Promise, count: int, end: float) -> int:
-    """Return how many frames did not come; of a promise in seconds, by the rate of those that did."""
+def _missing(promise: Promise, count: int, end: float, step: float) -> int:
+    """Return how many frames did not come.
+
+    Of a promise in seconds it is told by the rate of those that did, and by the nominal one if none did.
+    """
     if promise.frames is not None:
         return max(0, promise.frames - count)
     if promise.seconds is None or end + _ROUNDING_S >= promise.seconds:
         return 0
-    return max(1, round(count * promise.seconds / end) - count)
+    rate = count / end if count else 1 / step
+    return max(1, round(rate * promise.seconds) - count)
 
 
 def open_file(path: Path, *, fps: float | None, start: float, first: int) -> FileSource:

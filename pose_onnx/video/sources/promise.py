@@ -6,6 +6,7 @@ track and a guessed rate. So before a file is called cut, PyAV looks at what it 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _TIMEOUT_S: Final = 10.0
 _STAMP_TAG: Final = "DURATION"  # Matroska: when a track ends; a language may follow the name
+_STAMP: Final = re.compile(r"(\d{1,6}):(\d{2}):(\d{2}(?:\.\d+)?)")  # as "00:01:02.500"
 _COUNTED: Final = "mp4"  # of the names of MP4's family, whose index has each frame
 
 
@@ -44,7 +46,7 @@ def promise_of(address: str, frame_count: int, fps: float) -> Promise:
     except ImportError:
         return Promise(seconds=frame_count / fps)
     try:
-        with av.open(address, timeout=_TIMEOUT_S) as container:
+        with av.open(address, timeout=_TIMEOUT_S, metadata_errors="replace") as container:
             return _promise(container, container.streams.video[0])
     except (av.FFmpegError, IndexError):  # a server that went away, ...
         return Promise(seconds=frame_count / fps)
@@ -58,9 +60,10 @@ def _promise(container: InputContainer, pictures: VideoStream) -> Promise:
         return Promise(frames=pictures.frames - hidden)
     if pictures.frames and pictures.average_rate:
         return Promise(seconds=float(pictures.frames / pictures.average_rate))
-    stamps = [value for name, value in pictures.metadata.items() if name.startswith(_STAMP_TAG)]
-    if stamps:
-        return Promise(seconds=_seconds(stamps[0]) - start)
+    for name, value in pictures.metadata.items():
+        if name.startswith(_STAMP_TAG) and (stamp := _STAMP.fullmatch(value)):
+            hours, minutes, seconds = map(float, stamp.groups())
+            return Promise(seconds=hours * 3600 + minutes * 60 + seconds - start)
     return Promise(seconds=_by_longest_track(container, pictures) - start)
 
 
@@ -81,9 +84,3 @@ def _by_longest_track(container: InputContainer, pictures: VideoStream) -> float
 def _end(container: Any) -> float:
     microsecond = 1e-6  # libavformat's AV_TIME_BASE
     return ((container.start_time or 0) + (container.duration or 0)) * microsecond
-
-
-def _seconds(stamp: str) -> float:
-    """Return the seconds of a time as "00:01:02.500"."""
-    hours, minutes, seconds = stamp.split(":")
-    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
