@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from pose_onnx.video.sources.open import open_source
-from tests.fuzz.child import Verdict, run_cases
+from tests.fuzz.child import Limits, Verdict, run_cases
 from tests.video.clips import make_clip
 
 FRAMES: Final = 12
@@ -67,6 +67,8 @@ NUMBERS: Final = (
     0, 1, 2, 7, 11, 13, 100, 0x7F, 0xFF, 0x7FFF, 0x3FFF, 0xFFFF,
     2**24, 2**31 - 1, 2**31, 2**32 - 1, 2**62, 2**63, 2**64 - 1,
 )  # fmt: skip
+LIMITS: Final = Limits(seconds=120)
+"""Of one video: a dozen pictures of 50 million pixels may be right, and take so long on a busy machine."""
 CUT: Final = 0.25
 """Share of the files that are cut and nothing else."""
 PROMISES: Final = (".mp4", ".mkv", ".webm", ".avi")
@@ -175,7 +177,7 @@ def failures(seeds: Iterable[int]) -> Iterator[tuple[int, Verdict]]:
     os.environ.setdefault("OPENCV_FFMPEG_THREADS", "1")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     seeds = list(seeds)
-    yield from zip(seeds, run_cases("tests.fuzz.videos:read", map(case, seeds)), strict=True)
+    yield from zip(seeds, run_cases("tests.fuzz.videos:read", map(case, seeds), LIMITS), strict=True)
 
 
 def main() -> int:

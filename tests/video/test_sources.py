@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.video.clips import make_clip
 
 FPS = 25.0
 COUNT = 20
+CLUSTER = bytes.fromhex("1F43B675")  # Matroska's element that frames are in
 
 
 def grey(value: int, height: int = 48, width: int = 64) -> Image:
@@ -220,6 +222,38 @@ def test_every_frame_of_a_cut_file_is_accounted_for(
         came = len(list(source))
     assert came < 30
     assert came + source.skipped + source.missing == pytest.approx(30, abs=1)
+
+
+def test_a_file_that_is_cut_before_its_first_frame_misses_them_all(
+    clips: dict[str, Path], tmp_path: Path
+) -> None:
+    whole = clips[".mkv"].read_bytes()
+    path = tmp_path / "cut.mkv"
+    path.write_bytes(whole[: whole.index(CLUSTER) + 20])
+    with open_source(path) as source:
+        assert list(source) == []
+    assert source.missing == pytest.approx(30, abs=1)
+
+
+@pytest.mark.parametrize("tag", [b"\xfd\xfe:00:01.20", b"never and then"])
+def test_a_damaged_tag_is_not_believed(clips: dict[str, Path], tmp_path: Path, tag: bytes) -> None:
+    whole = clips[".mkv"].read_bytes()
+    at = whole.index(b"00:00:01.")
+    path = tmp_path / "cut.mkv"
+    path.write_bytes(whole[:at] + tag.ljust(12) + whole[at + 12 : len(whole) // 2])
+    with open_source(path) as source:
+        assert list(source)
+    assert source.missing > 0
+
+
+def test_a_video_of_huge_pictures_is_refused(tmp_path: Path) -> None:
+    film = make_clip(tmp_path / "film.avi", [grey(9)] * 3, codec="ffv1")
+    data = bytearray(film.read_bytes())
+    at = data.index(b"strf") + 12  # width and height, behind the chunk's length and the header's
+    data[at : at + 8] = struct.pack("<II", 16_000, 16_000)
+    film.write_bytes(data)
+    with pytest.raises(InputError, match="16000 x 16000"):
+        open_source(film)
 
 
 def test_a_variable_rate_is_not_taken_for_a_cut_file(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from pose_onnx.addresses import redacted
+from pose_onnx.budget import MEMORY
 from pose_onnx.errors import InputError
 from pose_onnx.video.frame import ASSUMED_FPS
 from pose_onnx.video.sources.capture import Capture, open_capture
@@ -18,6 +19,8 @@ _LOG = logging.getLogger(__name__)
 
 _MOST_BAD_FRAMES: Final = 60
 """So many broken frames in a row are the end of a file."""
+_BYTES_PER_PIXEL: Final = 9
+"""What reading takes: four pictures of 1.5 bytes in a decoder that needs earlier ones, one of 3 for us."""
 _ROUNDING_S: Final = 0.002
 """Matroska's time stamps are whole milliseconds."""
 
@@ -31,11 +34,15 @@ class FileSource(FrameSource):
         fps: Frames per second instead of the file's own time stamps.
         start: Frames before this time (seconds) are skipped.
         first: Frames before this index are skipped.
+
+    Raises:
+        InputError: It declares pictures for which the budget (`pose_onnx.budget`) has no memory.
     """
 
     def __init__(
         self, name: str, capture: Capture, *, fps: float | None = None, start: float = 0.0, first: int = 0
     ) -> None:
+        _check_size(name, capture)
         self.live = False
         self.fps = fps or capture.fps
         self.frame_count = capture.frame_count
@@ -89,6 +96,16 @@ class FileSource(FrameSource):
     def close(self) -> None:
         """Close the file."""
         self._capture.close()
+
+
+def _check_size(name: str, capture: Capture) -> None:
+    height, width = capture.size or (0, 0)
+    if height * width * _BYTES_PER_PIXEL > MEMORY:
+        capture.close()
+        raise InputError(
+            f"{redacted(name)!r} declares pictures of {width} x {height} pixels, too many for the memory;"
+            f" give a video with at most {MEMORY // _BYTES_PER_PIXEL:,} pixels, or an intact copy"
+        )
 
 
 def _missing(promise: Promise, count: int, end: float, step: float) -> int:
