@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 from pose_onnx import Detector, ExportError, InputError, load_card, load_image, read_card
 from pose_onnx.cli import main
 from pose_onnx.exporters import export
 from pose_onnx.exporters.quantize.gate import UNMEASURED
+from pose_onnx.exporters.quantize.request import INT8
+from pose_onnx.exporters.targets import Kind, candidates
+from pose_onnx.exporters.targets.material import Candidate, Material
+from pose_onnx.exporters.targets.onnx import onnx_file
+from pose_onnx.exporters.verify import DAMAGE, LARGEST_DAMAGE
 
 NAME = "picodet_s_192_lcnet_pedestrian"
 PHOTO = Path(__file__).resolve().parents[3] / "models" / "photos" / "astronaut.jpg"
@@ -53,7 +60,8 @@ def test_the_receipt_says_what_was_not_measured_and_what_stayed_float(exported: 
     assert counts["_int8-dynamic.onnx"] == counts["_int8-dynamic.tflite"]
     assert files[f"{NAME}_int8.onnx"]["float_layers"] == files[f"{NAME}_int8.tflite"]["float_layers"]
     errors = [item for item in receipt["errors"] if "int8" in item["stage"]]
-    assert {item["bar"] for item in errors} == {None}
+    bars = {item["output"]: item["bar"] for item in errors}
+    assert bars == {"boxes": None, "scores": None, DAMAGE: LARGEST_DAMAGE}
     assert all(item["error"] > 0 for item in errors)
     assert "ai-edge-quantizer" in receipt["versions"]
 
@@ -76,6 +84,26 @@ def test_a_smaller_format_that_loses_too_much_leaves_no_file(
             out=tmp_path / "out",
         )
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_broken_int8_file_is_refused_even_if_forced(
+    paddle_sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(target: Kind, material: Material) -> Iterator[Candidate]:
+        if target[1] in INT8:
+            graph = material.graph.copy()
+            kernels = [name for name, array in graph.constants.items() if array.ndim == 4]
+            for name in kernels:
+                graph.constants[name] = graph.constants[name] * np.float32(-2)
+            yield Candidate(onnx_file(graph, material.card), ())
+        else:
+            yield from candidates(target, material)
+
+    monkeypatch.setattr("pose_onnx.exporters.pipeline.candidates", broken)
+    source, out = paddle_sources / f"{NAME}.npz", tmp_path / "out"
+    with pytest.raises(ExportError, match=r"'verify' failed .* int8-dynamic .*damage of the photo input"):
+        export(source, model=NAME, to=("onnx",), precision=("int8-dynamic",), force=True, out=out)
+    assert list(out.iterdir()) == []
 
 
 def test_int8_that_cannot_be_judged_is_refused_before_any_work(tmp_path: Path) -> None:
