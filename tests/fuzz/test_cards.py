@@ -17,4 +17,4 @@ def test_a_card_that_does_not_fit_hurts_nobody(kind: str) -> None:
     found = list(failures(kind, range(CASES[kind])))
     assert {seed: verdict.failure for seed, verdict in found if verdict.failure} == {}
     refused = sum(bool(verdict.refusal) for _, verdict in found)
-    assert 0.2 < refused / CASES[kind] < 0.95  # neither is nothing changed, nor does nothing get through
+    assert 0 < refused < CASES[kind]  # neither is nothing changed, nor does nothing get through
