@@ -31,7 +31,7 @@ from pose_onnx import (
     load_card,
 )
 from pose_onnx.cards.card import CARD_KEY
-from pose_onnx.exporters.graph import Graph, Node, TensorInfo
+from pose_onnx.exporters.graph import Graph, Node, Shape, TensorInfo
 from pose_onnx.exporters.tflite import convert
 from tests.fuzz.child import Verdict, run_cases
 
@@ -135,7 +135,8 @@ def _pose_network() -> tuple[Graph, ModelCard]:
     rng = np.random.default_rng(0)
     filters = rng.standard_normal((len(JOINTS), 3, STRIDE, STRIDE)).astype(np.float32)
     nodes = [Node("Conv", ["image", "filters"], ["heatmaps"], {"strides": [STRIDE, STRIDE]})]
-    shape = ("N", len(JOINTS), *(side // STRIDE for side in SIDES))
+    height, width = (side // STRIDE for side in SIDES)
+    shape: Shape = ("N", len(JOINTS), height, width)
     return Graph(
         nodes, {"filters": filters}, _input(), [TensorInfo("heatmaps", TensorProto.FLOAT, shape)]
     ), card
