@@ -162,7 +162,7 @@ def test_redirects_are_followed(web: Web, target: Path) -> None:
         ("http://127.0.0.1:port/file.bin", "port"),
         (f"http://127.0.0.1:{'9' * 5000}/file.bin", "port"),
         (f"http://{'a' * 300}.invalid/", "label"),
-        ("http://user:secret@127.0.0.1/", "no HTTP address"),
+        ("http://user:secret@127.0.0.1/", "not an HTTP address"),
     ],
 )
 def test_redirects_to_nowhere_are_one_sentence(web: Web, target: Path, to: str, reason: str) -> None:
