@@ -26,7 +26,7 @@ from pose_onnx import PRESETS, KeypointModel, Preset
 from pose_onnx.core.arrays import F64, Image
 from pose_onnx.core.crops import full_image_crops
 from pose_onnx.core.warping import warp
-from pose_onnx.evaluation import Dataset, TruthBoxes, bootstrap_difference, keypoint_metrics, predict
+from pose_onnx.evaluation import Dataset, InBoxes, TruthBoxes, bootstrap_difference, keypoint_metrics, predict
 
 ACCURATE = PRESETS["accurate"]
 
@@ -85,7 +85,8 @@ def evaluate(dataset: Dataset, pose: Path, variant: tuple[Preset, bool, Change])
     """Return AP in percent and the evaluation."""
     preset, flip, change = variant
     with KeypointModel(pose, preset=preset, flip=flip) as model, change(), TemporaryDirectory() as folder:
-        results = list(predict(dataset, TruthBoxes(dataset), model, Path(folder), {}))
+        people_of = InBoxes(TruthBoxes(dataset), model)
+        results = list(predict(dataset, people_of, Path(folder), {}))
     people = [person for item in results for person in item["people"]]
     figures, evaluation = keypoint_metrics(dataset, people, dataset.image_ids)
     return figures["AP"], evaluation

@@ -37,7 +37,7 @@ from pose_onnx.exporters.verify import (
     run_file,
     run_with_rounding,
 )
-from pose_onnx.files import make_folder
+from pose_onnx.files import cannot_write, make_folder
 
 log = logging.getLogger(__name__)
 
@@ -196,18 +196,13 @@ def _work_folder(out: Path) -> Iterator[Path]:
     try:
         work = Path(tempfile.mkdtemp(prefix=".pose-onnx-", dir=out))
     except OSError as error:
-        raise _cannot_write(out, error) from error
+        raise ExportError(cannot_write(out, error)) from error
     try:
         yield work
     except OSError as error:
-        raise _cannot_write(out, error) from error
+        raise ExportError(cannot_write(out, error)) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
-
-
-def _cannot_write(out: Path, error: OSError) -> ExportError:
-    reason = error.strerror or str(error)
-    return ExportError(f"cannot write to {str(out)!r} ({reason}); choose a writable folder with free space")
 
 
 def _material(graph: Graph, card: ModelCard, calibration: Path | None, gate: Gate) -> Material:

@@ -22,6 +22,11 @@ def redacted(address: str) -> str:
     return _FIELD.sub(_without_secret, _USER.sub(rf"\g<1>{_HIDDEN}@", address))
 
 
+def redacted_in(text: str, address: str) -> str:
+    """Return a text, such as an error of somebody else's, with an address that it names redacted."""
+    return text.replace(address, redacted(address))
+
+
 def _without_secret(field: re.Match[str]) -> str:
     mark, name, value = field.groups()
     is_secret = value and re.search(_PRIVATE_FIELDS, name, re.IGNORECASE)

@@ -18,7 +18,7 @@ from pose_onnx.core.images import Color
 from pose_onnx.detections import Detections
 from pose_onnx.errors import InputError
 from pose_onnx.image_files import ImageSource, load_image
-from pose_onnx.loading import INPUT_NAME, CardLike, ModelLike, open_model
+from pose_onnx.loading import INPUT_NAME, CardLike, ModelLike, file_of, open_model
 from pose_onnx.outputs import DetectionOutput
 from pose_onnx.presets import Preset, find_preset
 from pose_onnx.resizing import RESIZERS, Resized
@@ -95,6 +95,7 @@ class Detector(Reopening):
             open_model, model, "detect", backend=backend, precision=precision, options=options
         )
         self.card, self.runtime = self._open(card=card, threads=inside)
+        self.file = file_of(model, backend, precision)
         self.output = cast("DetectionOutput", self.card.output)
         self._owned = model is not self.runtime
         # Where runs may overlap, threads inside them are in the way of several that detect at once.

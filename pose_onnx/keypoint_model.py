@@ -20,7 +20,7 @@ from pose_onnx.core.keypoints import keypoint_input, keypoints_in_image
 from pose_onnx.core.oks import known_sigmas
 from pose_onnx.errors import InputError
 from pose_onnx.image_files import ImageSource, load_image
-from pose_onnx.loading import INPUT_NAME, CardLike, ModelLike, open_model
+from pose_onnx.loading import INPUT_NAME, CardLike, ModelLike, file_of, open_model
 from pose_onnx.outputs import KeypointOutput, Tensors
 from pose_onnx.poses import Poses
 from pose_onnx.presets import Preset, find_preset
@@ -118,6 +118,7 @@ class KeypointModel(Reopening):
             options=options,
             overlap=True,
         )
+        self.file = file_of(model, backend, precision)
         self.output = cast("KeypointOutput", self.card.output)
         self._owned = model is not self.runtime
         self.workers = threads if is_parallel(self.runtime) else 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from pose_onnx.cards.card import ModelCard
@@ -60,6 +61,15 @@ def open_model(
         runtime.close()
         raise
     return found, runtime
+
+
+def file_of(model: ModelLike, backend: str, precision: str) -> Path | None:
+    """Return the file of a model by name or path; none of one that was given loaded.
+
+    Raises:
+        PoseOnnxError: There is no such file.
+    """
+    return resolve_model(model, backend, precision) if isinstance(model, str | os.PathLike) else None
 
 
 def _take_runtime(

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, overload
 from numpy.typing import ArrayLike
 
 from pose_onnx.closing import Reopening
-from pose_onnx.concurrency.stream import Stream
+from pose_onnx.core.arrays import Image
 from pose_onnx.core.images import Color, check_color
 from pose_onnx.detections import Detections
 from pose_onnx.detector import PERSON, Detector
@@ -20,12 +20,11 @@ from pose_onnx.failures import failure_of
 from pose_onnx.image_files import ImageSource, load_image
 from pose_onnx.keypoint_model import KeypointModel
 from pose_onnx.loading import CardLike, ModelLike
+from pose_onnx.mapping import map_pictures
 from pose_onnx.pairs import DEFAULT_QUALITY, demand_models, find_pair
 from pose_onnx.poses import Poses
 from pose_onnx.presets import Preset
-
-GROUP_SIZE: Final = 4
-"""Images of `PoseEstimator.map` whose people are batched together, at most."""
+from pose_onnx.provenance import model_digests
 
 _ON_ERROR: Final = ("raise", "return")
 
@@ -33,7 +32,7 @@ _ON_ERROR: Final = ("raise", "return")
 class PoseEstimator(Reopening):
     """A person detector and a keypoint model, one after the other.
 
-    It is a `PoseModel` and a `TopDownModel` (`pose_onnx.pose_model`).
+    It is a `PoseModel`, a `ParallelModel` and a `TopDownModel` (`pose_onnx.pose_model`).
 
     Args:
         detector: Official name or path of a detector, that of `quality` when `None`; or a `Detector` (or a
@@ -267,30 +266,54 @@ class PoseEstimator(Reopening):
         if on_error not in _ON_ERROR:
             raise InputError(f"on_error={on_error!r} was given; it must be 'raise' or 'return'")
         check_color(color)
-        work = partial(self._find_group, color=color)
-        stream = Stream(images, work, workers=self.pose.workers, group=GROUP_SIZE)
-        return _in_turn(stream.results(), is_returned=on_error == "return")
+        results = map_pictures(self, images, partial(load_image, color=color), _poses_alone)
+        return _in_turn(results, is_returned=on_error == "return")
 
-    def _find_group(self, sources: Sequence[ImageSource], *, color: Color) -> list[Poses | Exception]:
-        """Find the people of some images on the calling thread alone; errors take the place of poses."""
-        try:
-            return list(self._find_many(sources, color))
-        except Exception as error:  # noqa: BLE001 (raised or returned when it is this image's turn)
-            if len(sources) == 1:
-                return [error]
-        # Of one of them; which one shows when each runs by itself.
-        return [result for source in sources for result in self._find_group([source], color=color)]
+    @property
+    def workers(self) -> int:
+        """Threads that may use this estimator at once with profit."""
+        return self.pose.workers
 
-    def _find_many(self, sources: Sequence[ImageSource], color: Color) -> list[Poses]:
-        images = [load_image(source, color=color) for source in sources]
-        found = [_people(each) for each in self.detector.find_many(images)]
+    def find_many(self, images: Sequence[ImageSource], *, color: Color = "bgr") -> list[Poses]:
+        """Find the people of several images on the calling thread alone, batched across the images.
+
+        It is for callers with threads of their own; `map` has some.
+
+        Args:
+            images: Each as in a call.
+            color: As in a call.
+
+        Returns:
+            The poses of each image: what a call finds.
+
+        Raises:
+            InputError: As in a call.
+        """
+        pixels = [load_image(image, color=color) for image in images]
+        found = [_people(each) for each in self.detector.find_many(pixels)]
         boxes, scores = [each.boxes for each in found], [each.scores for each in found]
-        return self.pose.find_many(images, boxes, box_scores=scores)
+        return self.pose.find_many(pixels, boxes, box_scores=scores)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what results say of how they were made: names, settings, digests of models and cards."""
+        return {
+            "detector": self.detector.card.name,
+            "pose": self.pose.card.name,
+            "preset": self.detector.preset.name,
+            "flip": self.pose.flip,
+            "threshold": self.detector.threshold,
+            **model_digests("detector", self.detector.file, self.detector.card),
+            **model_digests("pose", self.pose.file, self.pose.card),
+        }
 
     def close(self) -> None:
         """Release engines and threads, but not of parts that were given."""
         for part in self._opened:
             part.close()
+
+
+def _poses_alone(_source: ImageSource, _image: Image, poses: Poses) -> Poses:
+    return poses
 
 
 def _people(found: Detections) -> Detections:

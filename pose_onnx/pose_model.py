@@ -1,8 +1,9 @@
-"""What the rest of the package knows of a model of poses: two protocols, fulfilled by their members alone."""
+"""What the rest of the package knows of a model of poses: protocols, fulfilled by their members alone."""
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import ArrayLike
 
@@ -47,8 +48,41 @@ class PoseModel(Protocol):
             InputError: The image cannot be used.
         """
 
+    def describe(self) -> dict[str, Any]:
+        """Return what results say of how they were made, as JSON knows it.
+
+        Names, settings that move a number, and digests (their keys end with `_sha256`). `pose` is the name of
+        the model that finds the keypoints, `detector` that of the one that finds the people, if there is one.
+        """
+
     def close(self) -> None:
         """Release engines and threads. May be called twice."""
+
+
+@runtime_checkable
+class ParallelModel(PoseModel, Protocol):
+    """One that several threads can use at once, each for some images.
+
+    `pose_onnx.mapping` asks for it with `isinstance`: another one gets one image at a time.
+    """
+
+    @property
+    def workers(self) -> int:
+        """Threads that may use this model at once with profit."""
+
+    def find_many(self, images: Sequence[ImageSource], *, color: Color = "bgr") -> list[Poses]:
+        """Find the people of several images on the calling thread alone, batched across the images.
+
+        Args:
+            images: Each as in a call.
+            color: As in a call.
+
+        Returns:
+            The poses of each image: what a call finds.
+
+        Raises:
+            InputError: As in a call.
+        """
 
 
 @runtime_checkable

@@ -15,6 +15,7 @@ from pose_onnx.errors import InputError
 from pose_onnx.evaluation import (
     Dataset,
     DetectedBoxes,
+    InBoxes,
     TruthBoxes,
     box_metrics,
     box_results,
@@ -62,7 +63,7 @@ class Dev:
 def keypoint_ap(model: KeypointModel, dataset: Dataset) -> float:
     """Return the average precision of keypoints in annotated boxes, percent."""
     with tempfile.TemporaryDirectory() as folder:
-        results = list(predict(dataset, TruthBoxes(dataset), model, Path(folder), {}))
+        results = list(predict(dataset, InBoxes(TruthBoxes(dataset), model), Path(folder), {}))
     if unread := [item["error"] for item in results if "error" in item]:
         raise InputError(unread[0])
     people = [person for item in results for person in item["people"]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -15,7 +16,8 @@ import numpy as np
 
 from pose_onnx.bench._machine import peak_memory_mb
 from pose_onnx.bench._stages import STAGES, StageClock, watched
-from pose_onnx.pose_estimator import PoseEstimator
+from pose_onnx.opening import open_pose_model
+from pose_onnx.pose_model import PoseModel
 
 WARM_UP: Final = 3
 """Rounds that do not count: engines allocate and choose kernels in their first runs."""
@@ -48,33 +50,32 @@ class Run:
     total: Quartiles
 
 
-def measure(estimators: Sequence[PoseEstimator], pictures: Sequence[Path], repeat: int) -> list[Run]:
-    """Run each estimator on all pictures, interleaved, again and again.
+def measure(models: Sequence[PoseModel], pictures: Sequence[Path], repeat: int) -> list[Run]:
+    """Run each model on all pictures, interleaved, again and again.
 
     Args:
-        estimators: What to compare.
+        models: What to compare.
         pictures: Files; they are read anew in each round.
         repeat: Rounds that count.
 
     Returns:
-        One for each estimator.
+        One for each model.
     """
     clock = StageClock()
-    rounds: list[list[dict[str, float]]] = [[] for _ in estimators]
-    people = [0] * len(estimators)
-    models = [model for each in estimators for model in (each.detector, each.pose)]
+    rounds: list[list[dict[str, float]]] = [[] for _ in models]
+    people = [0] * len(models)
     with watched(clock, models):
         for number in range(WARM_UP + repeat):
-            for index, estimator in enumerate(estimators):
+            for index, model in enumerate(models):
                 time.sleep(_PAUSE)
-                seconds, people[index] = clock.split(partial(_count_people, estimator, pictures))
+                seconds, people[index] = clock.split(partial(_count_people, model, pictures))
                 if number >= WARM_UP:
                     rounds[index].append(seconds)
     return [_summary(people[index], taken, len(pictures)) for index, taken in enumerate(rounds)]
 
 
-def _count_people(estimator: PoseEstimator, pictures: Sequence[Path]) -> int:
-    return sum(len(estimator(path)) for path in pictures)
+def _count_people(model: PoseModel, pictures: Sequence[Path]) -> int:
+    return sum(len(model(path)) for path in pictures)
 
 
 def _summary(people: int, rounds: Sequence[Mapping[str, float]], pictures: int) -> Run:
@@ -89,10 +90,10 @@ def quartiles(values: Sequence[float]) -> Quartiles:
 
 
 def memory_of(arguments: Mapping[str, Any], pictures: Sequence[Path]) -> float | None:
-    """Return the peak memory, MB, of a process of its own that runs an estimator on some pictures.
+    """Return the peak memory, MB, of a process of its own that runs a model on some pictures.
 
     Args:
-        arguments: Of `PoseEstimator`.
+        arguments: Of `open_pose_model`.
         pictures: What it runs on.
     """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
@@ -100,7 +101,7 @@ def memory_of(arguments: Mapping[str, Any], pictures: Sequence[Path]) -> float |
 
 
 def _run_and_weigh(arguments: dict[str, Any], pictures: list[Path]) -> float | None:
-    with PoseEstimator(**arguments) as estimator:
+    with closing(open_pose_model(**arguments)) as model:
         for path in pictures * _MEMORY_RUNS:
-            estimator(path)
+            model(path)
     return peak_memory_mb()

@@ -9,16 +9,16 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import wraps
 from importlib import import_module
 from itertools import product
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar, runtime_checkable
 
-from pose_onnx.detector import Detector
-from pose_onnx.keypoint_model import KeypointModel
+from pose_onnx.outputs import OutputSpec
+from pose_onnx.pose_model import PoseModel
 from pose_onnx.runtimes import Runtime
 
 Result = TypeVar("Result")
@@ -52,6 +52,24 @@ METHODS: Final = MappingProxyType(
 """The same for the methods of the kinds of outputs (`pose_onnx.outputs`), whatever kinds there are."""
 
 _PACKAGE: Final = "pose_onnx"
+
+
+@runtime_checkable
+class Part(Protocol):
+    """One network of a model."""
+
+    @property
+    def runtime(self) -> Runtime:
+        """The engine that runs it."""
+
+    @property
+    def output(self) -> OutputSpec:
+        """How its tensors are read."""
+
+
+def parts_of(model: PoseModel) -> list[Part]:
+    """Return a model's networks: itself, or those of its attributes that are one."""
+    return [each for each in (model, *vars(model).values()) if isinstance(each, Part)]
 
 
 class Event(NamedTuple):
@@ -124,8 +142,9 @@ def _share_out(duration: float, stacks: dict[int, list[str]], seconds: dict[str,
 
 
 @contextmanager
-def watched(clock: StageClock, models: Collection[Detector | KeypointModel]) -> Iterator[None]:
+def watched(clock: StageClock, models: Sequence[PoseModel]) -> Iterator[None]:
     """While the block runs, let the stages' functions and these models' engines and outputs report."""
+    parts = [part for model in models for part in parts_of(model)]
     with ExitStack() as undo:
         for place, stage in FUNCTIONS.items():
             module, _, name = place.partition(":")
@@ -133,9 +152,9 @@ def watched(clock: StageClock, models: Collection[Detector | KeypointModel]) -> 
             noted = clock.timed(function, lambda *_, stage=stage: stage)
             for owner, attribute in _users(function):
                 _replace(owner, attribute, noted, undo)
-        for kind in {type(model.runtime) for model in models}:
+        for kind in {type(part.runtime) for part in parts}:
             _replace(kind, "run", clock.timed(kind.run, _network_stage), undo)
-        for output, (name, stage) in product({type(model.output) for model in models}, METHODS.items()):
+        for output, (name, stage) in product({type(part.output) for part in parts}, METHODS.items()):
             if method := getattr(output, name, None):
                 _replace(output, name, clock.timed(method, lambda *_, stage=stage: stage), undo)
         yield

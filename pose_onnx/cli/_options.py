@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
-from pose_onnx import PRESETS, InputError, ModelCard, PoseEstimator, __version__, load_card
+from pose_onnx import PRESETS, InputError, ModelCard, PoseModel, __version__, load_card
 from pose_onnx.core.angles import COCO_ANGLES, NO_ANGLES, Triple, triple_indices
+from pose_onnx.opening import open_pose_model
 from pose_onnx.pairs import DEFAULT_QUALITY, PAIRS, Pair, find_pair
-from pose_onnx.provenance import estimator_digests
 
 
 def add_model_option(parser: argparse.ArgumentParser) -> None:
@@ -120,17 +121,17 @@ def angles_of(args: argparse.Namespace, keypoint_names: Sequence[str]) -> Mappin
     return angles
 
 
-def estimator_of(args: argparse.Namespace) -> PoseEstimator:
-    """Load the estimator that the options of `add_estimator_options` ask for.
+def open_model_of(args: argparse.Namespace) -> closing[PoseModel]:
+    """Load what the options of `add_estimator_options` ask for, until the end of the `with` block.
 
     Raises:
         PoseOnnxError: A name, model or option that cannot be used.
     """
-    return PoseEstimator(**estimator_arguments(args))
+    return closing(open_pose_model(**estimator_arguments(args)))
 
 
 def estimator_arguments(args: argparse.Namespace) -> dict[str, Any]:
-    """Return what those options mean for `PoseEstimator`, for one that is made elsewhere.
+    """Return what those options mean for `open_pose_model`, for a model that is opened elsewhere.
 
     Raises:
         PoseOnnxError: A card that nobody knows, or two for one task.
@@ -159,18 +160,13 @@ def models_of(args: argparse.Namespace) -> Pair:
     return Pair(args.detector or pair.detector, args.pose or pair.pose)
 
 
-def estimator_settings(args: argparse.Namespace, estimator: PoseEstimator) -> dict[str, Any]:
+def settings_of(args: argparse.Namespace, model: PoseModel) -> dict[str, Any]:
     """Return what a file of results says of how they were made."""
     return {
         "pose_onnx": __version__,
-        "detector": estimator.detector.card.name,
-        "pose": estimator.pose.card.name,
         "backend": args.backend,
         "precision": args.precision,
-        "preset": args.preset,
-        "flip": args.flip,
-        "threshold": estimator.detector.threshold,
-        **estimator_digests(estimator, **estimator_arguments(args)),
+        **model.describe(),
     }
 
 

@@ -9,18 +9,19 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, Final
 
-from pose_onnx import InputError, PoseEstimator, PoseOnnxError
+from pose_onnx import InputError, PoseOnnxError
 from pose_onnx.bench import WARM_UP, Column, gather, machine, measure, memory_of, report, versions
 from pose_onnx.cards.lookup import resolve_model
 from pose_onnx.cli._bench_table import as_text
 from pose_onnx.cli._options import add_people_options, estimator_arguments, models_of
 from pose_onnx.files import atomic_write_bytes, make_folder
 from pose_onnx.image_files import load_image
+from pose_onnx.opening import open_pose_model
 from pose_onnx.presets import find_preset
 from pose_onnx.runtimes import backend_names, default_threads, model_suffix
 
@@ -114,7 +115,7 @@ def _misfit(backend: str, args: argparse.Namespace) -> str:
                 return f"it runs Paddle inference folders, and {model!r} is none"
             if suffix and (found := resolve_model(model, backend, args.precision)).suffix != suffix:
                 return f"it runs {suffix} files, and {str(found)!r} is none"
-        PoseEstimator(**_arguments(args, backend, 1)).close()
+        open_pose_model(**_arguments(args, backend, 1)).close()
     except PoseOnnxError as error:
         return str(error)
     return ""
@@ -148,8 +149,8 @@ def _measure(args: argparse.Namespace, backends: Sequence[str], pictures: Sequen
     settings = [(backend, threads) for threads in args.threads for backend in backends]
     arguments = [_arguments(args, *setting) for setting in settings]
     with ExitStack() as stack:
-        estimators = [stack.enter_context(PoseEstimator(**each)) for each in arguments]
-        runs = measure(estimators, pictures, args.repeat)
+        models = [stack.enter_context(closing(open_pose_model(**each))) for each in arguments]
+        runs = measure(models, pictures, args.repeat)
     memory = [memory_of(each, pictures) for each in arguments]
     return [
         Column(*setting, run, len(pictures), peak)

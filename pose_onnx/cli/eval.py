@@ -23,6 +23,7 @@ from pose_onnx.evaluation import (
     Dataset,
     DetectedBoxes,
     FileBoxes,
+    InBoxes,
     TruthBoxes,
     bootstrap,
     box_metrics,
@@ -82,7 +83,8 @@ def run(args: argparse.Namespace) -> int:
         }
         settings = {**_settings(args, model, threshold), **digests}
         sigmas = sigmas_of(model.card)
-        lines = predict(dataset, boxes, model, out, settings, threshold=threshold, oks_nms=args.oks_nms)
+        people = InBoxes(boxes, model, threshold)
+        lines = predict(dataset, people, out, settings, oks_nms=args.oks_nms)
         results = list(tqdm(lines, total=len(dataset.image_ids), unit="picture", disable=None))
     report = _report(dataset, results, settings, sigmas=sigmas, with_boxes=not isinstance(boxes, TruthBoxes))
     report["left_out"] = [*dataset.left_out, *(boxes.left_out if isinstance(boxes, FileBoxes) else ())]

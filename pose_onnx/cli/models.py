@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from pose_onnx import InputError, ModelFileError, card_names, load_card, models_home, resolve_model, zoo
+from pose_onnx.addresses import redacted
 from pose_onnx.cards.lookup import broken_cards, package_files
 from pose_onnx.cli._tables import count, table
 from pose_onnx.runtimes import BACKENDS
@@ -133,7 +134,9 @@ def _in_words(name: str, plan: zoo.Plan) -> str:
     files = ", ".join(map(str, plan.files))
     if not plan.converts:
         return f"{name}: is here: {files}"
-    fetching = f"fetch {' or '.join(plan.urls)}" if plan.urls else "take the download that is here"
+    fetching = (
+        f"fetch {' or '.join(map(redacted, plan.urls))}" if plan.urls else "take the download that is here"
+    )
     trust = f"SHA-256 {plan.sha256}" if plan.sha256 else "no SHA-256 is known: trusted if it is the model"
     return f"{name}: {fetching} ({trust}), convert it to {files}"
 

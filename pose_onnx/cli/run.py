@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
-from pose_onnx import OutputError, PoseEstimator, draw_poses
+from pose_onnx import OutputError, PoseModel, Poses, draw_poses
 from pose_onnx.cli._exits import exit_code
 from pose_onnx.cli._options import (
     add_estimator_options,
     add_min_score_option,
-    estimator_of,
-    estimator_settings,
+    open_model_of,
+    settings_of,
 )
 from pose_onnx.cli._pictures import annotated_paths, find_pictures, load_picture
 from pose_onnx.cli._run_results import RunResults, add_result_options
 from pose_onnx.cli._tables import count
+from pose_onnx.core.arrays import Image
 from pose_onnx.core.opencv import cv2
 from pose_onnx.failures import failure_of
 from pose_onnx.folders import Skipped
 from pose_onnx.formats.results import Failure, ImageResult
 from pose_onnx.image_files import write_image
+from pose_onnx.mapping import map_pictures
+
+_Job: TypeAlias = tuple[Path, Path]
+"""A picture, and where its annotated copy goes."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,37 +48,46 @@ def run(args: argparse.Namespace) -> int:
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # damaged pictures are named by us
     skipped = Skipped()
     pictures = find_pictures(args.pictures, skipped, recursive=args.recursive)
-    with estimator_of(args) as estimator:
-        settings = estimator_settings(args, estimator)
-        results = RunResults.open(args, settings, estimator.names)
+    with open_model_of(args) as model:
+        results = RunResults.open(args, settings_of(args, model), model.names)
         done = results.done()
         todo = [picture for picture in pictures if str(picture) not in done]
         taken = [*pictures, *(Path(image.picture) for image in results.images)]
         targets = annotated_paths(todo, results.folder, taken)
         if not (args.overwrite or args.resume):
             results.check_new(targets)
-        with results.saved():
-            for picture, target in _with_progress(list(zip(todo, targets, strict=True)), results):
-                results.add(_process(estimator, picture, target, args.min_score))
+        jobs = list(zip(todo, targets, strict=True))
+        # All threads are at rest before the results are written.
+        with results.saved(), closing(_process(model, jobs, args.min_score)) as found:
+            for result in _with_progress(jobs, found):
+                results.add(result)
     return _close(results, skipped)
 
 
-def _process(
-    estimator: PoseEstimator, picture: Path, target: Path, min_score: float
-) -> ImageResult | Failure:
-    """Do one picture; whatever is wrong with it is its failure.
+def _process(model: PoseModel, jobs: Sequence[_Job], min_score: float) -> Generator[ImageResult | Failure]:
+    """Do the pictures, several at once; give each in its turn. Whatever is wrong with one is its failure.
 
     Raises:
-        OutputError: The annotated picture cannot be written; the next one could not be either.
+        OutputError: An annotated picture cannot be written; the next one could not be either.
     """
-    try:
-        pixels = load_picture(picture)
-        poses = estimator(pixels)
-        write_image(target, draw_poses(pixels, poses, min_score=min_score))
-    except OutputError:
-        raise
-    except Exception as error:  # noqa: BLE001 (one picture must not end the run)
-        return Failure(str(picture), str(failure_of(str(picture), error)))
+    with closing(map_pictures(model, jobs, _load, partial(_annotate, min_score))) as results:
+        for job, result in zip(jobs, results, strict=True):
+            if isinstance(result, OutputError):
+                raise result
+            if isinstance(result, Exception):
+                picture = str(job[0])
+                yield Failure(picture, str(failure_of(picture, result)))
+            else:
+                yield result
+
+
+def _load(job: _Job) -> Image:
+    return load_picture(job[0])
+
+
+def _annotate(min_score: float, job: _Job, pixels: Image, poses: Poses) -> ImageResult:
+    picture, target = job
+    write_image(target, draw_poses(pixels, poses, min_score=min_score))
     return ImageResult(str(picture), (pixels.shape[0], pixels.shape[1]), poses, str(target))
 
 
@@ -88,16 +105,17 @@ def _close(results: RunResults, skipped: Skipped) -> int:
     return exit_code(len(results.images), len(results.failures))
 
 
-def _with_progress(jobs: list[tuple[Path, Path]], results: RunResults) -> Iterator[tuple[Path, Path]]:
-    """Give each job, and say how it went: a bar on a terminal, else one line a picture."""
+def _with_progress(
+    jobs: Sequence[_Job], results: Iterator[ImageResult | Failure]
+) -> Iterator[ImageResult | Failure]:
+    """Pass results on, and say how each went: a bar on a terminal, else one line a picture."""
     from tqdm import tqdm  # noqa: PLC0415 (only this verb shows a bar, and not every time)
 
-    with tqdm(jobs, unit="picture", disable=None if len(jobs) > 1 else True) as bar:
-        for job in bar:
-            failures = len(results.failures)
-            yield job
-            if len(results.failures) > failures:
-                bar.write(f"pose-onnx: skipped: {results.failures[-1].error}", file=sys.stderr)
+    with tqdm(results, total=len(jobs), unit="picture", disable=None if len(jobs) > 1 else True) as bar:
+        for result in bar:
+            yield result
+            if isinstance(result, Failure):
+                bar.write(f"pose-onnx: skipped: {result.error}", file=sys.stderr)
             elif bar.disable:
-                found = count(len(results.images[-1].poses), "person", "people")
-                print(f"{job[0]}: {found} -> {job[1]}")
+                found = count(len(result.poses), "person", "people")
+                print(f"{result.path}: {found} -> {result.picture}")

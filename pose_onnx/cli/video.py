@@ -9,15 +9,15 @@ import sys
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pose_onnx import InputError, PoseEstimator
+from pose_onnx import InputError, PoseModel
 from pose_onnx.addresses import redacted
 from pose_onnx.cli._exits import EXIT_SOME_FAILED
 from pose_onnx.cli._interrupt import uninterrupted
 from pose_onnx.cli._options import (
     add_estimator_options,
     add_min_score_option,
-    estimator_of,
-    estimator_settings,
+    open_model_of,
+    settings_of,
 )
 from pose_onnx.cli._tables import count
 from pose_onnx.cli._video_outputs import Outputs, add_output_options, check_outputs, is_done, outputs_of
@@ -64,10 +64,10 @@ def run(args: argparse.Namespace) -> int:
     if is_done(args):
         print(f"{redacted(args.source)}: nothing is left to do")
         return 0
-    with estimator_of(args) as estimator:
+    with open_model_of(args) as model:
         smooth = "accurate" if args.smooth else None
-        video = VideoPoseEstimator(estimator, every=args.every, smooth=smooth, max_people=args.max_people)
-        header = _header(args, estimator)
+        video = VideoPoseEstimator(model, every=args.every, smooth=smooth, max_people=args.max_people)
+        header = _header(args, model)
         return _process(video, args, Outputs(args, header, _dependencies(args, header)))
 
 
@@ -116,14 +116,14 @@ def _total(source: FrameSource, args: argparse.Namespace) -> int | None:
     return max(0, round(last - (args.start or 0) * source.fps))
 
 
-def _header(args: argparse.Namespace, estimator: PoseEstimator) -> FramesHeader:
+def _header(args: argparse.Namespace, model: PoseModel) -> FramesHeader:
     settings = {
-        **estimator_settings(args, estimator),
+        **settings_of(args, model),
         "every": args.every,
         "smooth": args.smooth,
         "max_people": args.max_people,
     }
-    return FramesHeader(redacted(args.source), estimator.names, settings)
+    return FramesHeader(redacted(args.source), model.names, settings)
 
 
 def _dependencies(args: argparse.Namespace, header: FramesHeader) -> dict[str, Any]:

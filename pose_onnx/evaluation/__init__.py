@@ -8,6 +8,7 @@ from pose_onnx.evaluation._metrics import (
     box_metrics,
     keypoint_metrics,
 )
+from pose_onnx.evaluation._people import Found, InBoxes, InPictures, PeopleSource
 from pose_onnx.evaluation._predict import box_results, predict
 
 __all__ = [
@@ -16,6 +17,10 @@ __all__ = [
     "Dataset",
     "DetectedBoxes",
     "FileBoxes",
+    "Found",
+    "InBoxes",
+    "InPictures",
+    "PeopleSource",
     "TruthBoxes",
     "bootstrap",
     "bootstrap_difference",

@@ -1,4 +1,4 @@
-"""Run a keypoint model over a data set, a line of results for each picture, resumable."""
+"""Run a model over a data set, a line of results for each picture, resumable."""
 
 from __future__ import annotations
 
@@ -8,38 +8,33 @@ from pathlib import Path
 from typing import Any, Final
 
 from pose_onnx.core.arrays import F32
-from pose_onnx.core.oks import sigmas_of, suppress_duplicates
+from pose_onnx.core.oks import suppress_duplicates
 from pose_onnx.errors import InputError
-from pose_onnx.evaluation._boxes import BoxSource
 from pose_onnx.evaluation._dataset import Dataset
 from pose_onnx.evaluation._entries import is_result
+from pose_onnx.evaluation._people import PeopleSource
 from pose_onnx.failures import failure_of
 from pose_onnx.formats import PERSON_CATEGORY, coco_results
 from pose_onnx.image_files import load_image
-from pose_onnx.keypoint_model import KeypointModel
 
 LINES_NAME: Final = "pictures.jsonl"
 
 
 def predict(
     dataset: Dataset,
-    boxes: BoxSource,
-    model: KeypointModel,
+    people: PeopleSource,
     out: Path,
     settings: dict[str, Any],
     *,
-    threshold: float = 0.0,
     oks_nms: float | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Evaluate picture after picture; those that an interrupted run left in `out` are not run again.
 
     Args:
         dataset: The pictures.
-        boxes: Where the people are.
-        model: The keypoint model.
+        people: What finds the people in them.
         out: Folder of the results; `pictures.jsonl` in it grows by a line a picture.
         settings: Everything that moves a number: results of other settings are not mixed.
-        threshold: Boxes with a score above this are people.
         oks_nms: Drop people that are more alike than this (object keypoint similarity).
 
     Yields:
@@ -50,14 +45,14 @@ def predict(
         InputError: `out` holds the results of other settings.
     """
     lines = out / LINES_NAME
-    done = {item["image_id"]: item for item in _finished(lines, settings, len(model.card.keypoints))}
+    done = {item["image_id"]: item for item in _finished(lines, settings, len(people.names))}
     with lines.open("a", encoding="utf-8") as stream:
         if not done:
             stream.truncate(0)
             stream.write(json.dumps({"settings": settings}) + "\n")
         for image_id in dataset.image_ids:
             if image_id not in done:
-                result = _one(dataset, boxes, model, image_id, threshold, oks_nms)
+                result = _one(dataset, people, image_id, oks_nms)
                 stream.write(json.dumps(result) + "\n")
                 stream.flush()
                 yield result
@@ -102,37 +97,31 @@ def _check_settings(header: Any, settings: dict[str, Any], out: Path) -> None:
 
 def _one(
     dataset: Dataset,
-    boxes: BoxSource,
-    model: KeypointModel,
+    people: PeopleSource,
     image_id: int,
-    threshold: float,
     oks_nms: float | None,
 ) -> dict[str, Any]:
     try:
-        return _evaluated(dataset, boxes, model, image_id, threshold, oks_nms)
+        return _evaluated(dataset, people, image_id, oks_nms)
     except Exception as error:  # noqa: BLE001 (whatever is wrong with one, the others go on)
         return {"image_id": image_id, "error": str(failure_of(str(dataset.path(image_id)), error))}
 
 
 def _evaluated(
     dataset: Dataset,
-    boxes: BoxSource,
-    model: KeypointModel,
+    people: PeopleSource,
     image_id: int,
-    threshold: float,
     oks_nms: float | None,
 ) -> dict[str, Any]:
-    dataset.check(image_id, len(model.card.keypoints))
-    pixels = load_image(dataset.path(image_id))
-    found, scores = boxes(image_id, pixels)
-    people = scores > threshold
-    poses = model(pixels, found[people], box_scores=scores[people])
+    dataset.check(image_id, len(people.names))
+    found = people(image_id, load_image(dataset.path(image_id)))
+    poses = found.poses
     if oks_nms is not None:
-        poses = poses[suppress_duplicates(poses, poses.instance_scores(), oks_nms, sigmas_of(model.card))]
+        poses = poses[suppress_duplicates(poses, poses.instance_scores(), oks_nms, people.sigmas)]
     return {
         "image_id": image_id,
         "people": coco_results(poses, image_id),
-        "boxes": box_results(image_id, found, scores),
+        "boxes": box_results(image_id, found.boxes, found.box_scores),
     }
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
+from pose_onnx.addresses import redacted
 from pose_onnx.core.arrays import Image
 from pose_onnx.core.images import decode_image
 from pose_onnx.core.opencv import cv2
 from pose_onnx.errors import InputError
-from pose_onnx.pose_estimator import PoseEstimator
-from pose_onnx.provenance import estimator_digests
+from pose_onnx.mapping import map_pictures
+from pose_onnx.opening import open_pose_model
+from pose_onnx.poses import Poses
 from pose_onnx.ray._engine import pa
 from pose_onnx.ray._places import is_video, local_copy, read_bytes
 from pose_onnx.ray._table import Row, failed, table_of
@@ -19,6 +21,9 @@ from pose_onnx.video import VideoPoseEstimator, open_source
 
 FRAMES_PER_TABLE: Final = 256
 """Rows of a video that are in memory at once; each table becomes a row group of the Parquet file."""
+
+_Item: TypeAlias = tuple[str, bytes | None]
+"""A picture's address, and its content if that was read already."""
 
 
 class PoseBatch:
@@ -34,10 +39,10 @@ class PoseBatch:
         options: What `PoseEstimator` takes, by keyword.
 
     Attributes:
-        digests: Of the model files and their cards on this machine.
+        facts: What the model says of itself on this machine (`PoseModel.describe`): names, settings, digests.
 
     Raises:
-        PoseOnnxError: Of `PoseEstimator`: a name, model or option that cannot be used.
+        PoseOnnxError: As of `PoseEstimator`: a name, model or option that cannot be used.
 
     Example:
         >>> files = ray.data.read_binary_files("s3://bucket/photos", include_paths=True)  # doctest: +SKIP
@@ -49,9 +54,9 @@ class PoseBatch:
 
     def __init__(self, *, threads: int = 1, **options: Any) -> None:
         cv2.setNumThreads(threads)  # of this process, which is the actor's own
-        self._estimator = PoseEstimator(threads=threads, **options)
-        self.digests: Final = estimator_digests(self._estimator, **options)
-        self._names = (self._estimator.detector.card.name, self._estimator.pose.card.name)
+        self._model = open_pose_model(threads=threads, **options)
+        self.facts: Final = self._model.describe()
+        self._names = (self.facts.get("detector"), self.facts.get("pose"))
 
     def __call__(self, batch: Any) -> Iterator[Any]:
         """Give the rows of a batch, as one Arrow table for its pictures and others for its videos.
@@ -63,30 +68,27 @@ class PoseBatch:
             InputError: It has no column `path`.
         """
         paths, contents = _columns(batch)
-        pictures = [
-            self._picture(path, content)
-            for path, content in zip(paths, contents, strict=True)
-            if not is_video(path)
-        ]
+        pictures = [item for item in zip(paths, contents, strict=True) if not is_video(item[0])]
         if pictures:
-            yield table_of(pictures, *self._names)
+            yield table_of(self._pictures(pictures), *self._names)
         for path in filter(is_video, paths):
             rows = self._video(path)
             while some := list(islice(rows, FRAMES_PER_TABLE)):
                 yield table_of(some, *self._names)
 
-    def _picture(self, path: str, content: bytes | None) -> Row:
-        try:
-            image = decode_image(read_bytes(path) if content is None else content, path)
-            return Row(path, self._estimator(image), _size(image))
-        except Exception as error:  # noqa: BLE001 (whatever is wrong with one, the others go on)
-            return failed(path, error)
+    def _pictures(self, items: Sequence[_Item]) -> list[Row]:
+        """Return the rows of pictures; whatever is wrong with one, the others go on."""
+        results = map_pictures(self._model, items, _load, _row)
+        return [
+            failed(path, result) if isinstance(result, Exception) else result
+            for (path, _), result in zip(items, results, strict=True)
+        ]
 
     def _video(self, path: str) -> Iterator[Row]:
         try:
             frame = None
             with local_copy(path) as file, open_source(file) as source:
-                for frame in VideoPoseEstimator(self._estimator).run(source):
+                for frame in VideoPoseEstimator(self._model).run(source):
                     yield Row(path, frame.poses, _size(frame.image), frame.index, frame.time)
             if lost := source.skipped + source.missing:
                 raise InputError(  # noqa: TRY301 (recorded)
@@ -97,6 +99,15 @@ class PoseBatch:
                 raise InputError(f"{path!r} holds no frame; give a whole video")  # noqa: TRY301 (recorded)
         except Exception as error:  # noqa: BLE001 (as above; the frames before it stay)
             yield failed(path, error)
+
+
+def _load(item: _Item) -> Image:
+    path, content = item
+    return decode_image(read_bytes(path) if content is None else content, redacted(path))
+
+
+def _row(item: _Item, image: Image, poses: Poses) -> Row:
+    return Row(item[0], poses, _size(image))
 
 
 def _size(image: Image) -> tuple[int, int]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pose_onnx.cards.lookup import is_known_name
 from pose_onnx.errors import InputError
 from pose_onnx.folders import Skipped
-from pose_onnx.pose_estimator import PoseEstimator
-from pose_onnx.provenance import estimator_digests
+from pose_onnx.opening import open_pose_model
 from pose_onnx.ray._engine import ray
 from pose_onnx.ray._parts import Counts, ResultFolder
 from pose_onnx.ray._places import find_items, find_place
@@ -135,14 +135,5 @@ def _everywhere(value: Any) -> Any:
 
 def _settings(options: dict[str, Any]) -> dict[str, Any]:
     """Return what makes the results. The models are loaded for it, so what is wrong is said at once."""
-    with PoseEstimator(**options) as estimator:
-        return {
-            "schema": SCHEMA_NAME,
-            "detector": estimator.detector.card.name,
-            "pose": estimator.pose.card.name,
-            "backend": options.get("backend", "ort"),
-            "preset": estimator.detector.preset.name,
-            "flip": bool(options.get("flip", False)),
-            "threshold": estimator.detector.threshold,
-            **estimator_digests(estimator, **options),
-        }
+    with closing(open_pose_model(**options)) as model:
+        return {"schema": SCHEMA_NAME, "backend": options.get("backend", "ort"), **model.describe()}

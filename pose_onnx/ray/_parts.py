@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
 
+from pose_onnx.addresses import redacted, redacted_in
 from pose_onnx.errors import InputError, OutputError
 from pose_onnx.ray._engine import pafs, pq
 from pose_onnx.ray._places import Place, find_place, is_video
@@ -205,19 +206,20 @@ class ResultFolder:
                 items = _items(file.read(columns=["path", "error"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
-                f"{place.address!r} is not a whole file of such results ({error}); move it away, or choose "
-                "another folder"
+                f"{redacted(place.address)!r} is not a whole file of such results ({error}); move it away, or"
+                " choose another folder"
             ) from error
         if settings != self.settings:
             changed = {key for key, _ in set(_pairs(settings)) ^ set(_pairs(self.settings))}
             raise InputError(
-                f"{self.address!r} holds results of another {', '.join(sorted(changed))}; choose another "
-                "folder, or the same options as then"
+                f"{redacted(self.address)!r} holds results of another {', '.join(sorted(changed))}; choose"
+                " another folder, or the same options as then"
             )
         return name, items
 
     def _unwritable(self, error: Exception) -> OutputError:
-        return OutputError(f"{self.address!r} cannot be written ({error}); choose another folder")
+        reason = redacted_in(str(error), self.address)
+        return OutputError(f"{redacted(self.address)!r} cannot be written ({reason}); choose another folder")
 
 
 def _items(table: Any) -> dict[str, bool]:

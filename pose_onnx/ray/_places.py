@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
+from pose_onnx.addresses import redacted, redacted_in
 from pose_onnx.errors import DependencyError, InputError
 from pose_onnx.folders import Kind, Skipped, chosen, kind_of, list_files
 from pose_onnx.ray._engine import fsspec, pafs
@@ -86,12 +87,18 @@ def find_place(address: str) -> Place:
         files, path = fsspec.core.url_to_fs(address)
     except ImportError as error:
         raise DependencyError(
-            f"{address!r} needs a package that is not installed ({error}); install it on every worker"
+            f"{redacted(address)!r} needs a package that is not installed ({error}); install it on every"
+            " worker"
         ) from error
     except (OSError, ValueError) as error:
-        raise InputError(f"{address!r} cannot be used ({error}); give a path or an address") from error
+        raise _unusable(address, f"used ({error})", "give a path or an address") from error
     prefix = files.unstrip_protocol(path).removesuffix(path)
     return Place(pafs.PyFileSystem(pafs.FSSpecHandler(files)), path, prefix)
+
+
+def _unusable(address: str, trouble: str, hint: str) -> InputError:
+    """Say what cannot be done with an address; an error of somebody else's may name it again."""
+    return InputError(f"{redacted(address)!r} cannot be {redacted_in(trouble, address)}; {hint}")
 
 
 def _path_of_uri(address: str) -> str:
@@ -136,16 +143,17 @@ def _expand(address: str, skipped: Skipped) -> list[str]:
         exists = _exists(place)
         names = _names_below(place, skipped) if exists else None
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
-        raise InputError(f"{address!r} cannot be listed ({error}); give a readable folder") from error
+        raise _unusable(address, f"listed ({error})", "give a readable folder") from error
     if not exists:
-        raise InputError(f"{address!r} does not exist; give pictures, videos or folders of them")
+        raise InputError(f"{redacted(address)!r} does not exist; give pictures, videos or folders of them")
     if names is None:
         return [place.address]
     here = Skipped()
     found = [place.child(name).address for name in chosen(names, _WANTED, here)]
     if not found:
         raise InputError(
-            f"the folder {address!r} holds no picture and no video, but {here or 'nothing'}; give another"
+            f"the folder {redacted(address)!r} holds no picture and no video, but {here or 'nothing'}; give"
+            " another"
         )
     skipped.counts += here.counts
     return found
@@ -186,7 +194,7 @@ def read_bytes(address: str) -> bytes:
         with place.files.open_input_stream(place.path, compression=None) as stream:
             data: bytes = stream.read()
     except OSError as error:
-        raise InputError(f"{address!r} cannot be read ({error}); give a readable file") from error
+        raise _unusable(address, f"read ({error})", "give a readable file") from error
     return data
 
 
@@ -207,5 +215,5 @@ def local_copy(address: str) -> Iterator[Path]:
             with place.files.open_input_stream(place.path, compression=None) as source, copy.open("wb") as to:
                 shutil.copyfileobj(source, to)
         except OSError as error:
-            raise InputError(f"{address!r} cannot be fetched ({error}); give a readable file") from error
+            raise _unusable(address, f"fetched ({error})", "give a readable file") from error
         yield copy

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from pose_onnx.addresses import redacted, redacted_in
 from pose_onnx.errors import EngineError
 from pose_onnx.ray._engine import ray
 from pose_onnx.runtimes import default_threads
@@ -96,8 +97,8 @@ def _check_reachable(cluster: str) -> None:
 
 
 def _unusable(cluster: str, error: Exception) -> EngineError:
-    reason = str(error).strip().partition("\n")[0]
+    reason = redacted_in(str(error).strip().partition("\n")[0], cluster)
     return EngineError(
-        f"Ray at {cluster!r} cannot be used ({reason}); check the address and RAY_AUTH_MODE, or leave the "
-        "address out to use this machine"
+        f"Ray at {redacted(cluster)!r} cannot be used ({reason}); check the address and RAY_AUTH_MODE, or"
+        " leave the address out to use this machine"
     )

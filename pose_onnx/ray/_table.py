@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from pose_onnx.addresses import redacted_in
 from pose_onnx.core.arrays import BOX, F32, POINT
 from pose_onnx.failures import failure_of
 from pose_onnx.poses import Poses
@@ -67,7 +68,7 @@ class Row:
 def failed(path: str, error: Exception) -> Row:
     """Return the row of an item that could not be used, whatever was raised."""
     # A file name that is not UTF-8 may be in the message; Arrow's strings are UTF-8.
-    text = str(failure_of(path, error)).encode(errors="backslashreplace").decode()
+    text = redacted_in(str(failure_of(path, error)), path).encode(errors="backslashreplace").decode()
     return Row(path, error=text, error_kind=type(error).__name__)
 
 

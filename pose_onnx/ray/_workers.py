@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from math import ceil
 from typing import Any, Final
 
+from pose_onnx.addresses import redacted
 from pose_onnx.errors import EngineError, PoseOnnxError
 from pose_onnx.ray._batch import PoseBatch
 from pose_onnx.ray._engine import pa, ray
@@ -65,7 +66,9 @@ class Workers:
 
     def _give_up(self, part: Part) -> Counts:
         (path,) = part.paths
-        row = Row(path, error=f"{path!r} ended {ATTEMPTS} workers that tried it", error_kind=WORKER_DIED)
+        row = Row(
+            path, error=f"{redacted(path)!r} ended {ATTEMPTS} workers that tried it", error_kind=WORKER_DIED
+        )
         return self.folder.write(part.name, [table_of([row])])
 
     def _run(self, parts: Sequence[Part]) -> Iterator[tuple[Part, Counts | None]]:
@@ -116,7 +119,8 @@ class _PartWriter:
             self._trouble = self._other_models()
 
     def _other_models(self) -> str | None:
-        others = [name for name, value in self._batch.digests.items() if self._folder.settings[name] != value]
+        facts, settings = self._batch.facts, self._folder.settings
+        others = [name for name, value in facts.items() if settings.get(name) != value]
         if not others:
             return None
         return (

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from pose_onnx.closing import Closing
 from pose_onnx.core.images import Color
-from pose_onnx.core.oks import sigmas_of
 from pose_onnx.errors import InputError
 from pose_onnx.pose_estimator import PoseEstimator
+from pose_onnx.pose_model import PoseModel
 from pose_onnx.video.frame import Frame
 from pose_onnx.video.session import VideoSession
 from pose_onnx.video.sources.open import VideoSource, open_source
@@ -28,10 +28,11 @@ class VideoPoseEstimator(Closing):
     """Finds people in a video, gives each an id, and steadies their keypoints.
 
     Args:
-        estimator: The models; a `PoseEstimator()` when `None`. Not closed by this object if given.
+        estimator: Any `PoseModel`; a `PoseEstimator()` when `None`. Not closed by this object if given.
         every: The detector looks at every Nth frame, and sooner when someone is lost or hard to see; in
             between, people are followed by their keypoints. `"auto"` chooses by their motion, so that
-            someone who comes in is found within half a second.
+            someone who comes in is found within half a second. A model that is no `TopDownModel` looks at
+            every frame.
         smooth: `OneEuro(...)` or another smoother, a preset's name (`"accurate"`, `"paddle"`), or `None`.
         max_people: Follow at most so many.
 
@@ -48,7 +49,7 @@ class VideoPoseEstimator(Closing):
 
     def __init__(
         self,
-        estimator: PoseEstimator | None = None,
+        estimator: PoseModel | None = None,
         *,
         every: Every = "auto",
         smooth: Smoother | str | None = "accurate",
@@ -63,8 +64,8 @@ class VideoPoseEstimator(Closing):
         self.smooth = _find_smoother(smooth)
         self.max_people = max_people
         self._owned = estimator is None
-        self.estimator = PoseEstimator() if estimator is None else estimator
-        self._sigmas = sigmas_of(self.estimator.pose.card)
+        self.estimator: PoseModel = PoseEstimator() if estimator is None else estimator
+        self._sigmas = _demand_sigmas(self.estimator)
 
     def start(self, state: Mapping[str, Any] | None = None) -> VideoSession:
         """Begin a video whose frames the caller gives, one by one: from a camera's own API or a robot.
@@ -129,6 +130,15 @@ class VideoPoseEstimator(Closing):
         """Release the models, unless they were given."""
         if self._owned:
             self.estimator.close()
+
+
+def _demand_sigmas(model: PoseModel) -> tuple[float, ...]:
+    if model.sigmas:
+        return model.sigmas
+    raise InputError(
+        f"the model has {len(model.names)} keypoints and no sigmas, by which people are told apart; add"
+        " oks_sigmas to its card, one for each keypoint"
+    )
 
 
 def _find_smoother(smooth: Smoother | str | None) -> Smoother | None:

@@ -7,13 +7,14 @@ import math
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pose_onnx.core.arrays import Image
+from pose_onnx.core.arrays import F32, Image
 from pose_onnx.core.boxes import box_iou
 from pose_onnx.core.images import Color
 from pose_onnx.errors import InputError
 from pose_onnx.image_files import load_image
-from pose_onnx.pose_estimator import PoseEstimator
+from pose_onnx.pose_model import PoseModel, TopDownModel
 from pose_onnx.poses import Poses
 from pose_onnx.video.frame import Frame
 from pose_onnx.video.tracking.assign import assign
@@ -31,16 +32,16 @@ class VideoSession:
     """Follows the people of one video through frames that the caller gives; see `VideoPoseEstimator.start`.
 
     Args:
-        estimator: The models.
+        model: Finds the people. What is no `TopDownModel` cannot be told where to look: it looks at all of
+            every frame.
         tracker: Knows who is who.
         smoothing: Steadies the keypoints.
         every: Frames from one detection to the next.
     """
 
-    def __init__(
-        self, estimator: PoseEstimator, tracker: Tracker, smoothing: Smoothing | None, every: Every
-    ) -> None:
-        self._estimator, self._tracker, self._smoothing = estimator, tracker, smoothing
+    def __init__(self, model: PoseModel, tracker: Tracker, smoothing: Smoothing | None, every: Every) -> None:
+        self._model, self._tracker, self._smoothing = model, tracker, smoothing
+        self._top_down = model if isinstance(model, TopDownModel) else None
         self._every = every
         self._run = next(_runs)
         self._index = -1
@@ -78,24 +79,20 @@ class VideoSession:
         return Frame(index, time, pixels, poses, detect, self._run)
 
     def _is_detection_due(self, time: float) -> bool:
-        if not self._since_detection or self._tracker.alarmed:
+        if self._top_down is None or not self._since_detection or self._tracker.alarmed:
             return True
         step = time - self._time
         between = frames_between(self._every, self._tracker.tracks, step, unsure=self._tracker.unsure)
         return self._since_detection >= between
 
     def _follow(self, image: Image, time: float, *, detect: bool) -> Poses:
-        """Find the people at detected and expected boxes, and tell who they are."""
+        """Find the people, and tell who they are."""
         boxes, scores = self._tracker.expect(time)
-        detected = np.zeros(len(boxes), np.bool_)
-        if detect:
-            found = self._estimator.detector(image)
-            overlaps = box_iou(boxes.astype(np.float64), found.boxes.astype(np.float64))
-            missed = sorted(set(range(len(boxes))) - {row for row, _ in assign(overlaps, MATCHING_IOU)})
-            boxes = np.concatenate([found.boxes, boxes[missed]])
-            scores = np.concatenate([found.scores, scores[missed]])
-            detected = np.arange(len(boxes)) < len(found)
-        poses = self._estimator.pose(image, boxes, box_scores=scores)
+        if self._top_down is None:
+            poses = self._model(image)
+            detected = np.ones(len(poses), np.bool_)
+        else:
+            poses, detected = _look(self._top_down, image, boxes, scores, detect=detect)
         return self._tracker.update(image, poses, detected, time, looked=detect)
 
     def state(self) -> dict[str, Any]:
@@ -131,3 +128,29 @@ class VideoSession:
                 self._smoothing.restore(state["smoothing"])  # type: ignore[attr-defined]  # it had state()
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"this is not a state of a video with these settings ({error!r})") from error
+
+
+def _look(
+    model: TopDownModel, image: Image, boxes: F32, scores: F32, *, detect: bool
+) -> tuple[Poses, NDArray[np.bool_]]:
+    """Find the people at detected boxes, and at expected ones that no detected one is at.
+
+    Args:
+        model: Finds them.
+        image: (H, W, 3) uint8, BGR.
+        boxes: (N, 4), xyxy, image pixels: where people are expected.
+        scores: (N,), of those boxes.
+        detect: Whether to detect.
+
+    Returns:
+        The poses, and which of them are at detected boxes.
+    """
+    if not detect:
+        return model.find_in_boxes(image, boxes, box_scores=scores), np.zeros(len(boxes), np.bool_)
+    found = model.find_boxes(image)
+    overlaps = box_iou(boxes.astype(np.float64), found.boxes.astype(np.float64))
+    missed = sorted(set(range(len(boxes))) - {row for row, _ in assign(overlaps, MATCHING_IOU)})
+    boxes = np.concatenate([found.boxes, boxes[missed]])
+    scores = np.concatenate([found.scores, scores[missed]])
+    detected = np.arange(len(boxes)) < len(found)
+    return model.find_in_boxes(image, boxes, box_scores=scores), detected

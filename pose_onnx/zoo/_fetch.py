@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from pose_onnx.addresses import redacted
 from pose_onnx.errors import DownloadError, InputError, ModelFileError
 from pose_onnx.files import make_folder
 from pose_onnx.zoo._http import FinalError, Limits, PassingError
@@ -83,8 +84,8 @@ def addresses(url: str) -> tuple[str, ...]:
     for address in (*mirrors, url):
         if not _is_http(address):
             raise InputError(
-                f"{address!r} is not an address to download from; {MIRROR_VARIABLE} and a card's download"
-                " start with https:// or http:// and a host"
+                f"{redacted(address)!r} is not an address to download from; {MIRROR_VARIABLE} and a"
+                " card's download start with https:// or http:// and a host, without user and password"
             )
     return tuple(dict.fromkeys([*mirrors, url]))
 
@@ -92,7 +93,8 @@ def addresses(url: str) -> tuple[str, ...]:
 def _is_http(address: str) -> bool:
     try:
         parts = urlsplit(address)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname)
+        # urllib takes user and password for a part of the host's name, and shows them when it fails.
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.username is None
     except ValueError:  # brackets that are not IPv6 address
         return False
 
@@ -134,8 +136,8 @@ def fetch(
             with _bar(target.name, show=progress) as advance:
                 _fetch_from(url, part, accept, policy or Policy(), advance)
         except FinalError as error:  # noqa: PERF203 (a download is slower than that)
-            log.warning("%s: %s", url, error)
-            reasons.append(f"{url}: {error}")
+            log.warning("%s: %s", redacted(url), error)
+            reasons.append(f"{redacted(url)}: {error}")
         else:
             publish(part.path, target)
             part.discard()
@@ -187,5 +189,5 @@ def _fetch_from(
         most = max(most, part.size)
         if failures >= policy.attempts:
             raise FinalError(f"{reason}, in {failures} attempts")
-        log.info("%s: %s; trying again", url, reason)
+        log.info("%s: %s; trying again", redacted(url), reason)
         time.sleep(min(max(asked, policy.wait(failures)), policy.longest_wait))

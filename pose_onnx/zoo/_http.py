@@ -25,6 +25,8 @@ from string import punctuation
 from typing import Any, Final
 from urllib.parse import quote, urljoin, urlsplit
 
+from pose_onnx.addresses import redacted
+
 _MOST_REDIRECTS: Final = 10
 _LONGEST_REASON: Final = 200
 """Characters of a server's own words that are repeated to the user."""
@@ -143,13 +145,13 @@ def redirected(url: str, location: str) -> str:
     try:
         target = urljoin(url, quote(location, safe=punctuation, encoding="latin-1"))
         parts = urlsplit(target)
-        usable = parts.scheme in _HTTP and bool(parts.hostname)
+        usable = parts.scheme in _HTTP and bool(parts.hostname) and parts.username is None
     except ValueError:
         target, usable = location, False
     if not usable:
-        raise FinalError(f"it redirects to {plain(target)!r}, which is not an HTTP address")
+        raise FinalError(f"it redirects to {plain(redacted(target))!r}, which is not an HTTP address")
     if urlsplit(url).scheme == "https" and parts.scheme != "https":
-        raise FinalError(f"it redirects to {plain(target)!r}, which is not protected")
+        raise FinalError(f"it redirects to {plain(redacted(target))!r}, which is not protected")
     return target
 
 

@@ -45,7 +45,7 @@ def ticking() -> Callable[[], float]:
 def test_every_stage_is_met_in_the_real_pipeline(estimator: PoseEstimator, picture: Path) -> None:
     clock = StageClock(ticking())
     expected = estimator(picture)
-    with watched(clock, (estimator.detector, estimator.pose)):
+    with watched(clock, [estimator]):
         seconds, found = clock.split(lambda: estimator(picture))
     assert tuple(seconds) == STAGES
     assert min(seconds.values()) > 0, seconds
@@ -64,7 +64,7 @@ def test_every_function_of_the_table_is_met(estimator: PoseEstimator, picture: P
             assert stage_of is not None
             return noted
 
-    with watched(Spy(), (estimator.detector, estimator.pose)):
+    with watched(Spy(), [estimator]):
         estimator(picture)
     assert set(FUNCTIONS) <= met
     assert {place.rpartition(":")[2] for place in met - set(FUNCTIONS)} == {*METHODS, "run"}
@@ -77,7 +77,7 @@ def test_afterwards_nothing_is_watched(estimator: PoseEstimator, picture: Path) 
 
     runtime = estimator.detector.runtime
     before, run = everything(), type(runtime).run
-    with watched(StageClock(), (estimator.detector,)):
+    with watched(StageClock(), [estimator]):
         estimator(picture)
         assert type(runtime).run is not run
     after = everything()
@@ -92,7 +92,7 @@ def test_an_error_ends_its_stage(estimator: PoseEstimator, tmp_path: Path) -> No
         with pytest.raises(ValueError, match="does not exist"):
             estimator(tmp_path / "absent.png")
 
-    with watched(clock, ()):
+    with watched(clock, []):
         seconds, _ = clock.split(fail)
     assert seconds == {**dict.fromkeys(STAGES, 0.0), STAGES[0]: 1.0, REST: 2.0}
 

@@ -259,7 +259,7 @@ def test_any_exception_of_one_picture_is_its_failure(
         return draw_poses(pixels, poses, **options)
 
     monkeypatch.setattr("pose_onnx.cli.run.draw_poses", fragile)
-    done = cli("run", *photos, *models.options, "--out", tmp_path / "out")
+    done = cli("run", *photos, *models.options, "--threads", 1, "--out", tmp_path / "out")
     assert done.code == 1
     assert "2 pictures, 2 people" in done.out
     assert f"'{photos[0]}' cannot be worked on (error: (-215) an assertion of OpenCV)" in done.err

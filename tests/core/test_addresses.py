@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pose_onnx.addresses import redacted
+from pose_onnx.addresses import redacted, redacted_in
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,9 @@ def test_what_is_shown(address: str, shown: str) -> None:
 def test_user_and_password_never_show(secret: str) -> None:
     assert redacted(f"rtsp://{secret}@camera/live") == "rtsp://***@camera/live"
     assert redacted(redacted(f"rtsp://me:{secret}@camera/live")) == "rtsp://***@camera/live"
+
+
+def test_an_address_in_the_words_of_somebody_else() -> None:
+    address = "https://host/a.jpg?token=secret"
+    assert redacted_in(f"404: {address}", address) == "404: https://host/a.jpg?token=***"
+    assert redacted_in("no such file: /a.jpg", "/a.jpg") == "no such file: /a.jpg"

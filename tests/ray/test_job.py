@@ -113,7 +113,7 @@ def test_a_worker_with_another_model_of_the_same_name_does_not_work(
     tiny_detector: Path, tiny_pose: Path
 ) -> None:
     models = options(tiny_detector, tiny_pose)
-    digests = PoseBatch(**models).digests
+    digests = PoseBatch(**models).facts
     folder = ResultFolder("nowhere", {**digests, "pose_sha256": "another"})
     table = _PartWriter(folder, models)({"name": pa.array(["part"]), "paths": pa.array([["a.png"]])})
     assert "another model of the same name (pose_sha256)" in table["trouble"][0].as_py()

@@ -20,6 +20,7 @@ import fsspec
 
 from pose_onnx.folders import Skipped
 from pose_onnx.ray._places import find_items, find_place, local_copy, read_bytes
+from pose_onnx.ray._table import failed
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
@@ -147,3 +148,13 @@ def test_what_is_skipped_is_counted(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         read_bytes(str(tmp_path / "a.jpg"))
+
+
+def test_a_token_is_in_no_message() -> None:
+    address = "nowhere://host/a.jpg?token=secret"
+    with pytest.raises(InputError, match=r"token=\*\*\*") as caught:
+        find_place(address)
+    assert "secret" not in str(caught.value)
+    row = failed(address, ValueError(f"bad {address}"))
+    assert row.path == address
+    assert "secret" not in str(row.error)

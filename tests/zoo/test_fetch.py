@@ -162,13 +162,14 @@ def test_redirects_are_followed(web: Web, target: Path) -> None:
         ("http://127.0.0.1:port/file.bin", "port"),
         (f"http://127.0.0.1:{'9' * 5000}/file.bin", "port"),
         (f"http://{'a' * 300}.invalid/", "label"),
-        ("http://user:secret@127.0.0.1/", "port"),
+        ("http://user:secret@127.0.0.1/", "not an HTTP address"),
     ],
 )
 def test_redirects_to_nowhere_are_one_sentence(web: Web, target: Path, to: str, reason: str) -> None:
     with pytest.raises(DownloadError, match=reason) as caught:
         fetch([web.serve(PATH, redirect(to))], target, accept=anything, policy=QUICK)
     assert len(str(caught.value)) < 600
+    assert "secret" not in str(caught.value)
     assert list(target.parent.iterdir()) == []
 
 
@@ -416,11 +417,21 @@ def test_mirrors_replace_scheme_and_host(monkeypatch: pytest.MonkeyPatch) -> Non
     assert addresses(url) == (url,)
 
 
-@pytest.mark.parametrize("mirror", ["file:///etc", "host/path", "ftp://host", "http://[::1"])
+@pytest.mark.parametrize(
+    "mirror", ["file:///etc", "host/path", "ftp://host", "http://[::1", "https://me:secret@host"]
+)
 def test_other_schemes_are_refused(mirror: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSE_ONNX_MIRROR", mirror)
-    with pytest.raises(InputError, match="not an address to download from"):
+    with pytest.raises(InputError, match="not an address to download from") as caught:
         addresses("https://host.invalid/a")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_token_is_in_no_message(web: Web, target: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    with pytest.raises(DownloadError, match=r"token=\*\*\*: HTTP 404") as caught:
+        fetch([f"{web.url}/gone?token=secret"], target, accept=anything, policy=QUICK)
+    assert "secret" not in str(caught.value) + caplog.text
 
 
 @pytest.mark.parametrize(

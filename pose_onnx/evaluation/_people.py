@@ -1,0 +1,78 @@
+"""What is evaluated: a keypoint model in boxes of some source, or a model that finds people itself."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from pose_onnx.core.arrays import F32, Image
+from pose_onnx.evaluation._boxes import BoxSource
+from pose_onnx.keypoint_model import KeypointModel
+from pose_onnx.pose_model import PoseModel
+from pose_onnx.poses import Poses
+
+
+class Found(NamedTuple):
+    """The people of one picture.
+
+    Attributes:
+        poses: Those that count.
+        boxes: (N, 4) float32, xyxy, image pixels: all boxes, for box AP.
+        box_scores: (N,) float32, of those boxes.
+    """
+
+    poses: Poses
+    boxes: F32
+    box_scores: F32
+
+
+class PeopleSource(Protocol):
+    """Finds the people of one picture."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The K keypoints' names."""
+
+    @property
+    def sigmas(self) -> tuple[float, ...]:
+        """How far annotators disagree on each keypoint; empty if unknown."""
+
+    def __call__(self, image_id: int, pixels_bgr: Image) -> Found:
+        """Return them."""
+
+
+class InBoxes:
+    """A keypoint model in the boxes of a source.
+
+    Args:
+        boxes: Where the people are.
+        model: Finds their keypoints.
+        threshold: Boxes with a score above this are people.
+    """
+
+    def __init__(self, boxes: BoxSource, model: KeypointModel, threshold: float = 0.0) -> None:
+        self._boxes, self._model, self._threshold = boxes, model, threshold
+        self.names, self.sigmas = model.names, model.sigmas
+
+    def __call__(self, image_id: int, pixels_bgr: Image) -> Found:
+        """Return the people of one picture."""
+        boxes, scores = self._boxes(image_id, pixels_bgr)
+        people = scores > self._threshold
+        return Found(self._model(pixels_bgr, boxes[people], box_scores=scores[people]), boxes, scores)
+
+
+class InPictures:
+    """Any model that finds people itself.
+
+    Args:
+        model: Finds them, best with a low threshold: AP is measured over people of every score.
+    """
+
+    def __init__(self, model: PoseModel) -> None:
+        self._model = model
+        self.names, self.sigmas = model.names, model.sigmas
+
+    def __call__(self, image_id: int, pixels_bgr: Image) -> Found:
+        """Return the people of one picture."""
+        del image_id
+        poses = self._model(pixels_bgr)
+        return Found(poses, poses.boxes, poses.box_scores)
