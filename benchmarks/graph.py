@@ -29,8 +29,9 @@ from plain_export import BUILT_IN, plain_export
 
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.exporters.graph import Graph
+from pose_onnx.exporters.identity import Identity, resolve_card
 from pose_onnx.exporters.passes import FOR_AVX512, FOR_ORT, SIMPLIFY, Pass, rewrite
-from pose_onnx.exporters.source import read_source, resolve_card
+from pose_onnx.exporters.source import read_source
 from pose_onnx.exporters.targets import REFERENCE, candidates
 from pose_onnx.exporters.targets.material import Material
 from pose_onnx.exporters.trim import trim
@@ -102,7 +103,7 @@ def compare(
     checkpoint: Path, batches: Sequence[int], threads: int, repeats: int, passes: Sequence[Pass]
 ) -> list[Line]:
     """Measure one model and print what is found."""
-    card = resolve_card(read_source(checkpoint), None, None)
+    card, _ = resolve_card(read_source(checkpoint), Identity())
     path = plain_export(checkpoint)
     plain, fast = session(path.read_bytes(), threads), session(ours(path, card, passes), threads)
     print(f"{card.name}, threads: {threads}")

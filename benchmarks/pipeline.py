@@ -38,7 +38,8 @@ from pose_onnx.bench import gather, machine
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.core.images import decode_image
 from pose_onnx.core.warping import warp
-from pose_onnx.exporters.source import read_source, resolve_card
+from pose_onnx.exporters.identity import Identity, resolve_card
+from pose_onnx.exporters.source import read_source
 
 PHOTO: Final = Path(__file__).parents[1] / "models" / "photos" / "camera.jpg"
 POSE, DETECTOR = BUILT_IN.values()
@@ -119,7 +120,7 @@ def opened(args: argparse.Namespace) -> Iterator[tuple[dict[str, Path], Referenc
         plain: dict[str, Path] = {}
         for role in ("detector", "pose"):
             checkpoint = getattr(args, role)
-            cards[role] = resolve_card(read_source(checkpoint), None, None)
+            cards[role], _ = resolve_card(read_source(checkpoint), Identity())
             plain[role] = plain_export(checkpoint)
             files[role] = Path(folder) / f"{role}.onnx"
             files[role].write_bytes(ours(plain[role], cards[role]))

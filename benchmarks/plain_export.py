@@ -12,8 +12,9 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from pose_onnx.exporters.identity import Identity, resolve_card
 from pose_onnx.exporters.paddle_to_onnx import to_onnx
-from pose_onnx.exporters.source import digests, read_source, resolve_card
+from pose_onnx.exporters.source import digests, read_source
 from pose_onnx.files import atomic_write_bytes, make_folder
 
 CACHE: Final = "pose-onnx-plain-export"
@@ -37,7 +38,7 @@ def plain_export(checkpoint: Path, model: str | None = None) -> Path:
         An ONNX file, batch free. Boxes and scores are those before the NMS, which it does not contain.
     """
     source = read_source(checkpoint)
-    card = resolve_card(source, model, None)
+    card, _ = resolve_card(source, Identity(model))
     (digest,) = digests(source.files).values()
     folder = make_folder(Path(tempfile.gettempdir()) / CACHE)
     path = folder / f"{card.name}-{digest[:_DIGEST_LENGTH]}.onnx"

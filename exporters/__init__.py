@@ -24,6 +24,7 @@ def export(
     source: str | os.PathLike[str],
     *,
     model: str | None = None,
+    like: str | None = None,
     card: ModelCard | str | os.PathLike[str] | None = None,
     to: Sequence[str] = ("onnx", "tflite"),
     precision: Sequence[str] = ("fp32",),
@@ -43,8 +44,11 @@ def export(
 
     Args:
         source: a checkpoint (`.pdparams`; or `.npz`, `.pth` of the same names), or a Paddle inference folder.
-        model: name of the model that it is, or that it is like.
-        card: a model card or card file, instead of a name.
+        model: name of the model that it is. Its source, licence and published accuracy go into the files.
+        like: name of a model that it is run like, without being it: nothing of these is claimed.
+        card: a model card or card file, instead of a name. Where none of the three is given, a checkpoint
+            must be called like its model, and the card of a folder is derived from its `infer_cfg.yml` and
+            its program.
         to: formats to write, of "onnx" and "tflite".
         precision: number formats, of "fp32", "fp16", "int8-dynamic" and "int8" (docs/precision.md).
         out: folder for the files.
@@ -73,13 +77,13 @@ def export(
         InputError, UnknownNameError, CardError: an argument cannot be used.
         ExportError: a stage failed, or an accuracy bar was crossed. No file is left behind.
     """
+    from pose_onnx.exporters.identity import Identity  # noqa: PLC0415 (imports what reads checkpoints)
     from pose_onnx.exporters.pipeline import run_export  # noqa: PLC0415 (needs the tools)
     from pose_onnx.exporters.quantize.request import Quantization  # noqa: PLC0415 (likewise)
 
     return run_export(
         Path(source),
-        model=model,
-        card=card if card is None or isinstance(card, ModelCard) else Path(card),
+        said=Identity(model, like, card if card is None or isinstance(card, ModelCard) else Path(card)),
         to=to,
         precision=precision,
         out=Path(out),

@@ -22,10 +22,9 @@ from pose_onnx.errors import PoseOnnxError
 from pose_onnx.exporters.checkpoint import match_parameters
 from pose_onnx.exporters.graph import OPSET
 from pose_onnx.exporters.networks import network_of
-from pose_onnx.exporters.trim import SCALE_INPUT
+from pose_onnx.exporters.program import FLOAT32, NMS_KINDS, SIDE_INPUTS, demand_known
 
 Arrays = dict[str, NDArray[np.float32]]
-NMS: Final = "multiclass_nms3"
 
 
 def trace(card: str, parameters: str, program: str, images: str, outputs: str) -> None:
@@ -112,6 +111,20 @@ def convert(program: str, params: str, onnx: str) -> None:
     )
 
 
+def describe(program: str, params: str, found: str) -> None:
+    """Write what a program returns, and how it selects boxes; see `pose_onnx.exporters.program.Program`.
+
+    Args:
+        program: .json or .pdmodel.
+        params: .pdiparams, of the same stem.
+        found: .json to write.
+    """
+    opened = _Opened(program, params)
+    shapes = [list(value.shape) for value in opened.fetches if str(value.dtype).lower().endswith(FLOAT32)]
+    facts = {"outputs": shapes, "nms": None if opened.nms is None else opened.nms.facts()}
+    Path(found).write_text(json.dumps(facts), encoding="utf-8")
+
+
 def run(program: str, params: str, images: str, outputs: str) -> None:
     """Run a program on Paddle's native CPU kernels, image by image: some have a batch of 1 built in.
 
@@ -122,39 +135,84 @@ def run(program: str, params: str, images: str, outputs: str) -> None:
         outputs: .npz to write, "input/index" by index of the output; boxes and scores as they go into an
             NMS, if the program has one.
     """
-    import paddle  # noqa: PLC0415
-
-    paddle.enable_static()
-    executor = paddle.static.Executor(paddle.CPUPlace())
-    path = Path(program)
-    loaded, feeds, fetches = paddle.static.load_inference_model(
-        str(path.parent), executor, model_filename=path.name, params_filename=Path(params).name
-    )
-    fetches = _before_nms(loaded.global_block()) or fetches
+    opened = _Opened(program, params)
+    fetches = opened.fetches if opened.nms is None else opened.nms.cut()
     results: Arrays = {}
     for name, batch in _load(images).items():
         rows = []
         for image in batch:
-            feed = {f: np.ones((1, 2), np.float32) if f == SCALE_INPUT else image[None] for f in feeds}
-            rows.append(executor.run(loaded, feed=feed, fetch_list=fetches))
+            size = (image.shape[-2], image.shape[-1])
+            feed = {f: SIDE_INPUTS[f](size) if f in SIDE_INPUTS else image[None] for f in opened.feeds}
+            rows.append(opened.executor.run(opened.program, feed=feed, fetch_list=fetches))
         results |= {f"{name}/{i}": np.concatenate(column) for i, column in enumerate(zip(*rows, strict=True))}
     np.savez(outputs, **results)  # type: ignore[arg-type]  # as above
 
 
-def _before_nms(block: Any) -> list[Any]:
-    """Boxes and scores that go into the NMS; nothing if there is none."""
-    if not hasattr(block.ops[0], "operand_source"):  # the form before PIR
-        found = [op for op in block.ops if op.type == NMS]
-        return [block.var(op.input(slot)[0]) for op in found for slot in ("BBoxes", "Scores")]
-    names = [op.name() for op in block.ops]
-    if f"pd_op.{NMS}" not in names:
-        return []
-    place = names.index(f"pd_op.{NMS}")
-    values = [block.ops[place].operand_source(slot) for slot in range(2)]
-    # The program's own fetches would take the places of the new ones.
-    for op in reversed(list(block.ops)[place:]):
-        block.remove_op(op)
-    return values
+class _Opened:
+    """A loaded program: `feeds` by name, `fetches`, and its `nms` if it has one."""
+
+    def __init__(self, program: str, params: str) -> None:
+        import paddle  # noqa: PLC0415  # as above
+
+        paddle.enable_static()
+        self.executor = paddle.static.Executor(paddle.CPUPlace())
+        path = Path(program)
+        self.program, self.feeds, self.fetches = paddle.static.load_inference_model(
+            str(path.parent), self.executor, model_filename=path.name, params_filename=Path(params).name
+        )
+        block = self.program.global_block()
+        read = _PirOperator if hasattr(block.ops[0], "operand_source") else _OldOperator
+        operators = [read(block, place) for place in range(len(block.ops))]
+        demand_known(operator.kind for operator in operators)
+        self.nms = next((operator for operator in operators if operator.kind in NMS_KINDS), None)
+
+
+class _OldOperator:
+    """An operator of a program before PIR."""
+
+    def __init__(self, block: Any, place: int) -> None:
+        self._block, self._op = block, block.ops[place]
+        self.kind: str = self._op.type
+
+    def facts(self) -> dict[str, Any]:
+        """See `pose_onnx.exporters.program.Nms`."""
+        attributes = {name: self._op.attr(name) for name in self._op.attr_names}
+        return _nms_facts(self.cut(), attributes)
+
+    def cut(self) -> list[Any]:
+        """Return the boxes and scores that go into it."""
+        return [self._block.var(self._op.input(slot)[0]) for slot in NMS_KINDS[self.kind].slots]
+
+
+class _PirOperator:
+    """An operator of a program of today."""
+
+    def __init__(self, block: Any, place: int) -> None:
+        self._block, self._place, self._op = block, place, block.ops[place]
+        self.kind: str = self._op.name().removeprefix("pd_op.")
+
+    def facts(self) -> dict[str, Any]:
+        """See `pose_onnx.exporters.program.Nms`."""
+        return _nms_facts(self._heads(), self._op.attrs())
+
+    def cut(self) -> list[Any]:
+        """Return the boxes and scores that go into it, and remove what comes after them.
+
+        The program's own fetches would take the places of the new ones.
+        """
+        heads = self._heads()
+        for op in reversed(list(self._block.ops)[self._place :]):
+            self._block.remove_op(op)
+        return heads
+
+    def _heads(self) -> list[Any]:
+        return [self._op.operand_source(slot) for slot in range(2)]
+
+
+def _nms_facts(heads: list[Any], attributes: Mapping[str, Any]) -> dict[str, Any]:
+    boxes, scores = (list(value.shape) for value in heads)
+    numbers = {key: float(value) for key, value in attributes.items() if isinstance(value, int | float)}
+    return {"boxes": boxes, "scores": scores, "attributes": numbers}
 
 
 def _load(path: str) -> Arrays:
@@ -163,7 +221,7 @@ def _load(path: str) -> Arrays:
 
 
 COMMANDS: Final[Mapping[str, Callable[..., None]]] = MappingProxyType(
-    {"trace": trace, "shapes": shapes, "random": random, "convert": convert, "run": run}
+    {"trace": trace, "shapes": shapes, "random": random, "convert": convert, "describe": describe, "run": run}
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -10,25 +10,13 @@ from typing import Any, Final, TypeAlias
 
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.cards.input import InputSpec
-from pose_onnx.cards.inputs import Input
 from pose_onnx.errors import ModelFileError
 
 FILE_NAME: Final = "infer_cfg.yml"
 PIXEL_MAX: Final = 255.0
+INTER_CUBIC: Final = 2  # OpenCV's number, as the file has it
 Triple: TypeAlias = tuple[float, float, float]
 """One number for each colour channel."""
-
-TASKS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "HRNet": "keypoints",
-        "GFL": "detect",
-        "PicoDet": "detect",
-        "YOLO": "detect",
-        "PPYOLOE": "detect",
-        "STGCN": "actions",
-    }
-)
-"""What the `arch` of a config means (PaddleDetection, ppdet/engine/export_utils.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,36 +24,28 @@ class InferConfig:
     """The part of a config that matters here.
 
     Attributes:
-        arch: PaddleDetection's word for the kind of model.
-        input_size: (H, W) of the network's input, or (T,) of a window, if the config says so.
+        metric: PaddleDetection's word for how the model is evaluated; empty if the config does not say.
+        input_size: (H, W) of the network's input, if the config says so.
+        resize: how a picture comes to that size, as in `InputSpec.resize`; empty if it is not known.
+        strange: steps before the network that this package does not know, in a few words each.
         mean: subtracted from pixels of 0 to 1; None if the config has no normalisation at all.
         std: divided by after that.
-        labels: how many classes the config names. 80 may stand beside a detector of one class.
+        labels: names of the classes. 80 may stand beside a detector of one class.
+        strides: input pixels per cell of each level of a detector's head; empty if the config does not say.
+        nms: options of the suppression that a program without one needs: nms_threshold, keep_top_k.
+        dark: whether keypoints are refined by DARK; PaddleDetection's own default is that they are.
     """
 
-    arch: str
-    input_size: tuple[int, ...] | None
+    metric: str
+    input_size: tuple[int, int] | None
+    resize: str
+    strange: tuple[str, ...]
     mean: Triple | None
     std: Triple | None
-    labels: int
-
-    @property
-    def task(self) -> str | None:
-        """What the model does, if the architecture is known."""
-        return TASKS.get(self.arch)
-
-    def is_like(self, card: ModelCard) -> bool:
-        """Whether nothing in the config speaks against this model."""
-        one_class = self.task == "detect" and self.labels == 1
-        return (
-            card.task == self.task
-            and self._size_of(card.input) == self.input_size
-            and not (one_class and len(card.classes) > 1)
-        )
-
-    @staticmethod
-    def _size_of(spec: Input) -> tuple[int, ...]:
-        return spec.size if isinstance(spec, InputSpec) else (spec.frames,)
+    labels: tuple[str, ...]
+    strides: tuple[int, ...]
+    nms: Mapping[str, float]
+    dark: bool
 
     def adapt(self, card: ModelCard) -> ModelCard:
         """Return the card with this config's normalisation.
@@ -74,9 +54,15 @@ class InferConfig:
         """
         if not isinstance(card.input, InputSpec):
             return card
+        mean, std = self.normalisation
+        return replace(card, input=replace(card.picture, mean=mean, std=std))
+
+    @property
+    def normalisation(self) -> tuple[Triple, Triple]:
+        """Mean and standard deviation of pixels of 0 to 1."""
         if self.mean is None or self.std is None:
-            return replace(card, input=replace(card.picture, mean=(0.0, 0.0, 0.0), std=(1 / PIXEL_MAX,) * 3))
-        return replace(card, input=replace(card.picture, mean=self.mean, std=self.std))
+            return (0.0, 0.0, 0.0), (1 / PIXEL_MAX,) * 3
+        return self.mean, self.std
 
 
 def read_infer_cfg(folder: Path) -> InferConfig | None:
@@ -97,10 +83,7 @@ def read_infer_cfg(folder: Path) -> InferConfig | None:
             f"{str(path)!r} cannot be read as YAML ({error}); export the model again"
         ) from error
     try:
-        steps = {step["type"]: step for step in data.get("Preprocess", [])}
-        mean, std = _normalisation(steps.get("NormalizeImage"))
-        labels = len(data.get("label_list", ()))
-        return InferConfig(str(data.get("arch", "")), _input_size(steps), mean, std, labels)
+        return _config(data)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ModelFileError(
             f"{str(path)!r} has not the form that PaddleDetection writes ({type(error).__name__}: {error}); "
@@ -108,15 +91,55 @@ def read_infer_cfg(folder: Path) -> InferConfig | None:
         ) from error
 
 
-def _input_size(steps: Mapping[str, Any]) -> tuple[int, ...] | None:
+def _config(data: Mapping[str, Any]) -> InferConfig:
+    steps = {step["type"]: step for step in data.get("Preprocess") or ()}
+    mean, std = _normalisation(steps.get("NormalizeImage"))
+    ways = {_SIZING[kind][0] for kind in steps if kind in _SIZING}
+    nms = data.get("NMS") or {}
+    return InferConfig(
+        metric=str(data.get("metric", "")),
+        input_size=_input_size(steps),
+        resize=ways.pop() if len(ways) == 1 else "",
+        strange=tuple(words for kind, step in steps.items() if (words := _strange(kind, step))),
+        mean=mean,
+        std=std,
+        labels=tuple(map(str, data.get("label_list") or ())),
+        strides=tuple(map(int, data.get("fpn_stride") or ())),
+        nms={key: float(nms[key]) for key in ("nms_threshold", "keep_top_k") if key in nms},
+        dark=bool(data.get("use_dark", True)),
+    )
+
+
+def _is_stretch(step: Mapping[str, Any]) -> bool:
+    # Defaults: Resize of PaddleDetection's deploy/python/preprocess.py, keep_ratio=True and interp=1.
+    return not step.get("keep_ratio", True) and step.get("interp", 1) == INTER_CUBIC
+
+
+_SIZING: Final[Mapping[str, tuple[str, Callable[[Mapping[str, Any]], bool]]]] = MappingProxyType(
+    {
+        "Resize": ("stretch", _is_stretch),
+        "TopDownEvalAffine": ("affine_crop", lambda step: not step.get("use_udp", False)),
+    }
+)
+"""Steps that bring a picture to the input's size: our name for it, and whether the options are ours."""
+_OTHER_STEPS: Final = ("NormalizeImage", "Permute")
+
+
+def _strange(kind: str, step: Mapping[str, Any]) -> str:
+    """Say what a step is that is not known; nothing if it is."""
+    if kind in _OTHER_STEPS or (kind in _SIZING and _SIZING[kind][1](step)):
+        return ""
+    options = {key: value for key, value in step.items() if key != "type"}
+    return f"{kind} {options}"
+
+
+def _input_size(steps: Mapping[str, Any]) -> tuple[int, int] | None:
     if "Resize" in steps:
         height, width = map(int, steps["Resize"]["target_size"])
         return height, width
     if "TopDownEvalAffine" in steps:
         width, height = map(int, steps["TopDownEvalAffine"]["trainsize"])
         return height, width
-    if "AutoPadding" in steps:
-        return (int(steps["AutoPadding"]["window_size"]),)
     return None
 
 

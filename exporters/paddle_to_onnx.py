@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,7 @@ from pose_onnx.errors import ExportError
 from pose_onnx.exporters.graph import OPSET
 from pose_onnx.exporters.heads import find_heads
 from pose_onnx.exporters.outputs import export_of
+from pose_onnx.exporters.program import Program, program_from_json
 from pose_onnx.exporters.source import Checkpoint, Folder, Source
 
 Arrays = dict[str, NDArray[np.float32]]
@@ -61,6 +63,20 @@ def to_onnx(
         program, raw = _run_folder(source, work)
     outputs = {name: _named(arrays, card) for name, arrays in raw.items()}
     return _convert(program, work), outputs
+
+
+def describe_program(source: Folder) -> Program:
+    """Return what a folder's program returns, and how it selects boxes.
+
+    Raises:
+        ExportError: Paddle failed, or an operator is known to have no way to ONNX.
+    """
+    with tempfile.TemporaryDirectory(prefix="pose-onnx-") as name:
+        work = Path(name)
+        program, params = _copied(source, work)
+        found = work / "describe.found.json"
+        _worker(work, "describe", program=program, params=params, found=found)
+        return program_from_json(json.loads(found.read_text(encoding="utf-8")))
 
 
 def parameter_shapes(card: ModelCard, work: Path) -> dict[str, tuple[int, ...]]:
@@ -121,7 +137,14 @@ def _trace(source: Checkpoint, card: ModelCard, work: Path) -> tuple[Path, Outpu
 
 
 def _run_folder(source: Folder, work: Path) -> tuple[Path, Outputs]:
-    # A copy: paddle2onnx writes beside what it reads, and newer programs are rewritten.
+    program, params = _copied(source, work)
+    images, outputs = work / "images.npz", work / "paddle.npz"
+    _worker(work, "run", program=program, params=params, images=images, outputs=outputs)
+    return program, _grouped(outputs)
+
+
+def _copied(source: Folder, work: Path) -> tuple[Path, Path]:
+    """Copy program and weights: paddle2onnx writes beside what it reads, and newer programs are rewritten."""
     program = work / f"program{source.program.suffix}"
     params = program.with_suffix(".pdiparams")
     shutil.copyfile(source.params, params)
@@ -129,9 +152,7 @@ def _run_folder(source: Folder, work: Path) -> tuple[Path, Outputs]:
         program.write_text(readable_program(source.program.read_text(encoding="utf-8")), encoding="utf-8")
     else:
         shutil.copyfile(source.program, program)
-    images, outputs = work / "images.npz", work / "paddle.npz"
-    _worker(work, "run", program=program, params=params, images=images, outputs=outputs)
-    return program, _grouped(outputs)
+    return program, params
 
 
 def readable_program(text: str) -> str:

@@ -18,12 +18,13 @@ from pose_onnx.exporters._tools import demand_targets
 from pose_onnx.exporters.conversion import Converted, Way, convert
 from pose_onnx.exporters.end_to_end import write_end_to_end
 from pose_onnx.exporters.graph import Graph
+from pose_onnx.exporters.identity import Identity, resolve_card
 from pose_onnx.exporters.passes import FOR_AVX512, FOR_ORT, SIMPLIFY, rewrite
 from pose_onnx.exporters.quantize.calibration import calibration_samples
 from pose_onnx.exporters.quantize.gate import Accuracy, Gate
 from pose_onnx.exporters.quantize.request import INT8, STATIC, Quantization
 from pose_onnx.exporters.receipt import SUFFIX, make_receipt
-from pose_onnx.exporters.source import read_source, resolve_card
+from pose_onnx.exporters.source import read_source
 from pose_onnx.exporters.targets import FORMATS, PRECISIONS, REFERENCE, Kind, candidates
 from pose_onnx.exporters.targets.material import Material
 from pose_onnx.exporters.trim import trim
@@ -65,12 +66,14 @@ class ExportResult:
         receipt: the receipt's path.
         measured: every difference that was measured.
         accuracy: average precision of files in smaller number formats.
+        notes: what the card of a folder lacks, and how to add it; a sentence each.
     """
 
     files: tuple[Path, ...]
     receipt: Path
     measured: tuple[Measured, ...]
     accuracy: tuple[Accuracy, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def file_name(model: str, target: Kind) -> str:
@@ -82,8 +85,7 @@ def file_name(model: str, target: Kind) -> str:
 def run_export(
     source: Path,
     *,
-    model: str | None,
-    card: ModelCard | str | Path | None,
+    said: Identity,
     to: Sequence[str],
     precision: Sequence[str],
     out: Path,
@@ -104,7 +106,7 @@ def run_export(
     stages = _Stages(progress)
     with stages("read"):
         origin = read_source(source, sha256)
-        known = resolve_card(origin, model, card)
+        known, notes = resolve_card(origin, said)
     with _work_folder(out) as work:
         inputs = make_inputs(known, photo)
         with stages("to_onnx"):
@@ -144,7 +146,7 @@ def run_export(
             text = replace(made, skipped=material.for_ort.skipped).to_json()
             receipt.write_text(text, encoding="utf-8")
         *published, published_receipt = _publish([*wanted, receipt], out)
-    return ExportResult(tuple(published), published_receipt, tuple(measured), tuple(accuracy))
+    return ExportResult(tuple(published), published_receipt, tuple(measured), tuple(accuracy), notes)
 
 
 def _targets(to: Sequence[str], precision: Sequence[str]) -> list[Kind]:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from pose_onnx.cards.card import ModelCard
-from pose_onnx.cards.lookup import card_names, load_card, official_names
 from pose_onnx.errors import InputError, ModelFileError
 from pose_onnx.exporters.checkpoint import Parameters, read_checkpoint
 from pose_onnx.exporters.infer_cfg import InferConfig, read_infer_cfg
@@ -92,47 +90,6 @@ def _demand_digest(path: Path, sha256: str) -> None:
 def _read_folder(folder: Path) -> Folder:
     program, params = find_files(folder)
     return Folder(program, params, read_infer_cfg(folder))
-
-
-def resolve_card(source: Source, model: str | None, card: ModelCard | str | Path | None) -> ModelCard:
-    """Find out which model a source is.
-
-    A given card or name decides; else a file or folder that has the name of a
-    model; else, for a folder, the one model with the task and input size of
-    its `infer_cfg.yml`.
-
-    Raises:
-        InputError: it cannot be told.
-        UnknownNameError: no model has the given name.
-        CardError: the given card file is wrong.
-    """
-    known = _given_card(source, model, card)
-    config = source.config if isinstance(source, Folder) else None
-    return known if config is None else config.adapt(known)
-
-
-def _given_card(source: Source, model: str | None, card: ModelCard | str | Path | None) -> ModelCard:
-    if isinstance(card, ModelCard):
-        return card
-    if card is not None or model is not None:
-        return load_card(model if card is None else card)  # type: ignore[arg-type]  # one is not None
-    name = source.file.stem if isinstance(source, Checkpoint) else source.program.parent.name
-    candidates = [name] if name in card_names() else _alike(source)
-    if len(candidates) != 1:
-        raise InputError(
-            f"cannot tell which model {name!r} is (candidates: {candidates or 'none'}); "
-            f"say it by --model NAME, one of {list(card_names())}, or give a card file by --card"
-        )
-    return load_card(candidates[0])
-
-
-def _alike(source: Source) -> list[str]:
-    config = source.config if isinstance(source, Folder) else None
-    if config is None:
-        return []
-    # What has no download was never released as a Paddle folder: our own built-in models.
-    released = [card for card in map(load_card, official_names()) if card.download]
-    return [card.name for card in released if config.is_like(card)]
 
 
 def digests(files: Sequence[Path]) -> dict[str, str]:

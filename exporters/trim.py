@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
 
-import numpy as np
 from onnx import TensorProto
 
 from pose_onnx.cards.card import ModelCard
@@ -16,9 +14,7 @@ from pose_onnx.exporters.outputs import Heads, export_of
 from pose_onnx.exporters.outputs.boxes import DECODED
 from pose_onnx.exporters.passes import rewrite
 from pose_onnx.exporters.passes.inline_constants import INLINE_CONSTANTS
-
-SCALE_INPUT: Final = "scale_factor"
-"""Paddle's detectors divide their boxes by this input; at 1 they are in network pixels."""
+from pose_onnx.exporters.program import NMS_KINDS, SIDE_INPUTS
 
 
 def trim(graph: Graph, card: ModelCard) -> Graph:
@@ -44,8 +40,9 @@ def trim(graph: Graph, card: ModelCard) -> Graph:
 
 
 def _heads(graph: Graph, card: ModelCard) -> Heads:
-    for nms in graph.of_type("NonMaxSuppression"):
-        return Heads(DECODED, (nms.inputs[0], nms.inputs[1]), class_first=True)
+    for kind in NMS_KINDS.values():
+        for nms in graph.of_type(kind.onnx):
+            return Heads(DECODED, (nms.inputs[0], nms.inputs[1]), class_first=True)
     return find_heads({t.name: t.shape for t in graph.outputs if t.dtype == TensorProto.FLOAT}, card)
 
 
@@ -53,10 +50,10 @@ def _keep_one_input(graph: Graph, card: ModelCard) -> None:
     name, wanted = card.input.tensor_name, card.input_shape
     images = [t for t in graph.inputs if len(t.shape[1:]) == len(wanted)]
     others = [t for t in graph.inputs if t not in images]
-    if len(images) != 1 or any(t.name != SCALE_INPUT for t in others):
+    if len(images) != 1 or any(t.name not in SIDE_INPUTS for t in others):
         raise ExportError(
             f"the program has the inputs {[t.name for t in graph.inputs]}; "
-            f"expected one {name} (N, {', '.join(map(str, wanted))}) and at most {SCALE_INPUT!r}"
+            f"expected one {name} (N, {', '.join(map(str, wanted))}) and at most {list(SIDE_INPUTS)}"
         )
     fixed = [
         (have, want) for have, want in zip(images[0].shape[1:], wanted, strict=True) if isinstance(have, int)
@@ -66,8 +63,8 @@ def _keep_one_input(graph: Graph, card: ModelCard) -> None:
             f"the program's {name} is {images[0].shape[1:]} but {card.name!r} has {wanted}; "
             "name the model it is by --model or --card"
         )
-    for scale in others:
-        graph.constants[scale.name] = np.ones((1, 2), np.float32)
+    for side in others:
+        graph.constants[side.name] = SIDE_INPUTS[side.name](card.picture.size)
     if images[0].name != name:
         graph.rename({images[0].name: name})
     graph.inputs = [replace(images[0], name=name, shape=("N", *wanted))]

@@ -37,6 +37,7 @@ def run(graph: Graph) -> None:
             node.inputs[1] = graph.constant(np.array([-1, *shape[1:]], np.int64), f"{node.outputs[0]}.shape")
     for node in _resized(graph):
         _resize_by_scales(graph, node, shapes)
+    _freeze_sizes(graph)
     graph.inputs = [TensorInfo(t.name, t.dtype, (BATCH, *t.shape[1:])) for t in graph.inputs]
     graph.outputs = [TensorInfo(t.name, t.dtype, (BATCH, *shapes[t.name][1:])) for t in graph.outputs]
 
@@ -47,6 +48,23 @@ def _shapes(graph: Graph) -> Shapes:
     names = sorted((read | made | graph.output_names()) - {t.name for t in graph.inputs})
     shapes = {name: array.shape for name, array in _run(graph, names, _images(graph, 1)).items()}
     return shapes | {t.name: (1, *_image_shape(graph)) for t in graph.inputs}
+
+
+def _freeze_sizes(graph: Graph) -> None:
+    """Make constants of what is computed from sizes alone, but for the batch's: the grid of a detector."""
+    graph.prune()
+    known = {*graph.constants, ""}
+    sized = []
+    for node in graph.nodes:
+        if node.op == "Shape" or known.issuperset(node.inputs):
+            known.update(node.outputs)
+            sized.append(node)
+    names = [name for node in sized for name in node.outputs if name]
+    if not names:
+        return
+    one, two = (_run(graph, names, _images(graph, count)) for count in (1, 2))
+    graph.constants |= {name: one[name] for name in names if np.array_equal(one[name], two[name])}
+    graph.drop([node for node in sized if {*graph.constants, ""}.issuperset(node.outputs)])
 
 
 def _resized(graph: Graph) -> list[Node]:

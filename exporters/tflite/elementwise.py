@@ -66,6 +66,32 @@ def lower_unary(operator: Operator) -> Callable[[Node, Builder], None]:
     return lower
 
 
+def lower_greater(node: Node, build: Builder) -> None:
+    """Greater than a constant, as 0 and 1 in float32: two float32 numbers that differ are a step apart.
+
+    So the difference times two over the smallest step is -2 or less, 0, or 2 or more. Tensors of booleans
+    would need kernels that the delegates lack.
+    """
+    bound = build.constant(node, 1)
+    if bound.size != 1 or not np.isfinite(bound).all() or bound.dtype != np.float32:
+        raise UnsupportedOperatorError(node, "only a comparison with one number is known")
+    view, name = build.view(node.inputs[0]), node.outputs[0]
+    extent = build.file.tensors[view.tensor].extent
+    below = np.nextafter(np.abs(bound), np.float32(0))
+    factor = 2 / np.maximum(np.abs(bound) - below, np.finfo(np.float32).tiny)
+    tensor = view.tensor
+    steps = {
+        "above": (op.SUB, bound),
+        "far": (op.MUL, factor),
+        "low": (op.MAXIMUM, 0),
+        "high": (op.MINIMUM, 1),
+    }
+    for step, (operator, number) in steps.items():
+        constant = build.file.add_constant(f"{name}/{step}/by", np.float32(number).reshape(1))
+        tensor = build.emit(operator, [tensor, constant], extent, f"{name}/{step}")
+    build.define(node, tensor, view.order)
+
+
 def lower_pow(node: Node, build: Builder) -> None:
     """Pow: SQRT, SQUARE or POW."""
     name = node.input(1)

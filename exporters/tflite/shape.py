@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from pose_onnx.exporters.tflite._builder import Builder
 
+# An end of a slice that means the end of the axis, at least: paddle2onnx writes this, ONNX's examples more.
+_TO_THE_END: Final = 999_999
 # XNNPACK takes up to this many inputs of one CONCATENATION.
 _CONCAT_INPUTS: Final = 4
 
@@ -136,7 +138,7 @@ def lower_slice(node: Node, build: Builder) -> None:
     for axis, start, end, step in zip(axes % rank, starts, ends, steps, strict=True):
         size = view.extent.sizes[axis]
         first, last, stride = slice(int(start), int(end), int(step)).indices(size)
-        whole = int(start) == 0 and int(end) >= np.iinfo(np.int32).max and int(step) == 1
+        whole = int(start) == 0 and int(end) >= _TO_THE_END and int(step) == 1
         if not whole and not (axis != view.extent.free and range(first, last, stride) == range(size)):
             cuts[int(axis)] = (first, last, stride)
     _slice(node, build, view, node.outputs[0], cuts)

@@ -39,6 +39,7 @@ LOWERINGS: Final[Mapping[str, Lowering]] = {
     "Gemm": matmul.lower_gemm,
     "GlobalAveragePool": pool.lower_global_average_pool,
     "GlobalMaxPool": pool.lower_global_max_pool,
+    "Greater": elementwise.lower_greater,
     "HardSigmoid": activation.lower_hard_sigmoid,
     "HardSwish": elementwise.lower_unary(op.HARD_SWISH),
     "Identity": shape.lower_identity,

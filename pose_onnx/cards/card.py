@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -101,6 +101,11 @@ class ModelCard:
     def output_names(self) -> tuple[str, ...]:
         """Names of the outputs that the model's file must have."""
         return self.output.tensor_names
+
+    def without_claims(self, name: str, source: str) -> ModelCard:
+        """Return the card of other weights that are run like these: what is known of these does not hold."""
+        bare = replace(self, download="", sha256="", published="", limits="", license="")
+        return replace(bare, name=name, source=source)
 
     def to_json(self) -> str:
         """Return the card as JSON text; `from_json` is the inverse."""

@@ -50,6 +50,11 @@ def check_name(name: str) -> None:
         )
 
 
+def fit_name(text: str) -> str:
+    """Make a model's name of any text: what cannot be in a name becomes "_"."""
+    return re.sub("[^A-Za-z0-9_-]+", "_", text).lstrip("_-")[:100] or "model"
+
+
 def file_name(name: str, suffix: str, precision: str = "fp32") -> str:
     """Name of a model's file: `<name>.onnx`, `<name>_fp16.tflite`, ..."""
     return f"{name}{'' if precision == 'fp32' else f'_{precision}'}{suffix}"

@@ -23,8 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("source", metavar="SOURCE", help="a .pdparams (or .npz) checkpoint, or a Paddle inference folder")
     card = parser.add_mutually_exclusive_group()
-    card.add_argument("--model", metavar="NAME", help="official name of the model that SOURCE is")
-    card.add_argument("--like", metavar="NAME", help="official name of a model that SOURCE is run like")
+    card.add_argument(
+        "--model", metavar="NAME", help="official name of the model that SOURCE is: it gets its claims"
+    )
+    card.add_argument(
+        "--like", metavar="NAME", help="name of a model that SOURCE is run like, without claims"
+    )
     card.add_argument("--card", metavar="FILE", help="card file (.json) of the model that SOURCE is")
     add("--to", default="onnx,tflite", metavar="FORMATS", help="comma-separated (default: %(default)s)")
     add(
@@ -67,7 +71,8 @@ def run(args: argparse.Namespace) -> int:
 
     done = exporters.export(
         args.source,
-        model=args.model or args.like,
+        model=args.model,
+        like=args.like,
         card=card,
         to=to,
         precision=precision,
@@ -88,6 +93,8 @@ def run(args: argparse.Namespace) -> int:
         heads = ("FILE", "AP", "BELOW FP32", "LAYERS IN FLOAT32", "")
         print(table([heads, *map(_accuracy, done.accuracy)]))
         print()
+    for note in done.notes:
+        print(f"note: {note}")
     for path in (*done.files, done.receipt):
         print(path)
     return 0

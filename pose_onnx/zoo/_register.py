@@ -74,9 +74,7 @@ def _own_card(
     path: Path, name: str, card: ModelCard | str | os.PathLike[str] | None, like: str | None
 ) -> ModelCard:
     if like is not None:
-        # What is known of the official weights does not hold for these.
-        bare = replace(load_card(like), download="", sha256="", published="", limits="", license="")
-        return replace(bare, name=name, source=f"registered, run like {like}")
+        return load_card(like).without_claims(name, f"registered, run like {like}")
     if card is not None:
         return replace(card if isinstance(card, ModelCard) else load_card(card), name=name)
     if path.suffix.lower() not in SUFFIXES:

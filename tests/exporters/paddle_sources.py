@@ -140,7 +140,9 @@ def write_pose_folder(out: Path) -> None:
     save(Poses(layer), out, [None, 3, 128, 96])
     setattr(lite_hrnet, "channel_shuffle", _blocks.channel_shuffle)  # noqa: B010
     size = "  trainsize:\n  - 96\n  - 128\n  type: TopDownEvalAffine\n"
-    (out / "infer_cfg.yml").write_text(f"arch: HRNet\nPreprocess:\n- {size.strip()}\n{NORMALISE}")
+    (out / "infer_cfg.yml").write_text(
+        f"arch: HRNet\nmetric: KeyPointTopDownCOCOEval\nPreprocess:\n- {size.strip()}\n{NORMALISE}"
+    )
 
 
 NORMALISE: Final = """- is_scale: true
@@ -156,6 +158,20 @@ NORMALISE: Final = """- is_scale: true
 """
 
 
+SELECTION: Final = """label_list:
+- person
+NMS:
+  keep_top_k: 100
+  name: MultiClassNMS
+  nms_threshold: 0.6
+fpn_stride:
+- 8
+- 16
+- 32
+- 64
+"""
+
+
 def write_detector_folders(out: Path) -> None:
     for name, wrapper, shapes in (
         ("nms", WithNms, ([1, 3, 192, 192], [1, 2])),
@@ -165,7 +181,7 @@ def write_detector_folders(out: Path) -> None:
         layer, _ = build(DETECTOR)
         save(wrapper(layer), out / name, *shapes)
         resize = "- interp: 2\n  keep_ratio: false\n  target_size:\n  - 192\n  - 192\n  type: Resize\n"
-        (out / name / "infer_cfg.yml").write_text(f"arch: GFL\nPreprocess:\n{resize}{NORMALISE}")
+        (out / name / "infer_cfg.yml").write_text(f"arch: GFL\nPreprocess:\n{resize}{NORMALISE}{SELECTION}")
 
 
 def as_of_paddle_3_3(folder: Path, out: Path) -> None:

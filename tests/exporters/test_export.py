@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from onnx import numpy_helper
 from pose_onnx import DependencyError, ExportError, InputError, ModelFileError, load_card, read_card
 from pose_onnx.exporters import _tools, export, pipeline
 from pose_onnx.exporters.graph import Graph
+from pose_onnx.exporters.identity import Identity, resolve_card
 from pose_onnx.exporters.passes import SIMPLIFY, Pass, rewrite
+from pose_onnx.exporters.source import read_source
 from pose_onnx.exporters.stamp import FORBIDDEN
 from pose_onnx.exporters.verify import compare, demand, make_inputs, run_file, run_with_rounding
 
@@ -98,22 +101,21 @@ def test_any_batch_gives_what_single_images_give(exported: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "model"),
+    ("folder", "name"),
     [
-        ("pose_json", None),  # shape arithmetic and argmax
+        ("pose_json", POSE),  # shape arithmetic and argmax
         ("pose_json_3_3", POSE),  # no infer_cfg.yml
-        ("pose_pdmodel", None),
-        ("detector/nms", None),  # NMS, scale_factor, batch of 1
-        ("detector/no_nms", None),
-        ("detector/raw", None),  # eight raw tensors, batch of 1
+        ("pose_pdmodel", POSE),
+        ("detector/nms", DETECTOR),  # NMS, scale_factor, batch of 1
+        ("detector/no_nms", DETECTOR),
+        ("detector/raw", DETECTOR),  # eight raw tensors, batch of 1
     ],
 )
 def test_every_form_of_inference_folder_becomes_the_same_model(
-    paddle_sources: Path, exported: Path, tmp_path: Path, folder: str, model: str | None
+    paddle_sources: Path, exported: Path, tmp_path: Path, folder: str, name: str
 ) -> None:
     before = {p: p.stat().st_mtime_ns for p in (paddle_sources / folder).iterdir()}
-    result = export(paddle_sources / folder, model=model, to=("onnx",), out=tmp_path)
-    name = POSE if "pose" in folder else DETECTOR
+    result = export(paddle_sources / folder, model=name, to=("onnx",), out=tmp_path)
     assert [f.name for f in result.files] == [f"{name}.onnx"]
     check_contract(result.files[0], name)
     assert len(onnx.load(result.files[0]).graph.node) < 900  # paddle2onnx gives up to 3,200
@@ -124,6 +126,22 @@ def test_every_form_of_inference_folder_becomes_the_same_model(
     card = load_card(name)
     demand(compare("folder vs checkpoint", expected, found, card=card, precision="fp32", rounding=rounding))
     assert {p: p.stat().st_mtime_ns for p in (paddle_sources / folder).iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("pose_json", POSE), ("pose_pdmodel", POSE), ("detector/nms", DETECTOR), ("detector/raw", DETECTOR)],
+)
+def test_a_folder_needs_no_name_and_gets_no_claims(paddle_sources: Path, folder: str, name: str) -> None:
+    source = read_source(paddle_sources / folder)
+    card, notes = resolve_card(source, Identity())
+    official = load_card(name)
+    assert card.name == folder.rpartition("/")[2]
+    assert re.fullmatch(rf"exported from {card.name}/model\.pdiparams, sha256 [0-9a-f]{{64}}", card.source)
+    assert replace(card, name=name, architecture=official.architecture) == official.without_claims(
+        name, card.source
+    )
+    assert notes == ()
 
 
 BUILT_IN = Path(__file__).parents[2] / "models" / "recipe" / "checkpoints" / "tinypose_128x96_distilled.npz"

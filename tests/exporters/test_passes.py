@@ -243,6 +243,17 @@ def test_freeze_shapes_frees_a_batch_of_one_that_is_written_into_reshapes() -> N
     np.testing.assert_array_equal(run(after, x)[0], x.reshape(3, 144))
 
 
+def test_freeze_shapes_makes_constants_of_what_sizes_alone_decide() -> None:
+    """A detector's grid: Paddle's yolo_box reads the width from the tensor."""
+    net = Net(size=6)
+    width = net.add("Cast", net.add("Gather", net.add("Shape", "image"), net.constant(3)), to_type=1)
+    columns = net.add("Range", net.floats(value=0), width, net.floats(value=1))
+    net.add("Add", "image", columns, to="y")
+    net.nodes[2].attributes = {"to": TensorProto.FLOAT}
+    for batch in (1, 3):
+        assert ops(check(net.graph("y"), [FREEZE_SHAPES], batch)) == ["Add"]
+
+
 def test_freeze_shapes_keeps_factors() -> None:
     """5 pixels by 1.5 are 7, but not 5 by 1.4: other pixels are repeated."""
     net = Net(size=5)

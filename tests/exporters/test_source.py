@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pose_onnx import ExportError, InputError, ModelFileError, UnknownNameError, load_card
+from pose_onnx import ExportError, InputError, ModelFileError
 from pose_onnx.exporters.infer_cfg import read_infer_cfg
 from pose_onnx.exporters.paddle_to_onnx import readable_program
-from pose_onnx.exporters.source import Folder, digests, read_source, resolve_card
+from pose_onnx.exporters.source import Folder, digests, read_source
 
 DETECTOR = """arch: GFL
 Preprocess:
@@ -22,7 +22,11 @@ Preprocess:
 label_list:
 - person
 """
-POSE = "arch: HRNet\nPreprocess:\n- {trainsize: [96, 128], type: TopDownEvalAffine}\n"
+POSE = """arch: HRNet
+metric: KeyPointTopDownCOCOEval
+Preprocess:
+- {trainsize: [96, 128], type: TopDownEvalAffine}
+"""
 
 
 def folder(path: Path, config: str | None = DETECTOR, program: str = "model.json") -> Path:
@@ -32,64 +36,6 @@ def folder(path: Path, config: str | None = DETECTOR, program: str = "model.json
     if config is not None:
         (path / "infer_cfg.yml").write_text(config)
     return path
-
-
-@pytest.mark.parametrize(
-    ("config", "name"), [(DETECTOR, "picodet_s_320_lcnet_pedestrian"), (POSE, "tinypose_128x96")]
-)
-def test_the_model_is_found_from_its_config(tmp_path: Path, config: str, name: str) -> None:
-    assert resolve_card(read_source(folder(tmp_path / "x", config)), None, None).name == name
-
-
-def test_a_config_that_fits_several_models_asks_which(tmp_path: Path) -> None:
-    many = DETECTOR + "- dog\n"  # two labels or more may stand beside a model of one class
-    with pytest.raises(InputError, match=r"candidates: \[.*picodet_s_320_lcnet_pedestrian.*--model NAME"):
-        resolve_card(read_source(folder(tmp_path / "x", many)), None, None)
-
-
-def test_normalisation_comes_from_the_config(tmp_path: Path) -> None:
-    plain = resolve_card(read_source(folder(tmp_path / "a")), None, None)
-    assert plain.picture.mean == (0.485, 0.456, 0.406)
-    # Without it the graph normalises by itself, and wants 0 to 255.
-    fused = resolve_card(read_source(folder(tmp_path / "b", POSE)), None, None)
-    assert fused.picture.mean == (0.0, 0.0, 0.0)
-    assert fused.picture.std == (1 / 255,) * 3
-    unscaled = DETECTOR.replace("is_scale: true", "is_scale: false").replace(
-        "0.229, 0.224, 0.225", "51, 51, 51"
-    )
-    card = resolve_card(read_source(folder(tmp_path / "c", unscaled)), None, None)
-    np.testing.assert_allclose(card.picture.std, 0.2)
-    none = DETECTOR.replace("is_scale: true", "norm_type: none")
-    assert resolve_card(read_source(folder(tmp_path / "d", none)), None, None).picture.std == (1.0, 1.0, 1.0)
-
-
-def test_a_given_name_or_card_decides(tmp_path: Path) -> None:
-    source = read_source(folder(tmp_path / "x", None))
-    assert resolve_card(source, "tinypose_256x192", None).name == "tinypose_256x192"
-    card = tmp_path / "mine.json"
-    card.write_text(load_card("tinypose_128x96").to_json().replace('"tinypose_128x96"', '"mine"', 1))
-    assert resolve_card(source, None, card).name == "mine"
-    with pytest.raises(UnknownNameError, match="'tinypoes'"):
-        resolve_card(source, "tinypoes", None)
-
-
-def test_the_name_of_a_file_or_folder_counts(tmp_path: Path) -> None:
-    np.savez(tmp_path / "tinypose_256x192.npz", w=np.zeros(1))
-    source = read_source(tmp_path / "tinypose_256x192.npz")
-    assert resolve_card(source, None, None).name == "tinypose_256x192"
-    named = read_source(folder(tmp_path / "picodet_s_192_lcnet_pedestrian", None))
-    assert resolve_card(named, None, None).name == "picodet_s_192_lcnet_pedestrian"
-
-
-def test_a_model_that_cannot_be_told_is_an_error_that_lists_the_names(tmp_path: Path) -> None:
-    np.savez(tmp_path / "mine.npz", w=np.zeros(1))
-    for source in (
-        tmp_path / "mine.npz",
-        folder(tmp_path / "x", None),
-        folder(tmp_path / "y", "arch: Other\n"),
-    ):
-        with pytest.raises(InputError, match=r"--model NAME, one of \[.*tinypose_128x96"):
-            resolve_card(read_source(source), None, None)
 
 
 def test_a_folder_without_its_weights_is_an_error(tmp_path: Path) -> None:

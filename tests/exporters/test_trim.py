@@ -125,10 +125,33 @@ def test_an_image_of_another_size_is_an_error() -> None:
 
 def test_an_unknown_input_is_an_error() -> None:
     graph = with_nms()
-    graph.rename({"scale_factor": "im_shape"})
-    graph.inputs[0] = info("im_shape", 1, 2)
-    with pytest.raises(ExportError, match=r"'im_shape', 'image'.*at most 'scale_factor'"):
+    graph.rename({"scale_factor": "depth"})
+    graph.inputs[0] = info("depth", 1, 2)
+    with pytest.raises(ExportError, match=r"'depth', 'image'.*at most \['scale_factor', 'im_shape'\]"):
         trim(graph, CARD)
+
+
+def test_boxes_that_are_clipped_to_im_shape_are_clipped_to_the_input() -> None:
+    graph = with_nms()
+    card = replace(CARD, input=InputSpec((8, 16), "stretch"))
+    graph.inputs = [info("im_shape", -1, 2), info("scale_factor", -1, 2), info("image", -1, 3, 8, 16)]
+    graph.constants |= {
+        "rows": np.array([-1, 96, 4], np.int64),
+        "columns": np.array([-1, 2, 96, 2], np.int64),
+    }
+    place = [node.op for node in graph.nodes].index("NonMaxSuppression")
+    graph.nodes[place:place] = [
+        Node("Div", ["im_shape", "scale_factor"], ["size"]),
+        Node("Concat", ["size", "size"], ["size.pair"], {"axis": 1}),
+        Node("Reshape", ["size.pair", "broadcast"], ["size.all"]),
+        Node("Min", ["boxes.image", "size.all"], ["boxes.clipped"]),
+    ]
+    graph.nodes[place + 4].inputs[0] = "boxes.clipped"
+    graph = rewrite(trim(graph, card), SIMPLIFY)
+    assert [t.name for t in graph.inputs] == ["image"]
+    x = 40 * images(graph, 2)
+    boxes, _ = run(graph, x)
+    np.testing.assert_array_equal(boxes, np.minimum(x.reshape(2, 96, 4), [8, 16, 8, 16]))
 
 
 @pytest.mark.parametrize(

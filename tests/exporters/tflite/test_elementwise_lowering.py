@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from onnx import helper
+from onnx import TensorProto, helper
 
 from pose_onnx.exporters.tflite import UnsupportedOperatorError, convert
 from pose_onnx.exporters.tflite import _operators as op
@@ -75,6 +75,22 @@ def test_unary(compare: Callable[..., list[str]], kind: str, shape: tuple[int, .
 @pytest.mark.parametrize("kind", ["Log", "Sqrt"])
 def test_unary_of_positive_numbers(compare: Callable[..., list[str]], kind: str) -> None:
     compare([helper.make_node(kind, ["x"], ["y"])], {"x": IMAGE}, low=0.1, tolerance=APPROXIMATION)
+
+
+@pytest.mark.parametrize("bound", [0.005, -0.3, 0.0, 1.0])
+def test_greater_is_exact(compare: Callable[..., list[str]], bound: float) -> None:
+    """At the bound and one step beside it, too."""
+    step = np.float32(bound)
+    near = [np.nextafter(step, np.float32(side)) for side in (-np.inf, np.inf)] if bound else [-1e-3, 1e-3]
+    table = np.array([[bound, *near, -5, 5]], np.float32)
+    nodes = [
+        helper.make_node("Mul", ["x", "nothing"], ["zeros"]),
+        helper.make_node("Add", ["zeros", "table"], ["numbers"]),
+        helper.make_node("Greater", ["numbers", "bound"], ["far"]),
+        helper.make_node("Cast", ["far"], ["y"], to=TensorProto.FLOAT),
+    ]
+    constants = {"nothing": np.zeros(1, np.float32), "table": table, "bound": np.array([bound], np.float32)}
+    compare(nodes, {"x": (5,)}, constants=constants, tolerance=0)
 
 
 @pytest.mark.parametrize(("exponent", "operator"), [(0.5, "SQRT"), (2.0, "SQUARE"), (3.0, "POW")])

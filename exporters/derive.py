@@ -1,0 +1,203 @@
+"""The card of an inference folder, from what the folder says: `infer_cfg.yml` and the program's outputs.
+
+Nothing is claimed that the folder does not prove. Names that it does not hold are numbers, and a sentence
+says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+from pose_onnx.cards.card import ModelCard
+from pose_onnx.cards.input import InputSpec
+from pose_onnx.cards.lookup import load_card
+from pose_onnx.core.arrays import BOX
+from pose_onnx.errors import ExportError
+from pose_onnx.exporters.infer_cfg import FILE_NAME, InferConfig
+from pose_onnx.exporters.outputs._export import Shape
+from pose_onnx.exporters.outputs.boxes import BOX_RANK
+from pose_onnx.exporters.outputs.heatmaps import HEATMAP_RANK
+from pose_onnx.exporters.program import NMS_KINDS, Nms, Program
+from pose_onnx.outputs import BoxOutput, HeatmapOutput, OutputSpec
+
+COCO_METRIC: Final = "KeyPointTopDownCOCOEval"
+"""PaddleDetection's word for an evaluation on COCO's 17 joints."""
+COCO_CARD: Final = "tinypose_256x192"
+"""A card with the names, flip pairs and limbs of COCO's joints."""
+PAIR: Final = 2
+"""Boxes and scores."""
+HOW_TO_NAME: Final = "give a card that names them by --card (docs/export.md)"
+
+
+class _Derived(NamedTuple):
+    """What a finder read off the outputs.
+
+    Attributes:
+        output: of the card.
+        resize: the way of preparing pictures that goes with it.
+        classes: how many classes a detector has.
+        joints: how many joints a keypoint model has.
+    """
+
+    output: OutputSpec
+    resize: str
+    classes: int = 0
+    joints: int = 0
+
+
+def derive_card(
+    name: str, source: str, config: InferConfig, program: Program
+) -> tuple[ModelCard, tuple[str, ...]]:
+    """Make the card of a folder.
+
+    Args:
+        name: of the model.
+        source: where it comes from, in words.
+        config: the folder's `infer_cfg.yml`.
+        program: what the folder's program returns.
+
+    Returns:
+        The card, and what it lacks: a sentence each.
+
+    Raises:
+        ExportError: outputs, or steps before the network, that are not known.
+    """
+    found = _find(config, program)
+    _demand_prepared(config, found)
+    classes, class_notes = _class_names(found.classes, config)
+    like, joint_notes = _joints(found.joints, config)
+    mean, std = config.normalisation
+    card = ModelCard(
+        name,
+        architecture="",
+        input=InputSpec(config.input_size or (0, 0), config.resize, mean=mean, std=std),
+        output=found.output,
+        classes=classes,
+        keypoints=like.keypoints if like else _numbered("joint", found.joints),
+        flip_pairs=like.flip_pairs if like else (),
+        skeleton=like.skeleton if like else (),
+        source=source,
+    )
+    return card, (*class_notes, *joint_notes)
+
+
+def _find(config: InferConfig, program: Program) -> _Derived:
+    if program.nms is not None:
+        return _from_nms(config, program.nms)
+    for finder in (_from_heatmaps, _from_tables):
+        if found := finder(config, program.outputs):
+            return found
+    raise ExportError(
+        f"the program's outputs {[list(shape) for shape in program.outputs]} are of no known kind; write one"
+        " in pose_onnx/outputs/ and pose_onnx/exporters/outputs/ (docs/architecture.md), and give a card with"
+        " it by --card"
+    )
+
+
+def _from_nms(config: InferConfig, nms: Nms) -> _Derived:
+    if len(nms.scores) != BOX_RANK or len(nms.boxes) != BOX_RANK or nms.boxes[-1] != BOX:
+        raise ExportError(
+            f"the program's NMS takes boxes {list(nms.boxes)} and scores {list(nms.scores)}; only (N, A, 4)"
+            " and (N, C, A) can be exported"
+        )
+    classes = _known_size(nms.scores[1], "the number of classes")
+    required = {name: value for kind in NMS_KINDS.values() for name, value in kind.required.items()}
+    other = {name: nms.attributes[name] for name, value in required.items() if nms.attributes[name] != value}
+    if 0 <= nms.attributes["background_label"] < classes:
+        other["background_label"] = nms.attributes["background_label"]
+    if other:
+        raise ExportError(
+            f"the program's NMS has the options {other}; boxes cannot be selected that way here"
+        )
+    return _Derived(_box_output(config, nms.attributes), "stretch", classes=classes)
+
+
+def _from_tables(config: InferConfig, outputs: Sequence[Shape]) -> _Derived | None:
+    """Boxes and scores, or per level scores and then distributions of edges: a program without NMS."""
+    if len(outputs) < PAIR or any(len(shape) != BOX_RANK for shape in outputs):
+        return None
+    if not {"nms_threshold", "keep_top_k"} <= {*config.nms}:
+        raise ExportError(
+            f"the program does not suppress boxes, and {FILE_NAME} does not say how"
+            " (NMS: nms_threshold, keep_top_k); say which model it is by --model, --like or --card"
+        )
+    if len(outputs) == PAIR:
+        boxes, scores = sorted(outputs, key=lambda shape: shape[-1] != BOX)
+        classes = scores[1] if scores[-1] == boxes[1] else scores[-1]
+        bins = None
+    else:
+        classes, edges = outputs[0][-1], _known_size(outputs[-1][-1], "the number of bins")
+        bins = edges // BOX
+        if len(outputs) != PAIR * len(config.strides) or edges % BOX:
+            return None
+    output = _box_output(config, config.nms, bins)
+    return _Derived(output, "stretch", classes=_known_size(classes, "the number of classes"))
+
+
+def _from_heatmaps(config: InferConfig, outputs: Sequence[Shape]) -> _Derived | None:
+    if config.input_size is None or len(outputs) != 1 or len(outputs[0]) != HEATMAP_RANK:
+        return None
+    _, joints, height, width = (_known_size(size, "a heatmap's size") for size in (1, *outputs[0][1:]))
+    stride = config.input_size[0] // height
+    if (height * stride, width * stride) != config.input_size:
+        return None
+    if not config.dark:
+        raise ExportError(
+            f"{FILE_NAME} says use_dark: false, and keypoints are refined by DARK only; remove that line to"
+            " use DARK all the same"
+        )
+    # The kernel is what PaddleDetection deploys every model with (deploy/python/keypoint_postprocess.py).
+    return _Derived(HeatmapOutput(stride=stride, blur_kernel=3), "affine_crop", joints=joints)
+
+
+def _box_output(config: InferConfig, options: Mapping[str, float], bins: int | None = None) -> BoxOutput:
+    # Programs hold float32: 0.6000000238418579 is 0.6.
+    output = BoxOutput(
+        nms_iou=round(options["nms_threshold"], 6), strides=config.strides or BoxOutput().strides
+    )
+    most = int(options["keep_top_k"])
+    output = replace(output, max_boxes=most) if most > 0 else output
+    return replace(output, bins=bins) if bins else output
+
+
+def _known_size(size: int | str, what: str) -> int:
+    if isinstance(size, int) and size > 0:
+        return size
+    raise ExportError(f"the program leaves {what} free; say which model it is by --model, --like or --card")
+
+
+def _demand_prepared(config: InferConfig, found: _Derived) -> None:
+    if config.strange:
+        raise ExportError(
+            f"{FILE_NAME} prepares pictures by {'; '.join(config.strange)}, which is not known; write"
+            " it in pose_onnx/resizing/ (docs/architecture.md), and give a card with it by --card"
+        )
+    if config.input_size is None or config.resize != found.resize:
+        raise ExportError(
+            f"{FILE_NAME} prepares pictures by {config.resize or 'nothing'!r}, but outputs of the kind"
+            f" {found.output.kind!r} need {found.resize!r}; say which model it is by --model, --like or"
+            " --card"
+        )
+
+
+def _class_names(count: int, config: InferConfig) -> tuple[tuple[str, ...], list[str]]:
+    if not count or len(config.labels) == count:
+        return config.labels if count else (), []
+    note = f"the network has {count} classes, and {FILE_NAME} names {len(config.labels)}: they are numbered; "
+    return _numbered("class", count), [note + HOW_TO_NAME]
+
+
+def _joints(count: int, config: InferConfig) -> tuple[ModelCard | None, list[str]]:
+    if not count:
+        return None, []
+    coco = load_card(COCO_CARD)
+    if config.metric == COCO_METRIC and len(coco.keypoints) == count:
+        return coco, []
+    note = f"nothing says what the {count} joints are: they are numbered, without flip pairs and limbs; "
+    return None, [note + HOW_TO_NAME]
+
+
+def _numbered(what: str, count: int) -> tuple[str, ...]:
+    return tuple(f"{what}_{index}" for index in range(count))

@@ -1,0 +1,103 @@
+"""Which model a source is. It is never guessed: a name, a card, or what the folder says about itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pose_onnx.cards.card import ModelCard
+from pose_onnx.cards.lookup import card_names, fit_name, load_card
+from pose_onnx.errors import InputError
+from pose_onnx.exporters._tools import demand_paddle
+from pose_onnx.exporters.derive import derive_card
+from pose_onnx.exporters.infer_cfg import FILE_NAME
+from pose_onnx.exporters.source import Checkpoint, Folder, Source
+from pose_onnx.files import sha256_of
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What the user says that a source is; at most one of the three.
+
+    Attributes:
+        model: name of the model that it is.
+        like: name of a model that it is run like, without being it.
+        card: its card, or a card file.
+    """
+
+    model: str | None = None
+    like: str | None = None
+    card: ModelCard | str | Path | None = None
+
+
+def resolve_card(source: Source, said: Identity) -> tuple[ModelCard, tuple[str, ...]]:
+    """Find the card of a source.
+
+    What the user says decides. Else a checkpoint must be called like its model; and the card of a folder is
+    derived from its `infer_cfg.yml` and its program.
+
+    Returns:
+        The card, and what it lacks: a sentence each.
+
+    Raises:
+        InputError: it cannot be told, or several things are said.
+        UnknownNameError: no model has the given name.
+        CardError: the given card file is wrong.
+        ExportError: the folder's outputs or preparation of pictures are not known.
+    """
+    if len([each for each in (said.model, said.like, said.card) if each is not None]) > 1:
+        raise InputError("several of model, like and card were given; give one")
+    card = _said_card(source, said)
+    if card is None and isinstance(source, Folder):
+        return _derived(source)
+    card = card or _named_like_the_file(source)
+    config = source.config if isinstance(source, Folder) else None
+    return (card if config is None else config.adapt(card)), ()
+
+
+def _said_card(source: Source, said: Identity) -> ModelCard | None:
+    if said.like is not None:
+        return load_card(said.like).without_claims(
+            _own_name(source), f"{_origin(source)}, run like {said.like}"
+        )
+    if isinstance(said.card, ModelCard):
+        return said.card
+    named = said.model if said.card is None else said.card
+    return None if named is None else load_card(named)
+
+
+def _named_like_the_file(source: Source) -> ModelCard:
+    name = source.files[0].stem
+    if name in card_names():
+        return load_card(name)
+    raise InputError(
+        f"cannot tell which model {name!r} is; say it by --model NAME (or --like NAME, if it is run like"
+        f" one), one of {list(card_names())}, or give a card file by --card"
+    )
+
+
+def _derived(source: Folder) -> tuple[ModelCard, tuple[str, ...]]:
+    if source.config is None:
+        raise InputError(
+            f"folder {_place(source)!r} has no {FILE_NAME}, which says how pictures are prepared; say which"
+            " model it is by --model NAME (or --like NAME, if it is run like one), or a card by --card"
+        )
+    demand_paddle()
+    from pose_onnx.exporters.paddle_to_onnx import describe_program  # noqa: PLC0415 (only who has Paddle needs it)
+
+    program = describe_program(source)
+    return derive_card(_own_name(source), _origin(source), source.config, program)
+
+
+def _own_name(source: Source) -> str:
+    return fit_name(source.file.stem if isinstance(source, Checkpoint) else _place(source))
+
+
+def _place(source: Folder) -> str:
+    return source.program.parent.resolve().name
+
+
+def _origin(source: Source) -> str:
+    weights = source.files[-1]
+    place = weights.name if isinstance(source, Checkpoint) else f"{_place(source)}/{weights.name}"
+    return f"exported from {place}, sha256 {sha256_of(weights)}"

@@ -1,0 +1,109 @@
+"""What is read off a Paddle program: how it selects boxes, what it wants and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+
+from pose_onnx.core.arrays import F32
+from pose_onnx.errors import ExportError
+from pose_onnx.exporters.outputs._export import Shape
+
+FLOAT32: Final = "float32"
+
+
+@dataclass(frozen=True, slots=True)
+class NmsKind:
+    """An operator that selects boxes, in Paddle and as paddle2onnx writes it.
+
+    In both, the first two inputs are the boxes (N, A, 4) and the scores (N, C, A).
+
+    Attributes:
+        slots: names of these inputs in programs before PIR.
+        onnx: the operator in ONNX.
+        required: attributes that must have these values, because the core selects boxes that way.
+    """
+
+    slots: tuple[str, str]
+    onnx: str
+    required: Mapping[str, float]
+
+
+NMS_KINDS: Final[Mapping[str, NmsKind]] = MappingProxyType(
+    {
+        "multiclass_nms3": NmsKind(
+            ("BBoxes", "Scores"), "NonMaxSuppression", MappingProxyType({"normalized": 1, "nms_eta": 1})
+        )
+    }
+)
+"""By Paddle's name of the operator. The graph is cut before it: the core selects boxes itself."""
+
+SIDE_INPUTS: Final[Mapping[str, Callable[[tuple[int, int]], F32]]] = MappingProxyType(
+    {
+        "scale_factor": lambda _: np.ones((1, 2), np.float32),
+        "im_shape": lambda size: np.array([size], np.float32),
+    }
+)
+"""What detectors want besides the image, from the input's (H, W), so that boxes are in input pixels."""
+
+NO_CONVERTER: Final = (
+    "deformable_conv",
+    "distribute_fpn_proposals",
+    "generate_proposals",
+    "matrix_nms",
+    "while",
+)
+"""Operators of PaddleDetection's models that paddle2onnx 2.1.0 cannot express in this package's opset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nms:
+    """The suppression of a program.
+
+    Attributes:
+        boxes, scores: shapes of what goes into it; -1 is a free size.
+        attributes: of the operator, the numbers among them.
+    """
+
+    boxes: Shape
+    scores: Shape
+    attributes: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What a program returns.
+
+    Attributes:
+        outputs: shapes of its floating point outputs, in its order; -1 is a free size.
+        nms: how it selects boxes, if it does.
+    """
+
+    outputs: tuple[Shape, ...]
+    nms: Nms | None
+
+
+def program_from_json(data: Mapping[str, Any]) -> Program:
+    """Read what the worker found."""
+    nms = data["nms"]
+    return Program(
+        tuple(tuple(shape) for shape in data["outputs"]),
+        nms and Nms(tuple(nms["boxes"]), tuple(nms["scores"]), nms["attributes"]),
+    )
+
+
+def demand_known(operators: Iterable[str]) -> None:
+    """Refuse operators that are known to have no way to ONNX, before paddle2onnx ends the process.
+
+    Raises:
+        ExportError: names them.
+    """
+    if unknown := sorted({*operators} & {*NO_CONVERTER}):
+        raise ExportError(
+            f"the program has the operators {unknown}, which paddle2onnx cannot convert; only models without"
+            " them can be exported"
+        )
