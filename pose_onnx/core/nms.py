@@ -42,6 +42,41 @@ def select_boxes(boxes: F32, scores: F32, threshold: float, *, iou: float, most:
     )
 
 
+def soft_nms(
+    boxes: F32, scores: F32, *, spread: float = 0.5, floor: float = 0.001
+) -> tuple[NDArray[np.int64], F32]:
+    """Lower the scores of boxes that better ones cover, instead of leaving them out.
+
+    Gaussian soft non-maximum suppression (Bodla et al., "Soft-NMS", ICCV 2017): each box in turn, the best
+    first, multiplies the scores of those after it by exp(-iou**2 / spread). As in the reference (CenterNet,
+    src/lib/external/nms.pyx), a box from x1 to x2 covers the pixel at x2 too. There, boxes below the floor
+    stay, behind the others and with scores that were never finished; here they are left out.
+
+    Args:
+        boxes: (N, 4) float32, xyxy, image pixels.
+        scores: (N,) float32.
+        spread: Sigma of the Gaussian.
+        floor: Boxes whose score falls below this are left out.
+
+    Returns:
+        order: (M,) int64, indices of the boxes that stay, best first.
+        scores: (M,) float32, their new scores.
+    """
+    overlaps = box_iou(*(boxes + np.array([0, 0, 1, 1], np.float32),) * 2)
+    weights = np.exp(-(overlaps**2) / np.float32(spread))
+    lowered = scores.copy()
+    left = np.flatnonzero(lowered >= floor)
+    order = []
+    while len(left):
+        best = left[lowered[left].argmax()]
+        order.append(int(best))
+        left = left[left != best]
+        lowered[left] *= weights[best, left]
+        left = left[lowered[left] >= floor]
+    kept = np.array(order, np.int64)
+    return kept, lowered[kept]
+
+
 def _suppress(boxes: F32, labels: NDArray[np.int64], iou: float, most: int) -> list[int]:
     """Return the indices of the boxes, best first, that no better one of their class covers."""
     kept: list[int] = []

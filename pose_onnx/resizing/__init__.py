@@ -11,11 +11,13 @@ from typing import Final
 
 from pose_onnx.core.arrays import Image
 from pose_onnx.resizing._resized import Resized
+from pose_onnx.resizing.fix import fix
+from pose_onnx.resizing.keep import keep, kept_size
 from pose_onnx.resizing.stretch import stretch
 
-__all__ = ["RESIZERS", "Resized"]
+__all__ = ["RESIZERS", "Resized", "kept_size"]
 
 RESIZERS: Final[Mapping[str, Callable[[Image, tuple[int, int]], Resized]]] = MappingProxyType(
-    {"stretch": stretch}
+    {"stretch": stretch, "fix": fix, "keep": keep}
 )
 """By name: (H, W, 3) uint8 pixels and the height and width of the input in, `Resized` out."""

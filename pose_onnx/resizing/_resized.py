@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pose_onnx.core.arrays import F32, Image
+import numpy as np
+
+from pose_onnx.core.arrays import BOX, F32, Image
 
 
 class Resized(NamedTuple):
@@ -19,3 +21,16 @@ class Resized(NamedTuple):
     pixels: Image
     scale: F32
     offset: F32
+
+
+def scaled_about(pixels: Image, scale: float, center: tuple[float, float]) -> Resized:
+    """Say that a picture was resized by one factor, and which point of it came to the input's centre.
+
+    Args:
+        pixels: (h, w, 3) uint8, of the input's size.
+        scale: Image pixels per input pixel.
+        center: x and y in image pixels, of what is at (w / 2, h / 2) of the input.
+    """
+    height, width = pixels.shape[:2]
+    origin = center[0] - scale * width / 2, center[1] - scale * height / 2
+    return Resized(pixels, np.full(BOX, scale, np.float32), np.array(2 * origin, np.float32))

@@ -1,0 +1,46 @@
+"""Keep: the picture is not resized, and put into the middle of an input that is larger."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pose_onnx.core.arrays import Image
+from pose_onnx.errors import InputError
+from pose_onnx.resizing._resized import Resized, scaled_about
+
+
+def keep(image: Image, size: tuple[int, int]) -> Resized:
+    """Put a picture into the middle of height and width, black around it.
+
+    As CenterNet does where it keeps the resolution (src/lib/detectors/base_detector.py, pre_process), with
+    `kept_size` as the size; any other that the picture fits into will do.
+
+    Raises:
+        InputError: The picture is larger than that.
+    """
+    sides = np.array(image.shape[:2])
+    if (sides > size).any():
+        raise InputError(
+            f"the picture has {sides[1]} x {sides[0]} pixels, the network's input only {size[1]} x {size[0]},"
+            " and its card says that pictures are not resized; make the picture smaller, or use a model with"
+            " a larger input"
+        )
+    center = sides // 2
+    top, left = (np.array(size) // 2 - center).tolist()
+    pixels = np.zeros((*size, 3), np.uint8)
+    pixels[top : top + sides[0], left : left + sides[1]] = image
+    return scaled_about(pixels, 1.0, (int(center[1]), int(center[0])))
+
+
+def kept_size(image_size: tuple[int, int], multiple: int) -> tuple[int, int]:
+    """Return the height and width of the input that CenterNet keeps a picture's resolution with.
+
+    Args:
+        image_size: Height and width of the picture, pixels.
+        multiple: Of which both sides must be multiples: 128 for the hourglass network, 32 for the others.
+
+    Returns:
+        The next multiples strictly above: a side of 512 becomes 544.
+    """
+    height, width = ((side // multiple + 1) * multiple for side in image_size)
+    return height, width
