@@ -27,6 +27,8 @@ from pose_onnx.errors import InputError
 from pose_onnx.image_files import ImageSource, load_image
 from pose_onnx.keypoint_model import KeypointModel
 from pose_onnx.loading import INPUT_NAME
+from pose_onnx.one_pass import OnePassModel
+from pose_onnx.poses import Poses
 from pose_onnx.runtimes import Tensor, backend_for
 
 MIN_SCORE: Final = 0.2
@@ -39,7 +41,7 @@ SCORES: Final = "scores"
 
 _NOISE_BATCH: Final = 2
 _SEED: Final = 0
-_Model: TypeAlias = Detector | KeypointModel
+_Model: TypeAlias = Detector | KeypointModel | OnePassModel
 _Measured: TypeAlias = dict[str, tuple[float, int]]
 """Of each quantity the largest difference, and how many were compared."""
 _Measure: TypeAlias = Callable[[Any, Any], _Measured]
@@ -167,6 +169,23 @@ def _detector_stages(reference: Detector, pixels: Image) -> list[_Stage]:
     return _stages(reference, prepare, (decode, _tensor_differences), (whole, _detection_differences))
 
 
+def _people_stages(reference: OnePassModel, pixels: Image) -> list[_Stage]:
+    def prepare(model: OnePassModel) -> F32:
+        tensor = np.empty((1, 3, *model.card.input.size), np.float32)
+        detector_input(pixels, model.card.input, out=tensor)
+        return tensor
+
+    def decode(model: OnePassModel, outputs: Mapping[str, Tensor]) -> dict[str, F32]:
+        (heads,) = model.output.read(outputs)
+        maps = {} if heads.joint_maps is None else {"scores of joints": heads.joint_maps}
+        return {"scores of people": heads.centers, **maps}
+
+    def whole(model: OnePassModel) -> Poses:
+        return model(pixels)
+
+    return _stages(reference, prepare, (decode, _tensor_differences), (whole, _pose_differences))
+
+
 def _stages(
     reference: _Model,
     prepare: Callable[[Any], F32],
@@ -209,11 +228,21 @@ def _detection_differences(reference: Detections, found: Detections) -> _Measure
     }
 
 
+def _pose_differences(reference: Poses, found: Poses) -> _Measured:
+    if len(reference) != len(found):
+        return {f"{len(reference)} people, but {len(found)}": (math.inf, max(len(reference), len(found)))}
+    # As with boxes: compare each with its nearest.
+    nearest = [int(np.abs(found.keypoints - own).max(axis=(1, 2)).argmin()) for own in reference.keypoints]
+    return _keypoint_differences(
+        (reference.keypoints, reference.scores), (found.keypoints[nearest], found.scores[nearest])
+    )
+
+
 def _largest(differences: F32) -> float:
     return float(np.abs(differences).max(initial=0.0))
 
 
-_MODELS: Final = MappingProxyType({"keypoints": KeypointModel, "detect": Detector})
+_MODELS: Final = MappingProxyType({"keypoints": KeypointModel, "detect": Detector, "people": OnePassModel})
 _STAGES: Final[Mapping[str, Callable[[Any, Image], list[_Stage]]]] = MappingProxyType(
-    {"keypoints": _keypoint_stages, "detect": _detector_stages}
+    {"keypoints": _keypoint_stages, "detect": _detector_stages, "people": _people_stages}
 )

@@ -91,7 +91,7 @@ def tiny_detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
         helper.make_node("Add", ["nothing", "grid"], ["boxes"]),
     ]
     outputs: dict[str, list[int | str]] = {"boxes": ["N", 64, 4], "scores": ["N", 64, 1]}
-    return _save(tmp_path_factory.mktemp("tiny") / "detector.onnx", card, nodes, constants, outputs)
+    return save_model(tmp_path_factory.mktemp("tiny") / "detector.onnx", card, nodes, constants, outputs)
 
 
 @pytest.fixture(scope="session")
@@ -106,7 +106,9 @@ def tiny_pose(tmp_path_factory: pytest.TempPathFactory) -> Path:
     filters = np.random.default_rng(0).standard_normal((17, 3, 4, 4)).astype(np.float32)
     nodes = [helper.make_node("Conv", ["image", "filters"], ["heatmaps"], strides=[4, 4])]
     outputs: dict[str, list[int | str]] = {"heatmaps": ["N", 17, 16, 12]}
-    return _save(tmp_path_factory.mktemp("tiny") / "pose.onnx", card, nodes, {"filters": filters}, outputs)
+    return save_model(
+        tmp_path_factory.mktemp("tiny") / "pose.onnx", card, nodes, {"filters": filters}, outputs
+    )
 
 
 @pytest.fixture
@@ -134,13 +136,14 @@ def dataset(tmp_path: Path, tiny_detector: Path, tiny_pose: Path) -> Path:
     return tmp_path
 
 
-def _save(
+def save_model(
     path: Path,
     card: ModelCard,
     nodes: list[onnx.NodeProto],
     constants: dict[str, np.ndarray],
     outputs: dict[str, list[int | str]],
 ) -> Path:
+    """Write a network with its card and return its path."""
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 3, *card.picture.size])
     results = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()

@@ -49,6 +49,11 @@ _PICODET_ESNET: Final = Network(
     aliases=((r"^head\.head_cls_list\.(\d+)\.", r"head.head_cls\1."),),
     buffers=_GFL_BUFFERS,
 )
+_TORCH_NAMES: Final = ((r"\.running_mean$", "._mean"), (r"\.running_var$", "._variance"))
+"""What PyTorch calls the statistics of a batch norm."""
+_BATCHES: Final = r".*\.num_batches_tracked"
+"""What PyTorch counts beside them."""
+_MULTI_POSE_RES: Final = Network(f"{_HERE}.multi_pose_res", aliases=_TORCH_NAMES, buffers=(_BATCHES,))
 
 NETWORKS: Final[Mapping[str, Network]] = MappingProxyType(
     {
@@ -62,6 +67,13 @@ NETWORKS: Final[Mapping[str, Network]] = MappingProxyType(
         "picodet_m_esnet": _PICODET_ESNET,
         "st_gcn": Network(f"{_HERE}.st_gcn"),
         **{f"ppyoloe{plus}_{size}": _PPYOLOE for plus in ("", "_plus") for size in "smlx"},
+        "multi_pose_hg": Network(
+            f"{_HERE}.multi_pose_hg",
+            aliases=_TORCH_NAMES,
+            # Heads of the first stack, which only training needs.
+            buffers=(_BATCHES, r"(hm|wh|hps|reg|hm_hp|hp_offset)\.0\..*"),
+        ),
+        **{f"multi_pose_res{depth}": _MULTI_POSE_RES for depth in (18, 34, 50, 101, 152)},
     }
 )
 

@@ -23,8 +23,10 @@ from pose_onnx.evaluation import (
     predict,
 )
 from pose_onnx.exporters.outputs import export_of
+from pose_onnx.formats import coco_results
 from pose_onnx.image_files import load_image
 from pose_onnx.keypoint_model import KeypointModel
+from pose_onnx.one_pass import OnePassModel
 
 log = logging.getLogger(__name__)
 
@@ -78,3 +80,17 @@ def box_ap(detector: Detector, dataset: Dataset) -> float:
         boxes, scores = find(image_id, load_image(dataset.path(image_id)))
         found += box_results(image_id, boxes, scores)
     return box_metrics(dataset, found, dataset.image_ids)[0]["AP"]
+
+
+def people_ap(model: OnePassModel, dataset: Dataset) -> float:
+    """Return the average precision of keypoints of the people that a model finds, percent.
+
+    Ranked by the person's score, as CenterNet is evaluated; the model's threshold must be low.
+    """
+    people = []
+    for image_id in dataset.image_ids:
+        poses = model(dataset.path(image_id))
+        found = coco_results(poses, image_id)
+        scores = poses.box_scores.tolist()
+        people += [person | {"score": score} for person, score in zip(found, scores, strict=True)]
+    return keypoint_metrics(dataset, people, dataset.image_ids, sigmas_of(model.card))[0]["AP"]

@@ -20,6 +20,7 @@ from pose_onnx.outputs.action_logits import ActionLogitsOutput
 from pose_onnx.outputs.box_distributions import BoxDistributionOutput
 from pose_onnx.outputs.boxes import BoxOutput
 from pose_onnx.outputs.heatmaps import HeatmapOutput
+from pose_onnx.outputs.people_heads import PeopleOutput
 
 __all__ = [
     "KINDS",
@@ -30,6 +31,7 @@ __all__ = [
     "HeatmapOutput",
     "KeypointOutput",
     "OutputSpec",
+    "PeopleOutput",
     "Shape",
     "Tensors",
     "kind_names",
@@ -40,7 +42,10 @@ __all__ = [
 ENTRY_POINT_GROUP: Final = "pose_onnx.outputs"
 
 KINDS: Final[Mapping[str, type[OutputSpec]]] = MappingProxyType(
-    {spec.kind: spec for spec in (HeatmapOutput, BoxOutput, BoxDistributionOutput, ActionLogitsOutput)}
+    {
+        spec.kind: spec
+        for spec in (HeatmapOutput, BoxOutput, BoxDistributionOutput, ActionLogitsOutput, PeopleOutput)
+    }
 )
 """Ours, by name."""
 

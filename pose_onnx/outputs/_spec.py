@@ -24,7 +24,7 @@ class OutputSpec(Protocol):
     Attributes:
         kind: Its name in a card.
         task: What it is good for: "detect" (boxes in a picture), "keypoints" (joints of one person's
-            crop) or "actions" (what a person does).
+            crop), "people" (all people in a picture and their joints) or "actions" (what a person does).
     """
 
     kind: ClassVar[str]

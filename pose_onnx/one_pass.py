@@ -1,0 +1,165 @@
+"""Find all people and their joints in one run of one network: image in, poses out."""
+
+from __future__ import annotations
+
+from typing import Any, Final, cast
+
+import numpy as np
+
+from pose_onnx.buffers import Buffers
+from pose_onnx.cards.card import ModelCard
+from pose_onnx.closing import Reopening
+from pose_onnx.core.arrays import Image
+from pose_onnx.core.images import Color
+from pose_onnx.core.nms import soft_nms
+from pose_onnx.core.oks import known_sigmas
+from pose_onnx.core.people import People, to_image
+from pose_onnx.detector import detector_input
+from pose_onnx.errors import InputError
+from pose_onnx.image_files import ImageSource, load_image
+from pose_onnx.loading import INPUT_NAME, CardLike, ModelLike, open_model
+from pose_onnx.outputs import PeopleOutput
+from pose_onnx.poses import Poses
+from pose_onnx.runtimes import Runtime, default_threads
+from pose_onnx.runtimes._checks import check_threads
+
+THRESHOLD: Final = 0.3
+"""Above this score CenterNet shows a person (src/lib/opts.py, vis_thresh)."""
+
+
+class OnePassModel(Reopening):
+    """A model that finds people and their joints at once; it is a `PoseModel`, and needs no detector.
+
+    The poses' `boxes` and `box_scores` are the network's own. A joint's score is that of its peak where there
+    is one, otherwise the person's; see `pose_onnx.core.people`.
+
+    Args:
+        model: Official name, path of an exported file, or a `Runtime` (then with `card`), which stays the
+            caller's to close.
+        card: For a file without a card: a card, its name, or the path of a card file.
+        backend: Which engine runs it.
+        precision: Which of the files that a name stands for, such as "fp16".
+        threads: Threads at work in one call; every core when `None`.
+        threshold: People with a score above this are returned.
+        flip: Run the image mirrored too and average: better points for twice the time.
+        nms: Lower the scores of people whom better ones cover (`pose_onnx.core.nms.soft_nms`).
+        options: Handed to the backend, for example `providers=[...]`.
+
+    Raises:
+        PoseOnnxError: One of its kinds, with what to do; see `pose_onnx.errors`.
+    """
+
+    def __init__(
+        self,
+        model: ModelLike,
+        *,
+        card: CardLike | None = None,
+        backend: str = "ort",
+        precision: str = "fp32",
+        threads: int | None = None,
+        threshold: float = THRESHOLD,
+        flip: bool = False,
+        nms: bool = False,
+        **options: Any,
+    ) -> None:
+        if not 0 <= threshold <= 1:
+            raise InputError(f"threshold={threshold!r} was given; give a number from 0 to 1")
+        self._arguments = {
+            "model": model,
+            "card": card,
+            "backend": backend,
+            "precision": precision,
+            "threads": threads,
+            "threshold": threshold,
+            "flip": flip,
+            "nms": nms,
+            **options,
+        }
+        self.threshold, self.flip, self.nms = threshold, flip, nms
+        self.card: ModelCard
+        self.runtime: Runtime
+        self.card, self.runtime = open_model(
+            model,
+            "people",
+            card=card,
+            backend=backend,
+            precision=precision,
+            threads=default_threads() if threads is None else check_threads(threads),
+            options=options,
+        )
+        self.output = cast("PeopleOutput", self.card.output)
+        self._owned = model is not self.runtime
+        self._buffers = Buffers()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The K keypoints' names."""
+        return self.card.keypoints
+
+    @property
+    def skeleton(self) -> tuple[tuple[int, int], ...]:
+        """Index pairs of keypoints to join when drawing."""
+        return self.card.skeleton
+
+    @property
+    def flip_pairs(self) -> tuple[tuple[int, int], ...]:
+        """Index pairs of keypoints that swap when the image is mirrored."""
+        return self.card.flip_pairs
+
+    @property
+    def sigmas(self) -> tuple[float, ...]:
+        """How far annotators disagree on each keypoint (`ModelCard.oks_sigmas`); empty if unknown."""
+        return known_sigmas(self.card)
+
+    def __call__(self, image: ImageSource, *, color: Color = "bgr") -> Poses:
+        """Find the people in one image and their joints.
+
+        Args:
+            image: Path, (H, W, 3) uint8 array, or the bytes of a picture file.
+            color: Channel order of an array.
+
+        Returns:
+            The poses, in image pixels, best person first; of length 0 if there is nobody.
+
+        Raises:
+            InputError: The image cannot be used, or the network answers with NaN or infinity.
+        """
+        people = self._find(load_image(image, color=color))
+        if not all(np.isfinite(array).all() for array in people):
+            raise InputError(
+                f"model {self.card.name!r} answers with NaN or infinity; check the model and the precision"
+                " that it was exported with"
+            )
+        return Poses(
+            people.joints,
+            people.joint_scores,
+            people.boxes,
+            people.scores,
+            self.names,
+            skeleton=self.skeleton,
+            flip_pairs=self.flip_pairs,
+            sigmas=self.sigmas,
+        )
+
+    def _find(self, image_bgr: Image) -> People:
+        tensor = self._buffers.get(1 + self.flip, 3, *self.card.input.size)
+        resized = detector_input(image_bgr, self.card.input, out=tensor[:1])
+        if self.flip:
+            tensor[1] = tensor[0, ..., ::-1]
+        heads, *mirrored = self.output.read(self.runtime.run({INPUT_NAME: tensor}))
+        for other in mirrored:
+            heads = self.output.merge_mirrored(heads, other, self.card)
+        people = self.output.decode(heads, self.threshold)
+        people = to_image(people, resized.scale * np.float32(self.output.stride), resized.offset)
+        return self._weeded(people) if self.nms else people
+
+    def _weeded(self, people: People) -> People:
+        order, scores = soft_nms(people.boxes, people.scores)
+        kept = order[scores > self.threshold]
+        boxes, _, joints, joint_scores = (field[kept] for field in people)
+        return People(boxes, scores[scores > self.threshold], joints, joint_scores)
+
+    def close(self) -> None:
+        """Release the engine."""
+        if self._owned:
+            self.runtime.close()
