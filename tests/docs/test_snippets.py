@@ -19,6 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from pose_onnx import load_card, load_image
 from pose_onnx.cards.card import CARD_KEY
+from tests.core.test_one_pass import heads_network as write_one_pass
 from tests.docs.snippets import NOT_HERE, ROOT, commands_of, snippets_of
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -53,6 +54,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_video(folder / "walk.mp4", "mp4v")
     write_video(folder / "people.avi", "MJPG")
     write_annotations(folder / "person_keypoints_val2017.json", folder / "val2017" / "astronaut.jpg")
+    write_one_pass(folder / "people.onnx")
     (folder / "home").mkdir()
     write_stand_in(folder / "home" / "tinypose_256x192.onnx")
     for image in (folder / "frames").iterdir():  # of one size, as frames are
