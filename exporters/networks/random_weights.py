@@ -60,9 +60,9 @@ def _fill(part: nn.Layer, rng: np.random.Generator) -> None:
         part.weight.set_value(rng.normal(0, np.sqrt(POWER / np.prod(shape[1:])), shape).astype(np.float32))
     elif isinstance(part, nn.Conv2DTranspose):
         shape = tuple(part.weight.shape)
-        # Each output pixel sees one part in stride**2 of the kernel.
+        # Each output pixel sees one part in stride**2 of the kernel, and the channels of its group.
         taps = np.prod(shape[2:]) / np.prod(part._stride)  # noqa: SLF001 (Paddle's name)
-        power = POWER / (taps * shape[0])
+        power = POWER / (taps * shape[0] / part._groups)  # noqa: SLF001 (likewise)
         part.weight.set_value(rng.normal(0, np.sqrt(power), shape).astype(np.float32))
     elif isinstance(part, nn.BatchNorm1D | nn.BatchNorm2D):
         shape = tuple(part.weight.shape)

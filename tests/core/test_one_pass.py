@@ -5,10 +5,12 @@ from __future__ import annotations
 import pickle
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+from numpy.typing import NDArray
 
 from pose_onnx import InputError, InputSpec, KeypointModel, ModelCard, ModelFileError, PoseModel, load_card
 from pose_onnx.core.arrays import Image
@@ -39,7 +41,9 @@ def heads_network(path: Path, *, spoilt: str = "") -> Path:
         "hm_hp": [-4] * 17,
         "hp_offset": [0.5, 0.25],
     }
-    nodes, constants, outputs = [], {}, {}
+    nodes = []
+    constants: dict[str, NDArray[Any]] = {}
+    outputs: dict[str, list[int | str]] = {}
     for name, bias in biases.items():
         weights = np.zeros((channels_of(name, 17), 3, CELL, CELL), np.float32)
         if name in ("hm", "hm_hp"):
