@@ -171,8 +171,8 @@ def _detector_stages(reference: Detector, pixels: Image) -> list[_Stage]:
 
 def _people_stages(reference: OnePassModel, pixels: Image) -> list[_Stage]:
     def prepare(model: OnePassModel) -> F32:
-        tensor = np.empty((1, 3, *model.card.input.size), np.float32)
-        detector_input(pixels, model.card.input, out=tensor)
+        tensor = np.empty((1, 3, *model.card.picture.size), np.float32)
+        detector_input(pixels, model.card.picture, out=tensor)
         return tensor
 
     def decode(model: OnePassModel, outputs: Mapping[str, Tensor]) -> dict[str, F32]:

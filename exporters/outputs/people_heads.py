@@ -66,8 +66,8 @@ class PeopleExport:
     def samples(self, photos: list[Path], card: ModelCard) -> Iterator[F32]:
         """See `OutputExport`."""
         for photo in photos:
-            tensor = np.empty((1, 3, *card.input.size), np.float32)
-            detector_input(load_image(photo), card.input, out=tensor)
+            tensor = np.empty((1, 3, *card.picture.size), np.float32)
+            detector_input(load_image(photo), card.picture, out=tensor)
             yield tensor[0]
 
     def damage(self, expected: Arrays, found: Arrays) -> float:

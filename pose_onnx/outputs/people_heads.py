@@ -76,7 +76,7 @@ class PeopleOutput:
 
     def shapes(self, card: ModelCard) -> dict[str, Shape]:
         """See `OutputSpec`."""
-        height, width = (side // self.stride for side in card.input.size)
+        height, width = (side // self.stride for side in card.picture.size)
         joints = len(card.keypoints)
         return {name: (None, channels_of(name, joints), height, width) for name in self.heads}
 
