@@ -17,9 +17,10 @@ from pose_onnx.core.people import People, to_image
 from pose_onnx.detector import detector_input
 from pose_onnx.errors import InputError
 from pose_onnx.image_files import ImageSource, load_image
-from pose_onnx.loading import INPUT_NAME, CardLike, ModelLike, open_model
+from pose_onnx.loading import INPUT_NAME, CardLike, ModelLike, file_of, open_model
 from pose_onnx.outputs import PeopleOutput
 from pose_onnx.poses import Poses
+from pose_onnx.provenance import model_digests
 from pose_onnx.runtimes import Runtime, default_threads
 from pose_onnx.runtimes._checks import check_threads
 
@@ -87,6 +88,7 @@ class OnePassModel(Reopening):
             threads=default_threads() if threads is None else check_threads(threads),
             options=options,
         )
+        self.file = file_of(model, backend, precision)
         self.output = cast("PeopleOutput", self.card.output)
         self._owned = model is not self.runtime
         self._buffers = Buffers()
@@ -158,6 +160,16 @@ class OnePassModel(Reopening):
         kept = order[scores > self.threshold]
         boxes, _, joints, joint_scores = (field[kept] for field in people)
         return People(boxes, scores[scores > self.threshold], joints, joint_scores)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what results say of how they were made: name, settings, digests of model and card."""
+        return {
+            "pose": self.card.name,
+            "flip": self.flip,
+            "threshold": self.threshold,
+            "nms": self.nms,
+            **model_digests("pose", self.file, self.card),
+        }
 
     def close(self) -> None:
         """Release the engine."""

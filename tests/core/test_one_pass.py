@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pose_onnx import InputError, InputSpec, KeypointModel, ModelCard, ModelFileError, PoseModel, load_card
 from pose_onnx.core.arrays import Image
+from pose_onnx.files import sha256_of
 from pose_onnx.one_pass import OnePassModel
 from pose_onnx.outputs import PeopleOutput
 from pose_onnx.outputs.people_heads import channels_of
@@ -99,6 +100,15 @@ def test_a_picture_of_another_size(network: Path) -> None:
     moved = expected.boxes / 2 - np.array([0, 8, 0, 8], np.float32)
     nearest = np.abs(poses.boxes[:, None] - moved).max(axis=2).min(axis=1)
     assert nearest.max() <= 1e-4
+
+
+def test_it_says_how_results_were_made(network: Path) -> None:
+    with OnePassModel(network, threads=1, threshold=0.4, flip=True) as model:
+        told = model.describe()
+    settings = {"pose": "tiny_people", "flip": True, "threshold": 0.4, "nms": False}
+    assert {name: told[name] for name in settings} == settings
+    assert told["pose_sha256"] == sha256_of(network)
+    assert len(told["pose_card_sha256"]) == 64
 
 
 def test_nobody(network: Path) -> None:
