@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from pose_onnx.exporters.tflite import _operators as op
 from pose_onnx.exporters.tflite._view import Extent
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class TfliteFile:
             outputs: Tensor index of every output, by its signature name.
             metadata: Content of every metadata entry, by name.
         """
-        operators = self._needed(set(outputs.values()))
+        operators = self._with_copies(self._needed(set(outputs.values())))
         used = {*inputs.values(), *outputs.values()}
         used.update(index for item in operators for index in (*item.inputs, item.output))
         # Constants may have been moved or folded since they were added.
@@ -149,6 +150,28 @@ class TfliteFile:
                 wanted.update(item.inputs)
                 kept.append(item)
         return kept[::-1]
+
+    def _with_copies(self, operators: Sequence[FileOperator]) -> list[FileOperator]:
+        """Copy what is reshaped where it is read again after a reader of the reshaped tensor.
+
+        LiteRT 2.3 without XNNPACK lets a RESHAPE's two tensors share their memory, and an operator such as
+        SOFTMAX write over its input: a later reader of the first tensor would get what is not there any more.
+        """
+        result = []
+        for place, item in enumerate(operators):
+            later = operators[place + 1 :]
+            source = item.inputs[0]
+            last_reader = max((n for n, other in enumerate(later) if source in other.inputs), default=0)
+            before_it = later[:last_reader]
+            if item.operator == op.RESHAPE and any(item.output in other.inputs for other in before_it):
+                extent = self.tensors[source].extent
+                copied = self.add_tensor(f"{self.tensors[source].name}/copy", extent)
+                axes = self.add_constant("permutation", np.arange(len(extent.sizes), dtype=np.int32))
+                version, options = op.TRANSPOSE.version(len(extent.sizes)), op.TRANSPOSE.make_options()
+                result.append(FileOperator(op.TRANSPOSE, version, (source, axes), copied, options))
+                item = replace(item, inputs=(copied, *item.inputs[1:]))  # noqa: PLW2901 (its copy)
+            result.append(item)
+        return result
 
     def _unique(self, name: str) -> str:
         count = self._names.get(name, 0)

@@ -24,3 +24,9 @@ def _is_refused(seed: int) -> bool:
     except ExportError:
         return True
     return False
+
+
+@pytest.mark.parametrize("seed", [10837, 13821, 16065, 17144, 18132])
+def test_networks_that_failed_once(seed: int) -> None:
+    """Found by a long run: a tensor is read again after its reshaped twin was written over."""
+    check(seed)
