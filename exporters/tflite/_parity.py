@@ -61,6 +61,7 @@ def demand_parity(
     }
     names = [output.name for output in session.get_outputs()]
     expected, changed = (dict(zip(names, session.run(names, each), strict=True)) for each in (feeds, nudged))
+    del session  # its memory is needed for the file
     factor, share = _FACTORS[weights]
     for resolver in resolvers:
         for name, found in run_tflite(content, feeds, resolver).items():
