@@ -17,6 +17,11 @@ from hypothesis import settings
 from onnx import TensorProto, helper, numpy_helper
 
 from pose_onnx import BoxOutput, HeatmapOutput, InputSpec, ModelCard, PoseEstimator, load_card
+from pose_onnx.exporters.passes import SIMPLIFY, rewrite
+from pose_onnx.exporters.targets import REFERENCE, candidates
+from pose_onnx.exporters.targets.material import Material
+from pose_onnx.exporters.templates import find_template
+from pose_onnx.exporters.trim import trim
 
 # The same examples in every run of continuous integration; new ones on a developer's machine.
 settings.register_profile("ci", derandomize=True)
@@ -155,3 +160,19 @@ def save_model(
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
     return path
+
+
+def write_stand_in(name: str, folder: Path) -> Path:
+    """Write the ONNX file of an official model with random weights into a folder."""
+    card = load_card(name)
+    template = find_template(card)
+    assert template is not None
+    rng = np.random.default_rng(0)
+    weights = {
+        key: rng.uniform(0.5, 1.5, shape).astype(np.float32) * (1 if len(shape) < 2 else 0.01)
+        for key, shape in template.shapes(card).items()
+    }
+    graph = rewrite(trim(template.fill(weights), card), SIMPLIFY)
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.onnx").write_bytes(next(candidates(REFERENCE, Material(graph, card))).content)
+    return folder / f"{name}.onnx"

@@ -43,6 +43,7 @@ NOT_HERE: Final = {
     r"rtsp://": "needs a camera in the network",
     r"s3://": "needs a bucket and a cluster",
     r"pose-onnx batch .*--workers 8": "starts 8 processes; docs/ray.md has one for each core",
+    r"pose-onnx demo --official": "fetches models; tests/cli/test_demo.py",
     r"pose-onnx web": "serves until Ctrl-C; tests/end_to_end/test_web.py",
     r"pose-onnx bench ": "takes a minute; tests/cli/test_bench.py",
 }

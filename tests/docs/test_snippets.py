@@ -12,13 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
-from pose_onnx import load_card, load_image
-from pose_onnx.cards.card import CARD_KEY
+from pose_onnx import load_image
+from tests.conftest import write_stand_in
 from tests.core.test_one_pass import heads_network as write_one_pass
 from tests.docs.snippets import NOT_HERE, ROOT, commands_of, snippets_of
 
@@ -26,8 +23,11 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PHOTOS = ROOT / "models" / "photos"
 SIDE = 256  # pixels
 FRAMES = 6
+OFFICIAL = ("tinypose_256x192", "picodet_s_320_lcnet_pedestrian", "stgcn_pphuman")
+"""Models that documents name; the official weights are a download, and not what is tested here."""
 NEEDS = {  # packages without which a document cannot run
     "README.md": ("ai_edge_litert", "av", "scipy", "pycocotools"),
+    "actions.md": ("av", "scipy"),
     "formats.md": ("av", "scipy", "supervision"),
     "ray.md": ("ray", "pandas"),
     "runtimes.md": ("openvino",),
@@ -55,8 +55,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_video(folder / "people.avi", "MJPG")
     write_annotations(folder / "person_keypoints_val2017.json", folder / "val2017" / "astronaut.jpg")
     write_one_pass(folder / "people.onnx")
-    (folder / "home").mkdir()
-    write_stand_in(folder / "home" / "tinypose_256x192.onnx")
+    for name in OFFICIAL:
+        write_stand_in(name, folder / "home")
     for image in (folder / "frames").iterdir():  # of one size, as frames are
         cv2.imwrite(str(image), cv2.resize(load_image(image), (SIDE, SIDE)))
     return folder
@@ -77,22 +77,6 @@ def write_annotations(path: Path, photo: Path) -> None:
     image = {"id": 1, "file_name": photo.name, "width": width, "height": height}
     categories = [{"id": 1, "name": "person"}]
     path.write_text(json.dumps({"images": [image], "annotations": [person], "categories": categories}))
-
-
-def write_stand_in(path: Path) -> None:
-    """Write a network of one convolution under the name and with the card of an official one.
-
-    The official weights are a download, and what a snippet finds with them is not what is tested here.
-    """
-    card = load_card(path.stem)
-    filters = np.random.default_rng(0).standard_normal((17, 3, 4, 4)).astype(np.float32)
-    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 3, 256, 192])
-    heatmaps = helper.make_tensor_value_info("heatmaps", TensorProto.FLOAT, ["N", 17, 64, 48])
-    node = helper.make_node("Conv", ["image", "filters"], ["heatmaps"], strides=[4, 4])
-    graph = helper.make_graph([node], "g", [image], [heatmaps], [numpy_helper.from_array(filters, "filters")])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    helper.set_model_props(model, {CARD_KEY: card.to_json()})
-    onnx.save(model, path)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the time limit is a signal of POSIX")

@@ -94,11 +94,11 @@ def test_the_checkpoints_way(
 
 
 def test_the_folders_way(shared: Path, tmp_path: Path, golden: dict[str, NDArray[np.float64]]) -> None:
-    """`infer_cfg.yml` tells which model it is."""
+    """An inference folder as PaddleVideo saves it; a folder that does not name its kind is never guessed."""
     pytest.importorskip("paddle", reason="extra 'export', Python 3.10 to 3.12", exc_type=ImportError)
     with tarfile.open(shared / "golden" / "stgcn.tar.xz") as archive:
         archive.extractall(tmp_path, filter="data")
-    (file,) = export(tmp_path / "stgcn", out=tmp_path, to=("onnx",)).files
+    (file,) = export(tmp_path / "stgcn", model="stgcn_pphuman", out=tmp_path, to=("onnx",)).files
     assert file.name == "stgcn_pphuman.onnx"
     found = logits(file, golden["input"])
     np.testing.assert_allclose(found, golden["logits"], atol=NEAR * abs(golden["logits"]).max())
