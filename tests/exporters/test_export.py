@@ -144,7 +144,7 @@ def test_a_folder_needs_no_name_and_gets_no_claims(paddle_sources: Path, folder:
     assert notes == ()
 
 
-BUILT_IN = Path(__file__).parents[2] / "models" / "recipe" / "checkpoints" / "tinypose_128x96_distilled.npz"
+BUILT_IN = Path(__file__).parents[2] / "training" / "checkpoints" / "tinypose_128x96_distilled.npz"
 
 
 def break_one_weight(graph: Graph) -> Graph:
@@ -211,7 +211,7 @@ def test_broken_params_of_a_folder_are_a_clear_error(paddle_sources: Path, tmp_p
     with pytest.raises(
         ExportError, match=r"'to_onnx' failed \(done before: read\): 'run' of the Paddle program"
     ):
-        export(source, out=tmp_path / "out")
+        export(source, model=POSE, out=tmp_path / "out")
 
 
 def test_a_folder_that_is_a_file_is_an_error(paddle_sources: Path, tmp_path: Path) -> None:
