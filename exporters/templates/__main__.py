@@ -17,7 +17,7 @@ def main(names: list[str]) -> None:
     """Write the template of each card into the package's folder."""
     cards = {template_name(card): card for card in map(load_card, names or official_names())}
     for name, card in cards.items():
-        content, _, _ = make(card)
+        content = make(card)
         (Path(__file__).parent / f"{name}{SUFFIX}").write_bytes(content)
         log.info("%s: %d bytes", name, len(content))
 

@@ -18,7 +18,7 @@ from pose_onnx.exporters.paddle_to_onnx import parameter_shapes, random_paramete
 from pose_onnx.exporters.plain_run import run_plainly
 from pose_onnx.exporters.source import Checkpoint
 from pose_onnx.exporters.templates._file import Proof, make_template, template_name
-from pose_onnx.exporters.verify import make_inputs
+from pose_onnx.exporters.verify import Arrays, Outputs, make_inputs
 
 _DIGITS: Final = 1  # of an error: its size is meant, not its last bits, which differ between machines
 _TOOLS: Final = ("paddlepaddle", "paddle2onnx", "onnxruntime")
@@ -26,11 +26,8 @@ _TOOLS: Final = ("paddlepaddle", "paddle2onnx", "onnxruntime")
 Parameters = dict[str, NDArray[np.float32]]
 
 
-def make(card: ModelCard) -> tuple[bytes, onnx.ModelProto, Parameters]:
-    """Make the template of a card's network.
-
-    Returns:
-        The template's file content, and what paddle2onnx made of which parameters.
+def make(card: ModelCard) -> bytes:
+    """Make the template of a card's network; return its file's content.
 
     Raises:
         ExportError: Paddle or paddle2onnx failed, or no template can be made.
@@ -38,9 +35,7 @@ def make(card: ModelCard) -> tuple[bytes, onnx.ModelProto, Parameters]:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         inputs = make_inputs(card)
-        parameters = random_parameters(card, inputs, work)
-        checkpoint = Checkpoint(work / "random.npz", parameters)
-        model, paddle = to_onnx(checkpoint, card, inputs, work)
+        model, parameters, paddle = convert_random(card, inputs, work)
         plain = run_plainly(Graph.from_model(model), card, inputs)
         errors = {
             f"{name}/{output}": float(f"{np.abs(array - plain[name][output]).max():.{_DIGITS}g}")
@@ -53,7 +48,20 @@ def make(card: ModelCard) -> tuple[bytes, onnx.ModelProto, Parameters]:
             joints=len(card.keypoints),
             joint_parameters=_joint_parameters(card, parameters, work),
         )
-    return make_template(model, parameters, proof), model, parameters
+    return make_template(model, parameters, proof)
+
+
+def convert_random(
+    card: ModelCard, inputs: Arrays, work: Path
+) -> tuple[onnx.ModelProto, Parameters, Outputs]:
+    """Take a card's network with random weights through Paddle.
+
+    Returns:
+        What paddle2onnx made, of which parameters, and what Paddle computes from the inputs.
+    """
+    parameters = random_parameters(card, inputs, work)
+    model, paddle = to_onnx(Checkpoint(work / "random.npz", parameters), card, inputs, work)
+    return model, parameters, paddle
 
 
 def _joint_parameters(card: ModelCard, parameters: Parameters, work: Path) -> tuple[str, ...]:
