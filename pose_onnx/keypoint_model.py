@@ -17,9 +17,9 @@ from pose_onnx.core.arrays import BOX, F32, POINT, Image
 from pose_onnx.core.crops import Crops
 from pose_onnx.core.images import Color
 from pose_onnx.core.keypoints import keypoint_input, keypoints_in_image
-from pose_onnx.core.oks import known_sigmas
 from pose_onnx.errors import InputError
 from pose_onnx.image_files import ImageSource, load_image
+from pose_onnx.joints import JointsOfCard
 from pose_onnx.loading import INPUT_NAME, CardLike, ModelLike, file_of, open_model
 from pose_onnx.outputs import KeypointOutput, Tensors
 from pose_onnx.poses import Poses
@@ -50,7 +50,7 @@ class _Scene(NamedTuple):
     box_scores: F32
 
 
-class KeypointModel(Reopening):
+class KeypointModel(JointsOfCard, Reopening):
     """A top-down keypoint model.
 
     Args:
@@ -126,26 +126,6 @@ class KeypointModel(Reopening):
         batch_size = batch_size or run_pixels(self.runtime) // int(np.prod(self.card.picture.size))
         self.batch_size = max(1, batch_size // 2 if flip else batch_size)
         self._buffers = Buffers()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The K keypoints' names."""
-        return self.card.keypoints
-
-    @property
-    def skeleton(self) -> tuple[tuple[int, int], ...]:
-        """Index pairs of keypoints to join when drawing."""
-        return self.card.skeleton
-
-    @property
-    def flip_pairs(self) -> tuple[tuple[int, int], ...]:
-        """Index pairs of keypoints that swap when the image is mirrored."""
-        return self.card.flip_pairs
-
-    @property
-    def sigmas(self) -> tuple[float, ...]:
-        """How far annotators disagree on each keypoint (`ModelCard.oks_sigmas`); empty if unknown."""
-        return known_sigmas(self.card)
 
     def __call__(
         self,

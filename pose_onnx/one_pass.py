@@ -12,11 +12,11 @@ from pose_onnx.closing import Reopening
 from pose_onnx.core.arrays import Image
 from pose_onnx.core.images import Color
 from pose_onnx.core.nms import soft_nms
-from pose_onnx.core.oks import known_sigmas
 from pose_onnx.core.people import People, to_image
 from pose_onnx.detector import detector_input
 from pose_onnx.errors import InputError
 from pose_onnx.image_files import ImageSource, load_image
+from pose_onnx.joints import JointsOfCard
 from pose_onnx.loading import INPUT_NAME, CardLike, ModelLike, file_of, open_model
 from pose_onnx.outputs import PeopleOutput
 from pose_onnx.poses import Poses
@@ -28,7 +28,7 @@ THRESHOLD: Final = 0.3
 """Above this score CenterNet shows a person (src/lib/opts.py, vis_thresh)."""
 
 
-class OnePassModel(Reopening):
+class OnePassModel(JointsOfCard, Reopening):
     """A model that finds people and their joints at once; it is a `PoseModel`, and needs no detector.
 
     The poses' `boxes` and `box_scores` are the network's own. A joint's score is that of its peak where there
@@ -92,26 +92,6 @@ class OnePassModel(Reopening):
         self.output = cast("PeopleOutput", self.card.output)
         self._owned = model is not self.runtime
         self._buffers = Buffers()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The K keypoints' names."""
-        return self.card.keypoints
-
-    @property
-    def skeleton(self) -> tuple[tuple[int, int], ...]:
-        """Index pairs of keypoints to join when drawing."""
-        return self.card.skeleton
-
-    @property
-    def flip_pairs(self) -> tuple[tuple[int, int], ...]:
-        """Index pairs of keypoints that swap when the image is mirrored."""
-        return self.card.flip_pairs
-
-    @property
-    def sigmas(self) -> tuple[float, ...]:
-        """How far annotators disagree on each keypoint (`ModelCard.oks_sigmas`); empty if unknown."""
-        return known_sigmas(self.card)
 
     def __call__(self, image: ImageSource, *, color: Color = "bgr") -> Poses:
         """Find the people in one image and their joints.
