@@ -6,6 +6,8 @@ import argparse
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -26,6 +28,7 @@ from pose_onnx.formats import FramesEnd, FramesHeader
 from pose_onnx.video import FrameSource, VideoPoseEstimator, open_source
 
 EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as shells do
+_SOURCES: Final = "pose_onnx.video.sources.file"
 _FFMPEG_IS_SILENT: Final = ("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 
@@ -59,16 +62,27 @@ def run(args: argparse.Namespace) -> int:
     # Damaged and missing frames are counted by us, and FFmpeg writes a line for each.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     os.environ.setdefault(*_FFMPEG_IS_SILENT)
-    logging.getLogger("pose_onnx.video.sources.file").setLevel(logging.ERROR)
     check_outputs(args)
     if is_done(args):
         print(f"{redacted(args.source)}: nothing is left to do")
         return 0
-    with open_model_of(args) as model:
+    with _told_once(), open_model_of(args) as model:
         smooth = "accurate" if args.smooth else None
         video = VideoPoseEstimator(model, every=args.every, smooth=smooth, max_people=args.max_people)
         header = _header(args, model)
         return _process(video, args, Outputs(args, header, _dependencies(args, header)))
+
+
+@contextmanager
+def _told_once() -> Iterator[None]:
+    """Keep what is missing from being logged: this command says it at its end."""
+    logger = logging.getLogger(_SOURCES)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _process(video: VideoPoseEstimator, args: argparse.Namespace, outputs: Outputs) -> int:
