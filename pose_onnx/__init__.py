@@ -34,7 +34,7 @@ from pose_onnx.image_files import load_image
 from pose_onnx.keypoint_model import KeypointModel
 from pose_onnx.outputs import BoxDistributionOutput, BoxOutput, HeatmapOutput
 from pose_onnx.pose_estimator import PoseEstimator
-from pose_onnx.pose_model import ParallelModel, PoseModel, TopDownModel
+from pose_onnx.pose_model import BatchTopDownModel, ParallelModel, PoseModel, TopDownModel
 from pose_onnx.poses import Poses
 from pose_onnx.presets import PRESETS, Preset
 
@@ -48,6 +48,7 @@ __all__ = [
     "PRESETS",
     "Action",
     "ActionModel",
+    "BatchTopDownModel",
     "BoxDistributionOutput",
     "BoxOutput",
     "CardError",

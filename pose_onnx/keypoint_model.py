@@ -159,16 +159,17 @@ class KeypointModel(JointsOfCard, Reopening):
         *,
         box_scores: Sequence[ArrayLike | None] | None = None,
         color: Color = "bgr",
+        alone: bool = True,
     ) -> list[Poses]:
-        """Find the people of several images on the calling thread alone, batched across the images.
-
-        It is for callers with threads of their own.
+        """Find the people of several images, batched across the images.
 
         Args:
             images: As in a call.
             boxes: Of each image, as in a call.
             box_scores: Of each image, as in a call.
             color: As in a call.
+            alone: Work on the calling thread alone, for callers with threads of their own; else on all
+                threads of this model.
 
         Returns:
             The poses of each image: what a call finds.
@@ -183,7 +184,7 @@ class KeypointModel(JointsOfCard, Reopening):
                 " given; give one of each for an image"
             )
         given = zip(images, boxes, scores, strict=True)
-        return self._find([_scene(*each, color) for each in given], _ALONE)
+        return self._find([_scene(*each, color) for each in given], _ALONE if alone else self._lanes)
 
     def _find(self, scenes: Sequence[_Scene], lanes: Lanes) -> list[Poses]:
         """Find the people of several images, in batches that the lanes share out among them."""

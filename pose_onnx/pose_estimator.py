@@ -32,7 +32,7 @@ _ON_ERROR: Final = ("raise", "return")
 class PoseEstimator(Reopening):
     """A person detector and a keypoint model, one after the other.
 
-    It is a `PoseModel`, a `ParallelModel` and a `TopDownModel` (`pose_onnx.pose_model`).
+    It is a `PoseModel`, a `ParallelModel` and a `BatchTopDownModel` (`pose_onnx.pose_model`).
 
     Args:
         detector: Official name or path of a detector, that of `quality` when `None`; or a `Detector` (or a
@@ -212,6 +212,30 @@ class PoseEstimator(Reopening):
             InputError: As in a call.
         """
         return self.pose(image, boxes, box_scores=box_scores, color=color)
+
+    def find_in_boxes_together(
+        self,
+        images: Sequence[ImageSource],
+        boxes: Sequence[ArrayLike],
+        *,
+        box_scores: Sequence[ArrayLike | None] | None = None,
+        color: Color = "bgr",
+    ) -> list[Poses]:
+        """Find the keypoints of the people in given boxes of several images, in common batches.
+
+        Args:
+            images: Each as in a call.
+            boxes: Of each image, as in `find_in_boxes`.
+            box_scores: Of each image, as in `find_in_boxes`.
+            color: As in a call.
+
+        Returns:
+            The poses of each image: what `find_in_boxes` finds.
+
+        Raises:
+            InputError: As in a call; or there are not as many of each as images.
+        """
+        return self.pose.find_many(images, boxes, box_scores=box_scores, color=color, alone=False)
 
     @overload
     def map(

@@ -128,3 +128,31 @@ class TopDownModel(PoseModel, Protocol):
         Raises:
             InputError: As in a call; or the boxes cannot be used.
         """
+
+
+@runtime_checkable
+class BatchTopDownModel(TopDownModel, Protocol):
+    """One that finds the people of several images in common batches: what several cameras at once gain by."""
+
+    def find_in_boxes_together(
+        self,
+        images: Sequence[ImageSource],
+        boxes: Sequence[ArrayLike],
+        *,
+        box_scores: Sequence[ArrayLike | None] | None = None,
+        color: Color = "bgr",
+    ) -> list[Poses]:
+        """Find the keypoints of the people in given boxes of several images.
+
+        Args:
+            images: Each as in a call.
+            boxes: Of each image: (N, 4) numbers, xyxy, image pixels.
+            box_scores: Of each image: (N,) numbers; 1 each when `None`.
+            color: As in a call.
+
+        Returns:
+            The poses of each image: what `find_in_boxes` finds.
+
+        Raises:
+            InputError: As in `find_in_boxes`; or there are not as many of each as images.
+        """

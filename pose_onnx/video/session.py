@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Any, Final
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from pose_onnx.core.arrays import F32, Image
-from pose_onnx.core.boxes import box_iou
+from pose_onnx.core.arrays import Image
 from pose_onnx.core.images import Color
 from pose_onnx.errors import InputError
 from pose_onnx.image_files import load_image
-from pose_onnx.pose_model import PoseModel, TopDownModel
-from pose_onnx.poses import Poses
+from pose_onnx.pose_model import PoseModel
 from pose_onnx.video.frame import Frame
-from pose_onnx.video.tracking.assign import assign
+from pose_onnx.video.steps import Finder, Found, Step
 from pose_onnx.video.tracking.one_euro import Smoothing
 from pose_onnx.video.tracking.schedule import Every, frames_between
 from pose_onnx.video.tracking.tracker import Tracker
-
-MATCHING_IOU: Final = 0.3
-"""An expected box that overlaps a detected one so much is of the same person."""
 
 _runs = itertools.count(1)
 
@@ -40,8 +32,7 @@ class VideoSession:
     """
 
     def __init__(self, model: PoseModel, tracker: Tracker, smoothing: Smoothing | None, every: Every) -> None:
-        self._model, self._tracker, self._smoothing = model, tracker, smoothing
-        self._top_down = model if isinstance(model, TopDownModel) else None
+        self._find, self._tracker, self._smoothing = Finder(model), tracker, smoothing
         self._every = every
         self._run = next(_runs)
         self._index = -1
@@ -63,6 +54,24 @@ class VideoSession:
         Raises:
             InputError: The image, the time or the index cannot be used.
         """
+        step = self.prepare(image, time, index=index, color=color)
+        return self.finish(step, self._find([step])[0])
+
+    def prepare(self, image: Image, time: float, *, index: int | None = None, color: Color = "bgr") -> Step:
+        """Begin a frame: the first part of a call. What follows is `finish`, or another frame instead.
+
+        Args:
+            image: As in a call.
+            time: As in a call.
+            index: As in a call.
+            color: As in a call.
+
+        Returns:
+            What a `Finder` needs.
+
+        Raises:
+            InputError: As in a call.
+        """
         index = self._index + 1 if index is None else index
         if not (self._time < time < math.inf and index > self._index):
             raise InputError(
@@ -70,30 +79,30 @@ class VideoSession:
                 " indices and seconds that increase, and call start() for another video"
             )
         pixels = load_image(image, color=color)
-        detect = self._is_detection_due(time)
-        poses = self._follow(pixels, time, detect=detect)
-        if self._smoothing is not None:
-            poses = self._smoothing(poses, time, (pixels.shape[0], pixels.shape[1]))
-        self._index, self._time = index, time
-        self._since_detection = 1 if detect else self._since_detection + 1
-        return Frame(index, time, pixels, poses, detect, self._run)
+        return Step(index, time, pixels, *self._tracker.expect(time), self.is_detection_due(time))
 
-    def _is_detection_due(self, time: float) -> bool:
-        if self._top_down is None or not self._since_detection or self._tracker.alarmed:
+    def finish(self, step: Step, found: Found) -> Frame:
+        """Tell who the people of the frame are: the last part of a call.
+
+        Args:
+            step: Of `prepare`, the last one.
+            found: Its people.
+        """
+        poses = self._tracker.update(step.image, *found, step.time, looked=step.detect)
+        if self._smoothing is not None:
+            height, width = step.image.shape[:2]
+            poses = self._smoothing(poses, step.time, (height, width))
+        self._index, self._time = step.index, step.time
+        self._since_detection = 1 if step.detect else self._since_detection + 1
+        return Frame(step.index, step.time, step.image, poses, step.detect, self._run)
+
+    def is_detection_due(self, time: float) -> bool:
+        """Say whether the detector looks at the next frame, if that is at this time (seconds)."""
+        if not self._find.can_follow or not self._since_detection or self._tracker.alarmed:
             return True
         step = time - self._time
         between = frames_between(self._every, self._tracker.tracks, step, unsure=self._tracker.unsure)
         return self._since_detection >= between
-
-    def _follow(self, image: Image, time: float, *, detect: bool) -> Poses:
-        """Find the people, and tell who they are."""
-        boxes, scores = self._tracker.expect(time)
-        if self._top_down is None:
-            poses = self._model(image)
-            detected = np.ones(len(poses), np.bool_)
-        else:
-            poses, detected = _look(self._top_down, image, boxes, scores, detect=detect)
-        return self._tracker.update(image, poses, detected, time, looked=detect)
 
     def state(self) -> dict[str, Any]:
         """Return, as JSON knows it, what `VideoPoseEstimator.start` needs to go on after the last frame.
@@ -128,29 +137,3 @@ class VideoSession:
                 self._smoothing.restore(state["smoothing"])  # type: ignore[attr-defined]  # it had state()
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"this is not a state of a video with these settings ({error!r})") from error
-
-
-def _look(
-    model: TopDownModel, image: Image, boxes: F32, scores: F32, *, detect: bool
-) -> tuple[Poses, NDArray[np.bool_]]:
-    """Find the people at detected boxes, and at expected ones that no detected one is at.
-
-    Args:
-        model: Finds them.
-        image: (H, W, 3) uint8, BGR.
-        boxes: (N, 4), xyxy, image pixels: where people are expected.
-        scores: (N,), of those boxes.
-        detect: Whether to detect.
-
-    Returns:
-        The poses, and which of them are at detected boxes.
-    """
-    if not detect:
-        return model.find_in_boxes(image, boxes, box_scores=scores), np.zeros(len(boxes), np.bool_)
-    found = model.find_boxes(image)
-    overlaps = box_iou(boxes.astype(np.float64), found.boxes.astype(np.float64))
-    missed = sorted(set(range(len(boxes))) - {row for row, _ in assign(overlaps, MATCHING_IOU)})
-    boxes = np.concatenate([found.boxes, boxes[missed]])
-    scores = np.concatenate([found.scores, scores[missed]])
-    detected = np.arange(len(boxes)) < len(found)
-    return model.find_in_boxes(image, boxes, box_scores=scores), detected

@@ -11,6 +11,7 @@ import onnx
 import pytest
 
 from pose_onnx import (
+    BatchTopDownModel,
     CardError,
     Detector,
     EngineError,
@@ -380,9 +381,16 @@ def test_an_estimator_is_a_model_of_poses(tiny_detector: Path, tiny_pose: Path, 
     poses = estimator(photo)
     assert (poses.skeleton, poses.flip_pairs, poses.sigmas) == (card.skeleton, card.flip_pairs, COCO_SIGMAS)
     assert isinstance(estimator, TopDownModel)
+    assert isinstance(estimator, BatchTopDownModel)
     again = estimator.find_in_boxes(photo, estimator.find_boxes(photo).boxes, box_scores=poses.box_scores)
     np.testing.assert_array_equal(again.keypoints, poses.keypoints)
     np.testing.assert_array_equal(again.box_scores, poses.box_scores)
+    mirrored = np.ascontiguousarray(photo[:, ::-1])
+    both = estimator.find_in_boxes_together([photo, mirrored], [poses.boxes, poses.boxes[:1]])
+    np.testing.assert_array_equal(both[0].keypoints, poses.keypoints)
+    np.testing.assert_array_equal(
+        both[1].keypoints, estimator.find_in_boxes(mirrored, poses.boxes[:1]).keypoints
+    )
     given = PoseEstimator(tiny_detector, tiny_pose, threads=1)(photo, poses.boxes, box_scores=[0.5, 0.25])
     assert given.box_scores.tolist() == [0.5, 0.25]
     with pytest.raises(InputError, match="without boxes"):
