@@ -16,8 +16,9 @@ from typing import Any, Final
 
 from pose_onnx import DependencyError, InputError, OutputError
 from pose_onnx.cards.lookup import resolve_model
-from pose_onnx.cli._options import add_pair_options, models_of
+from pose_onnx.cli._options import add_pair_options
 from pose_onnx.files import atomic_write_bytes, make_folder
+from pose_onnx.pairs import find_pair
 
 HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 8000
@@ -83,7 +84,9 @@ def _site(args: argparse.Namespace) -> dict[str, bytes]:
     from pose_onnx.exporters.end_to_end import end_to_end_bytes  # noqa: PLC0415 (heavy)
 
     runtime = _runtime_folder(args.runtime)
-    detector, pose = (resolve_model(name, precision=args.precision) for name in models_of(args))
+    pair = find_pair(args.quality)
+    names = args.detector or pair.detector, args.pose or pair.pose
+    detector, pose = (resolve_model(name, precision=args.precision) for name in names)
     return {
         **{f"ort/{name}": (runtime / name).read_bytes() for name in _RUNTIME_FILES},
         "models/detector.onnx": end_to_end_bytes(detector, "detect"),

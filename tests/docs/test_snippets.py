@@ -16,8 +16,8 @@ import pytest
 
 from pose_onnx import load_image
 from tests.conftest import write_stand_in
-from tests.core.test_one_pass import heads_network as write_one_pass
 from tests.docs.snippets import NOT_HERE, ROOT, commands_of, snippets_of
+from tests.tiny_people import heads_network as write_one_pass
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PHOTOS = ROOT / "models" / "photos"
@@ -30,6 +30,7 @@ NEEDS = {  # packages without which a document cannot run
     "actions.md": ("av", "scipy"),
     "formats.md": ("av", "scipy", "supervision"),
     "ray.md": ("ray", "pandas"),
+    "one-pass.md": ("av", "scipy", "pycocotools"),
     "runtimes.md": ("openvino",),
     "video.md": ("av", "scipy"),
 }

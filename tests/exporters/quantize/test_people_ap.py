@@ -12,7 +12,7 @@ import pytest
 
 from pose_onnx.exporters.outputs.people_heads import EXPORT
 from pose_onnx.one_pass import OnePassModel
-from tests.core.test_one_pass import heads_network, picture
+from tests.tiny_people import heads_network, picture
 
 
 @pytest.mark.parametrize(("shift", "expected"), [(0, 100.0), (200, 0.0)])
