@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from pose_onnx.cards.card import ModelCard
-from pose_onnx.cards.lookup import card_of, is_known_name, load_card, resolve_model
+from pose_onnx.cards.lookup import card_of, is_known_name, load_card
 from pose_onnx.errors import InputError
 from pose_onnx.keypoint_model import KeypointModel
 from pose_onnx.loading import CardLike, ModelLike
@@ -52,18 +53,19 @@ def is_one_pass(pose: ModelLike | KeypointModel | None, card: CardLike | None = 
     """Say whether a model finds people and their joints without a detector.
 
     Args:
-        pose: What would be given to `PoseEstimator`.
+        pose: What would be given to `PoseEstimator`; of what is not there, nothing is said.
         card: For a file without a card.
 
     Raises:
-        PoseOnnxError: There is no such model, or it has no card that can be read.
+        PoseOnnxError: It has no card that can be read.
     """
     if card is not None:
         return (card if isinstance(card, ModelCard) else load_card(card)).task == PEOPLE
     if not isinstance(pose, str | os.PathLike):
         return False
-    found = load_card(pose) if is_known_name(pose) else card_of(resolve_model(pose), None)
-    return found.task == PEOPLE
+    if isinstance(pose, str) and is_known_name(pose):
+        return load_card(pose).task == PEOPLE
+    return Path(pose).exists() and card_of(Path(pose), None).task == PEOPLE
 
 
 def _of_one_pass(arguments: Mapping[str, Any]) -> dict[str, Any]:
