@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pose_onnx.cards.card import ModelCard
+from pose_onnx.exporters.layouts import lay_out
 
 if TYPE_CHECKING:
     from pose_onnx.exporters.pipeline import ExportResult
 
-__all__ = ["export"]
+__all__ = ["export", "lay_out"]
 
 
 def export(

@@ -27,6 +27,7 @@ TOOLS: Final = (
     "pycocotools",
     "tflite-runtime",
     "numpy",
+    "opencv-python",
 )
 
 
@@ -82,7 +83,7 @@ def make_receipt(
         source=digests(source.files),
         trust=source.trust,
         files=digests(files),
-        versions={"python": platform.python_version(), **_versions()},
+        versions={"python": platform.python_version(), **tool_versions()},
         inputs=describe_inputs(card, photo),
         structure=structure,
         errors=tuple(measured),
@@ -90,6 +91,7 @@ def make_receipt(
     )
 
 
-def _versions() -> dict[str, str]:
+def tool_versions() -> dict[str, str]:
+    """Return the versions of the tools that are installed, by name."""
     installed = {tool.name.lower(): tool.version for tool in distributions() if tool.name}
     return {tool: installed[tool] for tool in TOOLS if tool in installed}

@@ -1,0 +1,101 @@
+"""The stages around a detector's network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, cast
+
+import numpy as np
+
+from pose_onnx.core.arrays import F32, Image
+from pose_onnx.core.opencv import cv2
+from pose_onnx.detector import Detector, detector_input
+from pose_onnx.exporters.end_to_end._boxes import person_class
+from pose_onnx.exporters.end_to_end._network import PRESET
+from pose_onnx.exporters.golden._stage import Golden, Stage
+from pose_onnx.exporters.golden._stages import BOX, image_input, normalize_stage, rgb
+from pose_onnx.exporters.outputs import export_of
+from pose_onnx.loading import INPUT_NAME
+from pose_onnx.outputs import BoxOutput
+
+if TYPE_CHECKING:
+    from pose_onnx.exporters.finished import Finished
+
+_RESIZE_BAR: Final = 1.0
+_RESIZE_SHARES: Final[Mapping[bool, float]] = MappingProxyType({True: 5e-3, False: 0.1})
+"""Of a photo's values that a right resize may round differently than OpenCV, by whether it uses Intel's IPP
+(exporters/end_to_end/_resize.py; tests/end_to_end/test_parts.py)."""
+_DECODE_BAR: Final = 1e-3
+_NETWORK_REASON: Final = "what engines may differ by for an export to pass (docs/export.md)"
+
+
+def stages(model: Finished, image_bgr: Image) -> Iterator[Stage]:
+    """Give the stages from a picture to its people."""
+    card, name = model.card, model.card.name
+    tensor = np.empty((1, 3, *card.picture.size), np.float32)
+    resized = detector_input(image_bgr, card.picture, out=tensor)
+    with Detector(model.path, threads=1) as detector:
+        detector.select_people()
+        raw = detector.runtime.run({INPUT_NAME: tensor})
+        found = detector(image_bgr)
+    pixels = rgb(resized.pixels[None])
+    yield Stage(
+        name,
+        "resize",
+        "The whole picture to the network's size, cubic (a = -0.75), aspect ignored, no antialiasing.",
+        {"image": image_input(image_bgr)},
+        {
+            "pixels": Golden(
+                pixels,
+                "(1, h, w, 3) uint8 RGB, grey levels",
+                _RESIZE_BAR,
+                "OpenCV rounds between rows and columns here and there (docs/end-to-end.md)",
+                share=_RESIZE_SHARES[cv2.ipp.useIPP()],
+            )
+        },
+        parameters={"size": card.picture.size, "way": card.picture.resize},
+    )
+    yield normalize_stage(card, pixels, tensor)
+    yield _network(model, tensor, raw)
+    yield _decode(model, raw, image_bgr, found.boxes, found.scores)
+
+
+def _network(model: Finished, tensor: F32, raw: dict[str, F32]) -> Stage:
+    bars = export_of(model.card).bars["fp32"]
+    meanings = {
+        "boxes": "(1, A, 4) float32, x1, y1, x2, y2 in pixels of the network's input",
+        "scores": "(1, A, C) float32, probabilities of the classes",
+    }
+    return Stage(
+        model.card.name,
+        "network",
+        "The network alone.",
+        {INPUT_NAME: Golden(tensor, "(1, 3, h, w) float32")},
+        {name: Golden(raw[name], meanings[name], bars[name], _NETWORK_REASON) for name in meanings},
+        model_file=model.path.name,
+    )
+
+
+def _decode(model: Finished, raw: dict[str, F32], image_bgr: Image, boxes: F32, scores: F32) -> Stage:
+    spec = cast("BoxOutput", model.card.output)
+    height, width = image_bgr.shape[:2]
+    return Stage(
+        model.card.name,
+        "decode",
+        "Scores of people above the threshold; of boxes that overlap by more than nms_iou the best; at most"
+        " max_boxes; times image size over input size; cut at the image's border; best first.",
+        {name: Golden(array, "of the network") for name, array in raw.items()},
+        {
+            "boxes": Golden(boxes, f"(M, 4) float32, {BOX}", _DECODE_BAR, "the last bits of float32"),
+            "scores": Golden(scores, "(M,) float32", 0.0, "they are only chosen"),
+        },
+        parameters={
+            "person_class": person_class(model.card),
+            "threshold": PRESET.threshold,
+            "nms_iou": spec.nms_iou,
+            "max_boxes": spec.max_boxes,
+            "image_size": [height, width],
+            "input_size": model.card.picture.size,
+        },
+    )

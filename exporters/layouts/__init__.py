@@ -1,0 +1,76 @@
+"""Folders that are made of finished models: a layout is one file here and one line in `LAYOUTS`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, cast
+
+from pose_onnx.errors import UnknownNameError
+from pose_onnx.files import write_folder
+
+if TYPE_CHECKING:
+    from pose_onnx.exporters.finished import Finished
+
+__all__ = ["LAYOUTS", "lay_out"]
+
+LAYOUTS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "golden": "pose_onnx.exporters.golden:files",
+    }
+)
+"""By name, the function that takes models and a photo to compare on, and gives the files by their paths."""
+
+_Files = Callable[["Sequence[Finished]", "Path | None"], Mapping[str, bytes]]
+
+
+def check_layouts(names: Sequence[str]) -> None:
+    """Refuse a name that is no layout.
+
+    Raises:
+        UnknownNameError: Naming those that are.
+    """
+    if unknown := [name for name in names if name not in LAYOUTS]:
+        raise UnknownNameError(f"layout {unknown[0]!r} is not known; choose out of {', '.join(LAYOUTS)}")
+
+
+def lay_out(
+    models: Sequence[str | os.PathLike[str]],
+    layouts: Sequence[str],
+    *,
+    out: str | os.PathLike[str] = ".",
+    photo: str | os.PathLike[str] | None = None,
+) -> tuple[Path, ...]:
+    """Write folders made of finished models.
+
+    Args:
+        models: Name or ONNX file of a detector, of a keypoint model, or of one of each.
+        layouts: Names of `LAYOUTS`.
+        out: Each becomes a folder of its name in here. Files that are there are replaced, others stay.
+        photo: For the comparison; the demo photo if None.
+
+    Returns:
+        The folders.
+
+    Raises:
+        UnknownNameError, InputError: A layout or model cannot be used.
+        ModelFileError: A file is missing or broken.
+        ExportError: A layout cannot be made of these models. Nothing of any is written.
+    """
+    from pose_onnx.exporters.finished import read_finished  # noqa: PLC0415 (heavy)
+
+    check_layouts(layouts)
+    finished = read_finished(models)
+    picture = None if photo is None else Path(photo)
+    made = {name: _function(name)(finished, picture) for name in dict.fromkeys(layouts)}
+    for name, files in made.items():
+        write_folder(Path(out) / name, files)
+    return tuple(Path(out) / name for name in made)
+
+
+def _function(name: str) -> _Files:
+    module, _, function = LAYOUTS[name].partition(":")
+    return cast("_Files", getattr(import_module(module), function))
