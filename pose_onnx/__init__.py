@@ -2,7 +2,7 @@
 
 from importlib.metadata import PackageNotFoundError, version
 
-from pose_onnx.action_model import Action, ActionModel
+from pose_onnx.action_model import ActionModel
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.cards.embedded import read_card
 from pose_onnx.cards.input import InputSpec
@@ -32,12 +32,10 @@ from pose_onnx.errors import (
 )
 from pose_onnx.image_files import load_image
 from pose_onnx.keypoint_model import KeypointModel
-from pose_onnx.one_pass import OnePassModel
-from pose_onnx.opening import open_pose_model
 from pose_onnx.outputs import BoxDistributionOutput, BoxOutput, HeatmapOutput
 from pose_onnx.pose_estimator import PoseEstimator
 from pose_onnx.pose_model import BatchTopDownModel, ParallelModel, PoseModel, TopDownModel
-from pose_onnx.poses import Poses
+from pose_onnx.poses import Action, Poses
 from pose_onnx.presets import PRESETS, Preset
 
 try:
@@ -67,7 +65,6 @@ __all__ = [
     "MissingCardError",
     "ModelCard",
     "ModelFileError",
-    "OnePassModel",
     "OutputError",
     "ParallelModel",
     "PoseEstimator",
@@ -90,7 +87,6 @@ __all__ = [
     "load_card",
     "load_image",
     "models_home",
-    "open_pose_model",
     "read_card",
     "resolve_model",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -14,25 +13,12 @@ from pose_onnx.closing import Reopening
 from pose_onnx.core.arrays import BOX, F32, POINT
 from pose_onnx.core.windows import Window, window_tensor
 from pose_onnx.errors import InputError
-from pose_onnx.loading import CardLike, ModelLike, open_model
+from pose_onnx.loading import CardLike, ModelLike, file_of, open_model
 from pose_onnx.outputs import ActionLogitsOutput
+from pose_onnx.poses import Action
+from pose_onnx.provenance import model_digests
 from pose_onnx.runtimes import Runtime, default_threads
 from pose_onnx.runtimes._checks import check_threads
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Action:
-    """What a person does.
-
-    Attributes:
-        label: The most probable of the model's classes.
-        probability: Of that class, 0 to 1; not calibrated.
-        probabilities: (C,) float32, of each of the card's classes, in their order.
-    """
-
-    label: str
-    probability: float
-    probabilities: F32
 
 
 class ActionModel(Reopening):
@@ -79,6 +65,7 @@ class ActionModel(Reopening):
             threads=default_threads() if threads is None else check_threads(threads),
             options=options,
         )
+        self.file = file_of(model, backend, precision)
         self._owned = model is not self.runtime
         self.window = cast("WindowSpec", self.card.input)
         self.output = cast("ActionLogitsOutput", self.card.output)
@@ -104,6 +91,10 @@ class ActionModel(Reopening):
         tensor = np.stack([window_tensor(each, self.window.frames, self.window.box) for each in windows])
         probabilities = self.output.read(self.runtime.run({self.window.tensor_name: tensor}))
         return [self._action(each) for each in probabilities]
+
+    def describe(self) -> dict[str, Any]:
+        """Return what results say of how they were made: name and digests, as JSON knows it."""
+        return {"actions": self.card.name, **model_digests("actions", self.file, self.card)}
 
     def _action(self, probabilities: F32) -> Action:
         best = int(probabilities.argmax())

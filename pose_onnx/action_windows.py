@@ -1,12 +1,11 @@
-"""When to ask what a person does, and about which poses: two modes, one class each, in `MODES`."""
+"""When to ask what a person does, and about which poses: two ways, one class each."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +22,6 @@ LEAST_SEEN: Final = 0.5
 """Of a window, that a person must have been seen before the first question."""
 LONGEST_GAP: Final = 0.5
 """Seconds that a person may be lost. What is made up for longer ones is not motion that anyone has seen."""
-
-
-SHOWN_FRAMES: Final = 80
-"""PP-Human's `display_frames` (deploy/pipeline/config/infer_cfg_pphuman.yml)."""
 
 
 class Due(NamedTuple):
@@ -56,6 +51,16 @@ class Windows(Protocol):
 
         Raises:
             InputError: The poses have no ids.
+        """
+
+    def state(self) -> dict[str, Any]:
+        """Return what was collected, as JSON knows it."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned.
+
+        Raises:
+            KeyError, TypeError, ValueError: It is something else.
         """
 
 
@@ -115,6 +120,22 @@ class SlidingWindows:
             self._see(person, _Sighting(time, poses.keypoints[index].copy(), poses.boxes[index].copy()))
         return [due for number in sorted(ids.tolist()) if (due := self._ask(number, turn))]
 
+    def state(self) -> dict[str, Any]:
+        """See `Windows`."""
+        people = {
+            str(number): {"turn": person.turn, "seen": [_to_json(*sighting) for sighting in person.seen]}
+            for number, person in self._people.items()
+        }
+        return {"time": self._time, "people": people}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """See `Windows`."""
+        self._time = float(state["time"])
+        self._people = {
+            int(number): _Person(int(person["turn"]), deque(_sighting(*each) for each in person["seen"]))
+            for number, person in state["people"].items()
+        }
+
     def _see(self, person: _Person, sighting: _Sighting) -> None:
         seen = person.seen
         if seen and sighting.time <= seen[-1].time:  # of two frames at one time the first stays
@@ -154,60 +175,43 @@ class PaddleWindows:
 
     def __init__(self, spec: WindowSpec) -> None:
         self._frames = spec.frames
-        self._begun: dict[int, list[tuple[F32, F32]]] = {}
+        self._begun: dict[int, list[_Sighting]] = {}
 
     def add(self, poses: Poses, time: float) -> list[Due]:
         """See `Windows`; the time does not matter."""
-        del time
         ids = _ids(poses).tolist()
         if not ids:
             return []
         for index, person in enumerate(ids):
-            frame = poses.keypoints[index].copy(), np.trunc(poses.boxes[index])
+            frame = _Sighting(time, poses.keypoints[index].copy(), np.trunc(poses.boxes[index]))
             self._begun.setdefault(person, []).append(frame)
         ended = [
             person for person, seen in self._begun.items() if len(seen) == self._frames or person not in ids
         ]
         return [Due(person, _joined(self._begun.pop(person))) for person in sorted(ended)]
 
+    def state(self) -> dict[str, Any]:
+        """See `Windows`."""
+        return {str(person): [_to_json(*each) for each in seen] for person, seen in self._begun.items()}
 
-class Shown:
-    """What is shown of each person: an answer for some frames, as PP-Human does.
-
-    While the model's first class ("falling") is shown, no other takes its place; it may begin anew.
-
-    Args:
-        first: The label that stays.
-        frames: How long an answer is shown, the frame of the answer included.
-    """
-
-    def __init__(self, first: str, frames: int = SHOWN_FRAMES) -> None:
-        self._first = first
-        self._frames = frames
-        self._left: dict[int, tuple[str, int]] = {}
-
-    def update(self, answers: Mapping[int, str]) -> dict[int, str]:
-        """Take the answers of the next frame, labels by id, and return what is shown on it."""
-        for person, label in answers.items():
-            if label == self._first or self._left.get(person, ("", 0))[0] != self._first:
-                self._left[person] = label, self._frames
-        shown = {person: label for person, (label, _) in self._left.items()}
-        self._left = {person: (label, left - 1) for person, (label, left) in self._left.items() if left > 1}
-        return shown
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """See `Windows`."""
+        self._begun = {int(person): [_sighting(*each) for each in seen] for person, seen in state.items()}
 
 
-def _joined(frames: list[tuple[F32, F32]]) -> Window:
-    keypoints, boxes = zip(*frames, strict=True)
-    return Window(np.stack(keypoints), np.stack(boxes))
+def _to_json(time: float, keypoints: F32, box: F32) -> list[Any]:
+    return [time, keypoints.tolist(), box.tolist()]
+
+
+def _sighting(time: float, keypoints: list[Any], box: list[Any]) -> _Sighting:
+    return _Sighting(float(time), np.array(keypoints, np.float32), np.array(box, np.float32))
+
+
+def _joined(seen: list[_Sighting]) -> Window:
+    return Window(np.stack([each.keypoints for each in seen]), np.stack([each.box for each in seen]))
 
 
 def _ids(poses: Poses) -> NDArray[np.int64]:
     if poses.ids is None:
         raise InputError("the poses have no ids; give those of a video, in which people are followed")
     return poses.ids
-
-
-MODES: Final[Mapping[str, Callable[[WindowSpec], Windows]]] = MappingProxyType(
-    {"sliding": SlidingWindows, "paddle": PaddleWindows}
-)
-"""By name; the first is the default."""

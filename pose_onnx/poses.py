@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,6 +17,22 @@ if TYPE_CHECKING:
 
 JOINT_THRESHOLD: Final = 0.2
 """A keypoint with a score above this counts (PaddleDetection, ppdet/metrics/keypoint_metrics.py)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Action:
+    """What a person does.
+
+    Attributes:
+        label: The most probable of the model's classes.
+        probability: Of that class, 0 to 1; not calibrated.
+        probabilities: (C,) float32, of each of the card's classes, in their order; empty where a file keeps
+            the most probable one alone.
+    """
+
+    label: str
+    probability: float
+    probabilities: F32 = field(default_factory=lambda: np.empty(0, np.float32))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +53,8 @@ class Poses:
         skeleton: Index pairs of keypoints to join when drawing; empty if nobody said.
         flip_pairs: Index pairs of keypoints that swap when the image is mirrored; empty if nobody said.
         sigmas: For each keypoint, how far annotators disagree (`ModelCard.oks_sigmas`); empty if nobody said.
+        actions: What each of the N people does, in a video with `actions`; `None` for someone who has not
+            been seen for long enough, and in place of them all where nobody asked.
     """
 
     keypoints: F32
@@ -48,6 +66,7 @@ class Poses:
     skeleton: Pairs = ()
     flip_pairs: Pairs = ()
     sigmas: tuple[float, ...] = ()
+    actions: tuple[Action | None, ...] | None = None
 
     def __post_init__(self) -> None:
         people, joints = len(self.boxes), len(self.names)
@@ -59,6 +78,10 @@ class Poses:
             check_shape("ids", self.ids, (people,))
         if self.sigmas and len(self.sigmas) != joints:
             raise InputError(f"{len(self.sigmas)} sigmas were given; give one for each of {joints} keypoints")
+        if self.actions is not None and len(self.actions) != people:
+            raise InputError(
+                f"{len(self.actions)} actions were given; give one, or None, for each of {people} people"
+            )
 
     def visible(self, threshold: float = JOINT_THRESHOLD) -> NDArray[np.bool_]:
         """Return (N, K): which keypoints are surely there. The others are not moved, only not vouched for."""
@@ -87,7 +110,8 @@ class Poses:
         """Return the people as a dict that `json.dumps` takes; `from_dict` is the inverse, to 4 decimals.
 
         Its fields: `keypoint_names`; `skeleton`; `people`, each with `id` (where there are ids), `box`,
-        `box_score`, `keypoints` and `scores`. A number that is not finite is `None`.
+        `box_score`, `keypoints`, `scores`, and `action` where it is known. A number that is not
+        finite is `None`.
         """
         from pose_onnx.formats import people_to_json  # noqa: PLC0415 (it is built on this module)
 
@@ -140,4 +164,8 @@ class Poses:
             boxes=self.boxes[chosen],
             box_scores=self.box_scores[chosen],
             ids=None if self.ids is None else self.ids[chosen],
+            actions=self._actions(np.arange(len(self))[chosen].tolist()),
         )
+
+    def _actions(self, chosen: list[int]) -> tuple[Action | None, ...] | None:
+        return None if self.actions is None else tuple(self.actions[index] for index in chosen)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pose_onnx import InputError, Poses
-from pose_onnx.action_windows import EVERY, MODES, SHOWN_FRAMES, Due, PaddleWindows, Shown, SlidingWindows
+from pose_onnx.action_windows import EVERY, Due, PaddleWindows, SlidingWindows, Windows
 from pose_onnx.cards.window import WindowSpec
 from pose_onnx.core.arrays import F32
 
 SPEC = WindowSpec(50, 2.0, (384, 512))
 JOINTS = tuple(map(str, range(17)))
+BOTH = pytest.mark.parametrize("kind", [SlidingWindows, PaddleWindows])
 
 
 def people(places: Mapping[int, float]) -> Poses:
@@ -123,9 +125,9 @@ def test_another_video_begins_anew() -> None:
     assert due.window.keypoints.min() == 500
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_poses_are_copied(mode: str) -> None:
-    windows, found = MODES[mode](SPEC), list[Due]()
+@BOTH
+def test_poses_are_copied(kind: Callable[[WindowSpec], Windows]) -> None:
+    windows, found = kind(SPEC), list[Due]()
     for index in range(60):
         poses = people({1: 1.0})
         found += windows.add(poses, index / 25)
@@ -136,21 +138,29 @@ def test_poses_are_copied(mode: str) -> None:
     assert all(np.isfinite(array).all() for array in values)
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_poses_without_ids_are_refused(mode: str) -> None:
+@BOTH
+def test_poses_without_ids_are_refused(kind: Callable[[WindowSpec], Windows]) -> None:
     poses = people({1: 1.0})
     anonymous = Poses(poses.keypoints, poses.scores, poses.boxes, poses.box_scores, poses.names)
     with pytest.raises(InputError, match="have no ids"):
-        MODES[mode](SPEC).add(anonymous, 0.0)
+        kind(SPEC).add(anonymous, 0.0)
 
 
-def test_a_fall_is_shown_for_80_frames_and_nothing_takes_its_place() -> None:
-    shown = Shown("falling")
-    answers = {0: {1: "other", 2: "other"}, 5: {1: "falling"}, 50: {1: "other"}}
-    frames = [shown.update(answers.get(frame, {})) for frame in range(100)]
-    assert frames[0] == {1: "other", 2: "other"}
-    assert [frame for frame, people in enumerate(frames) if people.get(1) == "falling"] == list(
-        range(5, 5 + SHOWN_FRAMES)
-    )
-    assert [frame for frame, people in enumerate(frames) if 2 in people] == list(range(SHOWN_FRAMES))
-    assert shown.update({1: "falling"}) == shown.update({1: "other"}) == {1: "falling"}
+@BOTH
+def test_what_was_collected_goes_through_json(kind: Callable[[WindowSpec], Windows]) -> None:
+    rng = np.random.default_rng(0)
+    windows, found, others = kind(SPEC), list[Due](), list[Due]()
+    frames = [(index / 23, people({1: rng.normal(), 2: rng.normal()})) for index in range(130)]
+    for index, (time, poses) in enumerate(frames):
+        found += windows.add(poses, time)
+        if index == 77:
+            again = kind(SPEC)
+            again.restore(json.loads(json.dumps(windows.state())))
+            found.clear()
+        if index > 77:
+            others += again.add(poses, time)
+    assert len(found) == len(others) > 1
+    for one, other in zip(found, others, strict=True):
+        assert one.person == other.person
+        np.testing.assert_array_equal(one.window.keypoints, other.window.keypoints)
+        np.testing.assert_array_equal(one.window.boxes, other.window.boxes)

@@ -20,8 +20,7 @@ def _head(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     busy = "" if load is None else f", load before {load:.1f}"
     yield "machine", f"{machine['cpu']}, {machine['usable_cores']} of {machine['cores']} cores{busy}"
     yield "versions", ", ".join(f"{name} {number}" for name, number in settings["versions"].items())
-    if "detector" in models:
-        yield "detector", models["detector"]
+    yield "detector", models["detector"]
     yield "pose", f"{models['pose']}{' with flip' if settings['flip'] else ''}"
     yield "preset", settings["preset"]
     for picture in settings["pictures"]:

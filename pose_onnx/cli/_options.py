@@ -9,8 +9,8 @@ from typing import Any
 
 from pose_onnx import PRESETS, InputError, ModelCard, PoseModel, __version__, load_card
 from pose_onnx.core.angles import COCO_ANGLES, NO_ANGLES, Triple, triple_indices
-from pose_onnx.opening import PEOPLE, is_one_pass, open_pose_model
-from pose_onnx.pairs import DEFAULT_QUALITY, PAIRS, find_pair
+from pose_onnx.opening import open_pose_model
+from pose_onnx.pairs import DEFAULT_QUALITY, PAIRS, Pair, find_pair
 
 
 def add_model_option(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +21,7 @@ def add_model_option(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME",
         help="for a model file without a card: the official name of what it is, or a card file (.json); "
-        "may be given once for a detector and once for a keypoint model",
+        "may be given once for each model",
     )
 
 
@@ -65,12 +65,7 @@ def add_pair_options(parser: argparse.ArgumentParser) -> None:
         help="pair of models: the built-in one, or official ones (default: %(default)s)",
     )
     add("--detector", metavar="NAME|FILE", help="person detector (default: that of the quality)")
-    add(
-        "--pose",
-        metavar="NAME|FILE",
-        help="keypoint model, or one that finds all people in one pass, without a detector (default: that of"
-        " the quality)",
-    )
+    add("--pose", metavar="NAME|FILE", help="keypoint model (default: that of the quality)")
     add_precision_option(parser)
 
 
@@ -142,7 +137,6 @@ def estimator_arguments(args: argparse.Namespace) -> dict[str, Any]:
         PoseOnnxError: A card that nobody knows, or two for one task.
     """
     cards = cards_by_task(args.model)
-    options = {"providers": args.providers.split(",")} if args.providers else {}
     return {
         "detector": args.detector,
         "pose": args.pose,
@@ -154,27 +148,20 @@ def estimator_arguments(args: argparse.Namespace) -> dict[str, Any]:
         "flip": args.flip,
         "threshold": args.threshold,
         "detector_card": cards.get("detect"),
-        "pose_card": pose_card_of(cards),
-        **options,
+        "pose_card": cards.get("keypoints"),
+        **engine_options(args),
     }
 
 
-def models_of(args: argparse.Namespace) -> dict[str, str]:
-    """Return names or paths of the models by what they are: `detector` and `pose`, or `pose` alone.
+def engine_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what is handed to the engine."""
+    return {"providers": args.providers.split(",")} if args.providers else {}
 
-    Raises:
-        PoseOnnxError: As of `is_one_pass`.
-    """
+
+def models_of(args: argparse.Namespace) -> Pair:
+    """Return names or paths of the detector and the keypoint model."""
     pair = find_pair(args.quality)
-    models = {"detector": args.detector or pair.detector, "pose": args.pose or pair.pose}
-    if is_one_pass(args.pose, pose_card_of(cards_by_task(args.model))):
-        del models["detector"]
-    return models
-
-
-def pose_card_of(cards: Mapping[str, ModelCard]) -> ModelCard | None:
-    """Return, of cards by their tasks, that of the model that finds keypoints."""
-    return cards.get(PEOPLE, cards.get("keypoints"))
+    return Pair(args.detector or pair.detector, args.pose or pair.pose)
 
 
 def settings_of(args: argparse.Namespace, model: PoseModel) -> dict[str, Any]:

@@ -227,7 +227,8 @@ class Outputs(Closing):
             self.silent_because = self._video.join(self._audio_from)
         if self._lines and "csv" in self._named:
             frames_read, names = read_frames(self._lines_path), self._header.keypoint_names
-            write_csv(self._named["csv"], frames_read, names, angles=self._angles)
+            asked = bool(self._args.actions)
+            write_csv(self._named["csv"], frames_read, names, angles=self._angles, actions=asked)
         if self._lines and "coco" in self._named:
             frames = ((frame.index, frame.poses) for frame in read_frames(self._lines_path))
             write_coco_results(self._named["coco"], frames)

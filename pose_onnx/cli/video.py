@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 from pose_onnx import InputError, PoseModel
 from pose_onnx.addresses import redacted
+from pose_onnx.cli._actions import action_settings, add_action_options, open_actions_of
 from pose_onnx.cli._exits import EXIT_SOME_FAILED
 from pose_onnx.cli._interrupt import uninterrupted
 from pose_onnx.cli._options import (
@@ -26,6 +27,7 @@ from pose_onnx.cli._video_outputs import Outputs, add_output_options, check_outp
 from pose_onnx.core.opencv import cv2
 from pose_onnx.formats import FramesEnd, FramesHeader
 from pose_onnx.video import FrameSource, VideoPoseEstimator, open_source
+from pose_onnx.video.actions import DEFAULT_MODE
 
 EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as shells do
 _SOURCES: Final = "pose_onnx.video.sources.file"
@@ -54,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--smooth", action=argparse.BooleanOptionalAction, default=True, help="steady the keypoints")
     add("--max-people", type=int, metavar="N", help="follow at most so many")
+    add_action_options(parser)
     add_estimator_options(parser)
 
 
@@ -66,10 +69,17 @@ def run(args: argparse.Namespace) -> int:
     if is_done(args):
         print(f"{redacted(args.source)}: nothing is left to do")
         return 0
-    with _told_once(), open_model_of(args) as model:
+    with _told_once(), open_model_of(args) as model, open_actions_of(args) as actions:
         smooth = "accurate" if args.smooth else None
-        video = VideoPoseEstimator(model, every=args.every, smooth=smooth, max_people=args.max_people)
-        header = _header(args, model)
+        video = VideoPoseEstimator(
+            model,
+            every=args.every,
+            smooth=smooth,
+            max_people=args.max_people,
+            actions=actions,
+            action_windows=args.action_windows or DEFAULT_MODE,
+        )
+        header = _header(args, model, action_settings(video))
         return _process(video, args, Outputs(args, header, _dependencies(args, header)))
 
 
@@ -130,12 +140,13 @@ def _total(source: FrameSource, args: argparse.Namespace) -> int | None:
     return max(0, round(last - (args.start or 0) * source.fps))
 
 
-def _header(args: argparse.Namespace, model: PoseModel) -> FramesHeader:
+def _header(args: argparse.Namespace, model: PoseModel, actions: dict[str, Any]) -> FramesHeader:
     settings = {
         **settings_of(args, model),
         "every": args.every,
         "smooth": args.smooth,
         "max_people": args.max_people,
+        **actions,
     }
     return FramesHeader(redacted(args.source), model.names, settings)
 

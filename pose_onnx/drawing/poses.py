@@ -49,8 +49,9 @@ def draw_poses(
 
     The person's left is orange, the right is blue (by the keypoints' names), what joins both is white. Where
     people have ids, what joins both and the box have a colour of the id, the same in every picture, and the
-    id stands at the box. Lines are as wide as fits image and person. The surer a joint, the more opaque; one
-    below `min_score`, and the lines that end there, are left out.
+    id stands at the box, with what the person does where that is known. Lines are as wide as fits image and
+    person. The surer a joint, the more opaque; one below `min_score`, and the lines that end there, are left
+    out.
 
     Args:
         image: Path, or (H, W, 3) uint8 array; never written to.
@@ -80,9 +81,16 @@ def draw_poses(
         points = poses.keypoints[index].astype(np.float64)
         scores = np.where(is_drawable(points), poses.scores[index], -np.inf)
         _draw_person(painter, points, _opacity(scores, min_score), limbs, poses.names)
-        if boxes and poses.ids is not None:
-            painter.label(box, str(poses.ids[index]))
+        if boxes and (text := _label(poses, index)):
+            painter.label(box, text)
     return canvas if color == "bgr" else np.ascontiguousarray(canvas[:, :, ::-1])
+
+
+def _label(poses: Poses, index: int) -> str:
+    """Return what stands at a person's box."""
+    number = "" if poses.ids is None else str(poses.ids[index])
+    action = poses.actions and poses.actions[index]
+    return f"{number} {action.label} {action.probability:.0%}".strip() if action else number
 
 
 def _draw_person(painter: Painter, points: F64, alphas: F64, limbs: Skeleton, names: tuple[str, ...]) -> None:

@@ -2,8 +2,9 @@
 
 The columns: what says where the row is from (`frame`, `time` for a video), `id` (empty where nobody follows
 the people), `box_x1`, `box_y1`, `box_x2`, `box_y2`, `box_score`, and for each keypoint `NAME_x`, `NAME_y` and
-`NAME_score`; then, where they are asked for, `NAME_angle` in degrees for each angle. Coordinates are image
-pixels. A number that is not finite is left empty. A frame without people has no row.
+`NAME_score`; then, where they are asked for, `NAME_angle` in degrees for each angle, and `action` with
+`action_probability`. Coordinates are image pixels. A number that is not finite is left empty, and so is what
+nobody knows. A frame without people has no row.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pose_onnx.poses import Poses
 
 FRAME_COLUMNS: Final = ("frame", "time")
 _TIME_DECIMALS: Final = 6  # microseconds
+_ACTION_COLUMNS: Final = ("action", "action_probability")
 _BOX_COLUMNS: Final = ("box_x1", "box_y1", "box_x2", "box_y2", "box_score")
 
 
@@ -30,6 +32,7 @@ def write_csv(
     keypoint_names: Sequence[str],
     *,
     angles: Mapping[str, Triple] = NO_ANGLES,
+    actions: bool = False,
 ) -> None:
     """Write the people of a video; the file appears whole or not at all.
 
@@ -38,6 +41,7 @@ def write_csv(
         frames: As `read_frames` gives them.
         keypoint_names: As `read_header` gives them.
         angles: What to measure too, as `joint_angles` takes it.
+        actions: Whether to write what the people do.
 
     Raises:
         InputError: An angle is of a keypoint that is not there.
@@ -46,7 +50,7 @@ def write_csv(
     places = (
         ({"frame": frame.index, "time": round(frame.time, _TIME_DECIMALS)}, frame.poses) for frame in frames
     )
-    write_csv_rows(path, FRAME_COLUMNS, places, keypoint_names, angles=angles)
+    write_csv_rows(path, FRAME_COLUMNS, places, keypoint_names, angles=angles, actions=actions)
 
 
 def write_csv_rows(
@@ -56,6 +60,7 @@ def write_csv_rows(
     keypoint_names: Sequence[str],
     *,
     angles: Mapping[str, Triple] = NO_ANGLES,
+    actions: bool = False,
 ) -> None:
     """Write people found anywhere: each `Poses` with what says where it is from.
 
@@ -65,6 +70,7 @@ def write_csv_rows(
         people: Their values, and the people there.
         keypoint_names: The K keypoints' names.
         angles: What to measure too, as `joint_angles` takes it.
+        actions: Whether to write what the people do.
 
     Raises:
         InputError: An angle is of a keypoint that is not there.
@@ -76,13 +82,16 @@ def write_csv_rows(
     escaped = "backslashreplace"  # a file name that is not UTF-8 holds lone surrogates
     with atomic_path(path) as part, part.open("x", encoding="utf-8", errors=escaped, newline="") as file:
         writer = csv.writer(file)
-        writer.writerow([*place_columns, "id", *_BOX_COLUMNS, *joints, *degrees])
+        done = _ACTION_COLUMNS if actions else ()
+        writer.writerow([*place_columns, "id", *_BOX_COLUMNS, *joints, *degrees, *done])
         for place, poses in people:
-            writer.writerows([*place.values(), *row] for row in _rows(poses, angles))
+            writer.writerows([*place.values(), *row] for row in _rows(poses, angles, actions=actions))
 
 
-def _rows(poses: Poses, angles: Mapping[str, Triple]) -> Iterator[list[Any]]:
+def _rows(poses: Poses, angles: Mapping[str, Triple], *, actions: bool) -> Iterator[list[Any]]:
     for person, degrees in zip(people_to_json(poses), numbers(joint_angles(poses, angles)), strict=True):
         joints = zip(person["keypoints"], person["scores"], strict=True)
         values = [value for point, score in joints for value in (*point, score)]
-        yield [person.get("id"), *person["box"], person["box_score"], *values, *degrees]
+        action = person.get("action", {})
+        done = [action.get("label"), action.get("probability")] if actions else []
+        yield [person.get("id"), *person["box"], person["box_score"], *values, *degrees, *done]

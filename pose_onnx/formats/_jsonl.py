@@ -2,10 +2,10 @@
 
 The first line is the header: `schema`, `source`, `keypoint_names` (K names) and `settings`. Every other line
 is a frame: `index`, `time` (seconds), `width`, `height` (pixels), `detected` and `people`, each with `id`,
-`box` (x1, y1, x2, y2), `box_score`, `keypoints` (K pairs x, y) and `scores` (K). Coordinates are pixels of
-the whole frame. Every number is finite; one that is not, is null. The last line, `end`, says how the video
-ended: `frames` that were written, `skipped` that could not be decoded and `missing` that the container
-promised.
+`box` (x1, y1, x2, y2), `box_score`, `keypoints` (K pairs x, y), `scores` (K), and where it is known `action`
+(`label` and `probability`). Coordinates are pixels of the whole frame. Every number is finite; one that is
+not, is null. The last line, `end`, says how the video ended: `frames` that were written, `skipped` that could
+not be decoded and `missing` that the container promised.
 
 A line is handed to the system as soon as its frame is done. A run that is killed leaves whole lines, at most
 one cut one, which readers skip, and no `end`.

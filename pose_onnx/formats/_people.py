@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 
 from pose_onnx.core.arrays import BOX, POINT
 from pose_onnx.detections import Detections
-from pose_onnx.poses import Poses
+from pose_onnx.poses import Action, Poses
 
 DECIMALS: Final = 4  # 1e-4 pixel, 1e-4 of a score: far below what any model resolves
 
 
 def people_to_json(poses: Poses) -> list[dict[str, Any]]:
-    """Return a dict for each person: `id`, `box`, `box_score`, `keypoints`, `scores`.
+    """Return a dict for each person: `id`, `box`, `box_score`, `keypoints`, `scores`, `action`.
 
-    No `id` where nobody follows the people. Coordinates are image pixels. Every number is finite; one that is
-    not, is `None`.
+    No `id` where nobody follows the people, no `action` (`label` and `probability`) where none is known.
+    Coordinates are image pixels. Every number is finite; one that is not, is `None`.
     """
     columns = {
         "box": numbers(poses.boxes),
@@ -29,7 +29,12 @@ def people_to_json(poses: Poses) -> list[dict[str, Any]]:
     }
     if poses.ids is not None:
         columns = {"id": poses.ids.tolist(), **columns}
-    return [dict(zip(columns, person, strict=True)) for person in zip(*columns.values(), strict=True)]
+    people = [dict(zip(columns, person, strict=True)) for person in zip(*columns.values(), strict=True)]
+    for person, action in zip(people, poses.actions or (), strict=False):
+        if action is not None:
+            probability = round(action.probability, DECIMALS)
+            person["action"] = {"label": action.label, "probability": probability}
+    return people
 
 
 def people_from_json(people: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Poses:
@@ -46,7 +51,15 @@ def people_from_json(people: Sequence[Mapping[str, Any]], names: Sequence[str]) 
         box_scores=_floats(people, "box_score"),
         names=tuple(names),
         ids=np.array([person["id"] for person in people], np.int64) if tracked else None,
+        actions=_actions(people),
     )
+
+
+def _actions(people: Sequence[Mapping[str, Any]]) -> tuple[Action | None, ...] | None:
+    found = [person.get("action") for person in people]
+    if not any(found):
+        return None
+    return tuple(each and Action(each["label"], float(each["probability"])) for each in found)
 
 
 def boxes_to_json(found: Detections) -> list[dict[str, Any]]:

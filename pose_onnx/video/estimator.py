@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from types import MappingProxyType
 from typing import Any, Final
 
+from pose_onnx.action_model import ActionModel
 from pose_onnx.closing import Closing
 from pose_onnx.core.images import Color
 from pose_onnx.errors import InputError
 from pose_onnx.pose_estimator import PoseEstimator
 from pose_onnx.pose_model import PoseModel
+from pose_onnx.video.actions import DEFAULT_MODE, Actions
 from pose_onnx.video.frame import Frame
 from pose_onnx.video.session import VideoSession
 from pose_onnx.video.sources.open import VideoSource, open_source
@@ -35,6 +39,9 @@ class VideoPoseEstimator(Closing):
             every frame.
         smooth: `OneEuro(...)` or another smoother, a preset's name (`"accurate"`, `"paddle"`), or `None`.
         max_people: Follow at most so many.
+        actions: Tells what people do: an `ActionModel`, not closed by this object, or the name or path of
+            one. Frames then have `poses.actions` (docs/actions.md).
+        action_windows: Which poses it looks at: "sliding" over the last seconds, or as PP-Human ("paddle").
 
     Raises:
         InputError: An option that cannot be used.
@@ -54,6 +61,8 @@ class VideoPoseEstimator(Closing):
         every: Every = "auto",
         smooth: Smoother | str | None = "accurate",
         max_people: int | None = None,
+        actions: ActionModel | str | os.PathLike[str] | None = None,
+        action_windows: str = DEFAULT_MODE,
     ) -> None:
         if max_people is not None and max_people < 1:
             raise InputError(
@@ -63,9 +72,21 @@ class VideoPoseEstimator(Closing):
         self.every = check_every(every)
         self.smooth = _find_smoother(smooth)
         self.max_people = max_people
-        self._owned = estimator is None
-        self.estimator: PoseModel = PoseEstimator() if estimator is None else estimator
-        self._sigmas = _demand_sigmas(self.estimator)
+        with ExitStack() as opened:  # closes them again if anything does not fit
+            if estimator is None:
+                estimator = opened.enter_context(PoseEstimator())
+            if actions is not None and not isinstance(actions, ActionModel):
+                actions = opened.enter_context(ActionModel(actions))
+            self.estimator: PoseModel = estimator
+            self.actions, self.action_windows = actions, action_windows
+            self._sigmas = _demand_sigmas(estimator)
+            self._begin_actions()
+            self._opened = opened.pop_all()
+
+    def _begin_actions(self) -> Actions | None:
+        if self.actions is None:
+            return None
+        return Actions(self.actions, self.action_windows, self.estimator.names)
 
     def start(self, state: Mapping[str, Any] | None = None) -> VideoSession:
         """Begin a video whose frames the caller gives, one by one: from a camera's own API or a robot.
@@ -86,7 +107,8 @@ class VideoPoseEstimator(Closing):
             ...     robot.look_at(frame.poses)
         """
         smoothing = None if self.smooth is None else self.smooth.start()
-        session = VideoSession(self.estimator, Tracker(self._sigmas, self.max_people), smoothing, self.every)
+        tracker = Tracker(self._sigmas, self.max_people)
+        session = VideoSession(self.estimator, tracker, smoothing, self.every, self._begin_actions())
         if state is not None:
             session.restore(dict(state))
         return session
@@ -128,8 +150,7 @@ class VideoPoseEstimator(Closing):
 
     def close(self) -> None:
         """Release the models, unless they were given."""
-        if self._owned:
-            self.estimator.close()
+        self._opened.close()
 
 
 def _demand_sigmas(model: PoseModel) -> tuple[float, ...]:

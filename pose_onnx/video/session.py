@@ -11,6 +11,7 @@ from pose_onnx.core.images import Color
 from pose_onnx.errors import InputError
 from pose_onnx.image_files import load_image
 from pose_onnx.pose_model import PoseModel
+from pose_onnx.video.actions import Actions
 from pose_onnx.video.frame import Frame
 from pose_onnx.video.steps import Finder, Found, Step
 from pose_onnx.video.tracking.one_euro import Smoothing
@@ -29,11 +30,19 @@ class VideoSession:
         tracker: Knows who is who.
         smoothing: Steadies the keypoints.
         every: Frames from one detection to the next.
+        actions: Says what people do.
     """
 
-    def __init__(self, model: PoseModel, tracker: Tracker, smoothing: Smoothing | None, every: Every) -> None:
+    def __init__(
+        self,
+        model: PoseModel,
+        tracker: Tracker,
+        smoothing: Smoothing | None,
+        every: Every,
+        actions: Actions | None = None,
+    ) -> None:
         self._find, self._tracker, self._smoothing = Finder(model), tracker, smoothing
-        self._every = every
+        self._every, self._actions = every, actions
         self._run = next(_runs)
         self._index = -1
         self._time = -math.inf
@@ -92,6 +101,8 @@ class VideoSession:
         if self._smoothing is not None:
             height, width = step.image.shape[:2]
             poses = self._smoothing(poses, step.time, (height, width))
+        if self._actions is not None:
+            poses = self._actions(poses, step.time)
         self._index, self._time = step.index, step.time
         self._since_detection = 1 if step.detect else self._since_detection + 1
         return Frame(step.index, step.time, step.image, poses, step.detect, self._run)
@@ -121,6 +132,7 @@ class VideoSession:
             "since_detection": self._since_detection,
             "tracker": self._tracker.state(),
             "smoothing": smoothing,
+            "actions": None if self._actions is None else self._actions.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -135,5 +147,7 @@ class VideoSession:
             self._tracker.restore(state["tracker"])
             if self._smoothing is not None:
                 self._smoothing.restore(state["smoothing"])  # type: ignore[attr-defined]  # it had state()
+            if self._actions is not None:
+                self._actions.restore(state["actions"])
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"this is not a state of a video with these settings ({error!r})") from error

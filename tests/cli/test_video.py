@@ -24,6 +24,7 @@ from pose_onnx.formats import FrameRecord, FramesEnd, read_end, read_frames, rea
 from pose_onnx.image_files import write_image
 from pose_onnx.pairs import DEFAULT_POSE
 from pose_onnx.video import Frame, open_source
+from tests.conftest import write_stand_in
 from tests.video.clips import beeps, frame_times, make_clip
 
 if TYPE_CHECKING:
@@ -98,6 +99,28 @@ def test_everything_at_once(cli: Callable[..., Outcome], clip: Path, tmp_path: P
     assert sorted(path.name for path in tmp_path.iterdir()) == ["o.csv", "o.json", "o.jsonl", "o.mp4"]
 
 
+@pytest.mark.parametrize(("words", "mode", "first"), [((), "sliding", 25), (("paddle",), "paddle", 49)])
+def test_what_people_do(
+    cli: Callable[..., Outcome], clip: Path, tmp_path: Path, words: tuple[str, ...], mode: str, first: int
+) -> None:
+    model = write_stand_in("stgcn_pphuman", tmp_path / "models")
+    lines, table, out = (tmp_path / name for name in ("o.jsonl", "o.csv", "o.mp4"))
+    options = ("--actions", model, *(("--action-windows", *words) if words else ()))
+    files = ("--jsonl", lines, "--csv", table, "--out", out)
+    done = cli("video", clip, *files, *options, "--threads", 1)
+    assert (done.code, done.err) == (0, "")
+    settings = read_header(lines).settings
+    assert (settings["actions"], settings["action_windows"]) == ("stgcn_pphuman", mode)
+    assert len(settings["actions_sha256"]) == 64
+    known = [frame.poses.actions is not None for frame in read_frames(lines)]
+    assert known == [False] * first + [True] * (50 - first)
+    with table.open(encoding="utf-8", newline="") as file:
+        *_, last = csv.DictReader(file)
+    assert last["action"] in {"falling", "other"}
+    assert 0.5 <= float(last["action_probability"]) <= 1
+    assert len(frame_times(out)) == 50
+
+
 def test_a_part_of_a_folder_of_frames(cli: Callable[..., Outcome], tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     for index, image in enumerate(walk(8)):
@@ -151,6 +174,9 @@ def test_sound_that_the_format_cannot_hold_is_reported(
         (["{clip}", "--jsonl", "{tmp}/absent/o.jsonl"], "cannot be written"),
         (["{clip}", "--jsonl", "{tmp}/o", "--csv", "{tmp}/o"], "the same name"),
         (["{clip}", "--jsonl", "{tmp}/o", "--angles"], "add --csv FILE"),
+        (["{clip}", "--jsonl", "{tmp}/o", "--action-windows", "paddle"], "add --actions NAME"),
+        (["{clip}", "--jsonl", "{tmp}/o", "--actions", "nothing"], "'nothing'"),
+        (["{clip}", "--jsonl", "{tmp}/o", "--actions", DEFAULT_POSE], "give one for 'actions'"),
         (["{clip}", "--jsonl", "{tmp}/notes.txt"], "is there already"),
         (["{clip}", "--jsonl", "{tmp}/notes.txt", "--resume"], "line 1, is not JSON"),
         (["{clip}", "--jsonl", "{tmp}/o", "--resume", "--overwrite"], "give one of them"),

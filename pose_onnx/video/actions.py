@@ -1,0 +1,194 @@
+"""What everyone in a video does: when to ask, and how long an answer is shown, by mode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, Protocol
+
+import numpy as np
+
+from pose_onnx.action_model import ActionModel
+from pose_onnx.action_windows import EVERY, LONGEST_GAP, PaddleWindows, SlidingWindows, Windows
+from pose_onnx.cards.window import WindowSpec
+from pose_onnx.errors import InputError
+from pose_onnx.poses import Action, Poses
+
+SHOWN_FRAMES: Final = 80
+"""PP-Human's `display_frames` (deploy/pipeline/config/infer_cfg_pphuman.yml)."""
+
+
+class Display(Protocol):
+    """Says what is shown of each person: the last answer, for a while."""
+
+    def update(self, answers: Mapping[int, Action], time: float) -> dict[int, Action]:
+        """Take the answers of the next frame, by id, and return what is shown on it.
+
+        Args:
+            answers: By id.
+            time: Of the frame, seconds.
+        """
+
+    def state(self) -> dict[str, Any]:
+        """Return what is shown, as JSON knows it."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned.
+
+        Raises:
+            KeyError, TypeError, ValueError: It is something else.
+        """
+
+
+class Latest:
+    """The last answer stays until the next one is due, and as long as a person may be lost.
+
+    Args:
+        first: The model's first class, which is nothing special.
+    """
+
+    def __init__(self, first: str) -> None:
+        del first
+        self._said: dict[int, tuple[Action, float]] = {}
+
+    def update(self, answers: Mapping[int, Action], time: float) -> dict[int, Action]:
+        """See `Display`."""
+        self._said |= {person: (action, time) for person, action in answers.items()}
+        self._said = {
+            person: (action, said)
+            for person, (action, said) in self._said.items()
+            if 0 <= time - said <= EVERY + LONGEST_GAP
+        }
+        return {person: action for person, (action, _) in self._said.items()}
+
+    def state(self) -> dict[str, Any]:
+        """See `Display`."""
+        return _to_json(self._said)
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """See `Display`."""
+        self._said = _from_json(state)
+
+
+class Shown:
+    """An answer is shown for some frames, as PP-Human does.
+
+    While the model's first class ("falling") is shown, no other takes its place; it may begin anew.
+
+    Args:
+        first: The label that stays.
+        frames: How long an answer is shown, the frame of the answer included.
+    """
+
+    def __init__(self, first: str, frames: int = SHOWN_FRAMES) -> None:
+        self._first = first
+        self._frames = frames
+        self._left: dict[int, tuple[Action, int]] = {}
+
+    def update(self, answers: Mapping[int, Action], time: float) -> dict[int, Action]:
+        """See `Display`; the time does not matter."""
+        del time
+        for person, action in answers.items():
+            stays = person in self._left and self._left[person][0].label == self._first
+            if action.label == self._first or not stays:
+                self._left[person] = action, self._frames
+        shown = {person: action for person, (action, _) in self._left.items()}
+        self._left = {person: (action, left - 1) for person, (action, left) in self._left.items() if left > 1}
+        return shown
+
+    def state(self) -> dict[str, Any]:
+        """See `Display`."""
+        return _to_json(self._left)
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """See `Display`."""
+        self._left = {person: (action, int(left)) for person, (action, left) in _from_json(state).items()}
+
+
+def _to_json(shown: Mapping[int, tuple[Action, float]]) -> dict[str, Any]:
+    return {
+        str(person): [action.label, action.probability, action.probabilities.tolist(), number]
+        for person, (action, number) in shown.items()
+    }
+
+
+def _from_json(state: Mapping[str, Any]) -> dict[int, tuple[Action, float]]:
+    return {
+        int(person): (Action(label, float(probability), np.array(every, np.float32)), float(number))
+        for person, (label, probability, every, number) in state.items()
+    }
+
+
+class Mode(NamedTuple):
+    """A way to recognise actions: which windows are asked about, and how long the answers are shown."""
+
+    windows: Callable[[WindowSpec], Windows]
+    display: Callable[[str], Display]
+
+
+MODES: Final[Mapping[str, Mode]] = MappingProxyType(
+    {"sliding": Mode(SlidingWindows, Latest), "paddle": Mode(PaddleWindows, Shown)}
+)
+DEFAULT_MODE: Final = "sliding"
+
+
+class Actions:
+    """Says on each frame of one video what everyone does.
+
+    Args:
+        model: Tells it from windows of poses.
+        mode: One of `MODES`.
+        names: The K keypoints of the poses.
+
+    Raises:
+        InputError: There is no such mode, or the poses lack a keypoint that the model looks at.
+    """
+
+    def __init__(self, model: ActionModel, mode: str, names: Sequence[str]) -> None:
+        if mode not in MODES:
+            raise InputError(f"action_windows={mode!r} was given; give one of {list(MODES)}")
+        if missing := [name for name in model.card.keypoints if name not in names]:
+            raise InputError(
+                f"{model.card.name!r} looks at the keypoints {missing}, which the model of poses does not"
+                " find; give models that fit each other"
+            )
+        self._model = model
+        self._joints = [names.index(name) for name in model.card.keypoints]
+        self._windows = MODES[mode].windows(model.window)
+        self._display = MODES[mode].display(model.card.classes[0])
+
+    def __call__(self, poses: Poses, time: float) -> Poses:
+        """Return the people of the next frame with their `actions`.
+
+        Args:
+            poses: With ids.
+            time: Of the frame, seconds.
+        """
+        due = self._windows.add(self._looked_at(poses), time)
+        found = self._model.find_all([window for _, window in due])
+        answers = {person: action for (person, _), action in zip(due, found, strict=True)}
+        shown = self._display.update(answers, time)
+        ids = [] if poses.ids is None else poses.ids.tolist()
+        return replace(poses, actions=tuple(shown.get(person) for person in ids))
+
+    def _looked_at(self, poses: Poses) -> Poses:
+        """Return the joints that the model knows, of those whose place is known."""
+        names = self._model.card.keypoints
+        keypoints, scores = poses.keypoints[:, self._joints], poses.scores[:, self._joints]
+        bare = Poses(keypoints, scores, poses.boxes, poses.box_scores, names, poses.ids)
+        has_joints, has_box = np.isfinite(keypoints).all(axis=(1, 2)), np.isfinite(poses.boxes).all(axis=1)
+        return bare[np.flatnonzero(has_joints & has_box)]
+
+    def state(self) -> dict[str, Any]:
+        """Return what is known so far, as JSON knows it."""
+        return {"windows": self._windows.state(), "display": self._display.state()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned.
+
+        Raises:
+            KeyError, TypeError, ValueError: It is something else.
+        """
+        self._windows.restore(state["windows"])
+        self._display.restore(state["display"])
