@@ -32,6 +32,8 @@ from pose_onnx.errors import (
 )
 from pose_onnx.image_files import load_image
 from pose_onnx.keypoint_model import KeypointModel
+from pose_onnx.one_pass import OnePassModel
+from pose_onnx.opening import open_pose_model
 from pose_onnx.outputs import BoxDistributionOutput, BoxOutput, HeatmapOutput
 from pose_onnx.pose_estimator import PoseEstimator
 from pose_onnx.pose_model import BatchTopDownModel, ParallelModel, PoseModel, TopDownModel
@@ -65,6 +67,7 @@ __all__ = [
     "MissingCardError",
     "ModelCard",
     "ModelFileError",
+    "OnePassModel",
     "OutputError",
     "ParallelModel",
     "PoseEstimator",
@@ -87,6 +90,7 @@ __all__ = [
     "load_card",
     "load_image",
     "models_home",
+    "open_pose_model",
     "read_card",
     "resolve_model",
 ]

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -66,6 +66,22 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     except OSError as error:
         raise OutputError(cannot_write(folder, error)) from error
     return folder
+
+
+def write_folder(path: str | os.PathLike[str], contents: Mapping[str, bytes]) -> None:
+    """Write files into a folder, in their order; files that are there are replaced, others stay.
+
+    Args:
+        path: The folder; it need not exist.
+        contents: By path inside of it, with "/".
+
+    Raises:
+        OutputError: The folder is read-only, the disk is full, ...
+    """
+    for name, content in contents.items():
+        target = Path(path) / name
+        make_folder(target.parent)
+        atomic_write_bytes(target, content)
 
 
 def cannot_write(path: Path, error: Exception) -> str:

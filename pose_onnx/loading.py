@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, TypeAlias
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias
 
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.cards.input import InputSpec
@@ -14,6 +15,10 @@ from pose_onnx.outputs import Shape
 from pose_onnx.runtimes import Runtime, is_parallel, load_adapter, open_runtime
 
 INPUT_NAME = InputSpec.tensor_name
+_OPENED_BY: Final = MappingProxyType(
+    {"actions": "ActionModel", "detect": "Detector", "keypoints": "KeypointModel", "people": "OnePassModel"}
+)
+"""What opens a model, by what it is for."""
 ModelLike: TypeAlias = str | os.PathLike[str] | Runtime
 """Name or path of a model, or one that is loaded."""
 CardLike: TypeAlias = ModelCard | str | os.PathLike[str]
@@ -97,7 +102,10 @@ def check_fit(card: ModelCard, runtime: Runtime, task: str, where: str) -> None:
         ModelFileError: Naming what the file has and what was expected.
     """
     if card.task != task:
-        raise ModelFileError(f"{where!r} is a model for {card.task!r} ({card.name}); give one for {task!r}")
+        raise ModelFileError(
+            f"{where!r} is a model for {card.task!r} ({card.name}); give one for {task!r}"
+            + (f", or open it with pose_onnx.{_OPENED_BY[card.task]}" if card.task in _OPENED_BY else "")
+        )
     if is_end_to_end(runtime):
         raise ModelFileError(
             f"{where!r} is an end-to-end file, for programs without pose-onnx; give the file of the network"

@@ -18,6 +18,7 @@ from pose_onnx.errors import InputError
 from pose_onnx.image_files import ImageSource, load_image
 from pose_onnx.joints import JointsOfCard
 from pose_onnx.loading import INPUT_NAME, CardLike, ModelLike, file_of, open_model
+from pose_onnx.many_images import ManyImages
 from pose_onnx.outputs import PeopleOutput
 from pose_onnx.poses import Poses
 from pose_onnx.provenance import model_digests
@@ -28,7 +29,7 @@ THRESHOLD: Final = 0.3
 """Above this score CenterNet shows a person (src/lib/opts.py, vis_thresh)."""
 
 
-class OnePassModel(JointsOfCard, Reopening):
+class OnePassModel(JointsOfCard, ManyImages, Reopening):
     """A model that finds people and their joints at once; it is a `PoseModel`, and needs no detector.
 
     The poses' `boxes` and `box_scores` are the network's own. A joint's score is that of its peak where there

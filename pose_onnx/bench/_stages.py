@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import wraps
 from importlib import import_module
-from itertools import product
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol, TypeVar, runtime_checkable
 
@@ -47,9 +46,16 @@ FUNCTIONS: Final = MappingProxyType(
 """Which function belongs to which stage; the networks are `run` of the engines."""
 
 METHODS: Final = MappingProxyType(
-    {"decode": _DETECTOR_OUT, "select": _DETECTOR_OUT, "merge_mirrored": _DECODE, "read": _DECODE}
+    {
+        "detect": MappingProxyType({"decode": _DETECTOR_OUT, "select": _DETECTOR_OUT}),
+        "keypoints": MappingProxyType({"merge_mirrored": _DECODE, "read": _DECODE}),
+        "people": MappingProxyType({"merge_mirrored": _DECODE, "read": _DECODE, "decode": _DECODE}),
+    }
 )
-"""The same for the methods of the kinds of outputs (`pose_onnx.outputs`), whatever kinds there are."""
+"""The same for the methods of the kinds of outputs (`pose_onnx.outputs`), by what they are good for."""
+
+_OF_KEYPOINTS: Final = frozenset({"heatmaps", "hps"})
+"""Tensors that say where keypoints are: of a keypoint model, and of one that finds all people in one pass."""
 
 _PACKAGE: Final = "pose_onnx"
 
@@ -154,8 +160,9 @@ def watched(clock: StageClock, models: Sequence[PoseModel]) -> Iterator[None]:
                 _replace(owner, attribute, noted, undo)
         for kind in {type(part.runtime) for part in parts}:
             _replace(kind, "run", clock.timed(kind.run, _network_stage), undo)
-        for output, (name, stage) in product({type(part.output) for part in parts}, METHODS.items()):
-            if method := getattr(output, name, None):
+        for output in {type(part.output) for part in parts}:
+            for name, stage in METHODS.get(output.task, {}).items():
+                method = getattr(output, name)
                 _replace(output, name, clock.timed(method, lambda *_, stage=stage: stage), undo)
         yield
 
@@ -172,4 +179,4 @@ def _replace(owner: Any, name: str, new: Any, undo: ExitStack) -> None:
 
 
 def _network_stage(runtime: Runtime, *_: object) -> str:
-    return _KEYPOINTS if "heatmaps" in {spec.name for spec in runtime.outputs} else _DETECTOR
+    return _DETECTOR if _OF_KEYPOINTS.isdisjoint(spec.name for spec in runtime.outputs) else _KEYPOINTS

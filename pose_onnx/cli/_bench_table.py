@@ -20,7 +20,8 @@ def _head(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     busy = "" if load is None else f", load before {load:.1f}"
     yield "machine", f"{machine['cpu']}, {machine['usable_cores']} of {machine['cores']} cores{busy}"
     yield "versions", ", ".join(f"{name} {number}" for name, number in settings["versions"].items())
-    yield "detector", models["detector"]
+    if "detector" in models:
+        yield "detector", models["detector"]
     yield "pose", f"{models['pose']}{' with flip' if settings['flip'] else ''}"
     yield "preset", settings["preset"]
     for picture in settings["pictures"]:

@@ -9,8 +9,8 @@ from typing import Any
 
 from pose_onnx import PRESETS, InputError, ModelCard, PoseModel, __version__, load_card
 from pose_onnx.core.angles import COCO_ANGLES, NO_ANGLES, Triple, triple_indices
-from pose_onnx.opening import open_pose_model
-from pose_onnx.pairs import DEFAULT_QUALITY, PAIRS, Pair, find_pair
+from pose_onnx.opening import PEOPLE, is_one_pass, open_pose_model
+from pose_onnx.pairs import DEFAULT_QUALITY, PAIRS, find_pair
 
 
 def add_model_option(parser: argparse.ArgumentParser) -> None:
@@ -65,7 +65,12 @@ def add_pair_options(parser: argparse.ArgumentParser) -> None:
         help="pair of models: the built-in one, or official ones (default: %(default)s)",
     )
     add("--detector", metavar="NAME|FILE", help="person detector (default: that of the quality)")
-    add("--pose", metavar="NAME|FILE", help="keypoint model (default: that of the quality)")
+    add(
+        "--pose",
+        metavar="NAME|FILE",
+        help="keypoint model, or one that finds all people in one pass, without a detector (default: that of"
+        " the quality)",
+    )
     add_precision_option(parser)
 
 
@@ -148,7 +153,7 @@ def estimator_arguments(args: argparse.Namespace) -> dict[str, Any]:
         "flip": args.flip,
         "threshold": args.threshold,
         "detector_card": cards.get("detect"),
-        "pose_card": cards.get("keypoints"),
+        "pose_card": pose_card_of(cards),
         **engine_options(args),
     }
 
@@ -158,10 +163,22 @@ def engine_options(args: argparse.Namespace) -> dict[str, Any]:
     return {"providers": args.providers.split(",")} if args.providers else {}
 
 
-def models_of(args: argparse.Namespace) -> Pair:
-    """Return names or paths of the detector and the keypoint model."""
+def models_of(args: argparse.Namespace) -> dict[str, str]:
+    """Return names or paths of the models by what they are: `detector` and `pose`, or `pose` alone.
+
+    Raises:
+        PoseOnnxError: As of `is_one_pass`.
+    """
     pair = find_pair(args.quality)
-    return Pair(args.detector or pair.detector, args.pose or pair.pose)
+    models = {"detector": args.detector or pair.detector, "pose": args.pose or pair.pose}
+    if is_one_pass(args.pose, pose_card_of(cards_by_task(args.model))):
+        del models["detector"]
+    return models
+
+
+def pose_card_of(cards: Mapping[str, ModelCard]) -> ModelCard | None:
+    """Return, of cards by their tasks, that of the model that finds keypoints."""
+    return cards.get(PEOPLE, cards.get("keypoints"))
 
 
 def settings_of(args: argparse.Namespace, model: PoseModel) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from pose_onnx.cli._bench_table import as_text
 from pose_onnx.cli._options import add_people_options, estimator_arguments, models_of
 from pose_onnx.files import atomic_write_bytes, make_folder
 from pose_onnx.image_files import load_image
+from pose_onnx.one_pass import THRESHOLD
 from pose_onnx.opening import open_pose_model
 from pose_onnx.presets import find_preset
 from pose_onnx.runtimes import backend_names, default_threads, model_suffix
@@ -76,15 +77,17 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--repeat {args.repeat} was given; give a whole number of 1 or more")
     chosen, skipped = _choose_backends(args)
     busy = machine()  # before we make it so
+    models = models_of(args)
+    own = find_preset(args.preset).threshold if "detector" in models else THRESHOLD
     with _pictures(args, chosen[0]) as pictures:
         columns = _measure(args, chosen, pictures)
         settings = {
             "machine": busy,
             "versions": versions(chosen),
-            "models": dict(zip(("detector", "pose"), models_of(args), strict=True)),
+            "models": models,
             "preset": args.preset,
             "flip": args.flip,
-            "threshold": find_preset(args.preset).threshold if args.threshold is None else args.threshold,
+            "threshold": own if args.threshold is None else args.threshold,
             "pictures": [_description(path) for path in pictures],
             "warm_up": WARM_UP,
             "repeat": args.repeat,
@@ -110,7 +113,7 @@ def _misfit(backend: str, args: argparse.Namespace) -> str:
     """Say why a backend cannot run the models, or nothing."""
     try:
         suffix = model_suffix(backend)
-        for model in models_of(args):
+        for model in models_of(args).values():
             if not suffix and not Path(model).is_dir():
                 return f"it runs Paddle inference folders, and {model!r} is none"
             if suffix and (found := resolve_model(model, backend, args.precision)).suffix != suffix:

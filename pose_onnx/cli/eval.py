@@ -6,16 +6,32 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from tqdm import tqdm
 
-from pose_onnx import PRESETS, Detector, KeypointModel, __version__, resolve_model
+from pose_onnx import (
+    PRESETS,
+    Detector,
+    InputError,
+    KeypointModel,
+    ModelCard,
+    OnePassModel,
+    __version__,
+    resolve_model,
+)
 from pose_onnx.cli._exits import exit_code
-from pose_onnx.cli._options import add_model_option, add_precision_option, add_threads_option, cards_by_task
+from pose_onnx.cli._options import (
+    add_model_option,
+    add_precision_option,
+    add_threads_option,
+    cards_by_task,
+    pose_card_of,
+)
 from pose_onnx.core.oks import sigmas_of
 from pose_onnx.evaluation import (
     BOX_FLOOR,
@@ -24,6 +40,8 @@ from pose_onnx.evaluation import (
     DetectedBoxes,
     FileBoxes,
     InBoxes,
+    InPictures,
+    PeopleSource,
     TruthBoxes,
     bootstrap,
     box_metrics,
@@ -31,11 +49,13 @@ from pose_onnx.evaluation import (
     predict,
 )
 from pose_onnx.files import atomic_write_bytes, make_folder, sha256_of
+from pose_onnx.opening import PEOPLE, is_one_pass
 from pose_onnx.pairs import DEFAULT_POSE
 from pose_onnx.provenance import model_digests
 
 DEFAULT_OUT: Final = "pose-onnx-eval"
 TRUTH: Final = "gt"
+DEFAULT_PRESET: Final = "accurate"
 
 _Measure: TypeAlias = Callable[[Dataset, list[dict[str, Any]], list[int]], tuple[dict[str, float], Any]]
 
@@ -49,16 +69,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--detector", metavar="NAME|FILE", help="find the people with this model")
     source.add_argument(
         "--boxes",
-        default=TRUTH,
         metavar="gt|FILE",
-        help="the annotated boxes, or a COCO detection result file (default: %(default)s)",
+        help="the annotated boxes, or a COCO detection result file (default: gt)",
     )
-    add("--pose", default=DEFAULT_POSE, metavar="NAME|FILE", help="keypoint model (default: %(default)s)")
+    add(
+        "--pose",
+        default=DEFAULT_POSE,
+        metavar="NAME|FILE",
+        help="keypoint or one-pass model (default: %(default)s)",
+    )
     add("--backend", default="ort", metavar="NAME", help="inference engine (default: %(default)s)")
-    add("--preset", default="accurate", choices=list(PRESETS), help="how to run them (default: %(default)s)")
+    add(
+        "--preset",
+        default=DEFAULT_PRESET,
+        choices=list(PRESETS),
+        help="how to run them (default: %(default)s)",
+    )
     add("--flip", action="store_true", help="run each person mirrored too, and average")
     add_precision_option(parser)
-    add("--threshold", type=float, metavar="SCORE", help="boxes above this are people (default: preset)")
+    add(
+        "--threshold",
+        type=float,
+        metavar="SCORE",
+        help="above this it is a person (default: preset's; 0 in one pass)",
+    )
     add("--oks-nms", type=float, metavar="OKS", help="drop people more alike than this (default: keep all)")
     add("--limit", type=int, metavar="N", help="look at the first N pictures only")
     add_threads_option(parser)
@@ -66,24 +100,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--out", default=DEFAULT_OUT, metavar="DIR", help="folder for the results (default: %(default)s)")
 
 
+class _Evaluated(NamedTuple):
+    """What finds the people, and what the report says of it.
+
+    Attributes:
+        people: Finds them.
+        sigmas: Of their joints.
+        settings: Every option that moves a number, and digests.
+        boxes: Where the boxes come from; `None` if the model finds them itself.
+    """
+
+    people: PeopleSource
+    sigmas: tuple[float, ...]
+    settings: dict[str, Any]
+    boxes: BoxSource | None
+
+
 def run(args: argparse.Namespace) -> int:
     """Run `pose-onnx eval`."""
     dataset = Dataset(args.annotations, args.images, args.limit)
     out = make_folder(args.out)
     cards = cards_by_task(args.model)
-    shared = {"backend": args.backend, "threads": args.threads, "preset": args.preset}
-    pose = resolve_model(args.pose, args.backend, args.precision)
-    with KeypointModel(pose, card=cards.get("keypoints"), flip=args.flip, **shared) as model:
-        threshold = model.preset.threshold if args.threshold is None else args.threshold
-        boxes, box_digests = _box_source(args, dataset, cards.get("detect"), shared)
-        digests = {
-            "annotations_sha256": sha256_of(args.annotations),
-            **model_digests("pose", pose, model.card),
-            **box_digests,
-        }
-        settings = {**_settings(args, model, threshold), **digests}
-        sigmas = sigmas_of(model.card)
-        people = InBoxes(boxes, model, threshold)
+    prepare = _one_pass if is_one_pass(args.pose, pose_card_of(cards)) else _in_boxes
+    with ExitStack() as stack:
+        people, sigmas, settings, boxes = prepare(args, dataset, cards, stack)
         lines = predict(dataset, people, out, settings, oks_nms=args.oks_nms)
         results = list(tqdm(lines, total=len(dataset.image_ids), unit="picture", disable=None))
     report = _report(dataset, results, settings, sigmas=sigmas, with_boxes=not isinstance(boxes, TruthBoxes))
@@ -95,6 +135,55 @@ def run(args: argparse.Namespace) -> int:
     return exit_code(report["pictures"], len(report["errors"]) + len(report["left_out"]))
 
 
+def _in_boxes(
+    args: argparse.Namespace, dataset: Dataset, cards: Mapping[str, ModelCard], stack: ExitStack
+) -> _Evaluated:
+    """Open a keypoint model, and what finds the boxes."""
+    shared = {"backend": args.backend, "threads": args.threads, "preset": args.preset}
+    pose = resolve_model(args.pose, args.backend, args.precision)
+    opened = KeypointModel(pose, card=cards.get("keypoints"), flip=args.flip, **shared)
+    model = stack.enter_context(opened)
+    threshold = model.preset.threshold if args.threshold is None else args.threshold
+    boxes, box_digests = _box_source(args, dataset, cards.get("detect"), shared)
+    settings = {
+        **_settings(args, model.card),
+        "boxes": args.detector or args.boxes or TRUTH,
+        "threshold": None if isinstance(boxes, TruthBoxes) else threshold,
+        "preset": args.preset,
+        "annotations_sha256": sha256_of(args.annotations),
+        **model_digests("pose", pose, model.card),
+        **box_digests,
+    }
+    return _Evaluated(InBoxes(boxes, model, threshold), sigmas_of(model.card), settings, boxes)
+
+
+def _one_pass(
+    args: argparse.Namespace, dataset: Dataset, cards: Mapping[str, ModelCard], stack: ExitStack
+) -> _Evaluated:
+    """Open a model that finds people and their keypoints itself."""
+    del dataset
+    if args.detector or args.boxes or args.preset != DEFAULT_PRESET:
+        raise InputError(
+            f"the model {args.pose!r} finds people and their joints in one pass, without boxes from"
+            " elsewhere; leave out --detector, --boxes and --preset"
+        )
+    opened = OnePassModel(
+        resolve_model(args.pose, args.backend, args.precision),
+        card=cards.get(PEOPLE),
+        backend=args.backend,
+        threads=args.threads,
+        threshold=args.threshold or 0.0,
+        flip=args.flip,
+    )
+    model = stack.enter_context(opened)
+    settings = {
+        **_settings(args, model.card),
+        "annotations_sha256": sha256_of(args.annotations),
+        **model.describe(),
+    }
+    return _Evaluated(InPictures(model), sigmas_of(model.card), settings, None)
+
+
 def _box_source(
     args: argparse.Namespace, dataset: Dataset, card: Any, shared: dict[str, Any]
 ) -> tuple[BoxSource, dict[str, str]]:
@@ -104,24 +193,21 @@ def _box_source(
         detector = Detector(file, card=card, threshold=BOX_FLOOR, **shared)
         detector.select_people()
         return DetectedBoxes(detector), model_digests("detector", file, detector.card)
-    if args.boxes == TRUTH:
+    if args.boxes in {None, TRUTH}:
         return TruthBoxes(dataset), {}
     file = Path(args.boxes)
     return FileBoxes(file), {"boxes_sha256": sha256_of(file)}
 
 
-def _settings(args: argparse.Namespace, model: KeypointModel, threshold: float) -> dict[str, Any]:
-    """Return every option that moves a number."""
+def _settings(args: argparse.Namespace, card: ModelCard) -> dict[str, Any]:
+    """Return options that move a number, whatever is evaluated."""
     return {
         "version": __version__,
         "annotations": args.annotations.name,
-        "boxes": args.detector or args.boxes,
-        "threshold": None if args.boxes == TRUTH and not args.detector else threshold,
-        "pose": model.card.name,
+        "pose": card.name,
         "file": Path(args.pose).name,
         "backend": args.backend,
         "precision": args.precision,
-        "preset": args.preset,
         "flip": args.flip,
         "oks_nms": args.oks_nms,
     }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pose_onnx import InputError, load_card
@@ -15,13 +17,22 @@ if TYPE_CHECKING:
 
 FORMATS: Final = ("onnx", "tflite")
 PRECISIONS: Final = ("fp32", "fp16", "int8-dynamic", "int8")
+REFERENCE: Final = ("onnx", "fp32")
 WAYS: Final = ("template", "paddle")
+_OF_FINISHED: Final = ("source", "image", "end_to_end", "golden", "out")
+"""What may be said of models that are exported already."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `pose-onnx export`."""
     add = parser.add_argument
-    add("source", metavar="SOURCE", help="a .pdparams (or .npz) checkpoint, or a Paddle inference folder")
+    add(
+        "source",
+        nargs="+",
+        metavar="SOURCE",
+        help="a .pdparams (or .npz) checkpoint, or a Paddle inference folder; for --end-to-end and --golden"
+        " also an exported .onnx file or a model's name, or two: a detector and a keypoint model",
+    )
     card = parser.add_mutually_exclusive_group()
     card.add_argument(
         "--model", metavar="NAME", help="official name of the model that SOURCE is: it gets its claims"
@@ -44,6 +55,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also write NAME_end_to_end.onnx for other languages: image in, boxes or keypoints out",
     )
     add(
+        "--golden",
+        action="store_true",
+        help="also write a folder with what each stage gets and must give, to check a port with",
+    )
+    add(
         "--avx512",
         action="store_true",
         help="ONNX files faster on ONNX Runtime with AVX-512, slower on other CPUs and OpenVINO",
@@ -64,18 +80,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run `pose-onnx export`."""
-    to = _chosen(args.to, FORMATS, "--to")
-    precision = _chosen(args.precision, PRECISIONS, "--precision")
-    card = load_card(args.card) if args.card else None
+    layouts = ("golden",) if args.golden else ()
+    from pose_onnx import exporters  # noqa: PLC0415 (no other verb needs it)
+    from pose_onnx.exporters.finished import is_finished  # noqa: PLC0415 (likewise)
+
+    if all(map(is_finished, args.source)):
+        _wrap(args, layouts)
+        networks = args.source
+    else:
+        kinds = list(itertools.product(args.to.split(","), args.precision.split(",")))
+        if layouts and REFERENCE not in kinds:
+            raise InputError("--golden is made of the ONNX file in fp32; ask for it too")
+        files = _export(args)
+        networks = [files[kinds.index(REFERENCE)]] if layouts else []
+    if layouts:
+        for path in exporters.lay_out(networks, layouts, out=args.out, photo=args.image):
+            print(path)
+    return 0
+
+
+def _export(args: argparse.Namespace) -> Sequence[Path]:
+    """Convert one model; return its files, in the order of formats and precisions."""
+    if len(args.source) > 1:
+        raise InputError(
+            f"{len(args.source)} sources were given and not all are exported; export one after the other,"
+            " and then give the .onnx files together"
+        )
     from pose_onnx import exporters  # noqa: PLC0415 (no other verb needs it)
 
     done = exporters.export(
-        args.source,
+        *args.source,
         model=args.model,
         like=args.like,
-        card=card,
-        to=to,
-        precision=precision,
+        card=load_card(args.card) if args.card else None,
+        to=_chosen(args.to, FORMATS, "--to"),
+        precision=_chosen(args.precision, PRECISIONS, "--precision"),
         out=args.out,
         photo=args.image,
         end_to_end=args.end_to_end,
@@ -87,8 +126,7 @@ def run(args: argparse.Namespace) -> int:
         via=args.via,
         sha256=args.sha256,
     )
-    print(table([("COMPARED", "INPUT", "OUTPUT", "LARGEST DIFFERENCE", "BAR"), *map(_row, done.measured)]))
-    print()
+    _show(done.measured)
     if done.accuracy:
         heads = ("FILE", "AP", "BELOW FP32", "LAYERS IN FLOAT32", "")
         print(table([heads, *map(_accuracy, done.accuracy)]))
@@ -97,7 +135,36 @@ def run(args: argparse.Namespace) -> int:
         print(f"note: {note}")
     for path in (*done.files, done.receipt):
         print(path)
-    return 0
+    return done.files
+
+
+def _wrap(args: argparse.Namespace, layouts: Sequence[str]) -> None:
+    """Refuse options of a conversion where there is none, and write the end-to-end files that are wanted."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    usual = vars(parser.parse_args(args.source))
+    if given := [name for name in usual if name not in _OF_FINISHED and getattr(args, name) != usual[name]]:
+        raise InputError(
+            f"--{given[0]} is for a conversion, but {', '.join(args.source)} is exported already; leave it"
+            " out, or give a checkpoint or a Paddle folder"
+        )
+    if not (args.end_to_end or layouts):
+        raise InputError(
+            f"{', '.join(args.source)} is exported already; say what to make of it: --end-to-end or --golden"
+        )
+    if args.end_to_end:
+        from pose_onnx.exporters.finished import write_end_to_end_files  # noqa: PLC0415 (as above)
+
+        photo = None if args.image is None else Path(args.image)
+        paths, measured = write_end_to_end_files(args.source, Path(args.out), photo)
+        _show(measured)
+        for path in paths:
+            print(path)
+
+
+def _show(measured: Sequence[Measured]) -> None:
+    print(table([("COMPARED", "INPUT", "OUTPUT", "LARGEST DIFFERENCE", "BAR"), *map(_row, measured)]))
+    print()
 
 
 def _row(item: Measured) -> tuple[str, ...]:

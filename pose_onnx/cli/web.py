@@ -16,8 +16,9 @@ from typing import Any, Final
 
 from pose_onnx import DependencyError, InputError, OutputError
 from pose_onnx.cards.lookup import resolve_model
-from pose_onnx.cli._options import add_pair_options, models_of
-from pose_onnx.files import atomic_write_bytes, make_folder
+from pose_onnx.cli._options import add_pair_options
+from pose_onnx.files import write_folder
+from pose_onnx.pairs import find_pair
 
 HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 8000
@@ -69,11 +70,11 @@ def run(args: argparse.Namespace) -> int:
     site = _site(args)
     if args.out:
         _check_new(site, Path(args.out), overwrite=args.overwrite)
-        _write(site, Path(args.out))
+        write_folder(Path(args.out), site)
         print(f"{args.out}: serve it with the headers that docs/web.md names")
         return 0
     with tempfile.TemporaryDirectory(prefix="pose-onnx-web-") as folder:
-        _write(site, Path(folder))
+        write_folder(folder, site)
         _serve(Path(folder), args.port)
     return 0
 
@@ -83,7 +84,9 @@ def _site(args: argparse.Namespace) -> dict[str, bytes]:
     from pose_onnx.exporters.end_to_end import end_to_end_bytes  # noqa: PLC0415 (heavy)
 
     runtime = _runtime_folder(args.runtime)
-    detector, pose = (resolve_model(name, precision=args.precision) for name in models_of(args))
+    pair = find_pair(args.quality)
+    names = args.detector or pair.detector, args.pose or pair.pose
+    detector, pose = (resolve_model(name, precision=args.precision) for name in names)
     return {
         **{f"ort/{name}": (runtime / name).read_bytes() for name in _RUNTIME_FILES},
         "models/detector.onnx": end_to_end_bytes(detector, "detect"),
@@ -129,13 +132,6 @@ def _check_new(site: dict[str, bytes], folder: Path, *, overwrite: bool) -> None
     there = [str(folder / name) for name in site if (folder / name).exists()]
     if there and not overwrite:
         raise InputError(f"{there[0]!r} is there already; give another folder, or --overwrite")
-
-
-def _write(site: dict[str, bytes], folder: Path) -> None:
-    for name, content in site.items():
-        target = folder / name
-        make_folder(target.parent)
-        atomic_write_bytes(target, content)
 
 
 def _serve(folder: Path, port: int) -> None:
