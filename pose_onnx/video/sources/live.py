@@ -61,7 +61,7 @@ class LiveSource(FrameSource):
         self.fps = capture.fps or fps
         self.frame_count = None
         self.size = capture.size
-        self.skipped = self.reconnects = self.missing = 0
+        self.skipped = self.reconnects = self.missing = self.dropped = 0
         self._target, self._start = target, start
         self._reopen, self._patience, self._first_backoff = reopen, patience, first_backoff
         self._news = threading.Condition()
@@ -114,6 +114,7 @@ class LiveSource(FrameSource):
             self.skipped += ahead - (image is not None)
             if image is not None:
                 with self._news:
+                    self.dropped += self._latest is not None
                     self._latest = (self._index, self._last - self._first, image)
                     self._news.notify_all()
 
@@ -131,11 +132,15 @@ class LiveSource(FrameSource):
             backoff = min(2 * backoff, _LONGEST_BACKOFF_S)
         return None
 
-    def close(self) -> None:
-        """Stop the thread and release the device."""
+    def stop(self) -> None:
+        """Let the thread end once it has read what it is at."""
         self._stopping.set()
         with self._news:
             self._news.notify_all()
+
+    def close(self) -> None:
+        """Stop the thread and release the device."""
+        self.stop()
         self._thread.join(_JOIN_S)
 
 

@@ -28,6 +28,7 @@ class FrameSource(Closing):
         missing: Once the end is reached: frames that the container promises and that did not come, since the
             file is cut or the server went away. An estimate where it states its length only.
         reconnects: How often so far a stream that broke was opened again.
+        dropped: Frames of a live source so far that nobody took before the next one came.
     """
 
     live: bool
@@ -37,7 +38,14 @@ class FrameSource(Closing):
     skipped: int
     missing: int
     reconnects: int
+    dropped: int = 0
 
     @abstractmethod
     def __iter__(self) -> Iterator[TimedImage]:
         """Give the frames, each with its index and its time in seconds."""
+
+    def stop(self) -> None:
+        """Ask for no more frames, from any thread: whoever waits for one of a live source goes on.
+
+        Returns at once; `close` is for whoever iterates, afterwards.
+        """

@@ -1,0 +1,153 @@
+"""What cameras cost at once, in one process with `MultiVideo` and in a process of `VideoPoseEstimator` for each.
+
+    python -m benchmarks.cameras [--cameras 1 2 4 8 16] [--fps 10] [--people 1] [--threads 1] [--seconds 8]
+
+Cameras are H.264 over HTTP from this machine (`benchmarks.cameras_server`), 640 x 360 pixels, in real time. Of
+each way: processor time (user and system, of all threads) of those who follow, without the server; frames
+that were worked on; time from taking a picture to its result. Counted from `WARM_UP_S` after everybody's first
+result on. What else runs on the machine lengthens latencies and drops frames, but hardly moves the processor
+time of a frame; so that is what is compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from benchmarks.cameras_server import offset_of, read_mark, serve, taken_at
+from pose_onnx import PoseEstimator
+from pose_onnx.video import Frame, MultiVideo, VideoPoseEstimator
+from pose_onnx.video.multi import GATHER_S
+
+WARM_UP_S: Final = 3.0
+"""Captures give what they have buffered at once, in the first seconds."""
+
+
+@dataclass
+class Count:
+    """What one process did while it was counted.
+
+    Attributes:
+        cpu: Seconds of the processor.
+        seconds: Of the clock.
+        frames: Results of each camera, by its number.
+        latencies: From taking a picture to its result, seconds.
+    """
+
+    cpu: float = 0.0
+    seconds: float = 0.0
+    frames: dict[str, int] = field(default_factory=dict)
+    latencies: list[float] = field(default_factory=list)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--cameras", type=int, nargs="+", default=[1, 2, 4, 8, 16])
+    parser.add_argument("--fps", type=int, default=10)
+    parser.add_argument("--people", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1, help="of each process")
+    parser.add_argument("--gather", type=float, default=GATHER_S, help="of MultiVideo")
+    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--most-processes", type=int, default=16, help="leave more processes out")
+    parser.add_argument("--follow", nargs="*", metavar="ADDRESS", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.follow:
+        print(json.dumps(vars(count(options.follow, options))))
+        return
+    for cameras in options.cameras:
+        with serve(options.people, options.fps, cameras) as addresses:
+            together = processes([addresses], options)
+            show("one process", together, cameras)
+            if cameras <= options.most_processes:
+                apart = processes([[address] for address in addresses], options)
+                show(f"{cameras} processes", apart, cameras)
+                print(
+                    f"   processor time of a frame: {cost(together) / cost(apart):.2f} of {cameras} processes"
+                )
+
+
+def processes(groups: Sequence[Sequence[str]], options: argparse.Namespace) -> list[Count]:
+    """Follow each group of cameras in a process of its own, all at once."""
+    words = [sys.executable, "-m", "benchmarks.cameras"]
+    for name in ("fps", "threads", "seconds", "gather"):
+        words += [f"--{name}", str(getattr(options, name))]
+    words += ["--cameras", str(sum(map(len, groups)))]
+    started = [
+        subprocess.Popen([*words, "--follow", *group], stdout=subprocess.PIPE, text=True) for group in groups
+    ]
+    return [Count(**json.loads(process.communicate()[0])) for process in started]
+
+
+def count(addresses: Sequence[str], options: argparse.Namespace) -> Count:
+    """Follow cameras and count."""
+    cameras = options.cameras[0]
+    counted = Count()
+    begun_at: float | None = None
+    seen: set[str] = set()
+    with PoseEstimator(threads=options.threads) as estimator:
+        for name, frame in results(VideoPoseEstimator(estimator), addresses, options.gather):
+            now = time.monotonic()
+            seen.add(name)
+            if begun_at is None and len(seen) == len(addresses):
+                begun_at = now + WARM_UP_S
+            if begun_at is None or now < begun_at:
+                begun_cpu = time.process_time()
+                continue
+            if now > begun_at + options.seconds:
+                counted.cpu, counted.seconds = time.process_time() - begun_cpu, now - begun_at
+                return counted
+            offset = offset_of(int(name), cameras, options.fps)
+            counted.frames[name] = counted.frames.get(name, 0) + 1
+            counted.latencies.append(now - taken_at(read_mark(frame.image), now, options.fps, offset))
+    raise RuntimeError("the cameras ended")
+
+
+def results(
+    video: VideoPoseEstimator, addresses: Sequence[str], gather: float
+) -> Iterator[tuple[str, Frame]]:
+    """Give each frame with the number of its camera."""
+    names = [address.rpartition("/")[2].removesuffix(".ts") for address in addresses]
+    if len(addresses) == 1:
+        for frame in video.run(addresses[0]):
+            yield names[0], frame
+        return
+    with MultiVideo(video, gather=gather) as cameras:
+        for name, address in zip(names, addresses, strict=True):
+            cameras.add(address, name=name)
+        for stream, following in cameras.frames():
+            if following is None:
+                raise RuntimeError(f"camera {stream.name} ended: {stream.error}")
+            yield stream.name, following
+
+
+def cost(counts: Sequence[Count]) -> float:
+    """Return the processor time of a frame, seconds."""
+    return sum(each.cpu for each in counts) / sum(sum(each.frames.values()) for each in counts)
+
+
+def show(way: str, counts: Sequence[Count], cameras: int) -> None:
+    """Print what was counted."""
+    rates = [number / each.seconds for each in counts for number in each.frames.values()]
+    rates += [0.0] * (cameras - len(rates))
+    latencies: Any = np.concatenate([each.latencies for each in counts]) * 1000
+    cores = sum(each.cpu / each.seconds for each in counts)
+    median, late = np.percentile(latencies, [50, 99])
+    print(
+        f"{cameras:2} cameras, {way:12}: {sum(rates):5.1f} frames/s in all, {min(rates):4.1f} to"
+        f" {max(rates):4.1f} each; {1000 * cost(counts):5.1f} ms of processor a frame, {cores:.2f} cores;"
+        f" latency {median:4.0f} ms, 99 % within {late:4.0f} ms",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
