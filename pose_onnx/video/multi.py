@@ -86,6 +86,7 @@ class MultiVideo(Closing):
         self._news = threading.Condition()  # guards what follows
         self._streams: list[VideoStream] = []  # whoever waits longest for a turn comes first
         self._gone: list[VideoStream] = []  # ended, and perhaps still being closed
+        self._is_behind = False  # whether a frame was left over from the last round
         self._is_closed = False
 
     @property
@@ -163,7 +164,7 @@ class MultiVideo(Closing):
                     or any(stream.is_waiting or stream.has_ended for stream in self._streams)
                 )
             )
-            if self._gather:
+            if self._gather and not self._is_behind:
                 self._news.wait_for(
                     lambda: all(stream.is_waiting or stream.has_ended for stream in self._streams),
                     self._gather,
@@ -179,7 +180,8 @@ class MultiVideo(Closing):
         """Take a frame of each stream that has one, in turn, until a second one needs the detector."""
         turns: list[_Turn] = []
         with self._news:
-            for stream in [stream for stream in self._streams if stream.is_waiting]:
+            waiting = [stream for stream in self._streams if stream.is_waiting]
+            for stream in waiting:
                 try:
                     step = stream.prepare()
                 except Exception as error:  # noqa: BLE001 (its stream ends; the others go on)
@@ -189,6 +191,7 @@ class MultiVideo(Closing):
                     break
                 stream.take()
                 turns.append(_Turn(stream, step))
+            self._is_behind = len(turns) < len(waiting)
             served = [turn.stream for turn in turns]
             self._streams = [stream for stream in self._streams if stream not in served] + served
         return turns
