@@ -1,12 +1,12 @@
-"""What cameras cost at once, in one process with `MultiVideo` and in a process of `VideoPoseEstimator` for each.
+"""What cameras cost at once: in one process with `MultiVideo`, and in a process for each.
 
     python -m benchmarks.cameras [--cameras 1 2 4 8 16] [--fps 10] [--people 1] [--threads 1] [--seconds 8]
 
-Cameras are H.264 over HTTP from this machine (`benchmarks.cameras_server`), 640 x 360 pixels, in real time. Of
-each way: processor time (user and system, of all threads) of those who follow, without the server; frames
-that were worked on; time from taking a picture to its result. Counted from `WARM_UP_S` after everybody's first
-result on. What else runs on the machine lengthens latencies and drops frames, but hardly moves the processor
-time of a frame; so that is what is compared.
+Cameras are H.264 over HTTP from this machine (`benchmarks.cameras_server`), 640 x 360 pixels, in real time.
+Of each way: processor time (user and system, of all threads) of those who follow, without the server; frames
+that were worked on; time from taking a picture to its result. Counted from `WARM_UP_S` after everybody's
+first result on. What else runs on the machine lengthens latencies and drops frames, and moves the processor
+time of a frame less; so that is what is compared.
 """
 
 from __future__ import annotations
