@@ -16,7 +16,7 @@ from pose_onnx import InputError, PoseEstimator, PoseModel, Poses, SourceError, 
 from pose_onnx.core.arrays import Image
 from pose_onnx.detections import Detections
 from pose_onnx.image_files import ImageSource
-from pose_onnx.video import Frame, FrameSource, MultiVideo, VideoPoseEstimator, VideoStream
+from pose_onnx.video import Frame, FrameSource, MultiVideo, VideoPoseEstimator, VideoSource, VideoStream
 from pose_onnx.video.sources.live import LiveSource
 from tests.video.clips import make_clip
 from tests.video.test_estimator import clip, scene
@@ -53,7 +53,7 @@ class Watched(PoseEstimator):
         self, images: Sequence[ImageSource], boxes: Sequence[ArrayLike], **options: Any
     ) -> list[Poses]:
         self.asked.append(len(images))
-        if any(np.shape(image)[0] == 65 for image in images):
+        if any(isinstance(image, np.ndarray) and len(image) == 65 for image in images):
             raise InputError("no picture has 65 rows")
         return super().find_in_boxes_together(images, boxes, **options)
 
@@ -132,7 +132,7 @@ def folded(count: int, seed: int) -> list[tuple[float, Image]]:
 @pytest.mark.parametrize("every", ["auto", 1, 4])
 def test_files_at_once_have_the_results_of_each_alone(estimator: Watched, tmp_path: Path, every: Any) -> None:
     file = make_clip(tmp_path / "a.mp4", [image for _, image in folded(25, 0)], fps=25)
-    sources = {"a": file, "b": folded(30, 1), "c": folded(12, 2), "d": folded(31, 3)}
+    sources: dict[str, VideoSource] = {"a": file, "b": folded(30, 1), "c": folded(12, 2), "d": folded(31, 3)}
     video = VideoPoseEstimator(estimator, every=every)
     alone = {name: list(video.run(source)) for name, source in sources.items()}
     with MultiVideo(video) as cameras:
@@ -237,7 +237,7 @@ def test_what_fails_ends_alone(estimator: Watched) -> None:
 
 def test_of_a_batch_that_fails_the_guilty_ends(estimator: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(image: ImageSource, boxes: ArrayLike, **options: Any) -> Poses:
-        if np.shape(image)[0] == 65 and len(frames[guilty]) > 3:
+        if isinstance(image, np.ndarray) and len(image) == 65 and len(frames[guilty]) > 3:
             raise InputError("no picture has 65 rows")
         return PoseEstimator.find_in_boxes(estimator, image, boxes, **options)
 
@@ -356,7 +356,8 @@ def test_a_model_of_one_network_looks_at_every_frame(estimator: Watched) -> None
 
 def test_names_hide_passwords(estimator: Watched) -> None:
     with MultiVideo(estimator) as cameras:
-        names = [cameras.add(each).name for each in ("rtsp://me:secret@127.0.0.1:1/x", 99, [])]
+        sources: list[VideoSource] = ["rtsp://me:secret@127.0.0.1:1/x", 99, []]
+        names = [cameras.add(source).name for source in sources]
         assert names == ["rtsp://***@127.0.0.1:1/x", "camera 99", "frames"]
         errors = {stream.name: stream.error for stream, frame in cameras.frames() if frame is None}
     assert "secret" not in str(errors)
