@@ -20,6 +20,8 @@ __all__ = ["LAYOUTS", "lay_out"]
 LAYOUTS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "golden": "pose_onnx.exporters.golden:files",
+        "deepstream": "pose_onnx.exporters.layouts.deepstream:files",
+        "triton": "pose_onnx.exporters.layouts.triton:files",
     }
 )
 """By name, the function that takes models and a photo to compare on, and gives the files by their paths."""

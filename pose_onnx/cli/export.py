@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 FORMATS: Final = ("onnx", "tflite")
 PRECISIONS: Final = ("fp32", "fp16", "int8-dynamic", "int8")
 REFERENCE: Final = ("onnx", "fp32")
+LAYOUTS: Final = ("triton", "deepstream")
 WAYS: Final = ("template", "paddle")
-_OF_FINISHED: Final = ("source", "image", "end_to_end", "golden", "out")
+_OF_FINISHED: Final = ("source", "image", "end_to_end", "golden", "layout", "out")
 """What may be said of models that are exported already."""
 
 
@@ -30,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "source",
         nargs="+",
         metavar="SOURCE",
-        help="a .pdparams (or .npz) checkpoint, or a Paddle inference folder; for --end-to-end and --golden"
-        " also an exported .onnx file or a model's name, or two: a detector and a keypoint model",
+        help="a .pdparams (or .npz) checkpoint, or a Paddle inference folder; for --end-to-end, --golden and"
+        " --layout also an exported .onnx file or a model's name, or two: a detector and a keypoint model",
     )
     card = parser.add_mutually_exclusive_group()
     card.add_argument(
@@ -60,6 +61,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also write a folder with what each stage gets and must give, to check a port with",
     )
     add(
+        "--layout",
+        default="",
+        metavar="LAYOUTS",
+        help="also write the folder that a server reads; comma-separated out of triton,deepstream",
+    )
+    add(
         "--avx512",
         action="store_true",
         help="ONNX files faster on ONNX Runtime with AVX-512, slower on other CPUs and OpenVINO",
@@ -80,7 +87,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run `pose-onnx export`."""
-    layouts = ("golden",) if args.golden else ()
+    layouts = _chosen(args.layout, LAYOUTS, "--layout") if args.layout else ()
+    layouts += ("golden",) if args.golden else ()
     from pose_onnx import exporters  # noqa: PLC0415 (no other verb needs it)
     from pose_onnx.exporters.finished import is_finished  # noqa: PLC0415 (likewise)
 
@@ -90,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         kinds = list(itertools.product(args.to.split(","), args.precision.split(",")))
         if layouts and REFERENCE not in kinds:
-            raise InputError("--golden is made of the ONNX file in fp32; ask for it too")
+            raise InputError("--golden and --layout are made of the ONNX file in fp32; ask for it too")
         files = _export(args)
         networks = [files[kinds.index(REFERENCE)]] if layouts else []
     if layouts:
@@ -150,7 +158,8 @@ def _wrap(args: argparse.Namespace, layouts: Sequence[str]) -> None:
         )
     if not (args.end_to_end or layouts):
         raise InputError(
-            f"{', '.join(args.source)} is exported already; say what to make of it: --end-to-end or --golden"
+            f"{', '.join(args.source)} is exported already; say what to make of it: --end-to-end, --golden or"
+            " --layout"
         )
     if args.end_to_end:
         from pose_onnx.exporters.finished import write_end_to_end_files  # noqa: PLC0415 (as above)

@@ -250,6 +250,7 @@ def test_from_a_checkpoint(tmp_path: Path) -> None:
         ([DEFAULT_POSE, DEFAULT_POSE, "--golden"], "give one, or a detector and a keypoint model"),
         (["a.npz", "b.onnx", "--golden"], "export one after the other"),
         (["a.npz", "--golden", "--to", "tflite"], "made of the ONNX file in fp32"),
+        ([DEFAULT_POSE, "--layout", "tritn"], "choose out of triton,deepstream"),
         (["missing.onnx", "--golden"], "missing.onnx"),
         (["text.onnx", "--golden"], "text.onnx"),
     ],
