@@ -111,7 +111,8 @@ def _pose(model: Finished) -> dict[str, bytes]:
     batch = max(1, BATCH_PIXELS // math.prod(model.card.picture.size))
     text = _property(model, POSE_ID) + _POSE.format(batch=batch, detector_id=DETECTOR_ID)
     graph, outputs = _with_normalization(model)
-    add_output(outputs[HEATMAPS], HEATMAPS, ("N", *model.card.output.shapes(model.card)[HEATMAPS][1:]))
+    _, *sizes = (axis or "N" for axis in model.card.output.shapes(model.card)[HEATMAPS])
+    add_output(outputs[HEATMAPS], HEATMAPS, ("N", *sizes))
     return _together(model, text, graph, model.card.keypoints)
 
 

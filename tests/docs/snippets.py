@@ -33,6 +33,7 @@ NOT_HERE: Final = {
     r"pip install ": "installs from the network",
     r"npm install": "installs from the network; tests/end_to_end/test_node.py",
     r"^node ": "needs that installation; tests/end_to_end/test_node.py",
+    r"^(tritonserver|python serve.py|echo .*base64|curl) ": "needs that server; tests/servers",
     r"pose-onnx (export|models pull|models add) ": "needs a checkpoint; tests/exporters, tests/zoo",
     r"POSE_ONNX_HOME=models-to-copy": "needs that download; tests/zoo/test_pull.py",
     r"--pose shop_pose": "needs what the line before it adds; tests/zoo/test_register.py",

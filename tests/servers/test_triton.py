@@ -49,7 +49,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def client(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     folder, port = tmp_path_factory.mktemp("server"), free_port()
-    command = [
+    command: list[str | Path] = [
         TRITON / "bin" / "tritonserver",
         f"--model-repository={repository}",
         f"--backend-directory={backends(folder)}",
