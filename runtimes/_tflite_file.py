@@ -1,7 +1,8 @@
 """Is a TFLite file whole, and does it mean something? Interpreters trust it, and crash where it lies.
 
-Every index leads to something, every vector has the length that another one says, nothing is outsize. Field
-numbers: TFLite's schema.fbs. What an operator needs is left to the interpreter, which checks that.
+Every index leads to something, every vector has the length that another one says, nothing is outsize, and
+every operator has its inputs. What else an operator needs is left to the interpreter, which checks that.
+Field numbers and codes of operators: TFLite's schema.fbs.
 """
 
 from __future__ import annotations
@@ -29,6 +30,38 @@ _DATA, _DATA_OFFSET, _DATA_SIZE = 0, 1, 2
 _SIGNATURE_INPUTS, _SIGNATURE_OUTPUTS, _SIGNATURE_KEY, _SIGNATURE_SUBGRAPH = 0, 1, 2, 4
 # Operators that run another subgraph: CALL, IF, WHILE, CALL_ONCE.
 _CALLS: Final = frozenset({31, 118, 119, 129})
+# How many inputs an operator needs, by its code; all others need one. The interpreter does not check this in
+# time: XNNPACK reads them first. A bias is optional, but for DEPTHWISE_CONV_2D, where XNNPACK always reads it.
+_INPUTS_NEEDED: Final[Mapping[int, int]] = MappingProxyType(
+    {
+        0: 2,  # ADD
+        3: 2,  # CONV_2D
+        4: 3,  # DEPTHWISE_CONV_2D
+        9: 2,  # FULLY_CONNECTED
+        18: 2,  # MUL
+        23: 2,  # RESIZE_BILINEAR
+        34: 2,  # PAD
+        36: 2,  # GATHER
+        39: 2,  # TRANSPOSE
+        40: 2,  # MEAN
+        41: 2,  # SUB
+        42: 2,  # DIV
+        45: 4,  # STRIDED_SLICE
+        49: 2,  # SPLIT
+        54: 2,  # PRELU
+        55: 2,  # MAXIMUM
+        57: 2,  # MINIMUM
+        60: 3,  # PADV2
+        65: 3,  # SLICE
+        67: 3,  # TRANSPOSE_CONV
+        74: 2,  # SUM
+        97: 2,  # RESIZE_NEAREST_NEIGHBOR
+        99: 2,  # SQUARED_DIFFERENCE
+        126: 2,  # BATCH_MATMUL
+    }
+)
+# The one input that may be absent, by code: the bias of CONV_2D, FULLY_CONNECTED and TRANSPOSE_CONV.
+_OPTIONAL_INPUT: Final[Mapping[int, int]] = MappingProxyType({3: 2, 9: 2, 67: 3})
 # The vectors in the tables of options, by type of options: ReshapeOptions and SqueezeOptions have one each.
 _OPTION_VECTORS: Final[Mapping[int, str]] = MappingProxyType({17: "i", 30: "i"})
 # Types of options with other vectors: ConcatEmbeddings, Bucketize, and from StableHLO's on.
@@ -50,6 +83,7 @@ _TYPES: Final[Mapping[int, tuple[str, int]]] = MappingProxyType(
     }
 )
 _ABSENT: Final = -1
+_FREE: Final = -1
 _IMAGE_RANK: Final = 4
 _TO_NCHW: Final = (0, 3, 1, 2)
 
@@ -109,7 +143,10 @@ def _tensor(tensor: Table, index: int, buffer_sizes: Sequence[int]) -> TensorSpe
         raise ValueError(f"{what} is sparse, which no interpreter here is asked to read")
     shape = tensor.numbers(_SHAPE) or ()
     signature = tensor.numbers(_SHAPE_SIGNATURE) or shape
-    if min(shape, default=0) < 0 or len(signature) != len(shape) or min(signature, default=0) < _ABSENT:
+    agrees = len(signature) == len(shape) and all(
+        free in (_FREE, size) for free, size in zip(signature, shape, strict=True)
+    )
+    if min(shape, default=0) < 0 or not agrees:
         raise ValueError(f"{what} has the shape {shape} and the signature {signature}")
     demand_size(shape, what, item_bytes)
     size = buffer_sizes[
@@ -147,10 +184,11 @@ def _check_operators(subgraph: Table, codes: Sequence[int], known: set[int], ten
     """Check that all operators read what is known by then, and write what is not."""
     known |= set(_indices(subgraph, _INPUTS, tensors, "subgraph"))
     for operator in subgraph.tables(_OPERATORS):
-        _check_operator(operator, codes, tensors)
-        read = set(operator.numbers(_OPERATOR_INPUTS) or ()) - {_ABSENT}
-        for index in read:
-            _demand_index(index, tensors, "a tensor of the operator")
+        code = codes[
+            _demand_index(operator.number(_OPCODE_INDEX, "I"), len(codes), "the code of an operator")
+        ]
+        _check_options(operator, code, tensors)
+        read = _read_by(operator, code, tensors)
         if not read <= known:
             raise ValueError(f"an operator reads the tensors {sorted(read - known)} before they are written")
         for index in _indices(operator, _OPERATOR_OUTPUTS, tensors, "operator"):
@@ -162,9 +200,22 @@ def _check_operators(subgraph: Table, codes: Sequence[int], known: set[int], ten
         raise ValueError(f"nothing writes the outputs {sorted(missing)}")
 
 
-def _check_operator(operator: Table, codes: Sequence[int], tensors: int) -> None:
-    """Check the kind and the options of an operator."""
-    code = codes[_demand_index(operator.number(_OPCODE_INDEX, "I"), len(codes), "the code of an operator")]
+def _read_by(operator: Table, code: int, tensors: int) -> set[int]:
+    """The tensors that an operator reads: all that it needs, none absent but an optional one."""
+    inputs = operator.numbers(_OPERATOR_INPUTS) or ()
+    needed = _INPUTS_NEEDED.get(code, 1)
+    if len(inputs) < needed:
+        raise ValueError(f"an operator of code {code} has {len(inputs)} inputs, but needs {needed}")
+    optional = _OPTIONAL_INPUT.get(code)
+    return {
+        _demand_index(index, tensors, f"input {place} of an operator of code {code}")
+        for place, index in enumerate(inputs)
+        if index != _ABSENT or place != optional
+    }
+
+
+def _check_options(operator: Table, code: int, tensors: int) -> None:
+    """Check what an operator has besides its inputs and outputs."""
     if code in _CALLS:
         raise ValueError("an operator calls another subgraph, but there is none")
     _indices(operator, _INTERMEDIATES, tensors, "operator")
@@ -191,6 +242,9 @@ def _read_signature(
             found = ends
     if found is None or not all(found):
         raise ValueError(f"it has no signature {SIGNATURE!r} with inputs and outputs")
+    names = [spec.name for specs in found for spec in specs]
+    if len(set(names)) < len(names):
+        raise ValueError(f"two inputs or outputs have one name: {', '.join(names)}")
     return found[0], found[1]
 
 

@@ -27,7 +27,7 @@ from tests.exporters.fuzz.graphs import random_model
 from tests.fuzz.child import run_cases
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -248,7 +248,7 @@ def _set(write: Callable[[Any], None], field: Any, chance: random.Random) -> Non
 READERS: Final[dict[str, Callable[[int], bytes]]] = {"tflite": changed_tflite, "onnx": changed_onnx}
 
 
-def failures(kind: str, seeds: range) -> tuple[list[str], int]:
+def failures(kind: str, seeds: Sequence[int]) -> tuple[list[str], int]:
     """Try the cases of some seeds; return what fails, and how many files were read all the same."""
     found, read = [], 0
     verdicts = run_cases(f"tests.fuzz.models:read_{kind}", map(READERS[kind], seeds))
