@@ -17,7 +17,7 @@ from pose_onnx.loading import CardLike, ModelLike, file_of, open_model
 from pose_onnx.outputs import ActionLogitsOutput
 from pose_onnx.poses import Action
 from pose_onnx.provenance import model_digests
-from pose_onnx.runtimes import Runtime, default_threads
+from pose_onnx.runtimes import Runtime
 from pose_onnx.runtimes._checks import check_threads
 
 
@@ -62,7 +62,7 @@ class ActionModel(Reopening):
             card=card,
             backend=backend,
             precision=precision,
-            threads=default_threads() if threads is None else check_threads(threads),
+            threads=check_threads(threads),
             options=options,
         )
         self.file = file_of(model, backend, precision)

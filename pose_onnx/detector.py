@@ -22,7 +22,7 @@ from pose_onnx.loading import INPUT_NAME, CardLike, ModelLike, file_of, open_mod
 from pose_onnx.outputs import DetectionOutput
 from pose_onnx.presets import Preset, find_preset
 from pose_onnx.resizing import RESIZERS, Resized
-from pose_onnx.runtimes import Runtime, default_threads, fills_device, is_parallel
+from pose_onnx.runtimes import Runtime, fills_device, is_parallel
 from pose_onnx.runtimes._checks import check_threads
 
 PERSON: Final = "person"
@@ -42,6 +42,24 @@ def detector_input(image_bgr: Image, spec: InputSpec, *, out: F32) -> Resized:
     resized = RESIZERS[spec.resize](image_bgr, spec.size)
     spec.normalize(resized.pixels, out=out[0])
     return resized
+
+
+def detector_tensor(image_bgr: Image, spec: InputSpec) -> F32:
+    """Return `detector_input` in a tensor of its own, (1, 3, h, w)."""
+    tensor = np.empty((1, 3, *spec.size), np.float32)
+    detector_input(image_bgr, spec, out=tensor)
+    return tensor
+
+
+def check_threshold(threshold: float) -> float:
+    """Return the threshold of scores.
+
+    Raises:
+        InputError: It is not from 0 to 1.
+    """
+    if not 0 <= threshold <= 1:
+        raise InputError(f"threshold={threshold!r} was given; give a number from 0 to 1")
+    return threshold
 
 
 class Detector(Reopening):
@@ -77,7 +95,7 @@ class Detector(Reopening):
         **options: Any,
     ) -> None:
         self.preset = find_preset(preset)
-        self.threshold = _checked_threshold(self.preset.threshold if threshold is None else threshold)
+        self.threshold = check_threshold(self.preset.threshold if threshold is None else threshold)
         self._arguments = {
             "model": model,
             "card": card,
@@ -88,7 +106,7 @@ class Detector(Reopening):
             "threshold": threshold,
             **options,
         }
-        inside = default_threads() if threads is None else check_threads(threads)
+        inside = check_threads(threads)
         self.card: ModelCard
         self.runtime: Runtime
         self._open = partial(
@@ -196,9 +214,3 @@ class Detector(Reopening):
         if single is not None:
             single.close()
         self.runtime.close()
-
-
-def _checked_threshold(threshold: float) -> float:
-    if not 0 <= threshold <= 1:
-        raise InputError(f"threshold={threshold!r} was given; give a number from 0 to 1")
-    return threshold

@@ -26,7 +26,6 @@ from pose_onnx.poses import Poses
 from pose_onnx.presets import Preset, find_preset
 from pose_onnx.runtimes import (
     Runtime,
-    default_threads,
     fills_device,
     is_parallel,
     run_pixels,
@@ -103,7 +102,7 @@ class KeypointModel(JointsOfCard, Reopening):
             "batch_size": batch_size,
             **options,
         }
-        threads = default_threads() if threads is None else check_threads(threads)
+        threads = check_threads(threads)
         self.preset = find_preset(preset)
         self.flip = flip
         self.card: ModelCard

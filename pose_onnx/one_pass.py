@@ -13,7 +13,7 @@ from pose_onnx.core.arrays import Image
 from pose_onnx.core.images import Color
 from pose_onnx.core.nms import soft_nms
 from pose_onnx.core.people import People, to_image
-from pose_onnx.detector import detector_input
+from pose_onnx.detector import check_threshold, detector_input
 from pose_onnx.errors import InputError
 from pose_onnx.image_files import ImageSource, load_image
 from pose_onnx.joints import JointsOfCard
@@ -22,7 +22,7 @@ from pose_onnx.many_images import ManyImages
 from pose_onnx.outputs import PeopleOutput
 from pose_onnx.poses import Poses
 from pose_onnx.provenance import model_digests
-from pose_onnx.runtimes import Runtime, default_threads
+from pose_onnx.runtimes import Runtime
 from pose_onnx.runtimes._checks import check_threads
 
 THRESHOLD: Final = 0.3
@@ -64,15 +64,13 @@ class OnePassModel(JointsOfCard, ManyImages, Reopening):
         nms: bool = False,
         **options: Any,
     ) -> None:
-        if not 0 <= threshold <= 1:
-            raise InputError(f"threshold={threshold!r} was given; give a number from 0 to 1")
         self._arguments = {
             "model": model,
             "card": card,
             "backend": backend,
             "precision": precision,
             "threads": threads,
-            "threshold": threshold,
+            "threshold": check_threshold(threshold),
             "flip": flip,
             "nms": nms,
             **options,
@@ -86,7 +84,7 @@ class OnePassModel(JointsOfCard, ManyImages, Reopening):
             card=card,
             backend=backend,
             precision=precision,
-            threads=default_threads() if threads is None else check_threads(threads),
+            threads=check_threads(threads),
             options=options,
         )
         self.file = file_of(model, backend, precision)

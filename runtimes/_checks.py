@@ -10,6 +10,7 @@ from typing import SupportsIndex
 import numpy as np
 
 from pose_onnx.errors import InputError, ModelFileError, RuntimeFeedError
+from pose_onnx.runtimes._cores import default_threads
 from pose_onnx.runtimes._protocol import Tensor, TensorSpec
 
 
@@ -40,12 +41,14 @@ def check_feeds(feeds: Mapping[str, Tensor], specs: tuple[TensorSpec, ...]) -> N
             )
 
 
-def check_threads(threads: SupportsIndex) -> int:
-    """Return a thread count as an `int`, NumPy's whole numbers included.
+def check_threads(threads: SupportsIndex | None) -> int:
+    """Return a thread count as an `int`, NumPy's whole numbers included; every core for `None`.
 
     Raises:
         InputError: `threads` is not a whole number of 1 or more.
     """
+    if threads is None:
+        return default_threads()
     try:
         count = 0 if isinstance(threads, bool) else index(threads)
     except TypeError:

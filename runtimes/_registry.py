@@ -16,7 +16,6 @@ from typing import Any, Final, cast
 from pose_onnx.errors import DependencyError, InputError, ModelFileError, PoseOnnxError, UnknownNameError
 from pose_onnx.runtimes._admission import admit
 from pose_onnx.runtimes._checks import check_model_file, check_model_folder, check_threads
-from pose_onnx.runtimes._cores import default_threads
 from pose_onnx.runtimes._protocol import Runtime
 
 ENTRY_POINT_GROUP: Final = "pose_onnx.runtimes"
@@ -127,7 +126,7 @@ def open_runtime(
         ModelFileError: The file is missing, empty, broken or of another format.
     """
     adapter = load_adapter(backend)
-    threads = default_threads() if threads is None else check_threads(threads)
+    threads = check_threads(threads)
     file = Path(path)
     _check_model(file, backend)
     try:

@@ -31,7 +31,7 @@ _SIGNATURE_INPUTS, _SIGNATURE_OUTPUTS, _SIGNATURE_KEY, _SIGNATURE_SUBGRAPH = 0, 
 # Operators that run another subgraph: CALL, IF, WHILE, CALL_ONCE.
 _CALLS: Final = frozenset({31, 118, 119, 129})
 # How many inputs an operator needs, by its code; all others need one. The interpreter does not check this in
-# time: XNNPACK reads them first. A bias is optional, but for DEPTHWISE_CONV_2D, where XNNPACK always reads it.
+# time: XNNPACK reads them first. A bias may be missing, but for DEPTHWISE_CONV_2D: XNNPACK always reads it.
 _INPUTS_NEEDED: Final[Mapping[int, int]] = MappingProxyType(
     {
         0: 2,  # ADD

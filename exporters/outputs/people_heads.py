@@ -11,7 +11,7 @@ import numpy as np
 
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.core.arrays import F32, Image
-from pose_onnx.detector import detector_input
+from pose_onnx.detector import detector_tensor
 from pose_onnx.errors import ExportError
 from pose_onnx.exporters.graph import Graph, Node
 from pose_onnx.exporters.outputs._export import Arrays, Comparison, Heads, Shape
@@ -66,9 +66,7 @@ class PeopleExport:
     def samples(self, photos: list[Path], card: ModelCard) -> Iterator[F32]:
         """See `OutputExport`."""
         for photo in photos:
-            tensor = np.empty((1, 3, *card.picture.size), np.float32)
-            detector_input(load_image(photo), card.picture, out=tensor)
-            yield tensor[0]
+            yield detector_tensor(load_image(photo), card.picture)[0]
 
     def damage(self, expected: Arrays, found: Arrays) -> float:
         """Return the sum over the heads of their squared errors, each relative to its variance."""

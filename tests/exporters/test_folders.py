@@ -19,7 +19,7 @@ import pytest
 
 from pose_onnx import BoxOutput, Detector, ExportError, read_card
 from pose_onnx.core.arrays import F32
-from pose_onnx.detector import detector_input
+from pose_onnx.detector import detector_tensor
 from pose_onnx.exporters import export
 from pose_onnx.runtimes import backend_for
 
@@ -93,8 +93,7 @@ def test_final_boxes_are_those_of_the_folder_in_paddle(
     image = cv2.imread(str(PHOTO))
     assert image is not None
     spec = read_card(detector_files[0]).picture
-    tensor = np.empty((1, 3, *spec.size), np.float32)
-    detector_input(image, spec, out=tensor)
+    tensor = detector_tensor(image, spec)
     scale = np.divide([spec.size], [image.shape[:2]]).astype(np.float32)
     expected = final_boxes(detector_folder, tensor, scale, tmp_path)
     expected = expected[np.argsort(-expected[:, 1], kind="stable")]
