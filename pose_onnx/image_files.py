@@ -63,16 +63,28 @@ def write_image(path: str | os.PathLike[str], image: Image) -> None:
             f"{str(target)!r} has the suffix {target.suffix!r}, which names no picture format that OpenCV "
             "writes; use .jpg or .png"
         )
+    atomic_write_bytes(target, encode_image(image, target.suffix))
+
+
+def encode_image(image: Image, suffix: str) -> bytes:
+    """Return the content of a picture file.
+
+    Args:
+        image: (H, W, 3) uint8, BGR.
+        suffix: Of a format that OpenCV writes, such as ".png".
+
+    Raises:
+        InputError: The format does not hold a picture of this size.
+    """
     try:
-        done, encoded = cv2.imencode(target.suffix, image)
+        done, encoded = cv2.imencode(suffix, image)
     except cv2.error:
         done = False
     if not done:
         height, width = image.shape[:2]
-        raise InputError(
-            f"a picture of {width} x {height} pixels cannot be stored as {target.suffix!r}; use .png"
-        )
-    atomic_write_bytes(target, encoded.tobytes())
+        raise InputError(f"a picture of {width} x {height} pixels cannot be stored as {suffix!r}; use .png")
+    content: bytes = encoded.tobytes()
+    return content
 
 
 def is_writable_format(path: Path) -> bool:

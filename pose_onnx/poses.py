@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -9,11 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_onnx.core.arrays import BOX, F32, POINT, Pairs, Selection, check_shape, rows
+from pose_onnx.core.arrays import BOX, F32, POINT, Image, Pairs, Selection, check_shape, rows
 from pose_onnx.errors import InputError
 
 if TYPE_CHECKING:
     from supervision import KeyPoints
+
+    from pose_onnx.image_files import ImageSource
 
 JOINT_THRESHOLD: Final = 0.2
 """A keypoint with a score above this counts (PaddleDetection, ppdet/metrics/keypoint_metrics.py)."""
@@ -35,7 +38,7 @@ class Action:
     probabilities: F32 = field(default_factory=lambda: np.empty(0, np.float32))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Poses:
     """The people found in one image, in the order of their boxes. Nobody found: arrays of length 0.
 
@@ -105,6 +108,46 @@ class Poses:
         sums = np.where(seen, self.scores, 0).sum(axis=1, dtype=np.float32)
         scores: F32 = self.box_scores * sums / np.maximum(seen.sum(axis=1), 1).astype(np.float32)
         return scores
+
+    def draw(self, image: ImageSource, **options: Any) -> Image:
+        """Draw the people into a copy of their picture: `pose_onnx.draw_poses`, which names the options.
+
+        Returns:
+            (H, W, 3) uint8, BGR unless `color="rgb"` is given.
+        """
+        from pose_onnx.drawing.poses import draw_poses  # noqa: PLC0415 (it is built on this module)
+
+        return draw_poses(image, self, **options)
+
+    def save(self, path: str | os.PathLike[str], image: ImageSource, **options: Any) -> None:
+        """Draw the people as `draw` does, and write that to a file in the format that its suffix names.
+
+        Raises:
+            InputError: As `draw`, or the format does not hold a picture of this size.
+            OutputError: The suffix names no format, or the file cannot be written.
+        """
+        from pose_onnx.drawing.poses import draw_poses  # noqa: PLC0415 (it is built on this module)
+        from pose_onnx.image_files import load_image, write_image  # noqa: PLC0415 (as above)
+
+        pixels = load_image(image, color=options.pop("color", "bgr"))
+        write_image(path, draw_poses(pixels, self, **options))
+
+    def __repr__(self) -> str:
+        from pose_onnx.drawing.notebook import summary  # noqa: PLC0415 (it is built on this module)
+
+        return summary(self)
+
+    def _repr_png_(self) -> bytes | None:
+        """Show the people in notebooks, without their picture."""
+        from pose_onnx.drawing.notebook import sketch_png  # noqa: PLC0415 (it is built on this module)
+
+        return sketch_png(self)
+
+    def _repr_html_(self) -> str:
+        """Show the people in notebooks: the picture of `_repr_png_` and a table."""
+        from pose_onnx.drawing.notebook import poses_html  # noqa: PLC0415 (it is built on this module)
+
+        return poses_html(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the people as a dict that `json.dumps` takes; `from_dict` is the inverse, to 4 decimals.

@@ -1,119 +1,129 @@
-"""Shapes on a picture: lines, discs, boxes and labels, each with its own opacity."""
+"""Shapes on a picture, each with a dark rim so that it shows on any ground."""
 
 from __future__ import annotations
 
-import colorsys
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pose_onnx.core.arrays import F64, Image
 from pose_onnx.core.opencv import cv2
+from pose_onnx.drawing.palette import DARK_RGB, Rgb
 
-Rgb: TypeAlias = tuple[int, int, int]
+MIN_WIDTH: Final = 1.5  # pixels; of a line, without its rim
 
-NEUTRAL_RGB: Final = (240, 240, 240)
-OUTLINE_RGB: Final = (20, 20, 20)
-MIN_WIDTH: Final = 1.0  # pixels
+_MIN_RADIUS: Final = 1.5  # pixels; of a disc, without its rim
 
-_FRAME_WIDTH: Final = 0.35  # in line widths
-_FRAME_ALPHA: Final = 0.8
+_RIM: Final = 0.4  # of the line width, on either side
+_MIN_RIM: Final = 1.0  # pixels
 
-_LETTER_HEIGHT: Final = 6.0  # in line widths
-_MIN_LETTER_HEIGHT: Final = 9.0  # pixels
-_LETTER_THICKNESS: Final = 1 / 8  # of a letter's height
+_DASH: Final = 4.0  # in line widths, rim included
+
+_FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
 _FONT_HEIGHT: Final = 21.0  # pixels of a capital of OpenCV's Hershey font at scale 1
-
-_HUE_STEP: Final = (math.sqrt(5) - 1) / 2  # golden ratio: hues of ids that follow each other are far apart
-_GREENS_FROM: Final = 0.2  # a quarter of the hues from here, and one from the next: neither orange nor blue
-_PINKS_FROM: Final = 0.7
-_SATURATION: Final = 0.6
+_STROKE: Final = 1 / 8  # of a letter's height
+_PADDING: Final = 0.4  # about a word on its plate, in letter heights
 
 _SHIFT: Final = 4  # OpenCV draws at 1 / 2**4 pixel
 _FAR_AWAY: Final = 1e6  # pixels; beyond, OpenCV's fixed-point coordinates would overflow
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Painter:
-    """Draws shapes, each with its own opacity, touching only the pixels around it."""
+    """Draws shapes onto a picture.
 
-    canvas: Image  # BGR, written to
-    width: float = MIN_WIDTH
-    middle: Rgb = NEUTRAL_RGB
+    Attributes:
+        canvas: (H, W, 3) uint8, BGR; written to.
+    """
 
-    def line(self, points: F64, color_rgb: Rgb, *, width: float, alpha: float) -> None:
-        """Draw a line between (2, 2) points."""
-        with self._layer(points, width, alpha) as (layer, origin):
-            start, end = _fixed(points - origin)
-            cv2.line(layer, start, end, self._color(color_rgb), max(1, round(width)), cv2.LINE_AA, _SHIFT)
+    canvas: Image
 
-    def disc(self, point: F64, color_rgb: Rgb, *, radius: float, alpha: float) -> None:
+    def lines(self, pairs: list[F64], colors: list[Rgb], widths: list[float]) -> None:
+        """Draw lines between (2, 2) points: all rims first, so that none cuts another line."""
+        for points, width in zip(pairs, widths, strict=True):
+            self._line(points, DARK_RGB, width + 2 * _rim(width))
+        for points, color, width in zip(pairs, colors, widths, strict=True):
+            self._line(points, color, width)
+
+    def disc(self, point: F64, color: Rgb, radius: float) -> None:
         """Draw a filled circle about a (2,) point."""
-        with self._layer(point[None], 2 * radius, alpha) as (layer, origin):
-            (centre,) = _fixed(point[None] - origin)
-            size = round(radius * 2**_SHIFT)
-            cv2.circle(layer, centre, size, self._color(color_rgb), cv2.FILLED, cv2.LINE_AA, _SHIFT)
+        (centre,) = _fixed(point[None])
+        radius = max(_MIN_RADIUS, radius)
+        for paint, size in ((DARK_RGB, radius + _rim(radius)), (color, radius)):
+            cv2.circle(
+                self.canvas, centre, round(size * 2**_SHIFT), paint[::-1], cv2.FILLED, cv2.LINE_AA, _SHIFT
+            )
 
-    def frame(self, box: F64) -> None:
-        """Draw the outline of a (4,) box, xyxy."""
+    def frame(self, box: F64, color: Rgb, width: float, *, dashed: bool = False) -> None:
+        """Draw the sides of a (4,) box, xyxy, on whole pixels; those beyond the picture, along its edge."""
         corners = box.reshape(2, 2)
-        if not is_drawable(corners).all():
+        limits = np.array(self.canvas.shape[1::-1], np.float64)
+        if not is_drawable(corners).all() or (corners[0] >= limits).any() or (corners[1] < 0).any():
             return
-        width = max(1.0, self.width * _FRAME_WIDTH)
-        with self._layer(corners, width, _FRAME_ALPHA) as (layer, origin):
-            start, end = _fixed(corners - origin)
-            cv2.rectangle(layer, start, end, self._color(self.middle), round(width), cv2.LINE_AA, _SHIFT)
+        thick = max(1, round(width))
+        inset = thick // 2 + 1
+        low, high = corners.clip(inset, np.maximum(limits - 1 - inset, inset)).round().astype(int)
+        (left, top), (right, bottom) = low.tolist(), high.tolist()
+        dash = _DASH * (thick + 2) if dashed else math.inf
+        level = [(start, y, end, y) for start, end in _dashes(left, right, dash) for y in (top, bottom)]
+        upright = [(x, start, x, end) for start, end in _dashes(top, bottom, dash) for x in (left, right)]
+        for rim, paint in ((1, DARK_RGB), (0, color)):
+            before, after = thick // 2 + rim, (thick + 1) // 2 + rim
+            for x1, y1, x2, y2 in (*level, *upright):
+                self.canvas[max(0, y1 - before) : y2 + after, max(0, x1 - before) : x2 + after] = paint[::-1]
 
-    def label(self, box: F64, text: str) -> None:
-        """Write at the upper left corner of a box, inside the picture; dark around, as the lines are."""
-        if not is_drawable(box.reshape(2, 2)).all():
-            return
-        height = max(_MIN_LETTER_HEIGHT, self.width * _LETTER_HEIGHT)
-        thick = max(1, round(height * _LETTER_THICKNESS))
-        font, scale = cv2.FONT_HERSHEY_SIMPLEX, height / _FONT_HEIGHT
-        (length, _), _ = cv2.getTextSize(text, font, scale, thick)
-        highest = np.maximum(0, np.array(self.canvas.shape[1::-1]) - (length, 0))
-        start = np.clip(box[:2] - (0, 2 * thick), (0, height + 2 * thick), highest)
-        area = np.array([[start[0], start[1] - height], [start[0] + length, start[1]]])
-        with self._layer(area, 2 * thick, 1) as (layer, origin):
-            place = tuple((start - origin).round().astype(int).tolist())
-            for color, width in ((OUTLINE_RGB, 3 * thick), (self._color(self.middle), thick)):
-                cv2.putText(layer, text, place, font, scale, color, width, cv2.LINE_AA)
+    def plate(self, corner: F64, text: str, color: Rgb, height: float) -> None:
+        """Write dark letters of a height onto a plate of a colour; its upper left corner is given."""
+        start = corner.round().astype(int)
+        ends = start.tolist(), (start + plate_size(text, height).astype(int) - 1).tolist()
+        cv2.rectangle(self.canvas, *ends, color[::-1], cv2.FILLED)
+        cv2.rectangle(self.canvas, *ends, DARK_RGB[::-1], 1)
+        self.text(corner + _PADDING * height, text, DARK_RGB, height)
 
-    def _color(self, color_rgb: Rgb) -> Rgb:
-        return color_rgb[::-1]
+    def text(self, corner: F64, text: str, color: Rgb, height: float) -> None:
+        """Write letters of a height; their upper left corner is given."""
+        x, y = (round(float(value)) for value in (corner[0], corner[1] + height))
+        thick = _stroke(height)
+        cv2.putText(self.canvas, text, (x, y), _FONT, height / _FONT_HEIGHT, color[::-1], thick, cv2.LINE_AA)
 
-    @contextmanager
-    def _layer(self, points: F64, width: float, alpha: float) -> Iterator[tuple[Image, F64]]:
-        """Give a copy of the canvas around `points`, and its origin; blend it in afterwards."""
-        limits = np.array(self.canvas.shape[1::-1])
-        margin = math.ceil(width) + 1
-        low = np.clip(np.floor(points.min(axis=0)) - margin, 0, limits).astype(int)
-        high = np.clip(np.ceil(points.max(axis=0)) + margin + 1, 0, limits).astype(int)
-        region = self.canvas[low[1] : high[1], low[0] : high[0]]
-        layer = region.copy() if region.size else np.empty((1, 1, 3), np.uint8)
-        yield layer, low.astype(np.float64)
-        if region.size:
-            region[:] = cv2.addWeighted(layer, alpha, region, 1 - alpha, 0)
+    def _line(self, points: F64, color: Rgb, width: float) -> None:
+        start, end = _fixed(points)
+        cv2.line(self.canvas, start, end, color[::-1], max(1, round(width)), cv2.LINE_AA, _SHIFT)
 
 
-def id_color(number: int) -> Rgb:
-    """Return a bright colour (RGB), the same for the same id in every picture."""
-    place = number * _HUE_STEP % 1
-    hue = place / 2 + (_GREENS_FROM if place < 1 / 2 else _PINKS_FROM - 1 / 4)
-    red, green, blue = colorsys.hsv_to_rgb(hue, _SATURATION, 1)
-    return round(red * 255), round(green * 255), round(blue * 255)
+def text_length(text: str, height: float) -> float:
+    """Return how long a text in letters of a height is, pixels."""
+    (length, _), _ = cv2.getTextSize(text, _FONT, height / _FONT_HEIGHT, _stroke(height))
+    return float(length)
+
+
+def plate_size(text: str, height: float) -> F64:
+    """Return the (2,) width and height of a plate, pixels."""
+    return np.ceil(np.array([text_length(text, height), height]) + 2 * _PADDING * height)
 
 
 def is_drawable(points: F64) -> NDArray[np.bool_]:
     """Return, for (..., 2) points, which are finite and near enough for OpenCV's fixed-point arithmetic."""
     drawable: NDArray[np.bool_] = np.all(np.abs(np.nan_to_num(points, nan=np.inf)) < _FAR_AWAY, axis=-1)
     return drawable
+
+
+def _rim(width: float) -> float:
+    return max(_MIN_RIM, width * _RIM)
+
+
+def _stroke(height: float) -> int:
+    return max(1, round(height * _STROKE))
+
+
+def _dashes(start: int, end: int, length: float) -> list[tuple[int, int]]:
+    """Return where dashes between two pixels start and end; gaps are as long; each end has a dash."""
+    gaps = max(0, math.ceil((end - start) / length / 2))
+    cuts = np.linspace(start, end, 2 * gaps + 2).round().astype(int).tolist()
+    return list(zip(cuts[::2], cuts[1::2], strict=True))
 
 
 def _fixed(points: F64) -> list[tuple[int, int]]:

@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
-from types import MappingProxyType
 from typing import Final, TypeAlias
 
 import numpy as np
 
 from pose_onnx.core.arrays import F64, Image
 from pose_onnx.core.images import Color, check_color
-from pose_onnx.drawing.painter import MIN_WIDTH, NEUTRAL_RGB, OUTLINE_RGB, Painter, id_color, is_drawable
+from pose_onnx.drawing.legend import with_legend
+from pose_onnx.drawing.painter import MIN_WIDTH, Painter, is_drawable
+from pose_onnx.drawing.palette import SIDE_COLORS_RGB, Rgb, person_colors, side_of
+from pose_onnx.drawing.plates import draw_plates, letter_height
 from pose_onnx.errors import InputError
 from pose_onnx.image_files import ImageSource, load_image
-from pose_onnx.poses import Poses
+from pose_onnx.poses import JOINT_THRESHOLD, Poses
 
 Skeleton: TypeAlias = Sequence[tuple[int, int]]
 
-# Warm is left, cold is right (the person's own left), told apart by people with a red-green deficiency too.
-_SIDE_COLORS_RGB: Final = MappingProxyType(
-    {"left": (255, 140, 0), "right": (0, 160, 255), "middle": NEUTRAL_RGB}
-)
-_SIDE_WORDS: Final = MappingProxyType({"left": "left", "l": "left", "right": "right", "r": "right"})
-
 _WIDTH_PER_IMAGE: Final = 1 / 160  # line width over the geometric mean of the image's sides
 _WIDTH_PER_PERSON: Final = 1 / 50  # and at most so much of the person's box, that far ones stay visible
-_OUTLINE: Final = 0.5  # of the line width, on either side
 _JOINT_RADIUS: Final = 1.0  # in line widths
+_FRAME_WIDTH: Final = 0.35  # in line widths
 
-_SURE_SCORE: Final = 0.6  # from this score on a joint is drawn opaque
-_FAINTEST: Final = 0.35  # opacity of a joint that just reaches `min_score`
+_SURE_SCORE: Final = 0.6  # from this score on a joint is drawn in full
+_THINNEST: Final = 0.4  # share of the width that is left of a joint that just reaches `min_score`
 
 _LEAST_RANGE: Final = 1e-6  # of scores; keeps the division finite where `min_score` is `_SURE_SCORE` or more
 
@@ -41,96 +36,111 @@ def draw_poses(
     poses: Poses,
     *,
     skeleton: Skeleton | None = None,
-    min_score: float = 0.2,
+    min_score: float = JOINT_THRESHOLD,
     boxes: bool = True,
+    scores: bool = False,
+    legend: bool = False,
+    line_width: float | None = None,
     color: Color = "bgr",
 ) -> Image:
     """Draw people into a copy of their picture.
 
-    The person's left is orange, the right is blue (by the keypoints' names), what joins both is white. Where
-    people have ids, what joins both and the box have a colour of the id, the same in every picture, and the
-    id stands at the box, with what the person does where that is known. Lines are as wide as fits image and
-    person. The surer a joint, the more opaque; one below `min_score`, and the lines that end there, are left
-    out.
+    Lines and box have a colour of the person, of the id where people have ids; neighbours differ. Joints of
+    the person's left are orange, of the right blue (by the keypoints' names), the others have the person's
+    colour. Everything has a dark rim, so that it shows on any ground. The surer a joint, the larger; one
+    below `min_score`, and the lines that end there, are left out. Whoever has no joint left has a dashed
+    box. The first person, who has the best box, is drawn over the others.
 
     Args:
         image: Path, or (H, W, 3) uint8 array; never written to.
         poses: What `PoseEstimator` found in it.
         skeleton: Index pairs of keypoints to join; `None`: those that the poses carry.
         min_score: Joints below this score are not drawn.
-        boxes: Whether to draw the people's boxes and ids too.
+        boxes: Whether to draw the people's boxes too, with a plate of the id and of what the person does,
+            where that is known.
+        scores: Whether the plates say the box's score, beside the id.
+        legend: Whether to explain the colours on a strip below.
+        line_width: Of skeletons, pixels; `None`: as fits picture and person.
         color: Channel order of an array, and of the result (that of a file, too).
 
     Returns:
-        (H, W, 3) uint8, a new array.
+        (H, W, 3) uint8, a new array; with a legend higher than the picture, by an even number of rows.
 
     Raises:
-        InputError: The image cannot be used, or the skeleton names a keypoint that is not there.
+        InputError: The image cannot be used, the skeleton names a keypoint that is not there, or the line
+            width is no positive number.
     """
     check_color(color)
     canvas: Image = load_image(image, color=color).copy()
     limbs = _checked(poses.skeleton if skeleton is None else skeleton, len(poses.names))
-    painter = Painter(canvas)
-    for index in range(len(poses)):
-        box = poses.boxes[index].astype(np.float64)
-        painter.width = _line_width(canvas.shape, box)
-        if poses.ids is not None:
-            painter.middle = id_color(int(poses.ids[index]))
-        if boxes:
-            painter.frame(box)
+    widths = _line_widths(canvas.shape, poses, line_width)
+    painter, people_colors = Painter(canvas), person_colors(poses.boxes, poses.ids)
+    for index in reversed(range(len(poses))):
         points = poses.keypoints[index].astype(np.float64)
-        scores = np.where(is_drawable(points), poses.scores[index], -np.inf)
-        _draw_person(painter, points, _opacity(scores, min_score), limbs, poses.names)
-        if boxes and (text := _label(poses, index)):
-            painter.label(box, text)
+        seen = np.where(is_drawable(points), poses.scores[index].astype(np.float64), -np.inf)
+        shares = _shares(seen, min_score)
+        if boxes:
+            box, width = poses.boxes[index].astype(np.float64), widths[index] * _FRAME_WIDTH
+            painter.frame(box, people_colors[index], width, dashed=not shares.any())
+        _draw_person(painter, points, shares * widths[index], limbs, poses.names, people_colors[index])
+    if boxes:
+        heights = [letter_height(width) for width in widths]
+        draw_plates(
+            painter, poses.boxes.astype(np.float64), _texts(poses, scores=scores), people_colors, heights
+        )
+    if legend:
+        canvas = with_legend(canvas, line_width or _width_of_image(canvas.shape))
     return canvas if color == "bgr" else np.ascontiguousarray(canvas[:, :, ::-1])
 
 
-def _label(poses: Poses, index: int) -> str:
-    """Return what stands at a person's box."""
-    number = "" if poses.ids is None else str(poses.ids[index])
-    action = poses.actions and poses.actions[index]
-    return f"{number} {action.label} {action.probability:.0%}".strip() if action else number
+def _draw_person(
+    painter: Painter, points: F64, widths: F64, limbs: Skeleton, names: tuple[str, ...], color: Rgb
+) -> None:
+    """Draw lines, then joints, each as wide as it is sure; those of width 0 are left out."""
+    drawn = [list(limb) for limb in limbs if widths[list(limb)].all()]
+    painter.lines(
+        [points[limb] for limb in drawn], [color] * len(drawn), [float(widths[limb].min()) for limb in drawn]
+    )
+    for index in np.flatnonzero(widths):
+        of_joint = SIDE_COLORS_RGB.get(side_of(names[index]), color)
+        painter.disc(points[index], of_joint, float(widths[index]) * _JOINT_RADIUS)
 
 
-def _draw_person(painter: Painter, points: F64, alphas: F64, limbs: Skeleton, names: tuple[str, ...]) -> None:
-    """Draw lines, then joints; each first as a dark outline, so that it shows on any ground."""
-    width, outline = painter.width, 2 * painter.width * _OUTLINE
-    colors = {**_SIDE_COLORS_RGB, "middle": painter.middle}
-    drawn = [limb for limb in limbs if alphas[list(limb)].all()]
-    for limb in drawn:
-        alpha = float(alphas[list(limb)].min())
-        painter.line(points[list(limb)], OUTLINE_RGB, width=width + outline, alpha=alpha)
-    for limb in drawn:
-        sides = {_side(names[index]) for index in limb} - {"middle"}
-        color = colors[sides.pop() if len(sides) == 1 else "middle"]
-        painter.line(points[list(limb)], color, width=width, alpha=float(alphas[list(limb)].min()))
-    radius = width * _JOINT_RADIUS
-    for index in np.flatnonzero(alphas):
-        color, alpha = colors[_side(names[index])], float(alphas[index])
-        painter.disc(points[index], OUTLINE_RGB, radius=radius + outline / 2, alpha=alpha)
-        painter.disc(points[index], color, radius=radius, alpha=alpha)
+def _texts(poses: Poses, *, scores: bool) -> list[str]:
+    """Return what stands on each person's plate."""
+    words: list[list[str]] = [[] for _ in range(len(poses))]
+    for index, text in enumerate(words):
+        if poses.ids is not None:
+            text.append(f"#{poses.ids[index]}")
+        if scores:
+            text.append(f"{poses.box_scores[index]:.2f}")
+        if poses.actions and (action := poses.actions[index]):
+            text.append(f"{action.label} {action.probability:.0%}")
+    return [" ".join(text) for text in words]
 
 
-def _line_width(shape: tuple[int, ...], box: F64) -> float:
-    """Return the line width in pixels for one person."""
-    of_image = math.sqrt(shape[0] * shape[1]) * _WIDTH_PER_IMAGE
+def _line_widths(shape: tuple[int, ...], poses: Poses, line_width: float | None) -> list[float]:
+    """Return the line width in pixels for each person."""
+    if line_width is not None:
+        if not 0 < line_width < math.inf:
+            raise InputError(f"line_width={line_width!r} was given; give a number of pixels above 0")
+        return [line_width] * len(poses)
     # A box may be anywhere, infinite or NaN: only what of it is inside the picture counts.
-    corners = np.nan_to_num(box).reshape(2, 2).clip(0, np.array(shape[1::-1]))
-    of_person = math.sqrt(max(0.0, float(np.prod(corners[1] - corners[0])))) * _WIDTH_PER_PERSON
-    return max(MIN_WIDTH, min(of_image, of_person))
+    corners = np.nan_to_num(poses.boxes.astype(np.float64)).reshape(-1, 2, 2).clip(0, np.array(shape[1::-1]))
+    sides = np.maximum(corners[:, 1] - corners[:, 0], 0)
+    of_people = np.sqrt(sides.prod(axis=1)) * _WIDTH_PER_PERSON
+    widths: list[float] = of_people.clip(MIN_WIDTH, _width_of_image(shape)).tolist()
+    return widths
 
 
-def _opacity(scores: F64, min_score: float) -> F64:
-    """Return (K,) opacities: 0 below `min_score`, then rising to 1."""
+def _width_of_image(shape: tuple[int, ...]) -> float:
+    return max(MIN_WIDTH, math.sqrt(shape[0] * shape[1]) * _WIDTH_PER_IMAGE)
+
+
+def _shares(scores: F64, min_score: float) -> F64:
+    """Return (K,) shares of the line width: 0 below `min_score`, then rising to 1."""
     sureness = np.clip((scores - min_score) / max(_SURE_SCORE - min_score, _LEAST_RANGE), 0, 1)
-    return np.where(scores >= min_score, _FAINTEST + (1 - _FAINTEST) * sureness, 0.0)
-
-
-def _side(name: str) -> str:
-    """Return "left", "right" or "middle", by the words of a keypoint's name."""
-    words = re.split(r"[^a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower())
-    return next((_SIDE_WORDS[word] for word in words if word in _SIDE_WORDS), "middle")
+    return np.where(scores >= min_score, _THINNEST + (1 - _THINNEST) * sureness, 0.0)
 
 
 def _checked(skeleton: Skeleton, count: int) -> Skeleton:

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pose_onnx import InputError, Poses, draw_poses, load_card
-from pose_onnx.drawing.painter import id_color
-from pose_onnx.drawing.poses import _SIDE_COLORS_RGB
+from pose_onnx.drawing.palette import PERSON_COLORS_RGB
 from pose_onnx.image_files import write_image
 
 NAMES = load_card("tinypose_128x96").keypoints
@@ -60,15 +59,17 @@ def test_a_picture_comes_back_in_the_order_that_was_asked_for(tmp_path: Path) ->
         draw_poses(picture, poses, color="RGB")  # type: ignore[arg-type]  # that is the test
 
 
-def test_left_is_warm_and_right_is_cold_in_both_channel_orders(grey: np.ndarray) -> None:
+def test_joints_of_the_left_are_warm_and_of_the_right_cold_in_both_channel_orders(grey: np.ndarray) -> None:
     names = ("left_wrist", "left_elbow", "right_wrist", "right_elbow")
     poses = one_person(names, [(60, 40), (60, 200), (200, 40), (200, 200)], [1.0] * 4)
     bgr = draw_poses(grey, poses, skeleton=[(0, 1), (2, 3)], boxes=False)
     rgb = draw_poses(grey, poses, skeleton=[(0, 1), (2, 3)], boxes=False, color="rgb")
-    blue, _, red = bgr[120, 60].astype(int)
-    assert red > blue + 100
-    blue, _, red = bgr[120, 200].astype(int)
-    assert blue > red + 100
+    for y in (40, 200):
+        blue, _, red = bgr[y, 60].astype(int)
+        assert red > blue + 100
+        blue, _, red = bgr[y, 200].astype(int)
+        assert blue > red + 100
+    assert np.array_equal(bgr[120, 60], bgr[120, 200])  # lines have the person's colour
     assert np.array_equal(rgb, bgr[:, :, ::-1])
 
 
@@ -78,13 +79,13 @@ def test_sides_are_read_from_any_spelling(grey: np.ndarray, name: str) -> None:
     assert pixel[2] > pixel[0] + 100
 
 
-def test_surer_joints_are_more_opaque_and_unsure_ones_left_out(grey: np.ndarray) -> None:
-    def contrast(score: float) -> int:
-        picture = draw_poses(grey, one_person(("left_knee",), [(60, 40)], [score]), boxes=False)
-        return int(np.abs(picture.astype(int) - 128).max())
+def test_surer_joints_are_larger_and_unsure_ones_left_out(grey: np.ndarray) -> None:
+    def painted(score: float) -> int:
+        picture = draw_poses(grey, one_person(("left_knee",), [(60, 40)], [score]), boxes=False, line_width=8)
+        return int((picture != 128).any(axis=2).sum())
 
-    assert contrast(0.19) == 0
-    assert 0 < contrast(0.2) < contrast(0.4) < contrast(0.9)
+    assert painted(0.19) == 0
+    assert 0 < painted(0.2) < painted(0.4) < painted(0.6) == painted(0.9)
 
 
 def test_a_line_needs_both_its_joints(grey: np.ndarray) -> None:
@@ -144,15 +145,13 @@ def with_ids(poses: Poses, *ids: int) -> Poses:
     return replace(poses, ids=np.array(ids, np.int64))
 
 
-def test_what_joins_both_sides_and_the_box_show_who_it_is(grey: np.ndarray) -> None:
+def test_lines_and_box_show_who_it_is(grey: np.ndarray) -> None:
     poses = one_person(("left_hip", "right_hip"), [(60, 120), (200, 120)], [1.0, 1.0])
     one, again, two = (draw_poses(grey, with_ids(poses, number), skeleton=[(0, 1)]) for number in (1, 1, 2))
-    without = draw_poses(grey, poses, skeleton=[(0, 1)])
     assert np.array_equal(one, again)
     for y, x in ((120, 130), (220, 100)):  # the middle of the line, the lower side of the box
-        colours = [picture[y, x].astype(int) for picture in (one, two, without)]
-        assert min(np.abs(colours[i] - colours[j]).max() for i, j in ((0, 1), (0, 2), (1, 2))) > 60
-    assert np.array_equal(one[120, 60], without[120, 60])  # the left joint is orange, whoever it is
+        assert np.abs(one[y, x].astype(int) - two[y, x]).max() > 60
+    assert np.array_equal(one[120, 60], two[120, 60])  # the left joint is orange, whoever it is
 
 
 @pytest.mark.parametrize("box", [[20, 40, 300, 220], [-50, -50, 30, 30], [310, 230, 500, 500], [400] * 4])
@@ -168,15 +167,64 @@ def test_the_id_is_written_inside_the_picture(grey: np.ndarray, box: list[float]
     )
 
 
-@given(st.integers(0, 10_000))
-def test_ids_never_look_like_a_side(number: int) -> None:
-    colour = np.array(id_color(number))
-    assert colour.max() == 255
-    for side in ("left", "right"):
-        assert np.abs(colour - _SIDE_COLORS_RGB[side]).max() > 60
-
-
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e9])
 def test_a_box_that_is_nowhere_has_no_id(grey: np.ndarray, value: float) -> None:
     poses = replace(one_person(("nose",), [(1e7, 0)], [1.0]), boxes=np.full((1, 4), value, np.float32))
     assert np.array_equal(draw_poses(grey, with_ids(poses, 3)), grey)
+
+
+def test_the_plate_says_the_score_of_the_box_where_that_is_asked_for(grey: np.ndarray) -> None:
+    poses = one_person(("nose",), [(1000, 1000)], [1.0])
+    better = replace(poses, box_scores=np.full(1, 0.5, np.float32))
+    assert np.array_equal(draw_poses(grey, poses), draw_poses(grey, better))
+    assert not np.array_equal(draw_poses(grey, poses, scores=True), draw_poses(grey, better, scores=True))
+    written = draw_poses(grey, poses, scores=True, boxes=False)
+    assert np.array_equal(written, grey)
+
+
+def test_plates_of_people_in_one_place_do_not_cover_each_other(grey: np.ndarray) -> None:
+    poses = one_person(("nose",), [(1000, 1000)], [1.0])
+    three = replace(
+        poses,
+        keypoints=poses.keypoints.repeat(3, axis=0),
+        scores=poses.scores.repeat(3, axis=0),
+        boxes=np.array([[100, 100, 200, 200]] * 3, np.float32),
+        box_scores=np.ones(3, np.float32),
+    )
+    drawn = draw_poses(grey, with_ids(three, 1, 2, 3))
+    plates = [(drawn == colour[::-1]).all(axis=2).sum() for colour in PERSON_COLORS_RGB[1:4]]
+    alone = (draw_poses(grey, with_ids(three[:1], 1)) == PERSON_COLORS_RGB[1][::-1]).all(axis=2).sum()
+    frame = 4 * 100  # the sides of all boxes are those of the first
+    assert min(plates) > 0.8 * (alone - frame)
+
+
+def test_whoever_has_no_sure_joint_has_a_dashed_box(grey: np.ndarray) -> None:
+    def share_of_the_lower_side(score: float) -> float:
+        drawn = draw_poses(grey, one_person(("nose",), [(100, 100)], [score]), line_width=3)
+        return float((drawn[220, 20:300] != 128).any(axis=1).mean())
+
+    assert share_of_the_lower_side(0.5) == 1
+    assert 0.4 < share_of_the_lower_side(0.1) < 0.75
+
+
+def test_a_box_at_or_beyond_the_edge_is_drawn_along_the_edge(grey: np.ndarray) -> None:
+    poses = replace(
+        one_person(("nose",), [(100, 100)], [1.0]), boxes=np.array([[-40, -3, 400, 240]], np.float32)
+    )
+    painted = (draw_poses(grey, poses) == PERSON_COLORS_RGB[0][::-1]).all(axis=2)
+    for side in (painted[:3], painted[-3:], painted[:, :3].T, painted[:, -3:].T):
+        assert side.any(axis=0)[5:-5].all()
+
+
+@pytest.mark.parametrize("width", [0, -1.0, float("nan"), float("inf")])
+def test_a_line_width_that_is_none(grey: np.ndarray, width: float) -> None:
+    with pytest.raises(InputError, match="line_width="):
+        draw_poses(grey, one_person(("nose",), [(100, 100)], [1.0]), line_width=width)
+
+
+def test_lines_are_as_wide_as_asked_for(grey: np.ndarray) -> None:
+    poses = one_person(("tip", "root"), [(160, 20), (160, 200)], [1.0, 1.0])
+    for width in (2, 5, 11):
+        row = draw_poses(grey, poses, skeleton=[(0, 1)], boxes=False, line_width=width)[110]
+        core = (row == PERSON_COLORS_RGB[0][::-1]).all(axis=1).sum()
+        assert core == pytest.approx(width, abs=2)  # whole pixels, and antialiased sides

@@ -19,7 +19,7 @@ import onnx
 import pytest
 
 from pose_onnx import PoseEstimator, Poses, load_image, read_card
-from pose_onnx.drawing import painter, poses
+from pose_onnx.drawing import painter, palette, poses
 from pose_onnx.exporters.end_to_end import assemble
 from pose_onnx.formats._people import people_from_json
 from pose_onnx.formats.results import read_results
@@ -177,11 +177,13 @@ def test_a_phone_needs_no_scrolling_sideways(report: Any) -> None:
 def test_the_page_draws_with_the_colours_of_the_package() -> None:
     script = (EXAMPLES / "web" / "drawing.mjs").read_text(encoding="utf-8")
     constants = dict(re.findall(r"^const (\w+) = ([^;{]+);$", script, re.MULTILINE))
-    for name in ("WIDTH_PER_IMAGE", "WIDTH_PER_PERSON", "SURE_SCORE", "FAINTEST", "LEAST_RANGE"):
-        numerator, _, divisor = constants[name].partition(" / ")
-        assert float(numerator) / float(divisor or 1) == getattr(poses, f"_{name}"), name
-    for name, value in (("FRAME_WIDTH", painter._FRAME_WIDTH), ("FRAME_ALPHA", painter._FRAME_ALPHA)):
-        assert float(constants[name]) == value
-    assert json.loads(constants["OUTLINE_RGB"]) == list(painter.OUTLINE_RGB)
-    colors = re.findall(r"(left|right|middle): (\[[\d, ]+\])", script)
-    assert {side: tuple(json.loads(color)) for side, color in colors} == dict(poses._SIDE_COLORS_RGB)
+    people = [float(number) for number in re.findall(r"\d+", constants.pop("PERSON_COLORS_RGB"))]
+    assert people == np.ravel(palette.PERSON_COLORS_RGB).tolist()
+    assert json.loads(constants.pop("DARK_RGB")) == list(palette.DARK_RGB)
+    colors = re.findall(r"(left|right): (\[[\d, ]+\])", script)
+    assert {side: tuple(json.loads(color)) for side, color in colors} == dict(palette.SIDE_COLORS_RGB)
+    known = {**vars(palette), **vars(painter), **vars(poses)}
+    assert len(constants) > 10
+    for name, value in constants.items():
+        numerator, _, divisor = value.partition(" / ")
+        assert float(numerator) / float(divisor or 1) == known.get(name, known.get(f"_{name}")), name

@@ -1,0 +1,45 @@
+"""Plates that say who somebody is, each at its box and, where there is room, beside the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from pose_onnx.core.arrays import F64
+from pose_onnx.core.boxes import box_iou
+from pose_onnx.drawing.painter import Painter, is_drawable, plate_size
+from pose_onnx.drawing.palette import Rgb
+
+_LETTER_HEIGHT: Final = 4.0  # in line widths
+_MIN_LETTER_HEIGHT: Final = 8.0  # pixels
+
+
+def letter_height(width: float) -> float:
+    """Return how high letters beside lines of a width are, pixels."""
+    return max(_MIN_LETTER_HEIGHT, width * _LETTER_HEIGHT)
+
+
+def draw_plates(
+    painter: Painter, boxes: F64, texts: Sequence[str], colors: Sequence[Rgb], heights: Sequence[float]
+) -> None:
+    """Write a text at each of (N, 4) boxes; none at a box that is nowhere, and none that is empty."""
+    limits = np.array(painter.canvas.shape[1::-1], np.float64)
+    taken = np.empty((0, 4))
+    for box, text, color, height in zip(boxes, texts, colors, heights, strict=True):
+        if text and is_drawable(box.reshape(2, 2)).all():
+            place = _place(box, plate_size(text, height), limits, taken)
+            painter.plate(place[:2], text, color, height)
+            taken = np.concatenate([taken, place[None]])
+
+
+def _place(box: F64, size: F64, limits: F64, taken: F64) -> F64:
+    """Return where a plate goes, (4,) xyxy: the first place about the box that is free, else the freest."""
+    (left, top, right, bottom), (length, height) = box, size
+    columns, rows = (left, right - length), (top - height, top, bottom - height, bottom)
+    corners = np.array([(column, row) for row in rows for column in columns])
+    low = corners.clip(0, np.maximum(limits - size, 0))
+    places: F64 = np.concatenate([low, low + size], axis=1)
+    freest: F64 = places[box_iou(places, taken).sum(axis=1).argmin()]
+    return freest
