@@ -8,7 +8,9 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from pose_onnx.closing import Reopening
+from pose_onnx.core.arrays import Image
 from pose_onnx.core.images import Color
+from pose_onnx.core.spread import color_spread
 from pose_onnx.detections import Detections
 from pose_onnx.detector import PERSON, Detector
 from pose_onnx.errors import InputError
@@ -180,7 +182,14 @@ class PoseEstimator(ManyImages, Reopening):
         Raises:
             InputError: As in a call.
         """
-        return _people(self.detector(image, color=color))
+        pixels = load_image(image, color=color)
+        return self._people(pixels, self.detector(pixels))
+
+    def _people(self, pixels: Image, found: Detections) -> Detections:
+        """Keep people only: what has that class (all, of a model without it) and is not of one colour."""
+        if found.classes != (PERSON,) and PERSON in found.classes:
+            found = found[found.labels == found.classes.index(PERSON)]
+        return found[color_spread(pixels, found.boxes) >= self.detector.preset.least_spread]
 
     def find_in_boxes(
         self,
@@ -251,7 +260,7 @@ class PoseEstimator(ManyImages, Reopening):
             InputError: As in a call.
         """
         pixels = [load_image(image, color=color) for image in images]
-        found = [_people(each) for each in self.detector.find_many(pixels)]
+        found = list(map(self._people, pixels, self.detector.find_many(pixels)))
         boxes, scores = [each.boxes for each in found], [each.scores for each in found]
         return self.pose.find_many(pixels, boxes, box_scores=scores)
 
@@ -271,13 +280,6 @@ class PoseEstimator(ManyImages, Reopening):
         """Release engines and threads, but not of parts that were given."""
         for part in self._opened:
             part.close()
-
-
-def _people(found: Detections) -> Detections:
-    """Keep people only; all of what a model finds that has no class of that name."""
-    if found.classes == (PERSON,) or PERSON not in found.classes:
-        return found
-    return found[found.labels == found.classes.index(PERSON)]
 
 
 def _check_unused(part: str, arguments: Mapping[str, Any]) -> None:

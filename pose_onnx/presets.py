@@ -25,6 +25,7 @@ class Preset:
         max_step: Longest sub-pixel step of DARK in heatmap cells; `None`: no limit.
         threshold: Boxes with a score above this are people.
         clip_boxes: Whether boxes end at the image's border.
+        least_spread: A box whose colours differ by less is nobody's (`pose_onnx.core.spread`).
     """
 
     name: str
@@ -33,6 +34,7 @@ class Preset:
     max_step: float | None
     threshold: float
     clip_boxes: bool
+    least_spread: float = 0.0
 
 
 PRESETS: Final = MappingProxyType(
@@ -47,6 +49,7 @@ PRESETS: Final = MappingProxyType(
                 max_step=1.0,
                 threshold=0.4,
                 clip_boxes=True,
+                least_spread=1.0,
             ),
             # deploy/python of PaddleDetection: det_keypoint_unite_utils.py, keypoint_postprocess.py.
             Preset(

@@ -218,6 +218,7 @@ from itertools import repeat
 from pose_onnx import PoseEstimator
 estimator = PoseEstimator(sys.argv[1], sys.argv[2], threads=3)
 image = np.full((480, 640, 3), 255, np.uint8)
+image[:, ::2] -= 10  # of one colour, it would show nobody
 results = estimator.map(repeat(image))
 assert len(next(results))
 {end}
