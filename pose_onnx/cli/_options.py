@@ -93,17 +93,6 @@ def add_people_options(parser: argparse.ArgumentParser) -> None:
     add_model_option(parser)
 
 
-def add_min_score_option(parser: argparse.ArgumentParser) -> None:
-    """Add `--min-score`: what is drawn."""
-    parser.add_argument(
-        "--min-score",
-        type=float,
-        default=0.2,
-        metavar="SCORE",
-        help="draw joints from this on (default: %(default)s)",
-    )
-
-
 def add_angles_option(parser: argparse.ArgumentParser) -> None:
     """Add `--angles`: of joints, in the table."""
     parser.add_argument(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pose_onnx import InputError, draw_poses
+from pose_onnx.cli._drawing_options import drawing_of
 from pose_onnx.cli._options import add_angles_option, angles_of
 from pose_onnx.cli._unfinished import Progress, Unfinished, folder_of
 from pose_onnx.cli._window import Window
@@ -125,7 +126,7 @@ class Outputs(Closing):
 
     def __init__(self, args: argparse.Namespace, header: FramesHeader, run: dict[str, Any]) -> None:
         self._args, self._header, self._named = args, header, outputs_of(args)
-        self._angles = angles_of(args, header.keypoint_names)
+        self._angles, self._drawing = angles_of(args, header.keypoint_names), drawing_of(args)
         self.wanted, self.silent_because = True, ""
         self._is_finished, self._is_repeatable = False, True
         self._lines: FrameWriter | None = None
@@ -164,7 +165,7 @@ class Outputs(Closing):
     def write(self, frame: Frame) -> None:
         """Write a frame everywhere."""
         if self._video or self._window:
-            drawn = draw_poses(frame.image, frame.poses, min_score=self._args.min_score)
+            drawn = draw_poses(frame.image, frame.poses, **self._drawing)
             if self._video:
                 self._video.write(drawn, frame.time)
             if self._window:

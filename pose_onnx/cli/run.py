@@ -10,14 +10,15 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from pose_onnx import OutputError, PoseModel, Poses, draw_poses
+from pose_onnx import OutputError, PoseModel, Poses
+from pose_onnx.cli._drawing_options import add_drawing_options
 from pose_onnx.cli._exits import exit_code
 from pose_onnx.cli._options import (
     add_estimator_options,
-    add_min_score_option,
     open_model_of,
     settings_of,
 )
+from pose_onnx.cli._picture_outputs import PictureOutputs, add_picture_options
 from pose_onnx.cli._pictures import annotated_paths, find_pictures, load_picture
 from pose_onnx.cli._run_results import RunResults, add_result_options
 from pose_onnx.cli._tables import count
@@ -26,7 +27,6 @@ from pose_onnx.core.opencv import cv2
 from pose_onnx.failures import failure_of
 from pose_onnx.folders import Skipped
 from pose_onnx.formats.results import Failure, ImageResult
-from pose_onnx.image_files import write_image
 from pose_onnx.mapping import map_pictures
 
 _Job: TypeAlias = tuple[Path, Path]
@@ -39,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("pictures", nargs="+", metavar="PHOTO|FOLDER|GLOB", help="what to look at")
     add("--recursive", action="store_true", help="look into subfolders too")
     add_estimator_options(parser)
-    add_min_score_option(parser)
+    add_drawing_options(parser)
+    add_picture_options(parser)
     add_result_options(parser)
 
 
@@ -54,23 +55,26 @@ def run(args: argparse.Namespace) -> int:
         todo = [picture for picture in pictures if str(picture) not in done]
         taken = [*pictures, *(Path(image.picture) for image in results.images)]
         targets = annotated_paths(todo, results.folder, taken)
+        outputs = PictureOutputs.of(args, results.folder)
         if not (args.overwrite or args.resume):
-            results.check_new(targets)
+            results.check_new(outputs.files(targets))
         jobs = list(zip(todo, targets, strict=True))
         # All threads are at rest before the results are written.
-        with results.saved(), closing(_process(model, jobs, args.min_score)) as found:
+        with results.saved(), closing(_process(model, jobs, outputs)) as found:
             for result in _with_progress(jobs, found):
                 results.add(result)
     return _close(results, skipped)
 
 
-def _process(model: PoseModel, jobs: Sequence[_Job], min_score: float) -> Generator[ImageResult | Failure]:
+def _process(
+    model: PoseModel, jobs: Sequence[_Job], outputs: PictureOutputs
+) -> Generator[ImageResult | Failure]:
     """Do the pictures, several at once; give each in its turn. Whatever is wrong with one is its failure.
 
     Raises:
         OutputError: An annotated picture cannot be written; the next one could not be either.
     """
-    with closing(map_pictures(model, jobs, _load, partial(_annotate, min_score))) as results:
+    with closing(map_pictures(model, jobs, _load, partial(_write, outputs))) as results:
         for job, result in zip(jobs, results, strict=True):
             if isinstance(result, OutputError):
                 raise result
@@ -85,10 +89,10 @@ def _load(job: _Job) -> Image:
     return load_picture(job[0])
 
 
-def _annotate(min_score: float, job: _Job, pixels: Image, poses: Poses) -> ImageResult:
+def _write(outputs: PictureOutputs, job: _Job, pixels: Image, poses: Poses) -> ImageResult:
     picture, target = job
-    write_image(target, draw_poses(pixels, poses, min_score=min_score))
-    return ImageResult(str(picture), (pixels.shape[0], pixels.shape[1]), poses, str(target))
+    written = outputs.write(target, pixels, poses)
+    return ImageResult(str(picture), (pixels.shape[0], pixels.shape[1]), poses, written)
 
 
 def _close(results: RunResults, skipped: Skipped) -> int:
@@ -118,4 +122,4 @@ def _with_progress(
                 bar.write(f"pose-onnx: skipped: {result.error}", file=sys.stderr)
             elif bar.disable:
                 found = count(len(result.poses), "person", "people")
-                print(f"{result.path}: {found} -> {result.picture}")
+                print(f"{result.path}: {found}{' -> ' * bool(result.picture)}{result.picture}")

@@ -14,11 +14,11 @@ from typing import Any, Final, Literal
 from pose_onnx import InputError, PoseModel
 from pose_onnx.addresses import redacted
 from pose_onnx.cli._actions import action_settings, add_action_options, open_actions_of
+from pose_onnx.cli._drawing_options import add_drawing_options, drawing_of
 from pose_onnx.cli._exits import EXIT_SOME_FAILED
 from pose_onnx.cli._interrupt import uninterrupted
 from pose_onnx.cli._options import (
     add_estimator_options,
-    add_min_score_option,
     open_model_of,
     settings_of,
 )
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("source", metavar="FILE|FOLDER|CAMERA|URL", help="video, folder of frames, camera number, stream")
     add_output_options(parser)
-    add_min_score_option(parser)
+    add_drawing_options(parser)
     add("--start", type=float, metavar="S", help="from this second on")
     add("--stop", type=float, metavar="S", help="until before this second")
     add(
@@ -154,8 +154,8 @@ def _header(args: argparse.Namespace, model: PoseModel, actions: dict[str, Any])
 def _dependencies(args: argparse.Namespace, header: FramesHeader) -> dict[str, Any]:
     """Return all that the results depend on, but for where they end."""
     outputs = {f"--{option}": str(path.absolute()) for option, path in outputs_of(args).items()}
-    options = {"--start": args.start, "--fps": args.fps, "--min-score": args.min_score}
-    return {**header.settings, "source": header.source, **options, **outputs}
+    options = {"--start": args.start, "--fps": args.fps}
+    return {**header.settings, "source": header.source, **options, "drawing": drawing_of(args), **outputs}
 
 
 def _sound(args: argparse.Namespace) -> Path | None:

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pose_onnx import PRESETS, draw_poses, load_image, read_card
+from pose_onnx import PRESETS, PoseEstimator, draw_poses, load_image, read_card
 from pose_onnx.cli._interrupt import Terminated, terminated_as_by_ctrl_c, uninterrupted
 from pose_onnx.files import atomic_path
 from tests.cli.conftest import pose_model
@@ -514,3 +514,63 @@ def test_many_pictures_on_a_terminal_show_a_bar(
     assert "3/3" in shown
     assert "picture/s" in shown
     assert out.strip() == f"3 pictures, 3 people: {tmp_path / 'out'}"
+
+
+def test_no_pictures(
+    cli: Callable[..., Outcome], models: Models, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    photo(tmp_path / "in" / "a.png")
+    out = tmp_path / "out"
+    done = cli("run", tmp_path / "in", *models.options, "--out", out, "--no-pictures")
+    assert (done.code, done.err) == (0, "")
+    assert [path.name for path in out.iterdir()] == ["poses.json"]
+    (image,) = results(out / "poses.json")["images"]
+    assert image["picture"] is None
+    assert len(image["people"]) == 1
+
+
+def test_crops_are_what_is_in_the_boxes(
+    cli: Callable[..., Outcome], models: Models, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    picture = photo(tmp_path / "in" / "a.png")
+    out = tmp_path / "out"
+    command = ("run", picture, *models.options, "--out", out, "--save-crop", "--no-pictures")
+    assert cli(*command).code == 0
+    (box,) = (person["box"] for person in results(out / "poses.json")["images"][0]["people"])
+    left, top, right, bottom = (round(value) for value in box)
+    crop = out / "crops" / "a_pose-1.png"
+    assert np.array_equal(load_image(crop), load_image(picture)[top:bottom, left:right])
+
+    for name in ("a_pose-2.png", "a_pose-3.png", "other_pose-1.png"):  # of a run that saw more people
+        crop.with_name(name).write_bytes(b"old")
+    (out / "poses.json").unlink()
+    assert "is there already" in cli(*command).err
+    assert cli(*command, "--overwrite").code == 0
+    assert sorted(path.name for path in crop.parent.iterdir()) == ["a_pose-1.png", "other_pose-1.png"]
+
+
+def test_how_people_are_drawn(
+    cli: Callable[..., Outcome], models: Models, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    picture = photo(tmp_path / "in" / "a.png")
+    wanted: dict[tuple[object, ...], dict[str, Any]] = {
+        (): {},
+        ("--no-boxes",): {"boxes": False},
+        ("--scores", "--legend"): {"scores": True, "legend": True},
+        ("--line-width", 9, "--min-score", 0.5): {"line_width": 9, "min_score": 0.5},
+    }
+    with PoseEstimator(models.detector, models.pose) as estimator:
+        poses = estimator(picture)
+    for number, (options, arguments) in enumerate(wanted.items()):
+        out = tmp_path / str(number)
+        assert cli("run", picture, *models.options, "--out", out, *options).code == 0
+        assert np.array_equal(load_image(out / "a_pose.png"), poses.draw(picture, **arguments))
+
+
+@pytest.mark.parametrize("word", ["0", "-1", "nan", "inf", "wide"])
+def test_a_line_width_that_is_none(
+    cli: Callable[..., Outcome], models: Models, tmp_path: Path, word: str
+) -> None:
+    done = cli("run", tmp_path, *models.options, f"--line-width={word}")
+    assert done.code == 2
+    assert f"{word!r} was given; give a number of pixels above 0" in done.err
