@@ -258,7 +258,7 @@ def test_any_exception_of_one_picture_is_its_failure(
             raise cv2.error("(-215) an assertion\n  of OpenCV")
         return draw_poses(pixels, poses, **options)
 
-    monkeypatch.setattr("pose_onnx.cli.run.draw_poses", fragile)
+    monkeypatch.setattr("pose_onnx.cli._picture_outputs.draw_poses", fragile)
     done = cli("run", *photos, *models.options, "--threads", 1, "--out", tmp_path / "out")
     assert done.code == 1
     assert "2 pictures, 2 people" in done.out

@@ -64,3 +64,27 @@ def test_every_error_is_public_and_one_of_the_tree() -> None:
         assert issubclass(error, PoseOnnxError)
         assert getattr(pose_onnx, name) is error
         assert name in pose_onnx.__all__
+
+
+def readme_and_project() -> tuple[str, str]:
+    readme, project = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "pyproject.toml"))
+    return readme, project
+
+
+def test_the_weights_of_all_extras_are_told() -> None:
+    readme, project = readme_and_project()
+    section = re.search(r"^\[project\.optional-dependencies\]\n(.+?)^\[", project, re.MULTILINE | re.DOTALL)
+    assert section
+    extras = set(re.findall(r"^(\w+) = \[", section[1], re.MULTILINE)) - {"test", "dev"}
+    header = next(line for line in readme.splitlines() if line.startswith("| base |"))
+    assert set(re.findall(r"`\[(\w+)\]`", header)) == extras
+
+
+def test_the_commands_that_swap_a_build_name_what_is_installed() -> None:
+    readme, project = readme_and_project()
+    section = re.search(r"^dependencies = \[\n(.+?)^\]", project, re.MULTILINE | re.DOTALL)
+    assert section
+    installed = re.findall(r'^  "([\w-]+)', section[1], re.MULTILINE)
+    swaps = re.findall(r"^pip uninstall -y ([\w-]+) && pip install '?([\w-]+)", readme, re.MULTILINE)
+    assert swaps == [("opencv-python", "opencv-python-headless"), ("onnxruntime", "onnxruntime-gpu")]
+    assert {old for old, _ in swaps} <= set(installed)
