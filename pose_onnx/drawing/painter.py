@@ -22,7 +22,6 @@ _MIN_RIM: Final = 1.0  # pixels
 
 _DASH: Final = 4.0  # in line widths, rim included
 
-_FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
 _FONT_HEIGHT: Final = 21.0  # pixels of a capital of OpenCV's Hershey font at scale 1
 _STROKE: Final = 1 / 8  # of a letter's height
 _PADDING: Final = 0.4  # about a word on its plate, in letter heights
@@ -87,7 +86,16 @@ class Painter:
         """Write letters of a height; their upper left corner is given."""
         x, y = (round(float(value)) for value in (corner[0], corner[1] + height))
         thick = _stroke(height)
-        cv2.putText(self.canvas, text, (x, y), _FONT, height / _FONT_HEIGHT, color[::-1], thick, cv2.LINE_AA)
+        cv2.putText(
+            self.canvas,
+            text,
+            (x, y),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            height / _FONT_HEIGHT,
+            color[::-1],
+            thick,
+            cv2.LINE_AA,
+        )
 
     def _line(self, points: F64, color: Rgb, width: float) -> None:
         start, end = _fixed(points)
@@ -96,7 +104,7 @@ class Painter:
 
 def text_length(text: str, height: float) -> float:
     """Return how long a text in letters of a height is, pixels."""
-    (length, _), _ = cv2.getTextSize(text, _FONT, height / _FONT_HEIGHT, _stroke(height))
+    (length, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, height / _FONT_HEIGHT, _stroke(height))
     return float(length)
 
 
