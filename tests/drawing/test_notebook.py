@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -54,6 +54,7 @@ def test_nobody_is_shown_as_nobody() -> None:
     assert people(0)._repr_html_() == "<p><code>&lt;Poses: 0 people; 3 keypoints&gt;</code></p>"
 
 
+@settings(deadline=None)  # a busy machine
 @given(
     points=arrays(np.float32, (2, 3, 2), elements=st.floats(width=32)),
     boxes=arrays(np.float32, (2, 4), elements=st.floats(width=32)),

@@ -7,7 +7,7 @@ from itertools import combinations
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -48,6 +48,7 @@ def test_a_neighbour_with_the_same_colour_gets_another() -> None:
     assert person_colors(far, ids) == [PERSON_COLORS_RGB[1]] * 2
 
 
+@settings(deadline=None)  # a busy machine
 @given(seed=st.integers(0, 1000), people=st.integers(0, 60), with_ids=st.booleans())
 def test_of_a_crowd_in_rows_no_neighbours_look_alike(seed: int, people: int, *, with_ids: bool) -> None:
     # Boxes of 10, gaps of 4 beside and of 30 below: everybody has two neighbours at most, so that the
@@ -66,6 +67,7 @@ def test_more_people_in_one_place_than_colours() -> None:
 
 
 @pytest.mark.parametrize("ids", [None, np.array([7, 8, 7])])
+@settings(deadline=None)  # a busy machine
 @given(boxes=arrays(np.float32, (3, 4), elements=st.floats(width=32)))
 def test_any_boxes_at_all_have_colours(boxes: np.ndarray, ids: np.ndarray | None) -> None:
     assert len(person_colors(boxes, ids)) == 3
