@@ -21,6 +21,7 @@ from pose_onnx.exporters.outputs.boxes import BOX_RANK
 from pose_onnx.exporters.outputs.heatmaps import HEATMAP_RANK
 from pose_onnx.exporters.program import NMS_KINDS, Nms, Program
 from pose_onnx.outputs import BoxOutput, HeatmapOutput, OutputSpec
+from pose_onnx.outputs.heatmaps import DARK, QUARTER
 
 COCO_METRIC: Final = "KeyPointTopDownCOCOEval"
 """PaddleDetection's word for an evaluation on COCO's 17 joints."""
@@ -143,13 +144,9 @@ def _from_heatmaps(config: InferConfig, outputs: Sequence[Shape]) -> _Derived | 
     stride = config.input_size[0] // height
     if (height * stride, width * stride) != config.input_size:
         return None
-    if not config.dark:
-        raise ExportError(
-            f"{FILE_NAME} says use_dark: false, and keypoints are refined by DARK only; remove that line to"
-            " use DARK all the same"
-        )
     # The kernel is what PaddleDetection deploys every model with (deploy/python/keypoint_postprocess.py).
-    return _Derived(HeatmapOutput(stride=stride, blur_kernel=3), "affine_crop", joints=joints)
+    output = HeatmapOutput(stride=stride, blur_kernel=3, refine=DARK if config.dark else QUARTER)
+    return _Derived(output, "affine_crop", joints=joints)
 
 
 def _box_output(config: InferConfig, options: Mapping[str, float], bins: int | None = None) -> BoxOutput:

@@ -9,7 +9,7 @@ from pose_onnx.cards.input import InputSpec
 from pose_onnx.cards.lookup import card_names, load_card, models_home, resolve_model
 from pose_onnx.cards.window import WindowSpec
 from pose_onnx.core.angles import COCO_ANGLES, joint_angles
-from pose_onnx.core.heatmaps import decode_heatmaps
+from pose_onnx.core.heatmaps import decode_heatmaps, decode_quarter_steps
 from pose_onnx.core.images import decode_image
 from pose_onnx.detections import Detections
 from pose_onnx.detector import Detector
@@ -85,6 +85,7 @@ __all__ = [
     "card_names",
     "decode_heatmaps",
     "decode_image",
+    "decode_quarter_steps",
     "draw_poses",
     "joint_angles",
     "load_card",

@@ -29,13 +29,9 @@ def decode(heatmaps: Value, card: ModelCard, preset: Preset) -> tuple[Value, Val
         scores: (N, K) float32.
     """
     spec = cast("HeatmapOutput", card.output)
-    height, width = (side // spec.stride for side in card.picture.size)
     joints = len(card.keypoints)
-    flat = heatmaps.reshape(-1, height * width)
-    best = flat.apply("ArgMax", dtype=np.int64, axis=1, keepdims=1)
-    scores = flat.apply("GatherElements", best, axis=1)
-    rows = best / width
-    cells = (best - rows * width).join(rows, axis=1)
+    height, width = map_size(card)
+    cells, scores = find_peaks(heatmaps, card)
     last_middle = np.array([[width, height]]) - 1 - REACH
     middles = cells.clip(REACH, last_middle)  # a patch around these lies inside of the map
     kernel = preset.blur_kernel or spec.blur_kernel
@@ -48,6 +44,22 @@ def decode(heatmaps: Value, card: ModelCard, preset: Preset) -> tuple[Value, Val
     points = cells.cast(np.float64) + (moved > 0.0).where(0.0, steps)
     points = (scores > 0.0).where(points, 0.0)
     return points.cast(np.float32).reshape(-1, joints, 2), scores.reshape(-1, joints)
+
+
+def map_size(card: ModelCard) -> tuple[int, int]:
+    """Return h and w of a card's heatmaps."""
+    stride = cast("HeatmapOutput", card.output).stride
+    height, width = (side // stride for side in card.picture.size)
+    return height, width
+
+
+def find_peaks(heatmaps: Value, card: ModelCard) -> tuple[Value, Value]:
+    """Return the highest cell of each of M = N * K maps, (M, 2) int64 xy, and its value, (M, 1) float32."""
+    height, width = map_size(card)
+    flat = heatmaps.reshape(-1, height * width)
+    best = flat.apply("ArgMax", dtype=np.int64, axis=1, keepdims=1)
+    rows = best / width
+    return (best - rows * width).join(rows, axis=1), flat.apply("GatherElements", best, axis=1)
 
 
 def _smooth(heatmaps: Value, joints: int, kernel: int) -> Value:

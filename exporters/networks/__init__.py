@@ -49,6 +49,11 @@ _PICODET_ESNET: Final = Network(
     aliases=((r"^head\.head_cls_list\.(\d+)\.", r"head.head_cls\1."),),
     buffers=_GFL_BUFFERS,
 )
+_PICODET_LCNET: Final = Network(
+    f"{_HERE}.picodet",
+    aliases=((r"^head\.head_(cls|reg)(\d+)\.", r"head.head_\1_list.\2."),),
+    buffers=_GFL_BUFFERS,
+)
 _TORCH_NAMES: Final = ((r"\.running_mean$", "._mean"), (r"\.running_var$", "._variance"))
 """What PyTorch calls the statistics of a batch norm."""
 _BATCHES: Final = r".*\.num_batches_tracked"
@@ -57,12 +62,13 @@ _MULTI_POSE_RES: Final = Network(f"{_HERE}.multi_pose_res", aliases=_TORCH_NAMES
 
 NETWORKS: Final[Mapping[str, Network]] = MappingProxyType(
     {
-        "tinypose": Network(f"{_HERE}.tinypose"),
-        "picodet_s_lcnet": Network(
-            f"{_HERE}.picodet",
-            aliases=((r"^head\.head_(cls|reg)(\d+)\.", r"head.head_\1_list.\2."),),
-            buffers=_GFL_BUFFERS,
-        ),
+        "tinypose": Network(f"{_HERE}.lite_hrnet"),
+        "lite_hrnet_18": Network(f"{_HERE}.lite_hrnet"),
+        "lite_hrnet_30": Network(f"{_HERE}.lite_hrnet"),
+        "hrnet_w32": Network(f"{_HERE}.hrnet"),
+        "hrnet_w48": Network(f"{_HERE}.hrnet"),
+        **{f"picodet_{size}_lcnet": _PICODET_LCNET for size in ("s", "xs", "m", "l")},
+        "picodet_s_npu": _PICODET_LCNET,
         "picodet_s_esnet": _PICODET_ESNET,
         "picodet_m_esnet": _PICODET_ESNET,
         "st_gcn": Network(f"{_HERE}.st_gcn"),

@@ -71,7 +71,8 @@ class DepthwisePointwise(nn.Layer):  # type: ignore[misc]  # paddle's Layer is u
         c_out: output channels; the depthwise half has this many groups.
         kernel: side of the depthwise kernel.
         stride: of the depthwise convolution.
-        last_activation: applied after the pointwise half.
+        activation: applied after both halves.
+        last_activation: applied after the pointwise half instead.
     """
 
     def __init__(
@@ -81,18 +82,20 @@ class DepthwisePointwise(nn.Layer):  # type: ignore[misc]  # paddle's Layer is u
         kernel: int,
         *,
         stride: int = 1,
-        last_activation: Activation = functional.hardswish,
+        activation: Activation = functional.hardswish,
+        last_activation: Activation | None = None,
     ) -> None:
         super().__init__()
         self.dwconv = conv(c_in, c_out, kernel, stride=stride, groups=c_out)
         self.bn1 = nn.BatchNorm2D(c_out)
         self.pwconv = conv(c_out, c_out, 1)
         self.bn2 = nn.BatchNorm2D(c_out)
-        self._last_activation = last_activation
+        self._activation = activation
+        self._last_activation = last_activation or activation
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, c_in, H, W) -> (N, c_out, H / stride, W / stride)."""
-        x = functional.hardswish(self.bn1(self.dwconv(x)))
+        x = self._activation(self.bn1(self.dwconv(x)))
         return self._last_activation(self.bn2(self.pwconv(x)))
 
 

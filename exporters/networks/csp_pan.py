@@ -10,21 +10,21 @@ from collections.abc import Sequence
 from paddle import Tensor, concat, nn
 from paddle.nn import functional
 
-from pose_onnx.exporters.networks._blocks import ConvNorm, DepthwisePointwise
+from pose_onnx.exporters.networks._blocks import Activation, ConvNorm, DepthwisePointwise
 from pose_onnx.exporters.networks.pan import KERNEL, PathAggregation
 
 
-def _pointwise(c_in: int, c_out: int) -> ConvNorm:
-    return ConvNorm(c_in, c_out, 1, activation=functional.hardswish, norm_name="bn")
+def _pointwise(c_in: int, c_out: int, activation: Activation) -> ConvNorm:
+    return ConvNorm(c_in, c_out, 1, activation=activation, norm_name="bn")
 
 
 class Bottleneck(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
     """Pointwise, depthwise, pointwise, without a shortcut ("DarknetBottleneck" of PaddleDetection)."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, activation: Activation) -> None:
         super().__init__()
-        self.conv1 = _pointwise(channels, channels)
-        self.conv2 = DepthwisePointwise(channels, channels, KERNEL)
+        self.conv1 = _pointwise(channels, channels, activation)
+        self.conv2 = DepthwisePointwise(channels, channels, KERNEL, activation=activation)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> the same shape."""
@@ -36,15 +36,16 @@ class CSPLayer(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
     Args:
         channels: of the output; the input is two such maps.
+        activation: of every layer.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, activation: Activation) -> None:
         super().__init__()
         half = channels // 2
-        self.main_conv = _pointwise(2 * channels, half)
-        self.short_conv = _pointwise(2 * channels, half)
-        self.final_conv = _pointwise(2 * half, channels)
-        self.blocks = nn.Sequential(Bottleneck(half))
+        self.main_conv = _pointwise(2 * channels, half, activation)
+        self.short_conv = _pointwise(2 * channels, half, activation)
+        self.final_conv = _pointwise(2 * half, channels, activation)
+        self.blocks = nn.Sequential(Bottleneck(half, activation))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 2 * channels, H, W) -> (N, channels, H, W)."""
@@ -58,7 +59,10 @@ class CSPPAN(PathAggregation):
     Args:
         c_in: channels of the input features, highest resolution first.
         channels: of every output feature.
+        activation: of every layer.
     """
 
-    def __init__(self, c_in: Sequence[int], channels: int) -> None:
-        super().__init__(c_in, channels, CSPLayer)
+    def __init__(
+        self, c_in: Sequence[int], channels: int, activation: Activation = functional.hardswish
+    ) -> None:
+        super().__init__(c_in, channels, lambda width: CSPLayer(width, activation), activation)

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from paddle import Tensor, nn
 from paddle.nn import functional
 
-from pose_onnx.exporters.networks._blocks import ConvNorm
+from pose_onnx.exporters.networks._blocks import Activation, ConvNorm
 
 CHANNEL_MULTIPLE: Final = 8
 STEM_CHANNELS: Final = 16
@@ -63,9 +63,9 @@ class SqueezeExcite(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untype
 
 
 class DepthwiseSeparable(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Depthwise and pointwise convolution, hard-swish after both."""
+    """Depthwise and pointwise convolution, an activation after both."""
 
-    def __init__(self, block: Block) -> None:
+    def __init__(self, block: Block, activation: Activation = functional.hardswish) -> None:
         super().__init__()
         self.dw_conv = ConvNorm(
             block.c_in,
@@ -73,12 +73,12 @@ class DepthwiseSeparable(nn.Layer):  # type: ignore[misc]  # paddle's Layer is u
             block.kernel,
             stride=block.stride,
             groups=block.c_in,
-            activation=functional.hardswish,
+            activation=activation,
             norm_name="bn",
         )
         if block.excite:
             self.se = SqueezeExcite(block.c_in)
-        self.pw_conv = ConvNorm(block.c_in, block.c_out, 1, activation=functional.hardswish, norm_name="bn")
+        self.pw_conv = ConvNorm(block.c_in, block.c_out, 1, activation=activation, norm_name="bn")
         self._excite = block.excite
 
     def forward(self, x: Tensor) -> Tensor:
@@ -92,16 +92,17 @@ class LCNet(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
     Args:
         width: factor on all channels; `channels` lists those of the features.
+        activation: of every layer.
     """
 
-    def __init__(self, width: float) -> None:
+    def __init__(self, width: float, activation: Activation = functional.hardswish) -> None:
         super().__init__()
         self.conv1 = ConvNorm(
-            3, widen(STEM_CHANNELS, width), 3, stride=2, activation=functional.hardswish, norm_name="bn"
+            3, widen(STEM_CHANNELS, width), 3, stride=2, activation=activation, norm_name="bn"
         )
         for name, blocks in BLOCKS.items():
             scaled = [b._replace(c_in=widen(b.c_in, width), c_out=widen(b.c_out, width)) for b in blocks]
-            self.add_sublayer(name, nn.Sequential(*map(DepthwiseSeparable, scaled)))
+            self.add_sublayer(name, nn.Sequential(*[DepthwiseSeparable(b, activation) for b in scaled]))
         self.channels = tuple(widen(BLOCKS[name][-1].c_out, width) for name in FEATURES)
 
     def forward(self, image: Tensor) -> list[Tensor]:

@@ -1,25 +1,28 @@
-"""Lite-HRNet, variant "wider naive": the backbone of PP-TinyPose.
+"""Lite-HRNet (Yu et al., arXiv 2104.06403): with 18 and 30 layers, and the backbone of PP-TinyPose.
 
-Architecture: Yu et al., Lite-HRNet (arXiv 2104.06403), with shuffle units
-instead of conditional weighting; widths as in PaddleDetection's
-ppdet/modeling/backbones/lite_hrnet.py, "wider_naive".
+The backbone of PP-TinyPose and of WiderNaiveHRNet has shuffle units instead of conditional weighting; widths
+as in PaddleDetection's ppdet/modeling/backbones/lite_hrnet.py, "lite_18", "lite_30" and "wider_naive".
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from paddle import Tensor, concat, nn
 from paddle.nn import functional
 
+from pose_onnx.cards.card import ModelCard
 from pose_onnx.exporters.networks._blocks import ConvNorm, channel_shuffle, conv
+from pose_onnx.exporters.networks._top_down import TopDown
+from pose_onnx.exporters.networks.conditional_weighting import WeightingBlock
 
 STEM_CHANNELS: Final = 32
 BRANCH_CHANNELS: Final = (40, 80, 160, 320)
 """Channels of the branches at 1/4, 1/8, 1/16 and 1/32 of the input size."""
-MODULES_PER_STAGE: Final = (2, 4, 2)
-UNITS_PER_BRANCH: Final = 2
+BLOCKS_PER_MODULE: Final = 2
 
 
 class Stem(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
@@ -92,17 +95,53 @@ def _between(source: int, target: int) -> nn.Sequential | None:
     return _upward(source, target) if source > target else _downward(source, target)
 
 
-class MultiBranchModule(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Two shuffle units on every branch, then every branch is summed into every other."""
+class ShuffleBranches(nn.LayerList):  # type: ignore[misc]  # paddle's Layer is untyped
+    """Two shuffle units on every branch."""
 
-    def __init__(self, branches: int) -> None:
-        super().__init__()
-        self.layers = nn.LayerList(
-            [
-                nn.Sequential(*[ShuffleUnit(channels) for _ in range(UNITS_PER_BRANCH)])
-                for channels in BRANCH_CHANNELS[:branches]
-            ]
+    def __init__(self, channels: Sequence[int]) -> None:
+        super().__init__(
+            [nn.Sequential(*[ShuffleUnit(width) for _ in range(BLOCKS_PER_MODULE)]) for width in channels]
         )
+
+    def forward(self, branches: list[Tensor]) -> list[Tensor]:
+        """One (N, C_i, h_i, w_i) per branch -> the same shapes."""
+        return [layer(x) for layer, x in zip(self, branches, strict=True)]
+
+
+def _weighted_branches(channels: Sequence[int]) -> nn.Sequential:
+    """Two blocks that weight all branches together."""
+    return nn.Sequential(*[WeightingBlock(channels) for _ in range(BLOCKS_PER_MODULE)])
+
+
+class Kind(NamedTuple):
+    """One of the networks.
+
+    Attributes:
+        modules: of each stage.
+        branches: makes what a module does before it sums, from the channels of its branches.
+    """
+
+    modules: tuple[int, int, int]
+    branches: Callable[[Sequence[int]], Any]
+
+
+WIDER_NAIVE: Final = Kind((2, 4, 2), ShuffleBranches)
+KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        "tinypose": WIDER_NAIVE,
+        "lite_hrnet_18": Kind((2, 4, 2), _weighted_branches),
+        "lite_hrnet_30": Kind((3, 8, 3), _weighted_branches),
+    }
+)
+"""By architecture."""
+
+
+class MultiBranchModule(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
+    """Blocks on the branches, then every branch is summed into every other."""
+
+    def __init__(self, kind: Kind, branches: int) -> None:
+        super().__init__()
+        self.layers = kind.branches(BRANCH_CHANNELS[:branches])
         self.fuse_layers = nn.LayerList(
             [
                 nn.LayerList([_between(source, target) for source in range(branches)])
@@ -112,7 +151,7 @@ class MultiBranchModule(nn.Layer):  # type: ignore[misc]  # paddle's Layer is un
 
     def forward(self, branches: list[Tensor]) -> list[Tensor]:
         """One (N, C_i, h_i, w_i) per branch -> the same shapes."""
-        outs = [layer(x) for layer, x in zip(self.layers, branches, strict=True)]
+        outs = self.layers(branches)
         # The weights were trained with two peculiarities of PaddleDetection's
         # code: branch 0 counts twice in every sum, and the sums of the other
         # targets take branch 0 as it is after its own fusion, not rectified.
@@ -165,13 +204,14 @@ class IterativeHead(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untype
 class LiteHRNet(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
     """(N, 3, H, W) -> (N, 40, H/4, W/4)."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: Kind) -> None:
         super().__init__()
+        self._stages = range(len(kind.modules))
         self.stem = Stem()
         c_in = STEM_CHANNELS
-        for stage, modules in enumerate(MODULES_PER_STAGE):
+        for stage, modules in enumerate(kind.modules):
             self.add_sublayer(f"transition{stage}", _transition(stage, c_in))
-            blocks = [MultiBranchModule(stage + 2) for _ in range(modules)]
+            blocks = [MultiBranchModule(kind, stage + 2) for _ in range(modules)]
             self.add_sublayer(f"stage{stage}", nn.Sequential(*blocks))
             c_in = BRANCH_CHANNELS[stage + 1]
         self.head_layer = IterativeHead()
@@ -179,7 +219,7 @@ class LiteHRNet(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
     def forward(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, 40, H/4, W/4); H and W multiples of 32."""
         branches = [self.stem(image)]
-        for stage in range(len(MODULES_PER_STAGE)):
+        for stage in self._stages:
             transition = getattr(self, f"transition{stage}")
             # A stage adds one branch, made from the lowest resolution so far.
             sources = [*branches, branches[-1]]
@@ -196,3 +236,8 @@ def _transition(stage: int, c_in: int) -> nn.LayerList:
     if stage == 0:
         return nn.LayerList([_separable(c_in, BRANCH_CHANNELS[0], stride=1, rectify=True), added])
     return nn.LayerList([*([None] * (stage + 1)), added])
+
+
+def build(card: ModelCard) -> TopDown:
+    """Make the network of a card."""
+    return TopDown(LiteHRNet(KINDS[card.architecture]), BRANCH_CHANNELS[0], len(card.keypoints))

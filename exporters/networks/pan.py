@@ -8,7 +8,7 @@ from typing import Final
 from paddle import Tensor, concat, nn
 from paddle.nn import functional
 
-from pose_onnx.exporters.networks._blocks import ConvNorm, DepthwisePointwise
+from pose_onnx.exporters.networks._blocks import Activation, ConvNorm, DepthwisePointwise
 
 KERNEL: Final = 5
 
@@ -16,19 +16,15 @@ KERNEL: Final = 5
 class ChannelTransform(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
     """Brings every feature level to the same number of channels."""
 
-    def __init__(self, c_in: Sequence[int], c_out: int) -> None:
+    def __init__(self, c_in: Sequence[int], c_out: int, activation: Activation) -> None:
         super().__init__()
         self.convs = nn.LayerList(
-            [ConvNorm(c, c_out, 1, activation=functional.hardswish, norm_name="bn") for c in c_in]
+            [ConvNorm(c, c_out, 1, activation=activation, norm_name="bn") for c in c_in]
         )
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
         """(N, c_in[i], h_i, w_i) -> (N, c_out, h_i, w_i), each level i."""
         return [layer(x) for layer, x in zip(self.convs, features, strict=True)]
-
-
-def _halve(channels: int) -> DepthwisePointwise:
-    return DepthwisePointwise(channels, channels, KERNEL, stride=2)
 
 
 class PathAggregation(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
@@ -38,17 +34,28 @@ class PathAggregation(nn.Layer):  # type: ignore[misc]  # paddle's Layer is unty
         c_in: channels of the input features, highest resolution first.
         channels: of every output feature.
         merge: makes what turns two concatenated features of so many channels into one of as many.
+        activation: of every other layer.
     """
 
-    def __init__(self, c_in: Sequence[int], channels: int, merge: Callable[[int], nn.Layer]) -> None:
+    def __init__(
+        self,
+        c_in: Sequence[int],
+        channels: int,
+        merge: Callable[[int], nn.Layer],
+        activation: Activation = functional.hardswish,
+    ) -> None:
         super().__init__()
-        self.conv_t = ChannelTransform(c_in, channels)
+
+        def halve() -> DepthwisePointwise:
+            return DepthwisePointwise(channels, channels, KERNEL, stride=2, activation=activation)
+
+        self.conv_t = ChannelTransform(c_in, channels, activation)
         steps = range(len(c_in) - 1)
         self.top_down_blocks = nn.LayerList([merge(channels) for _ in steps])
-        self.downsamples = nn.LayerList([_halve(channels) for _ in steps])
+        self.downsamples = nn.LayerList([halve() for _ in steps])
         self.bottom_up_blocks = nn.LayerList([merge(channels) for _ in steps])
-        self.first_top_conv = _halve(channels)
-        self.second_top_conv = _halve(channels)
+        self.first_top_conv = halve()
+        self.second_top_conv = halve()
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
         """Four levels of (N, channels, H/s, W/s), s = 8, 16, 32, 64, from three."""

@@ -14,11 +14,10 @@ from paddle import Tensor, nn
 from paddle.nn import functional
 
 from pose_onnx.exporters.decode import BoxDecode
-from pose_onnx.exporters.networks._blocks import ConvNorm, DepthwisePointwise, identity
+from pose_onnx.exporters.networks._blocks import Activation, ConvNorm, DepthwisePointwise, identity
 from pose_onnx.exporters.networks._boxes import decode_boxes, rows
 
 KERNEL: Final = 5
-CONVS_PER_LEVEL: Final = 2
 SCORE_EPSILON: Final = 1e-9
 """Keeps the square root of the score differentiable at 0; a constant of the trained model."""
 
@@ -30,18 +29,19 @@ class LevelConvs(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
         channels: of input and output.
         levels: how many.
         convs: so many pairs of a depthwise and a pointwise convolution for each.
+        activation: of each.
     """
 
-    def __init__(self, channels: int, levels: int, convs: int) -> None:
+    def __init__(
+        self, channels: int, levels: int, convs: int, activation: Activation = functional.hardswish
+    ) -> None:
         super().__init__()
         self._convs = convs
         for level in range(levels):
             for i in range(convs):
                 # The dot in the name is PaddleDetection's.
-                depthwise = ConvNorm(
-                    channels, channels, KERNEL, groups=channels, activation=functional.hardswish
-                )
-                pointwise = ConvNorm(channels, channels, 1, activation=functional.hardswish)
+                depthwise = ConvNorm(channels, channels, KERNEL, groups=channels, activation=activation)
+                pointwise = ConvNorm(channels, channels, 1, activation=activation)
                 self.add_sublayer(f"cls_conv_dw{level}.{i}", depthwise)
                 self.add_sublayer(f"cls_conv_pw{level}.{i}", pointwise)
 
@@ -87,10 +87,10 @@ class PicoHead(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 class PicoSE(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
     """Channel attention and a pointwise convolution, for the box branch."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, activation: Activation) -> None:
         super().__init__()
         self.fc = nn.Conv2D(channels, channels, 1)
-        self.conv = ConvNorm(channels, channels, 1, activation=functional.hardswish)
+        self.conv = ConvNorm(channels, channels, 1, activation=activation)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> the same shape."""
@@ -100,9 +100,9 @@ class PicoSE(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 class PicoFeat(LevelConvs):
     """The convolutions of PicoHeadV2, and its attention."""
 
-    def __init__(self, channels: int, levels: int) -> None:
-        super().__init__(channels, levels, CONVS_PER_LEVEL)
-        self.se = nn.LayerList([PicoSE(channels) for _ in range(levels)])
+    def __init__(self, channels: int, levels: int, convs: int, activation: Activation) -> None:
+        super().__init__(channels, levels, convs, activation)
+        self.se = nn.LayerList([PicoSE(channels, activation) for _ in range(levels)])
 
     def forward(self, x: Tensor, level: int) -> tuple[Tensor, Tensor]:
         """Features for the alignment score, and attended features for class and box."""
@@ -117,16 +117,23 @@ class PicoHeadV2(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
         channels: of every feature.
         classes: number of classes C.
         decode: strides and bins of the box distribution.
+        convs: pairs of convolutions for each level.
+        activation: of every layer but the last.
     """
 
-    def __init__(self, channels: int, classes: int, decode: BoxDecode) -> None:
+    def __init__(
+        self, channels: int, classes: int, decode: BoxDecode, convs: int, activation: Activation
+    ) -> None:
         super().__init__()
         levels = len(decode.strides)
-        self.conv_feat = PicoFeat(channels, levels)
+        self.conv_feat = PicoFeat(channels, levels, convs, activation)
         self.head_cls_list = nn.LayerList([nn.Conv2D(channels, classes, 1) for _ in range(levels)])
         self.head_reg_list = nn.LayerList([nn.Conv2D(channels, 4 * decode.bins, 1) for _ in range(levels)])
         self.cls_align = nn.LayerList(
-            [DepthwisePointwise(channels, 1, KERNEL, last_activation=identity) for _ in range(levels)]
+            [
+                DepthwisePointwise(channels, 1, KERNEL, activation=activation, last_activation=identity)
+                for _ in range(levels)
+            ]
         )
         self._decode = decode
 

@@ -1,4 +1,4 @@
-"""PicoDet (arXiv 2111.00902): S with an LCNet backbone (2022), S and M with an ESNet backbone (2021)."""
+"""PicoDet (arXiv 2111.00902): XS to L with an LCNet backbone (2022), S and M with an ESNet (2021)."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, cast
 
 from paddle import Tensor, nn
+from paddle.nn import functional
 
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.exporters.decode import BoxDecode
+from pose_onnx.exporters.networks._blocks import Activation
 from pose_onnx.exporters.networks.csp_pan import CSPPAN
 from pose_onnx.exporters.networks.esnet import ESNet
 from pose_onnx.exporters.networks.lc_pan import LCPAN
 from pose_onnx.exporters.networks.lcnet import LCNet
 from pose_onnx.exporters.networks.pico_head import PicoHead, PicoHeadV2
 from pose_onnx.outputs import BoxOutput
-
-LCNET_WIDTH: Final = 0.75
-LCPAN_CHANNELS: Final = 96
 
 
 class PicoDet(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
@@ -42,7 +41,7 @@ class PicoDet(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
         return boxes, scores
 
 
-class Size(NamedTuple):
+class ESNetSize(NamedTuple):
     """One of the ESNet PicoDets (PaddleDetection, configs/picodet/legacy_model).
 
     Attributes:
@@ -64,10 +63,10 @@ class Size(NamedTuple):
         return PicoDet(backbone, neck, PicoHead(self.channels, classes, decode, self.convs))
 
 
-SMALL: Final = Size(
+ESNET_SMALL: Final = ESNetSize(
     0.75, (0.875, 0.5, 0.5, 0.5, 0.625, 0.5, 0.625, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5), channels=96, convs=2
 )
-MEDIUM: Final = Size(
+ESNET_MEDIUM: Final = ESNetSize(
     1.0,
     (0.875, 0.5, 1.0, 0.625, 0.5, 0.75, 0.625, 0.625, 0.5, 0.625, 1.0, 0.625, 0.75),
     channels=128,
@@ -75,14 +74,46 @@ MEDIUM: Final = Size(
 )
 
 
-def _lcnet(classes: int, decode: BoxDecode) -> PicoDet:
-    backbone = LCNet(LCNET_WIDTH)
-    neck = LCPAN(backbone.channels, LCPAN_CHANNELS)
-    return PicoDet(backbone, neck, PicoHeadV2(LCPAN_CHANNELS, classes, decode))
+class LCNetSize(NamedTuple):
+    """One of the LCNet PicoDets (PaddleDetection, configs/picodet).
+
+    Attributes:
+        width: of the backbone.
+        channels: of neck and head.
+        convs: pairs of convolutions for each level of the head.
+        neck: makes the neck, from channels of the backbone's features and its own.
+        activation: of backbone and head.
+    """
+
+    width: float
+    channels: int
+    convs: int
+    neck: Callable[[Sequence[int], int], nn.Layer] = LCPAN
+    activation: Activation = functional.hardswish
+
+    def build(self, classes: int, decode: BoxDecode) -> PicoDet:
+        """Make the network, for C classes."""
+        backbone = LCNet(self.width, self.activation)
+        neck = self.neck(backbone.channels, self.channels)
+        return PicoDet(
+            backbone, neck, PicoHeadV2(self.channels, classes, decode, self.convs, self.activation)
+        )
+
+
+def _npu_neck(c_in: Sequence[int], channels: int) -> nn.Layer:
+    return CSPPAN(c_in, channels, functional.relu6)
 
 
 BUILDERS: Final[Mapping[str, Callable[[int, BoxDecode], PicoDet]]] = MappingProxyType(
-    {"picodet_s_lcnet": _lcnet, "picodet_s_esnet": SMALL.build, "picodet_m_esnet": MEDIUM.build}
+    {
+        "picodet_xs_lcnet": LCNetSize(0.35, 96, 2).build,
+        "picodet_s_lcnet": LCNetSize(0.75, 96, 2).build,
+        "picodet_m_lcnet": LCNetSize(1.5, 128, 4).build,
+        "picodet_l_lcnet": LCNetSize(2.0, 160, 4).build,
+        "picodet_s_npu": LCNetSize(0.75, 96, 4, _npu_neck, functional.relu6).build,
+        "picodet_s_esnet": ESNET_SMALL.build,
+        "picodet_m_esnet": ESNET_MEDIUM.build,
+    }
 )
 
 

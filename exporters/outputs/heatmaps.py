@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, cast
@@ -14,7 +14,7 @@ from pose_onnx.cards.card import ModelCard
 from pose_onnx.core.arrays import BOX, F32, Image
 from pose_onnx.core.keypoints import keypoint_input
 from pose_onnx.detector import Detector
-from pose_onnx.exporters.end_to_end import _crops, _dark, _sampling
+from pose_onnx.exporters.end_to_end import _crops, _dark, _quarter, _sampling
 from pose_onnx.exporters.end_to_end._network import PRESET, add_output, insert, run_on_picture
 from pose_onnx.exporters.end_to_end._normalize import normalize
 from pose_onnx.exporters.end_to_end._values import Value
@@ -23,9 +23,10 @@ from pose_onnx.exporters.outputs._export import Arrays, Comparison, Heads, Shape
 from pose_onnx.image_files import load_image
 from pose_onnx.keypoint_model import KeypointModel
 from pose_onnx.outputs import HeatmapOutput
-from pose_onnx.outputs.heatmaps import HEATMAPS
+from pose_onnx.outputs.heatmaps import DARK, HEATMAPS, QUARTER
 from pose_onnx.pairs import DEFAULT_DETECTOR
 from pose_onnx.poses import JOINT_THRESHOLD
+from pose_onnx.presets import Preset
 from pose_onnx.runtimes import backend_for
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ HEATMAP_RANK: Final = 4  # (N, K, h, w)
 _PARTS: Final = ((0.0, 0.0, 1.0, 1.0), (0.21, 0.13, 0.77, 0.98), (-0.1, 0.3, 0.5, 1.2))
 _END_TO_END_BARS: Final = MappingProxyType({"keypoints": 0.05, "scores": 1e-4})
 """Image pixels for joints with a score of 0.2 or more; heatmap units."""
+_DECODERS: Final[Mapping[str, Callable[[Value, ModelCard, Preset], tuple[Value, Value]]]] = MappingProxyType(
+    {DARK: _dark.decode, QUARTER: _quarter.decode}
+)
 
 
 class HeatmapExport:
@@ -105,7 +109,8 @@ class HeatmapExport:
         crops = _crops.crop_geometry(boxes, card)
         pixels = _sampling.sample(image, crops, card.picture.size)
         outputs = insert(network, normalize(pixels, card.picture))
-        points_heatmap, scores = _dark.decode(outputs[HEATMAPS], card, PRESET)
+        refine = cast("HeatmapOutput", card.output).refine
+        points_heatmap, scores = _DECODERS[refine](outputs[HEATMAPS], card, PRESET)
         keypoints = _crops.to_image(points_heatmap, crops, card)
         add_output(keypoints.first(people), "keypoints", ("N", joints, 2))
         add_output((scores * crops.valid.cast(np.float32)).first(people), "scores", ("N", joints))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
 from pose_onnx.cards.schema import check_types
 from pose_onnx.core.arrays import F32
-from pose_onnx.core.heatmaps import decode_heatmaps
+from pose_onnx.core.heatmaps import decode_heatmaps, decode_quarter_steps
 from pose_onnx.outputs._spec import Shape, Tensors
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from pose_onnx.presets import Preset
 
 HEATMAPS = "heatmaps"
+DARK: Final = "dark"
+QUARTER: Final = "quarter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,8 @@ class HeatmapOutput:
     Attributes:
         stride: Input pixels per heatmap cell; a joint at input pixel x has its peak at cell x / stride.
         blur_kernel: Side of the Gaussian that DARK smooths with, odd (docs/accuracy.md).
+        refine: How a peak comes to sub-pixel accuracy: "dark", or "quarter" for a quarter of a cell towards
+            its higher neighbours.
     """
 
     kind: ClassVar[str] = "heatmaps"
@@ -33,6 +39,7 @@ class HeatmapOutput:
 
     stride: int = 4
     blur_kernel: int = 3
+    refine: str = DARK
 
     def __post_init__(self) -> None:
         check_types(self, "the card's output")
@@ -51,6 +58,7 @@ class HeatmapOutput:
                 self.blur_kernel > 0 and self.blur_kernel % 2 == 1,
                 f"output.blur_kernel is {self.blur_kernel}; it must be odd and 1 or more",
             ),
+            (self.refine in _DECODERS, f"output.refine is {self.refine!r}; it must be one of {[*_DECODERS]}"),
         )
         return [sentence for holds, sentence in checks if not holds]
 
@@ -60,10 +68,8 @@ class HeatmapOutput:
         return {HEATMAPS: (None, len(card.keypoints), height, width)}
 
     def read(self, tensors: Tensors, preset: Preset) -> tuple[F32, F32]:
-        """Decode the heatmaps with DARK; see `KeypointOutput`."""
-        return decode_heatmaps(
-            tensors[HEATMAPS], blur_kernel=preset.blur_kernel or self.blur_kernel, max_step=preset.max_step
-        )
+        """Decode the heatmaps; see `KeypointOutput`."""
+        return _DECODERS[self.refine](tensors[HEATMAPS], self, preset)
 
     def merge_mirrored(self, tensors: Tensors, mirrored: Tensors, card: ModelCard) -> Tensors:
         """See `KeypointOutput`.
@@ -81,3 +87,18 @@ class HeatmapOutput:
         aligned = (1 - shift) * back + shift * one_further
         merged: F32 = (tensors[HEATMAPS] + aligned) / 2
         return {HEATMAPS: merged}
+
+
+def _by_dark(heatmaps: F32, spec: HeatmapOutput, preset: Preset) -> tuple[F32, F32]:
+    kernel = preset.blur_kernel or spec.blur_kernel
+    return decode_heatmaps(heatmaps, blur_kernel=kernel, max_step=preset.max_step)
+
+
+def _by_quarters(heatmaps: F32, spec: HeatmapOutput, preset: Preset) -> tuple[F32, F32]:
+    del spec, preset  # they say how DARK is done
+    return decode_quarter_steps(heatmaps)
+
+
+_DECODERS: Final[Mapping[str, Callable[[F32, HeatmapOutput, Preset], tuple[F32, F32]]]] = MappingProxyType(
+    {DARK: _by_dark, QUARTER: _by_quarters}
+)

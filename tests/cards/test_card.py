@@ -74,6 +74,7 @@ BOXES = json.loads(load_card("picodet_s_320_coco").to_json())
         (BASE, "output", {"kind": ["heatmaps"]}, "kind"),
         (BASE, "output", {"blur_kernel": 4}, "blur_kernel"),
         (BASE, "output", {"blur_kernel": "3"}, "blur_kernel"),
+        (BASE, "output", {"refine": "guess"}, "'guess'.*'dark', 'quarter'"),
         (BASE, "output", {"stride": 0}, "stride"),
         (BASE, "output", {"stride": True}, "stride"),
         (BOXES, "output", {"nms_iou": math.nan}, "nms_iou"),

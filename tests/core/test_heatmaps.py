@@ -1,14 +1,14 @@
-"""DARK against a plain implementation, and at its edges."""
+"""DARK and the quarter step against plain implementations, and at their edges."""
 
 import math
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pose_onnx import InputError, decode_heatmaps
+from pose_onnx import InputError, decode_heatmaps, decode_quarter_steps
+from tests.plain_decoders import plain_dark, plain_quarter
 
 
 def gaussian(shape: tuple[int, int], center: tuple[float, float], sigma: float) -> np.ndarray:
@@ -17,32 +17,6 @@ def gaussian(shape: tuple[int, int], center: tuple[float, float], sigma: float) 
         np.float32
     )
     return bump
-
-
-def plain_dark(heatmap: np.ndarray, kernel: int) -> tuple[float, float]:
-    """One joint, written as the paper and PaddleDetection describe it, in float64."""
-    heatmap = heatmap.astype(np.float64)
-    height, width = heatmap.shape
-    y, x = np.unravel_index(heatmap.argmax(), heatmap.shape)
-    if heatmap[y, x] <= 0:
-        return 0.0, 0.0
-    if not (1 < x < width - 2 and 1 < y < height - 2):
-        return float(x), float(y)
-    margin = kernel // 2
-    padded = np.pad(heatmap, margin)
-    blurred = (
-        cv2.GaussianBlur(padded, (kernel, kernel), 0)[margin:-margin, margin:-margin] if margin else heatmap
-    )
-    log = np.log(np.maximum(blurred * (heatmap.max() / blurred.max()), 1e-10))
-    gradient = np.array([log[y, x + 1] - log[y, x - 1], log[y + 1, x] - log[y - 1, x]]) / 2
-    dxx = (log[y, x + 2] - 2 * log[y, x] + log[y, x - 2]) / 4
-    dyy = (log[y + 2, x] - 2 * log[y, x] + log[y - 2, x]) / 4
-    dxy = (log[y + 1, x + 1] - log[y - 1, x + 1] - log[y + 1, x - 1] + log[y - 1, x - 1]) / 4
-    hessian = np.array([[dxx, dxy], [dxy, dyy]])
-    if np.linalg.det(hessian) == 0:
-        return float(x), float(y)
-    step = -np.linalg.inv(hessian) @ gradient
-    return float(x + step[0]), float(y + step[1])
 
 
 @pytest.mark.parametrize("kernel", [1, 3, 5, 11])
@@ -150,3 +124,25 @@ def test_bad_input_is_one_sentence(heatmaps: np.ndarray, options: dict[str, int]
         decode_heatmaps(heatmaps, **options)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("size", [(32, 24), (7, 5), (3, 3), (1, 1)])
+def test_quarter_steps_equal_the_plain_implementation(size: tuple[int, int]) -> None:
+    """Peaks everywhere; values rounded, so that neighbours are equal too."""
+    rng = np.random.default_rng(7)
+    maps = rng.normal(0, 1, (20, 17, *size)).astype(np.float32).round(1)
+    maps.flags.writeable = False
+    points, scores = decode_quarter_steps(maps)
+    expected = [[plain_quarter(heatmap) for heatmap in person] for person in maps]
+    np.testing.assert_array_equal(points, expected)
+    assert {points.dtype, scores.dtype} == {np.dtype(np.float32)}
+    np.testing.assert_array_equal(scores, maps.max(axis=(2, 3)))
+
+
+def test_quarter_steps_of_nobody_and_of_bad_input() -> None:
+    points, scores = decode_quarter_steps(np.zeros((0, 17, 32, 24), np.float32))
+    assert (points.shape, scores.shape) == ((0, 17, 2), (0, 17))
+    with pytest.raises(InputError, match=r"\(17, 32, 24\)"):
+        decode_quarter_steps(np.zeros((17, 32, 24), np.float32))
+    with pytest.raises(InputError, match="NaN"):
+        decode_quarter_steps(np.full((1, 1, 8, 8), math.nan, np.float32))

@@ -13,10 +13,10 @@ from onnx import TensorProto
 from pose_onnx import ModelCard, load_card, load_image
 from pose_onnx.core.arrays import F32, Image
 from pose_onnx.core.crops import full_image_crops
-from pose_onnx.core.heatmaps import decode_heatmaps
+from pose_onnx.core.heatmaps import decode_heatmaps, decode_quarter_steps
 from pose_onnx.core.opencv import cv2
 from pose_onnx.core.warping import warp
-from pose_onnx.exporters.end_to_end import _crops, _dark, _normalize, _resize, _sampling
+from pose_onnx.exporters.end_to_end import _crops, _dark, _normalize, _quarter, _resize, _sampling
 from pose_onnx.exporters.end_to_end._assemble import IMAGE
 from pose_onnx.exporters.end_to_end._network import PRESET
 from pose_onnx.exporters.end_to_end._values import Value
@@ -47,9 +47,15 @@ def decode(heatmaps: Value, card: ModelCard) -> Value:
     return points.join(scores.unsqueeze(2), axis=2)
 
 
+def decode_quarters(heatmaps: Value, card: ModelCard) -> Value:
+    points, scores = _quarter.decode(heatmaps, card, PRESET)
+    return points.join(scores.unsqueeze(2), axis=2)
+
+
 CUT_OUT = part(cut_out, CARD, IMAGE, BOXES)
 RESIZE = part(resize, CARD, IMAGE)
 DECODE = part(decode, CARD, HEATMAPS)
+DECODE_QUARTERS = part(decode_quarters, CARD, HEATMAPS)
 
 
 @given(size=st.tuples(SIDES, SIDES), seed=st.integers(0, 2**31))
@@ -121,6 +127,15 @@ def test_decoding_equals_the_core(seed: int) -> None:
     found = run(DECODE, heatmaps=heatmaps)["result"]
     np.testing.assert_array_equal(found[..., 2], scores)
     np.testing.assert_allclose(found[..., :2], points, atol=2e-3)
+
+
+@given(seed=st.integers(0, 2**31))
+@settings(deadline=None, max_examples=50)
+def test_quarter_steps_equal_the_core(seed: int) -> None:
+    heatmaps = heatmaps_of(seed)
+    points, scores = decode_quarter_steps(heatmaps)
+    found = run(DECODE_QUARTERS, heatmaps=heatmaps)["result"]
+    np.testing.assert_array_equal(found, np.concatenate([points, scores[..., None]], axis=-1))
 
 
 @pytest.mark.parametrize("color", ["rgb", "bgr"])

@@ -5,12 +5,32 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tarfile
+from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 SCRIPT = Path(__file__).with_name("paddle_sources.py")
+
+
+@pytest.fixture(scope="session")
+def unpack(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return a function that unpacks an archive of an inference folder, once, and gives the folder."""
+    if find_spec("paddle2onnx") is None:
+        pytest.skip("Paddle is not installed (extra 'export', Python 3.10 to 3.12)")
+
+    @cache
+    def give(name: str) -> Path:
+        target = tmp_path_factory.mktemp(name)
+        with tarfile.open(shared / "paddle_folders" / f"{name}.tar.xz") as archive:
+            archive.extractall(target, filter="data")
+        (folder,) = target.iterdir()
+        return folder
+
+    return give
 
 
 @pytest.fixture(scope="session")

@@ -89,6 +89,11 @@ def test_a_keypoint_model_of_coco_has_its_joints(tmp_path: Path) -> None:
     assert notes == ()
 
 
+def test_a_keypoint_model_without_dark_takes_quarter_steps(tmp_path: Path) -> None:
+    card, _ = derive(tmp_path, f"{POSE}use_dark: false\n", (-1, 17, 64, 48))
+    assert card.output == HeatmapOutput(stride=4, refine="quarter")
+
+
 @pytest.mark.parametrize(
     ("joints", "metric"), [(21, "KeyPointTopDownCOCOEval"), (17, "KeyPointTopDownMPIIEval"), (17, "")]
 )

@@ -8,9 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tarfile
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -33,22 +31,6 @@ BAR_PIXELS, BAR_SCORE = 0.01, 1e-4
 """In the picture's pixels, and probability."""
 
 Unpack = Callable[[str], Path]
-
-
-@pytest.fixture(scope="module")
-def unpack(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Unpack:
-    """Return a function that unpacks one of the archives and gives its folder."""
-    if find_spec("paddle2onnx") is None:
-        pytest.skip("Paddle is not installed (extra 'export', Python 3.10 to 3.12)")
-
-    def give(name: str) -> Path:
-        target = tmp_path_factory.mktemp(name)
-        with tarfile.open(shared / "paddle_folders" / f"{name}.tar.xz") as archive:
-            archive.extractall(target, filter="data")
-        (folder,) = target.iterdir()
-        return folder
-
-    return give
 
 
 @pytest.fixture(scope="module")

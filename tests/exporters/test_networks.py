@@ -40,5 +40,5 @@ def test_every_card_has_its_network() -> None:
 
 
 def test_an_unknown_architecture_is_an_error_that_lists_the_known() -> None:
-    with pytest.raises(UnknownNameError, match=r"'yolo'.*\['tinypose', 'picodet_s_lcnet',"):
+    with pytest.raises(UnknownNameError, match=r"'yolo'.*\['tinypose', 'lite_hrnet_18',"):
         network_of(replace(load_card("tinypose_128x96"), architecture="yolo"))
