@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
@@ -18,7 +19,7 @@ from pose_onnx.exporters.outputs import export_of
 from pose_onnx.keypoint_model import KeypointModel
 from pose_onnx.loading import INPUT_NAME
 from pose_onnx.outputs import HeatmapOutput
-from pose_onnx.outputs.heatmaps import HEATMAPS
+from pose_onnx.outputs.heatmaps import DARK, HEATMAPS, QUARTER
 
 if TYPE_CHECKING:
     from pose_onnx.exporters.finished import Finished
@@ -30,6 +31,14 @@ _CROP_BAR: Final = 0.0
 _MAP_BAR: Final = 1e-9
 _DECODE_BAR: Final = 2e-3
 _TO_IMAGE_BAR: Final = 1e-3
+_REFINED: Final = MappingProxyType(
+    {
+        DARK: "The highest cell of each map, moved by DARK: Gaussian of blur_kernel, logarithm, one Newton step"
+        " of at most max_step cells.",
+        QUARTER: "The highest cell of each map, moved by a quarter of a cell towards its higher neighbour on"
+        " each axis; not in the first two rows and columns, nor in the last.",
+    }
+)
 
 
 def parts_of(image_bgr: Image) -> F32:
@@ -114,8 +123,7 @@ def _decode(model: Finished, heatmaps: F32, points: F32, scores: F32) -> Stage:
     return Stage(
         model.card.name,
         "decode",
-        "The highest cell of each map, moved by DARK: Gaussian of blur_kernel, logarithm, one Newton step of"
-        " at most max_step cells.",
+        _REFINED[spec.refine],
         {HEATMAPS: Golden(heatmaps, "of the network")},
         {
             "points": Golden(
@@ -127,6 +135,7 @@ def _decode(model: Finished, heatmaps: F32, points: F32, scores: F32) -> Stage:
             "scores": Golden(scores, "(N, K) float32", 0.0, "they are only chosen"),
         },
         parameters={
+            "refine": spec.refine,
             "blur_kernel": PRESET.blur_kernel or spec.blur_kernel,
             "max_step": PRESET.max_step,
             "stride": spec.stride,
