@@ -33,8 +33,8 @@ _DECODE_BAR: Final = 2e-3
 _TO_IMAGE_BAR: Final = 1e-3
 _REFINED: Final = MappingProxyType(
     {
-        DARK: "The highest cell of each map, moved by DARK: Gaussian of blur_kernel, logarithm, one Newton step"
-        " of at most max_step cells.",
+        DARK: "The highest cell of each map, moved by DARK: Gaussian of blur_kernel, logarithm, one Newton"
+        " step of at most max_step cells.",
         QUARTER: "The highest cell of each map, moved by a quarter of a cell towards its higher neighbour on"
         " each axis; not in the first two rows and columns, nor in the last.",
     }
