@@ -4,47 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
 import paddle
-from numpy.typing import NDArray
 from paddle import Tensor, nn
 from paddle.nn import functional
 
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.errors import ExportError
+from pose_onnx.exporters.networks._links import JOINTS, adjacency
 
-JOINTS: Final = 17
 COORDINATES: Final = 2
-CENTRE: Final = 11
-"""The joint that others are nearer to or farther from: the left hip."""
-LINKS: Final = (
-    *((0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6), (5, 7), (6, 8), (7, 9), (8, 10)),
-    *((5, 11), (6, 12), (11, 13), (12, 14), (13, 15), (14, 16), (11, 12)),
-)
-"""Joints that move together. The ears hang on the shoulders, and the shoulders not on each other."""
 PARTS: Final = 3
 """Of the links: of a joint to itself, to one as near to the centre or nearer, to one farther from it."""
 FRAMES_SEEN: Final = 9
 """Frames that one step in time looks at."""
 WIDTHS: Final = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
 """Channels after each block; where they grow, every second frame is left out."""
-
-
-def adjacency() -> NDArray[np.float32]:
-    """Return A (3, K, K): A[p, v, w] is how much of joint v goes to joint w in part p; columns sum to 1.
-
-    PaddleVideo knows distances of one link only: whatever is farther from the centre is equally far.
-    """
-    linked = np.eye(JOINTS)
-    for a, b in LINKS:
-        linked[a, b] = linked[b, a] = 1
-    shares = linked / linked.sum(axis=0)
-    distance = np.where(linked[CENTRE] == 1, 1.0, np.inf)
-    distance[CENTRE] = 0
-    itself = np.eye(JOINTS, dtype=bool)
-    farther = distance[:, None] < distance[None, :]
-    parts = [itself, ~itself & ~farther, farther]
-    return np.stack([shares * part for part in parts]).astype(np.float32)
 
 
 class GraphConv(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
@@ -122,11 +96,11 @@ class Head(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
     def __init__(self, classes: int) -> None:
         super().__init__()
         self.fcn = nn.Conv2D(WIDTHS[-1], classes, 1)
-        self.classes = classes
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 256, T, K) -> (N, C)."""
-        return self.fcn(functional.adaptive_avg_pool2d(x, 1)).reshape([-1, self.classes])
+        # 0: as before. C is not named, so that one template is for any number of classes.
+        return self.fcn(functional.adaptive_avg_pool2d(x, 1)).reshape([0, -1])
 
 
 class StGcn(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped

@@ -14,6 +14,7 @@ from pose_onnx import ActionModel, ModelCard, ModelFileError, load_card
 from pose_onnx.core.windows import Window
 from pose_onnx.errors import ExportError, InputError
 from pose_onnx.exporters import export
+from pose_onnx.exporters.networks._links import adjacency
 from pose_onnx.outputs.action_logits import ActionLogitsOutput
 from pose_onnx.runtimes import backend_for, open_runtime
 
@@ -105,9 +106,6 @@ def test_the_folders_way(shared: Path, tmp_path: Path, golden: dict[str, NDArray
 
 
 def test_the_adjacency(golden: dict[str, NDArray[np.float64]]) -> None:
-    pytest.importorskip("paddle", reason="extra 'export', Python 3.10 to 3.12", exc_type=ImportError)
-    from pose_onnx.exporters.networks.st_gcn import adjacency  # noqa: PLC0415 (imports Paddle)
-
     np.testing.assert_allclose(adjacency(), golden["adjacency"], atol=1e-7)
 
 
