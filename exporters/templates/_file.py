@@ -16,6 +16,7 @@ from onnx import TensorProto, numpy_helper
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.errors import ExportError, ModelFileError
 from pose_onnx.exporters.graph import Graph, TensorInfo
+from pose_onnx.outputs import ActionLogitsOutput
 
 SUFFIX: Final = ".onnx.xz"
 PROOF_KEY: Final = "pose_onnx.template"
@@ -36,12 +37,16 @@ class Proof:
         joints: Number of keypoints K; 0 for other networks.
         joint_parameters: Parameters whose first axis is K. With another K they have another size, and nothing
             else in the graph changes.
+        classes: Number of classes C.
+        class_parameters: Likewise, of C: of an action model. A detector's C is in its graph.
     """
 
     versions: Mapping[str, str]
     errors: Mapping[str, float]
     joints: int = 0
     joint_parameters: tuple[str, ...] = ()
+    classes: int = 0
+    class_parameters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,9 +66,9 @@ class Template:
     def shapes(self, card: ModelCard) -> dict[str, tuple[int, ...]]:
         """Return name and shape of each parameter that a checkpoint of this card must have."""
         found = {hole.doc_string: tuple(hole.dims) for hole in _holes(self.model)}
-        for name in self.proof.joint_parameters:
-            found[name] = (len(card.keypoints), *found[name][1:])
-        return found
+        sizes = dict.fromkeys(self.proof.joint_parameters, len(card.keypoints))
+        sizes |= dict.fromkeys(self.proof.class_parameters, len(card.classes))
+        return {name: (sizes.get(name, shape[0]), *shape[1:]) for name, shape in found.items()}
 
     def fill(self, parameters: Parameters) -> Graph:
         """Return the network with weights, as it is read from what paddle2onnx makes, constants in place.
@@ -78,9 +83,14 @@ class Template:
             name = tensor.doc_string
             graph.constants[node.outputs[0]] = parameters[name] if name else numpy_helper.to_array(tensor)
         graph.drop(constants)
-        if self.proof.joint_parameters:
-            joints = len(parameters[self.proof.joint_parameters[0]])
-            graph.outputs = [_with_joints(output, self.proof.joints, joints) for output in graph.outputs]
+        proof = self.proof
+        for made_with, names in (
+            (proof.joints, proof.joint_parameters),
+            (proof.classes, proof.class_parameters),
+        ):
+            if names:
+                size = len(parameters[names[0]])
+                graph.outputs = [_resized(output, made_with, size) for output in graph.outputs]
         return graph
 
 
@@ -88,10 +98,11 @@ def template_name(card: ModelCard) -> str:
     """Return the name of the template that a card's network needs.
 
     A graph depends on the architecture, the input's size and, by the shapes of its outputs, on the number of
-    classes; not on the number of joints that a keypoint model finds, which only sizes parameters.
+    a detector's classes; not on the numbers of a keypoint model's joints and of actions, which only size
+    parameters.
     """
     size = "x".join(map(str, card.input_shape[1:]))
-    classes = f"_{len(card.classes)}" if card.classes else ""
+    classes = f"_{len(card.classes)}" if card.classes and card.task != ActionLogitsOutput.task else ""
     return f"{card.architecture}_{size}{classes}"
 
 
@@ -137,7 +148,8 @@ def read_template(name: str, content: bytes) -> Template:
         model.ParseFromString(data)
         (text,) = (entry.value for entry in model.metadata_props if entry.key == PROOF_KEY)
         values: dict[str, Any] = json.loads(text)
-        proof = Proof(**values | {"joint_parameters": tuple(values["joint_parameters"])})
+        lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
+        proof = Proof(**values | lists)
     except Exception as error:  # lzma, protobuf and JSON have no common error
         raise ModelFileError(
             f"the template {name!r} of this installation is damaged ({error}); install pose-onnx again"
@@ -145,10 +157,10 @@ def read_template(name: str, content: bytes) -> Template:
     return Template(name, model, proof)
 
 
-def _with_joints(output: TensorInfo, made_with: int, joints: int) -> TensorInfo:
-    """Say in the shape of an output (N, K, h, w) how many joints there are."""
-    batch, size, *others = output.shape
-    return replace(output, shape=(batch, joints if size == made_with else size, *others))
+def _resized(output: TensorInfo, made_with: int, size: int) -> TensorInfo:
+    """Say in the shape of an output (N, K, ...) how many joints or classes there are."""
+    batch, found, *others = output.shape
+    return replace(output, shape=(batch, size if found == made_with else found, *others))
 
 
 def _content(array: NDArray[Any]) -> tuple[tuple[int, ...], str, bytes]:

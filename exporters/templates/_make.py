@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import onnx
@@ -46,7 +46,9 @@ def make(card: ModelCard) -> bytes:
             versions={tool: version(tool) for tool in _TOOLS},
             errors=errors,
             joints=len(card.keypoints),
-            joint_parameters=_joint_parameters(card, parameters, work),
+            joint_parameters=_sized_by("keypoints", card, parameters, work),
+            classes=len(card.classes),
+            class_parameters=_sized_by("classes", card, parameters, work),
         )
     return make_template(model, parameters, proof)
 
@@ -64,12 +66,13 @@ def convert_random(
     return model, parameters, paddle
 
 
-def _joint_parameters(card: ModelCard, parameters: Parameters, work: Path) -> tuple[str, ...]:
-    """Return the parameters that have another size in a network for one joint more."""
-    if not card.keypoints:
+def _sized_by(names: str, card: ModelCard, parameters: Parameters, work: Path) -> tuple[str, ...]:
+    """Return the parameters that have another size in a network for one keypoint, or class, more."""
+    if not getattr(card, names):
         return ()
-    wider = replace(card, keypoints=(*card.keypoints, "one_more"), oks_sigmas=())
-    if template_name(wider) != template_name(card):  # the joints go in, so that it needs its own
+    more: dict[str, Any] = {names: (*getattr(card, names), "one_more")}
+    wider = replace(card, **more, oks_sigmas=())
+    if template_name(wider) != template_name(card):  # as of joints that go in: each number needs its own
         return ()
     shapes = parameter_shapes(wider, work)
     return tuple(sorted(name for name, shape in shapes.items() if shape != parameters[name].shape))

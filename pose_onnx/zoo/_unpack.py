@@ -32,6 +32,8 @@ _FOR_A_READ: Final = 1 << 12
 """Bytes of the budget that a read costs: what Python makes of a header of 512 bytes."""
 _ENTRY: Final = b"PK\x01\x02"
 """What each entry of a zip file's directory starts with."""
+_OF_A_MAC: Final = "._"
+"""What the files start with that a Mac adds to an archive, one for each; they would look like more models."""
 _SUFFIXES: Final = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 _OPENERS: Final[Mapping[bytes, Callable[[Path], Any]]] = MappingProxyType(
     {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
@@ -101,6 +103,8 @@ def unpack_here(archive: str, folder: str) -> None:
             raise ModelFileError(f"{subject} holds more than {MAX_FILES} files; not unpacked")
         budget.take(member.size)
         target = _target(subject, member.name, Path(folder))
+        if target.name.startswith(_OF_A_MAC):
+            continue
         source = member.open and member.open()
         if source is None:
             raise ModelFileError(f"{subject} holds {member.name[:200]!r}, which is not a file; not unpacked")

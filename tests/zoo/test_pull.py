@@ -12,15 +12,18 @@ import shutil
 import socket
 import subprocess
 import sys
+import tarfile
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 
 from pose_onnx import (
+    ActionModel,
     CardError,
     DependencyError,
     DownloadError,
@@ -262,6 +265,24 @@ def test_a_bad_archive_is_one_error_and_is_not_kept(
         zoo.pull("zipped", policy=QUICK)
     assert {path.name for path in home.rglob("*") if path.is_file()} <= {"zipped.json", "zipped.lock"}
     assert not list(home.parent.rglob("*evil*"))
+
+
+def test_the_archive_of_an_action_model(
+    home: Path, web: Web, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder as PaddleVideo saves it, packed as people pack such a folder on a Mac."""
+    pytest.importorskip("paddle", reason="extra 'export', Python 3.10 to 3.12", exc_type=ImportError)
+    with tarfile.open(shared / "golden" / "stgcn.tar.xz") as archive:
+        opened = {member.name: archive.extractfile(member) for member in archive if member.isfile()}
+        folder = {name.replace("/", "__"): file.read() for name, file in opened.items() if file}
+    added = {name.replace("__", "__._"): b"of a Mac" for name in folder}
+    monkeypatch.setenv("POSE_ONNX_MIRROR", web.url)
+    web.serve(urlsplit(load_card("stgcn_pphuman").download).path, whole(zipped(**folder, **added)))
+    files_here = zoo.pull("stgcn_pphuman", policy=QUICK)
+    assert files_here == tuple(home / f"stgcn_pphuman{suffix}" for suffix in (".onnx", ".tflite"))
+    with np.load(shared / "golden" / "stgcn.npz") as golden, ActionModel("stgcn_pphuman") as model:
+        found = model.runtime.run({"window": golden["input"].astype(np.float32)})["logits"]
+        np.testing.assert_allclose(found, golden["logits"], atol=2e-4 * abs(golden["logits"]).max())
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ Make = Callable[[Path, dict[str, bytes]], Path]
 
 @MAKERS
 def test_files_come_out(make: Make, name: str, tmp_path: Path) -> None:
-    archive = make(tmp_path / name, FILES)
+    archive = make(tmp_path / name, {**FILES, "model/._a.txt": b"-", "__MACOSX/model/._a.txt": b"-"})
     assert is_archive(archive)
     demand_archive(archive)
     unpack(archive, tmp_path / "out")

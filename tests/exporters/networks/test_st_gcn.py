@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import tarfile
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from pose_onnx.core.windows import Window
 from pose_onnx.errors import ExportError, InputError
 from pose_onnx.exporters import export
 from pose_onnx.exporters.networks._links import adjacency
+from pose_onnx.exporters.templates import find_template
 from pose_onnx.outputs.action_logits import ActionLogitsOutput
 from pose_onnx.runtimes import backend_for, open_runtime
 
@@ -103,6 +106,41 @@ def test_the_folders_way(shared: Path, tmp_path: Path, golden: dict[str, NDArray
     assert file.name == "stgcn_pphuman.onnx"
     found = logits(file, golden["input"])
     np.testing.assert_allclose(found, golden["logits"], atol=NEAR * abs(golden["logits"]).max())
+
+
+def test_actions_of_ones_own_need_no_paddle(tmp_path: Path) -> None:
+    """Another number of classes takes the same template, in both formats."""
+    card = replace(CARD.without_claims("own", "made by the tests"), classes=("stand", "walk", "wave"))
+    template = find_template(card)
+    assert template is not None
+    weights = fill([*template.shapes(card).items()], adjacency().astype(np.float64))
+    assert weights["head.fcn.weight"].shape == (3, 256, 1, 1)
+    np.savez(tmp_path / "own.npz", **weights)  # type: ignore[arg-type]  # keywords are arrays here
+    files = export(tmp_path / "own.npz", card=card, out=tmp_path).files
+    assert [file.suffix for file in files] == [".onnx", ".tflite"]
+    window = np.random.default_rng(1).standard_normal((2, *card.input_shape))
+    one, other = (logits(file, window) for file in files)
+    assert one.shape == (2, 3)
+    np.testing.assert_allclose(one, other, atol=NEAR)
+    wrong = {**weights, "head.fcn.bias": np.zeros(2, np.float32)}
+    np.savez(tmp_path / "wrong.npz", **wrong)  # type: ignore[arg-type]  # likewise
+    with pytest.raises(ModelFileError, match=r"head\.fcn\.bias"):
+        export(tmp_path / "wrong.npz", card=card, out=tmp_path)
+
+
+def test_actions_of_ones_own_are_those_that_paddle_makes(tmp_path: Path) -> None:
+    pytest.importorskip("paddle", reason="extra 'export', Python 3.10 to 3.12", exc_type=ImportError)
+    card = replace(CARD.without_claims("own", "made by the tests"), classes=("stand", "walk", "wave"))
+    template = find_template(card)
+    assert template is not None
+    weights = fill([*template.shapes(card).items()], adjacency().astype(np.float64))
+    np.savez(tmp_path / "own.npz", **weights)  # type: ignore[arg-type]  # keywords are arrays here
+    ways: tuple[Literal["template", "paddle"], ...] = ("template", "paddle")
+    one, other = (
+        export(tmp_path / "own.npz", card=card, out=tmp_path / way, to=("onnx",), via=way).files[0]
+        for way in ways
+    )
+    assert one.read_bytes() == other.read_bytes()
 
 
 def test_the_adjacency(golden: dict[str, NDArray[np.float64]]) -> None:
