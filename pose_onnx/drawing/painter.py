@@ -62,14 +62,14 @@ class Painter:
         limits = np.array(self.canvas.shape[1::-1], np.float64)
         if not is_drawable(corners).all() or (corners[0] >= limits).any() or (corners[1] < 0).any():
             return
-        thick = max(1, round(width))
-        inset = thick // 2 + 1
+        thick, dark = max(1, round(width)), round(_rim(width))
+        inset = thick // 2 + dark
         low, high = corners.clip(inset, np.maximum(limits - 1 - inset, inset)).round().astype(int)
         (left, top), (right, bottom) = low.tolist(), high.tolist()
-        dash = _DASH * (thick + 2) if dashed else math.inf
+        dash = _DASH * (thick + 2 * dark) if dashed else math.inf
         level = [(start, y, end, y) for start, end in _dashes(left, right, dash) for y in (top, bottom)]
         upright = [(x, start, x, end) for start, end in _dashes(top, bottom, dash) for x in (left, right)]
-        for rim, paint in ((1, DARK_RGB), (0, color)):
+        for rim, paint in ((dark, DARK_RGB), (0, color)):
             before, after = thick // 2 + rim, (thick + 1) // 2 + rim
             for x1, y1, x2, y2 in (*level, *upright):
                 self.canvas[max(0, y1 - before) : y2 + after, max(0, x1 - before) : x2 + after] = paint[::-1]

@@ -14,6 +14,7 @@ from pose_onnx.drawing.palette import Rgb
 
 _LETTER_HEIGHT: Final = 4.0  # in line widths
 _MIN_LETTER_HEIGHT: Final = 8.0  # pixels
+_HEAD: Final = 0.2  # share of a person's height
 
 
 def letter_height(width: float) -> float:
@@ -24,14 +25,25 @@ def letter_height(width: float) -> float:
 def draw_plates(
     painter: Painter, boxes: F64, texts: Sequence[str], colors: Sequence[Rgb], heights: Sequence[float]
 ) -> None:
-    """Write a text at each of (N, 4) boxes; none at a box that is nowhere, and none that is empty."""
+    """Write a text at each of (N, 4) boxes; none at a box that is nowhere, and none that is empty.
+
+    Where there is room, a plate covers neither another one nor anybody's head.
+    """
     limits = np.array(painter.canvas.shape[1::-1], np.float64)
-    taken = np.empty((0, 4))
-    for box, text, color, height in zip(boxes, texts, colors, heights, strict=True):
-        if text and is_drawable(box.reshape(2, 2)).all():
+    is_somewhere = is_drawable(boxes.reshape(-1, 2, 2)).all(axis=1)
+    taken = _heads(boxes[is_somewhere])
+    for index in np.flatnonzero(is_somewhere):
+        box, text, color, height = boxes[index], texts[index], colors[index], heights[index]
+        if text:
             place = _place(box, plate_size(text, height), limits, taken)
             painter.plate(place[:2], text, color, height)
             taken = np.concatenate([taken, place[None]])
+
+
+def _heads(boxes: F64) -> F64:
+    """Return where the heads of people in boxes are: (N, 4)."""
+    left, top, right, bottom = boxes.T
+    return np.stack([left, top, right, top + _HEAD * (bottom - top)], axis=1)
 
 
 def _place(box: F64, size: F64, limits: F64, taken: F64) -> F64:

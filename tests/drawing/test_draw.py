@@ -228,3 +228,22 @@ def test_lines_are_as_wide_as_asked_for(grey: np.ndarray) -> None:
         row = draw_poses(grey, poses, skeleton=[(0, 1)], boxes=False, line_width=width)[110]
         core = (row == PERSON_COLORS_RGB[0][::-1]).all(axis=1).sum()
         assert core == pytest.approx(width, abs=2)  # whole pixels, and antialiased sides
+
+
+def test_a_plate_leaves_the_head_free(grey: np.ndarray) -> None:
+    poses = replace(
+        one_person(("nose",), [(1000, 1000)], [1.0]), boxes=np.array([[20, 0, 300, 240]], np.float32)
+    )
+    head = slice(6, 40), slice(26, 294)  # inside the box's lines
+    drawn = draw_poses(grey, poses, scores=True)
+    assert (drawn[head] == 128).all()
+    assert not np.array_equal(drawn, draw_poses(grey, poses))
+
+
+def test_the_rim_of_a_box_grows_with_the_picture() -> None:
+    picture = np.full((2000, 4000, 3), 255, np.uint8)
+    poses = replace(
+        one_person(("nose",), [(9000, 9000)], [1.0]), boxes=np.array([[400, 400, 3000, 1800]], np.float32)
+    )
+    is_dark = (draw_poses(picture, poses)[1000, 350:450] < 60).all(axis=1)
+    assert is_dark.sum() >= 4  # pixels, of both sides of the line
