@@ -32,7 +32,7 @@ def draw_plates(
     limits = np.array(painter.canvas.shape[1::-1], np.float64)
     is_somewhere = is_drawable(boxes.reshape(-1, 2, 2)).all(axis=1)
     taken = _heads(boxes[is_somewhere])
-    for index in np.flatnonzero(is_somewhere):
+    for index in np.flatnonzero(is_somewhere).tolist():
         box, text, color, height = boxes[index], texts[index], colors[index], heights[index]
         if text:
             place = _place(box, plate_size(text, height), limits, taken)
