@@ -9,6 +9,8 @@ import argparse
 import functools
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import Any, Final
 
 from pose_onnx import DependencyError, InputError, OutputError
 from pose_onnx.cards.lookup import resolve_model
+from pose_onnx.cli._interrupt import uninterrupted
 from pose_onnx.cli._options import add_pair_options
 from pose_onnx.files import write_folder
 from pose_onnx.pairs import find_pair
@@ -73,10 +76,21 @@ def run(args: argparse.Namespace) -> int:
         write_folder(Path(args.out), site)
         print(f"{args.out}: serve it with the headers that docs/web.md names")
         return 0
-    with tempfile.TemporaryDirectory(prefix="pose-onnx-web-") as folder:
+    with _temporary_folder() as folder:
         write_folder(folder, site)
-        _serve(Path(folder), args.port)
+        _serve(folder, args.port)
     return 0
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    """Give a folder that is gone afterwards, however often Ctrl-C is pressed or SIGTERM comes."""
+    folder = tempfile.TemporaryDirectory(prefix="pose-onnx-web-")
+    try:
+        yield Path(folder.name)
+    finally:
+        with uninterrupted():
+            folder.cleanup()
 
 
 def _site(args: argparse.Namespace) -> dict[str, bytes]:

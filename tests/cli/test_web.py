@@ -6,9 +6,12 @@ The page itself is tested in a browser: tests/end_to_end/test_web.py.
 from __future__ import annotations
 
 import functools
+import os
 import re
 import socket
 import struct
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
@@ -28,6 +31,16 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 BIG = 64 << 20  # more than sockets buffer
+STOPPED_TWICE = """
+import os, shutil, signal, sys
+from pose_onnx.cli import main
+def delete(*arguments, rmtree=shutil.rmtree, **options):
+    os.kill(os.getpid(), signal.SIGTERM)
+    rmtree(*arguments, **options)
+shutil.rmtree = delete
+sys.exit(main())
+"""
+"""The command line, and a SIGTERM in the moment in which the folder would be deleted."""
 
 
 @pytest.fixture
@@ -144,6 +157,22 @@ def test_ports_that_cannot_be_used(cli: Callable[..., Outcome]) -> None:
     assert done.code == 2
     assert "give another with --port" in done.err
     assert "must be 0 to 65535" in cli("web", "--port", 70000).err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to send")
+def test_stopped_by_a_service_manager_it_leaves_no_folder(project: Path) -> None:
+    """Who stops it may well ask twice; the second time comes while the folder is being deleted."""
+    temporary = project / "temporary"
+    temporary.mkdir()
+    command = [sys.executable, "-c", STOPPED_TWICE, "web", "--port", "0"]
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline().startswith("http://")
+        assert (next(temporary.iterdir()) / "index.html").is_file()
+        server.terminate()
+        assert server.wait() == 143
+    assert list(temporary.iterdir()) == []
 
 
 def test_headers(served: web._Server) -> None:
