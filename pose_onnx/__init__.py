@@ -10,7 +10,6 @@ from pose_onnx.cards.lookup import card_names, load_card, models_home, resolve_m
 from pose_onnx.cards.window import WindowSpec
 from pose_onnx.core.angles import COCO_ANGLES, joint_angles
 from pose_onnx.core.heatmaps import decode_heatmaps, decode_quarter_steps
-from pose_onnx.core.images import decode_image
 from pose_onnx.detections import Detections
 from pose_onnx.detector import Detector
 from pose_onnx.drawing.poses import draw_poses
@@ -30,7 +29,7 @@ from pose_onnx.errors import (
     UnexpectedError,
     UnknownNameError,
 )
-from pose_onnx.image_files import load_image
+from pose_onnx.image_files import decode_image, load_image
 from pose_onnx.keypoint_model import KeypointModel
 from pose_onnx.one_pass import OnePassModel
 from pose_onnx.opening import open_pose_model

@@ -13,7 +13,7 @@ from pose_onnx.closing import Reopening
 from pose_onnx.core.arrays import BOX, F32, POINT
 from pose_onnx.core.windows import Window, window_tensor
 from pose_onnx.errors import InputError
-from pose_onnx.loading import CardLike, ModelLike, file_of, open_model
+from pose_onnx.loading import CardLike, ModelLike, check_options, file_of, open_model
 from pose_onnx.outputs import ActionLogitsOutput
 from pose_onnx.poses import Action
 from pose_onnx.provenance import model_digests
@@ -46,6 +46,7 @@ class ActionModel(Reopening):
         threads: int | None = None,
         **options: Any,
     ) -> None:
+        check_options(ActionModel, backend, options)
         self._arguments = {
             "model": model,
             "card": card,

@@ -18,7 +18,7 @@ from pose_onnx.core.images import Color
 from pose_onnx.detections import Detections
 from pose_onnx.errors import InputError
 from pose_onnx.image_files import ImageSource, load_image
-from pose_onnx.loading import INPUT_NAME, CardLike, ModelLike, file_of, open_model
+from pose_onnx.loading import INPUT_NAME, CardLike, ModelLike, check_options, file_of, open_model
 from pose_onnx.outputs import DetectionOutput
 from pose_onnx.presets import Preset, find_preset
 from pose_onnx.resizing import RESIZERS, Resized
@@ -94,6 +94,7 @@ class Detector(Reopening):
         classes: Sequence[str] | None = None,
         **options: Any,
     ) -> None:
+        check_options(Detector, backend, options)
         self.preset = find_preset(preset)
         self.threshold = check_threshold(self.preset.threshold if threshold is None else threshold)
         self._arguments = {

@@ -16,11 +16,14 @@ PoseOnnxError
  `- UnexpectedError (RuntimeError)       one item of many failed in a way that nobody foresaw
 
 Catch `PoseOnnxError` for all of them, or the builtin in brackets. A message is one sentence that says
-what was given, what was expected and what to do. This module imports nothing, so that the runtimes,
-which import nothing else of the core, can raise from the same tree.
+what was given, what was expected and what to do. This module imports nothing of the package, so that the
+runtimes, which import nothing else of the core, can raise from the same tree.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class PoseOnnxError(Exception):
@@ -77,3 +80,22 @@ class ExportError(PoseOnnxError, RuntimeError):
 
 class UnexpectedError(PoseOnnxError, RuntimeError):
     """One item of many failed with an exception that is not of this package: something to be reported."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return "did you mean 'x'? " if a known name is like this one, else nothing."""
+    close = get_close_matches(word, list(known), n=1)
+    return f"did you mean {close[0]!r}? " if close else ""
+
+
+def unknown_name(what: str, name: str, known: Iterable[str]) -> UnknownNameError:
+    """Return the error for a name that nobody knows.
+
+    Args:
+        what: What it would be the name of.
+        name: As given.
+        known: The names that there are.
+    """
+    names = list(known)
+    hint = did_you_mean(name, names)
+    return UnknownNameError(f"{what} {name!r} is not known; {hint}choose one of {names}")

@@ -13,72 +13,94 @@ from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
+from pose_onnx.heif import HEIF_SUFFIXES, can_read_heif
 from pose_onnx.image_files import IMAGE_SUFFIXES
 
-VIDEO_SUFFIXES: Final = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
+VIDEO_SUFFIXES: Final = (
+    ".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts",
+    ".webm", ".wmv",
+)  # fmt: skip
 """What is taken for a video."""
-
-FOREIGN_SUFFIXES: Final = (".avif", ".heic", ".heif")
-"""Pictures that OpenCV's wheels do not read."""
 
 Kind: TypeAlias = Literal["picture", "video", "foreign", "other", "subfolder"]
 
+SOUGHT: Final[frozenset[Kind]] = frozenset({"picture", "video"})
+"""What a folder is searched for."""
+
 _SUFFIXES: Final[Mapping[Kind, tuple[str, ...]]] = MappingProxyType(
-    {"picture": IMAGE_SUFFIXES, "video": VIDEO_SUFFIXES, "foreign": FOREIGN_SUFFIXES}
+    {"picture": IMAGE_SUFFIXES, "video": VIDEO_SUFFIXES}
 )
 _IN_WORDS: Final[Mapping[Kind, tuple[str, str]]] = MappingProxyType(
     {
-        "picture": ("picture", "pictures"),
-        "video": ("video (for pose-onnx video)", "videos (for pose-onnx video)"),
         "foreign": (
-            "HEIC or AVIF picture (convert it to JPEG)",
-            "HEIC or AVIF pictures (convert them to JPEG)",
+            "HEIC or AVIF picture (pip install 'pose-onnx[heif]' reads it)",
+            "HEIC or AVIF pictures (pip install 'pose-onnx[heif]' reads them)",
         ),
         "other": ("file of another kind", "files of other kinds"),
         "subfolder": ("subfolder (--recursive looks into it)", "subfolders (--recursive looks into them)"),
     }
 )
+_MOST_SUFFIXES: Final = 8
+"""How many suffixes of other files are named."""
 
 
 @dataclass(slots=True)
 class Skipped:
-    """What was found in folders and is not worked on, counted by its kind."""
+    """What was found in folders and is not worked on.
+
+    Attributes:
+        counts: By kind.
+        suffixes: Of the files of other kinds; empty where a file has none.
+    """
 
     counts: Counter[Kind] = field(default_factory=Counter)
+    suffixes: Counter[str] = field(default_factory=Counter)
 
     def __bool__(self) -> bool:
         """Say whether there is anything."""
         return self.counts.total() > 0
 
     def __str__(self) -> str:
-        """Return it in words, such as "1 video (for pose-onnx video), 2 files of other kinds"."""
-        found = [(_IN_WORDS[kind], number) for kind, number in sorted(self.counts.items()) if number]
-        return ", ".join(f"{number} {one if number == 1 else many}" for (one, many), number in found)
+        """Return it in words, such as "1 HEIC or AVIF picture (...), 2 files of other kinds (.gif, .txt)"."""
+        named = sorted(suffix for suffix, _ in self.suffixes.most_common(_MOST_SUFFIXES) if suffix)
+        remark = {"other": f" ({', '.join(named)})" if named else ""}
+        found = [(kind, *_IN_WORDS[kind], number) for kind, number in sorted(self.counts.items()) if number]
+        return ", ".join(
+            f"{number} {one if number == 1 else many}{remark.get(kind, '')}"
+            for kind, one, many, number in found
+        )
+
+    def add(self, other: Skipped) -> None:
+        """Count what was found elsewhere too."""
+        self.counts += other.counts
+        self.suffixes += other.suffixes
 
 
 def kind_of(name: str) -> Kind:
     """Return what a file is taken for, by its suffix."""
     suffix = PurePath(name).suffix.lower()
+    if suffix in HEIF_SUFFIXES:
+        return "picture" if can_read_heif() else "foreign"
     return next((kind for kind, suffixes in _SUFFIXES.items() if suffix in suffixes), "other")
 
 
-def chosen(names: Iterable[str], wanted: Iterable[Kind], skipped: Skipped) -> Iterator[str]:
-    """Give those files of a folder that are wanted, and count the others.
+def chosen(names: Iterable[str], skipped: Skipped) -> Iterator[str]:
+    """Give the pictures and videos of a folder, and count what else is there.
 
     Args:
         names: Paths relative to the folder. Hidden files, and those in hidden folders, do not count at all.
-        wanted: Their kinds.
         skipped: Counts the others.
     """
-    kinds = frozenset(wanted)
     for name in names:
         if any(part.startswith(".") for part in PurePath(name).parts):
             continue
         kind = kind_of(name)
-        if kind in kinds:
+        if kind in SOUGHT:
             yield name
-        else:
-            skipped.counts[kind] += 1
+            continue
+        skipped.counts[kind] += 1
+        if kind == "other":
+            skipped.suffixes[PurePath(name).suffix.lower()] += 1
 
 
 def list_files(folder: Path, skipped: Skipped, *, recursive: bool) -> list[str]:

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from pose_onnx.budget import MEMORY
+from pose_onnx.core import images
 from pose_onnx.core.arrays import Image
-from pose_onnx.core.images import Color, bgr_pixels, check_color, decode_image
+from pose_onnx.core.images import Color, bgr_pixels, check_color
 from pose_onnx.core.opencv import cv2
 from pose_onnx.errors import InputError, OutputError
 from pose_onnx.files import atomic_write_bytes
+from pose_onnx.heif import decode_heif, is_heif
 
 ImageSource: TypeAlias = str | os.PathLike[str] | bytes | Image
 """The path of a picture, the bytes of its file, or its pixels as an (H, W, 3) uint8 array."""
@@ -26,9 +28,9 @@ def load_image(source: ImageSource, *, color: Color = "bgr") -> Image:
     """Return a picture's pixels.
 
     Args:
-        source: Path of a picture (JPEG, PNG and others; turned upright by its EXIF orientation; grey becomes
-            three equal channels, transparency is dropped, 16 bits become 8), the bytes of its file, or its
-            pixels.
+        source: Path of a picture (JPEG, PNG and others, HEIC and AVIF with the extra `heif`; turned upright;
+            grey becomes three equal channels, transparency is dropped, 16 bits become 8), the bytes of its
+            file, or its pixels.
         color: Channel order of `source` when it is an array.
 
     Returns:
@@ -37,6 +39,7 @@ def load_image(source: ImageSource, *, color: Color = "bgr") -> Image:
     Raises:
         InputError: The file is missing, empty, cut off, too large or not a picture, or the array is not
             (H, W, 3) uint8.
+        DependencyError: It is HEIC or AVIF, and the extra `heif` is not installed.
     """
     check_color(color)
     if isinstance(source, str | os.PathLike):
@@ -44,6 +47,23 @@ def load_image(source: ImageSource, *, color: Color = "bgr") -> Image:
     if isinstance(source, bytes):
         return decode_image(source)
     return bgr_pixels(source, color)
+
+
+def decode_image(data: bytes, name: str = "the picture") -> Image:
+    """Return the pixels of a picture's file content: OpenCV's formats, HEIC and AVIF.
+
+    Args:
+        data: What the file holds.
+        name: What the error calls it.
+
+    Returns:
+        (H, W, 3) uint8, BGR.
+
+    Raises:
+        InputError: As `load_image`.
+        DependencyError: It is HEIC or AVIF, and the extra `heif` is not installed.
+    """
+    return decode_heif(data, name) if is_heif(data) else images.decode_image(data, name)
 
 
 def write_image(path: str | os.PathLike[str], image: Image) -> None:

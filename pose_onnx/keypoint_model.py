@@ -20,7 +20,7 @@ from pose_onnx.core.keypoints import keypoint_input, keypoints_in_image
 from pose_onnx.errors import InputError
 from pose_onnx.image_files import ImageSource, load_image
 from pose_onnx.joints import JointsOfCard
-from pose_onnx.loading import INPUT_NAME, CardLike, ModelLike, file_of, open_model
+from pose_onnx.loading import INPUT_NAME, CardLike, ModelLike, check_options, file_of, open_model
 from pose_onnx.outputs import KeypointOutput, Tensors
 from pose_onnx.poses import Poses
 from pose_onnx.presets import Preset, find_preset
@@ -89,6 +89,7 @@ class KeypointModel(JointsOfCard, Reopening):
         batch_size: int | None = None,
         **options: Any,
     ) -> None:
+        check_options(KeypointModel, backend, options)
         if batch_size is not None and batch_size < 1:
             raise InputError(f"batch_size={batch_size!r} was given; give a whole number of 1 or more")
         self._arguments = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from inspect import Parameter, signature
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
@@ -10,9 +12,9 @@ from typing import Any, Final, TypeAlias
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.cards.input import InputSpec
 from pose_onnx.cards.lookup import card_of, load_card, resolve_model
-from pose_onnx.errors import InputError, ModelFileError
+from pose_onnx.errors import InputError, ModelFileError, did_you_mean
 from pose_onnx.outputs import Shape
-from pose_onnx.runtimes import Runtime, is_parallel, load_adapter, open_runtime
+from pose_onnx.runtimes import Runtime, is_parallel, load_adapter, open_runtime, option_names
 
 INPUT_NAME = InputSpec.tensor_name
 _OPENED_BY: Final = MappingProxyType(
@@ -66,6 +68,28 @@ def open_model(
         runtime.close()
         raise
     return found, runtime
+
+
+def check_options(kind: type, backend: str, options: Mapping[str, Any]) -> None:
+    """Refuse arguments that neither a class nor the backend knows.
+
+    Raises:
+        InputError: There is one, such as a name with a letter too few.
+    """
+    taken = option_names(backend) if options else None
+    if taken is None:
+        return
+    own = [
+        name
+        for name, parameter in signature(kind).parameters.items()
+        if parameter.kind is not Parameter.VAR_KEYWORD
+    ]
+    if unknown := [name for name in options if name not in taken]:
+        hint = did_you_mean(unknown[0], [*own, *taken])
+        raise InputError(
+            f"{kind.__name__} has no argument {unknown[0]!r}; {hint}it takes {own}, and for backend"
+            f" {backend!r} {list(taken)}"
+        )
 
 
 def file_of(model: ModelLike, backend: str, precision: str) -> Path | None:

@@ -17,7 +17,7 @@ from pose_onnx.detector import check_threshold, detector_input
 from pose_onnx.errors import InputError
 from pose_onnx.image_files import ImageSource, load_image
 from pose_onnx.joints import JointsOfCard
-from pose_onnx.loading import INPUT_NAME, CardLike, ModelLike, file_of, open_model
+from pose_onnx.loading import INPUT_NAME, CardLike, ModelLike, check_options, file_of, open_model
 from pose_onnx.many_images import ManyImages
 from pose_onnx.outputs import PeopleOutput
 from pose_onnx.poses import Poses
@@ -64,6 +64,7 @@ class OnePassModel(JointsOfCard, ManyImages, Reopening):
         nms: bool = False,
         **options: Any,
     ) -> None:
+        check_options(OnePassModel, backend, options)
         self._arguments = {
             "model": model,
             "card": card,

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from pose_onnx.cards.lookup import find_file
-from pose_onnx.errors import ModelFileError, UnknownNameError
+from pose_onnx.errors import ModelFileError, unknown_name
 
 
 class Pair(NamedTuple):
@@ -42,7 +42,7 @@ def find_pair(quality: str) -> Pair:
         UnknownNameError: There is no such quality.
     """
     if quality not in PAIRS:
-        raise UnknownNameError(f"quality {quality!r} is not known; choose one of {list(PAIRS)}")
+        raise unknown_name("quality", quality, PAIRS)
     return PAIRS[quality]
 
 

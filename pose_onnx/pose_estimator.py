@@ -16,7 +16,7 @@ from pose_onnx.detector import PERSON, Detector
 from pose_onnx.errors import InputError
 from pose_onnx.image_files import ImageSource, load_image
 from pose_onnx.keypoint_model import KeypointModel
-from pose_onnx.loading import CardLike, ModelLike
+from pose_onnx.loading import CardLike, ModelLike, check_options
 from pose_onnx.many_images import ManyImages
 from pose_onnx.pairs import DEFAULT_QUALITY, demand_models, find_pair
 from pose_onnx.poses import Poses
@@ -79,6 +79,7 @@ class PoseEstimator(ManyImages, Reopening):
         batch_size: int | None = None,
         **options: Any,
     ) -> None:
+        check_options(PoseEstimator, backend, options)
         pair = find_pair(quality)
         missing = [name for name, given in zip(pair, (detector, pose), strict=True) if given is None]
         demand_models(quality, missing, backend, precision)

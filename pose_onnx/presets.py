@@ -9,7 +9,7 @@ from typing import Final
 
 from pose_onnx.core.arrays import F32
 from pose_onnx.core.crops import Crops, full_image_crops, paddle_crops
-from pose_onnx.errors import UnknownNameError
+from pose_onnx.errors import unknown_name
 
 _CropFunction = Callable[[F32, tuple[int, int], tuple[int, int], int], Crops]
 
@@ -74,5 +74,5 @@ def find_preset(preset: Preset | str) -> Preset:
     if isinstance(preset, Preset):
         return preset
     if preset not in PRESETS:
-        raise UnknownNameError(f"preset {preset!r} is not known; choose one of {list(PRESETS)}")
+        raise unknown_name("preset", preset, PRESETS)
     return PRESETS[preset]

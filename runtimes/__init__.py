@@ -12,6 +12,7 @@ from pose_onnx.runtimes._registry import (
     load_adapter,
     model_suffix,
     open_runtime,
+    option_names,
 )
 from pose_onnx.runtimes._traits import fills_device, is_parallel, run_pixels
 
@@ -31,5 +32,6 @@ __all__ = [
     "load_adapter",
     "model_suffix",
     "open_runtime",
+    "option_names",
     "run_pixels",
 ]

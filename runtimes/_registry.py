@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
-from inspect import signature
+from inspect import Parameter, signature
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, cast
 
-from pose_onnx.errors import DependencyError, InputError, ModelFileError, PoseOnnxError, UnknownNameError
+from pose_onnx.errors import (
+    DependencyError,
+    InputError,
+    ModelFileError,
+    PoseOnnxError,
+    UnknownNameError,
+    unknown_name,
+)
 from pose_onnx.runtimes._admission import admit
 from pose_onnx.runtimes._checks import check_model_file, check_model_folder, check_threads
 from pose_onnx.runtimes._protocol import Runtime
@@ -33,28 +40,62 @@ class Backend:
         engines: Import names of which at least one must be installed, the preferred one first.
         install: What to give to `pip install` when none is.
         suffix: File suffix of the models it runs, `FOLDER` where a model is a folder.
+        devices: Short names of what it can run on, and the adapter's options that they stand for.
     """
 
     adapter: str
     engines: tuple[str, ...]
     install: str
     suffix: str
+    devices: Mapping[str, Mapping[str, Any]]
 
+
+_CPU_ALONE: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType({"cpu": {}})
+_PROVIDERS: Final = MappingProxyType(
+    {
+        "cpu": "CPUExecutionProvider",
+        "cuda": "CUDAExecutionProvider",
+        "tensorrt": "TensorrtExecutionProvider",
+        "rocm": "ROCMExecutionProvider",
+        "migraphx": "MIGraphXExecutionProvider",
+        "directml": "DmlExecutionProvider",
+        "coreml": "CoreMLExecutionProvider",
+        "openvino": "OpenVINOExecutionProvider",
+        "qnn": "QNNExecutionProvider",
+        "webgpu": "WebGpuExecutionProvider",
+    }
+)
+"""Execution providers of ONNX Runtime, by what people call them."""
 
 BACKENDS: Final = MappingProxyType(
     {
-        "ort": Backend("pose_onnx.runtimes.ort:OrtRuntime", ("onnxruntime",), "onnxruntime", ".onnx"),
+        "ort": Backend(
+            "pose_onnx.runtimes.ort:OrtRuntime",
+            ("onnxruntime",),
+            "onnxruntime",
+            ".onnx",
+            {name: {"providers": [provider]} for name, provider in _PROVIDERS.items()},
+        ),
         "tflite": Backend(
             "pose_onnx.runtimes.tflite:TfliteRuntime",
             ("ai_edge_litert", "tflite_runtime"),
             "'pose-onnx[tflite]'",
             ".tflite",
+            _CPU_ALONE,
         ),
         "openvino": Backend(
-            "pose_onnx.runtimes.openvino:OpenVinoRuntime", ("openvino",), "'pose-onnx[openvino]'", ".onnx"
+            "pose_onnx.runtimes.openvino:OpenVinoRuntime",
+            ("openvino",),
+            "'pose-onnx[openvino]'",
+            ".onnx",
+            {name: {"device": name.upper()} for name in ("cpu", "gpu", "npu")},
         ),
         "paddle": Backend(
-            "pose_onnx.runtimes.paddle:PaddleRuntime", ("paddle",), "'pose-onnx[paddle]'", FOLDER
+            "pose_onnx.runtimes.paddle:PaddleRuntime",
+            ("paddle",),
+            "'pose-onnx[paddle]'",
+            FOLDER,
+            _CPU_ALONE,
         ),
     }
 )
@@ -114,7 +155,8 @@ def open_runtime(
         backend: One of `BACKENDS`, or a name that another package registered in the entry-point group
             `pose_onnx.runtimes`.
         threads: Threads inside one model run; every core of this process when `None`.
-        options: Handed to the adapter, for example `providers=[...]` of `"ort"`.
+        options: Handed to the adapter, for example `providers=[...]` of `"ort"`; or `device`, a short name
+            such as "cpu" or "cuda", which stands for some of them.
 
     Returns:
         The loaded model.
@@ -129,6 +171,7 @@ def open_runtime(
     threads = check_threads(threads)
     file = Path(path)
     _check_model(file, backend)
+    options = _without_short_name(backend, options)
     try:
         signature(adapter).bind(file, threads=threads, **options)
     except TypeError as error:
@@ -136,6 +179,34 @@ def open_runtime(
             f"backend {backend!r} cannot take the options {sorted(options)} ({error}); leave them out"
         ) from error
     return adapter(file, threads=threads, **options)
+
+
+def option_names(backend: str) -> tuple[str, ...] | None:
+    """Return the options that `open_runtime` takes for a backend; `None` if it takes any.
+
+    Raises:
+        UnknownNameError, DependencyError: As `load_adapter`.
+    """
+    _, *parameters = signature(load_adapter(backend)).parameters.values()  # the first is the path
+    if any(parameter.kind is Parameter.VAR_KEYWORD for parameter in parameters):
+        return None
+    names = (parameter.name for parameter in parameters if parameter.name != "threads")
+    return tuple(dict.fromkeys([*names, *(["device"] if backend in BACKENDS else [])]))
+
+
+def _without_short_name(backend: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options with what `device` stands for in its place, unless it is an engine's own name."""
+    if backend not in BACKENDS or "device" not in options:
+        return options
+    device, others = str(options["device"]), {name: options[name] for name in options if name != "device"}
+    meant = BACKENDS[backend].devices.get(device)
+    if meant is None:
+        if "device" in signature(load_adapter(backend)).parameters:
+            return options
+        raise unknown_name(f"device of backend {backend!r}", device, BACKENDS[backend].devices)
+    if twice := sorted(others.keys() & meant.keys()):
+        raise InputError(f"device={device!r} and {', '.join(twice)} were given; give one of them")
+    return {**others, **meant}
 
 
 def _check_model(path: Path, backend: str) -> None:
@@ -181,4 +252,4 @@ def _load_ours(name: str, backend: Backend) -> Callable[..., Runtime]:
 
 
 def _unknown(name: str) -> UnknownNameError:
-    return UnknownNameError(f"backend {name!r} is not known; choose one of {list(backend_names())}")
+    return unknown_name("backend", name, backend_names())

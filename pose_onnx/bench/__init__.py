@@ -4,7 +4,7 @@ from pose_onnx.bench._crowd import Crowd, gather, repeat_picture, threshold_for
 from pose_onnx.bench._machine import machine, peak_memory_mb, versions
 from pose_onnx.bench._measure import WARM_UP, Quartiles, Run, measure, memory_of, quartiles
 from pose_onnx.bench._report import SCHEMA, Column, report
-from pose_onnx.bench._stages import REST, STAGES, StageClock, shares, watched
+from pose_onnx.bench._stages import REST, STAGES, StageClock, watched
 
 __all__ = [
     "REST",
@@ -24,7 +24,6 @@ __all__ = [
     "quartiles",
     "repeat_picture",
     "report",
-    "shares",
     "threshold_for",
     "versions",
     "watched",

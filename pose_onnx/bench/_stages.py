@@ -9,10 +9,11 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import wraps
 from importlib import import_module
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol, TypeVar, runtime_checkable
 
@@ -57,6 +58,8 @@ METHODS: Final = MappingProxyType(
 _OF_KEYPOINTS: Final = frozenset({"heatmaps", "hps"})
 """Tensors that say where keypoints are: of a keypoint model, and of one that finds all people in one pass."""
 
+NO_MORE: Final[Mapping[str, str]] = MappingProxyType({})
+
 _PACKAGE: Final = "pose_onnx"
 
 
@@ -87,6 +90,42 @@ class Event(NamedTuple):
     enters: bool
 
 
+class Shares:
+    """How much of the time each stage had, so far.
+
+    Several threads that are at work at once share that time equally, so that the stages add up to the
+    whole. Of stages within each other the inner counts.
+
+    Args:
+        start: When it begins, seconds.
+    """
+
+    def __init__(self, start: float) -> None:
+        self._seconds = dict.fromkeys(STAGES, 0.0)
+        self._stacks: dict[int, list[str]] = {}
+        self._before = start
+
+    def note(self, event: Event) -> None:
+        """Take the next event, which is not before the last one."""
+        self._share_out(event.time)
+        stack = self._stacks.setdefault(event.thread, [])
+        if event.enters:
+            stack.append(event.stage)
+        elif stack:  # else it was entered before the start
+            stack.pop()
+
+    def until(self, end: float) -> dict[str, float]:
+        """Return the seconds of each stage from the start to now."""
+        self._share_out(end)
+        return dict(self._seconds)
+
+    def _share_out(self, time: float) -> None:
+        at_work = [stack[-1] for stack in self._stacks.values() if stack] or [REST]
+        for stage in at_work:
+            self._seconds[stage] = self._seconds.get(stage, 0.0) + (time - self._before) / len(at_work)
+        self._before = time
+
+
 class StageClock:
     """Notes when stages begin and end.
 
@@ -96,67 +135,62 @@ class StageClock:
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
-        self._events: list[Event] = []
+        self._lock = threading.Lock()  # events come in the order of their times
+        self._shares = Shares(0.0)
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what was, and begin now."""
+        with self._lock:
+            self._shares = Shares(self._clock())
+
+    def seconds(self) -> dict[str, float]:
+        """Return the seconds of each stage since the start; they add up to the whole."""
+        with self._lock:
+            return self._shares.until(self._clock())
 
     def timed(self, function: Callable[..., Any], stage_of: Callable[..., str]) -> Callable[..., Any]:
         """Return `function` made to note itself as the stage that `stage_of` says of its arguments."""
 
         @wraps(function)
         def noted(*args: Any, **options: Any) -> Any:
-            stage, thread = stage_of(*args), threading.get_ident()
-            self._events.append(Event(self._clock(), thread, stage, enters=True))
+            stage = stage_of(*args)
+            self._note(stage, enters=True)
             try:
                 return function(*args, **options)
             finally:
-                self._events.append(Event(self._clock(), thread, stage, enters=False))
+                self._note(stage, enters=False)
 
         return noted
 
+    def _note(self, stage: str, *, enters: bool) -> None:
+        with self._lock:
+            self._shares.note(Event(self._clock(), threading.get_ident(), stage, enters))
+
     def split(self, action: Callable[[], Result]) -> tuple[dict[str, float], Result]:
         """Do something; return the seconds of each stage, which add up to the whole, and the result."""
-        self._events.clear()
-        start = self._clock()
+        self.restart()
         result = action()
-        return shares(self._events, start, self._clock()), result
-
-
-def shares(events: Iterable[Event], start: float, end: float) -> dict[str, float]:
-    """Return the seconds of each stage between two times.
-
-    Several threads that are at work at once share that time equally, so that the stages add up to the
-    whole. Of stages within each other the inner counts.
-    """
-    seconds = dict.fromkeys(STAGES, 0.0)
-    stacks: dict[int, list[str]] = {}
-    before = start
-    for event in sorted(events, key=lambda event: event.time):
-        _share_out(event.time - before, stacks, seconds)
-        before = event.time
-        stack = stacks.setdefault(event.thread, [])
-        if event.enters:
-            stack.append(event.stage)
-        else:
-            stack.pop()
-    _share_out(end - before, stacks, seconds)
-    return seconds
-
-
-def _share_out(duration: float, stacks: dict[int, list[str]], seconds: dict[str, float]) -> None:
-    at_work = [stack[-1] for stack in stacks.values() if stack] or [REST]
-    for stage in at_work:
-        seconds[stage] += duration / len(at_work)
+        return self.seconds(), result
 
 
 @contextmanager
-def watched(clock: StageClock, models: Sequence[PoseModel]) -> Iterator[None]:
-    """While the block runs, let the stages' functions and these models' engines and outputs report."""
+def watched(
+    clock: StageClock, models: Sequence[PoseModel], more: Mapping[str, str] = NO_MORE
+) -> Iterator[None]:
+    """While the block runs, let the stages' functions and these models' engines and outputs report.
+
+    Args:
+        clock: Notes them.
+        models: Whose engines and outputs.
+        more: Functions, as in `FUNCTIONS`, and methods, of stages that are the caller's own.
+    """
     parts = [part for model in models for part in parts_of(model)]
     with ExitStack() as undo:
-        for place, stage in FUNCTIONS.items():
-            module, _, name = place.partition(":")
-            function = getattr(import_module(module), name)
+        for place, stage in {**FUNCTIONS, **more}.items():
+            function, owners = _found(place)
             noted = clock.timed(function, lambda *_, stage=stage: stage)
-            for owner, attribute in _users(function):
+            for owner, attribute in owners:
                 _replace(owner, attribute, noted, undo)
         for kind in {type(part.runtime) for part in parts}:
             _replace(kind, "run", clock.timed(kind.run, _network_stage), undo)
@@ -165,6 +199,14 @@ def watched(clock: StageClock, models: Sequence[PoseModel]) -> Iterator[None]:
                 method = getattr(output, name)
                 _replace(output, name, clock.timed(method, lambda *_, stage=stage: stage), undo)
         yield
+
+
+def _found(place: str) -> tuple[Callable[..., Any], list[tuple[Any, str]]]:
+    """Return a function or a method by its place, and where it can be reached."""
+    module, _, name = place.partition(":")
+    owner, _, method = name.rpartition(".")
+    function = attrgetter(name)(import_module(module))
+    return function, [(attrgetter(owner)(sys.modules[module]), method)] if owner else _users(function)
 
 
 def _users(function: Callable[..., Any]) -> list[tuple[Any, str]]:

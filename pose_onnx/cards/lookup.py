@@ -13,7 +13,7 @@ from typing import Final
 
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.cards.embedded import read_card
-from pose_onnx.errors import CardError, InputError, ModelFileError, UnknownNameError
+from pose_onnx.errors import CardError, InputError, ModelFileError, unknown_name
 from pose_onnx.runtimes import model_suffix
 
 HOME_VARIABLE: Final = "POSE_ONNX_HOME"
@@ -112,7 +112,7 @@ def load_card(name: str | os.PathLike[str]) -> ModelCard:
         return ModelCard.from_json((files("pose_onnx.models") / f"{name}.json").read_bytes())
     own = models_home() / f"{name}.json"
     if not (_NAME.fullmatch(str(name)) and own.is_file()):
-        raise UnknownNameError(f"model {str(name)!r} is not known; choose one of {list(card_names())}")
+        raise unknown_name("model", str(name), card_names())
     return _read_card_file(own)
 
 

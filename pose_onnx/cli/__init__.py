@@ -6,7 +6,6 @@ Exit codes: 0 all is well; 1 some pictures could not be used, or files differ; 2
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
 import sys
@@ -18,6 +17,7 @@ from typing import Final
 from pose_onnx import PoseOnnxError, __version__
 from pose_onnx.cli._exits import EXIT_NOTHING_DONE
 from pose_onnx.cli._interrupt import Terminated, terminated_as_by_ctrl_c
+from pose_onnx.cli._parser import Parser
 
 # Each is the module of that name here, with `add_arguments(parser)` and `run(args) -> int`.
 VERBS: Final = MappingProxyType(
@@ -75,11 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+def _parser(words: Sequence[str]) -> Parser:
     """Return the parser of all verbs, with the options of the one that is meant: only that is imported."""
-    parser = argparse.ArgumentParser(
-        prog="pose-onnx", description="Paddle's human pose models on ONNX Runtime and TFLite."
-    )
+    parser = Parser(prog="pose-onnx", description="Paddle's human pose models on ONNX Runtime and TFLite.")
     parser.add_argument("--version", action="version", version=f"pose-onnx {__version__}")
     verbs = parser.add_subparsers(metavar="COMMAND", required=True)
     for verb, summary in VERBS.items():

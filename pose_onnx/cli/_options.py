@@ -52,6 +52,11 @@ def add_estimator_options(parser: argparse.ArgumentParser, *, threads: int | Non
         help="inference engine: ort, tflite, ... (default: %(default)s)",
     )
     add_threads_option(parser, threads)
+    add(
+        "--device",
+        metavar="NAME",
+        help="what runs the models, strictly: cpu, cuda, tensorrt, coreml, ...",
+    )
     add("--providers", metavar="A,B", help="execution providers of ONNX Runtime, strictly, in this order")
 
 
@@ -149,7 +154,8 @@ def estimator_arguments(args: argparse.Namespace) -> dict[str, Any]:
 
 def engine_options(args: argparse.Namespace) -> dict[str, Any]:
     """Return what is handed to the engine."""
-    return {"providers": args.providers.split(",")} if args.providers else {}
+    providers = {"providers": args.providers.split(",")} if args.providers else {}
+    return {**providers, **({"device": args.device} if args.device else {})}
 
 
 def models_of(args: argparse.Namespace) -> dict[str, str]:

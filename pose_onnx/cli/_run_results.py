@@ -16,7 +16,7 @@ from pose_onnx.cli._options import add_angles_option, angles_of
 from pose_onnx.core.angles import Triple
 from pose_onnx.files import atomic_write_bytes, make_folder
 from pose_onnx.formats import write_csv_rows
-from pose_onnx.formats.results import Failure, ImageResult, read_results, results_json
+from pose_onnx.formats.results import Failure, ImageResult, VideoResult, read_results, results_json
 
 DEFAULT_OUT: Final = "pose-onnx-out"
 RESULTS_NAME: Final = "poses.json"
@@ -31,7 +31,11 @@ def add_result_options(parser: argparse.ArgumentParser) -> None:
     new = f"{DEFAULT_OUT}/run1, run2, ..."
     add("--out", metavar="DIR", help=f"folder for the results (default: a new one, {new})")
     add("--json", metavar="FILE", help=f"where to write the JSON (default: {RESULTS_NAME} in the folder)")
-    add("--csv", metavar="FILE", help="write a table too: a row for each person")
+    add(
+        "--csv",
+        metavar="FILE",
+        help="write a table of the pictures too, a row for each person; and one of each video, in the folder",
+    )
     add_angles_option(parser)
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--overwrite", action="store_true", help="replace results that are there")
@@ -54,7 +58,8 @@ class RunResults:
         angles: Whose columns the table has.
         settings: Of the run.
         keypoint_names: Of its keypoint model.
-        images: What was found.
+        images: What was found in pictures.
+        videos: What was found in what moves.
         failures: What could not be used.
         before: How many of `images` an earlier run has found.
     """
@@ -66,6 +71,7 @@ class RunResults:
     settings: dict[str, Any]
     keypoint_names: tuple[str, ...]
     images: list[ImageResult] = field(default_factory=list)
+    videos: list[VideoResult] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     before: int = 0
     _saved_at: float = field(default_factory=time.monotonic)
@@ -87,28 +93,36 @@ class RunResults:
         return results
 
     def done(self) -> set[str]:
-        """Return the paths of the pictures that are in the results."""
-        return {image.path for image in self.images}
+        """Return the paths of the pictures and videos that are in the results."""
+        return {image.path for image in self.images} | {video.path for video in self.videos}
 
-    def check_new(self, pictures: Iterable[Path]) -> None:
+    @property
+    def places(self) -> list[Path]:
+        """Where everything is: the folder, and files that are elsewhere."""
+        files = filter(None, (self.document, self.table))
+        return [self.folder, *(path for path in files if path.parent != self.folder)]
+
+    def check_new(self, targets: Iterable[Path]) -> None:
         """Refuse to write over files.
 
         Raises:
-            InputError: The JSON, the table or one of these annotated pictures is there already.
+            InputError: The JSON, the table or one of these is there already.
         """
-        for path in filter(None, (self.document, self.table, *pictures)):
+        for path in filter(None, (self.document, self.table, *targets)):
             if path.is_file():
                 raise InputError(
                     f"{str(path)!r} is there already; choose another place, go on with its results by "
                     "--resume, or replace them by --overwrite"
                 )
 
-    def add(self, result: ImageResult | Failure) -> None:
+    def add(self, result: ImageResult | VideoResult | Failure) -> None:
         """Take one more result, and write all of them from time to time."""
-        if isinstance(result, Failure):
-            self.failures.append(result)
-        else:
-            self.images.append(result)
+        kinds: dict[type, list[Any]] = {
+            ImageResult: self.images,
+            VideoResult: self.videos,
+            Failure: self.failures,
+        }
+        kinds[type(result)].append(result)
         if time.monotonic() - self._saved_at > _SAVE_EVERY_S:
             self._save()
 
@@ -122,7 +136,7 @@ class RunResults:
             self._save()
 
     def _resume(self) -> None:
-        settings, self.images = read_results(self.document)
+        settings, self.images, videos = read_results(self.document)
         if others := sorted(
             name for name in settings.keys() | self.settings if settings.get(name) != self.settings.get(name)
         ):
@@ -131,10 +145,11 @@ class RunResults:
                 "of then, or another --out"
             )
         self.before = len(self.images)
+        self.videos = [video for video in videos if video.complete]
 
     def _save(self) -> None:
         make_folder(self.document.parent)
-        text = results_json(self.settings, self.images, self.failures)
+        text = results_json(self.settings, self.images, self.failures, self.videos)
         # A file name that is not UTF-8 holds lone surrogates; JSON writes a backslash and their code.
         atomic_write_bytes(self.document, text.encode(errors="backslashreplace"))
         if self.table:

@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder for the Parquet files, path or address; items that it has rows of are not done again",
     )
+    add("--recursive", action="store_true", help="look into subfolders too")
     add("--workers", type=int, metavar="N", help="processes (default: the CPUs that there are, by --threads)")
     add(
         "--address",
@@ -61,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
             workers=args.workers,
             address=args.address,
             retry_failed=args.retry_failed,
+            recursive=args.recursive,
             progress=show,
             **options,
         )

@@ -125,7 +125,7 @@ def _misfit(backend: str, args: argparse.Namespace) -> str:
 
 
 def _arguments(args: argparse.Namespace, backend: str, threads: int) -> dict[str, Any]:
-    own = {"backend": backend, "threads": threads, "providers": None}
+    own = {"backend": backend, "threads": threads, "providers": None, "device": None}
     return estimator_arguments(argparse.Namespace(**{**vars(args), **own}))
 
 

@@ -1,8 +1,8 @@
 """The size that a picture file declares, read before a decoder allocates it.
 
 A file of a hundred bytes can declare a thousand million pixels. So every format that OpenCV decodes has a
-reader here, and what no reader knows is not decoded. Sources: the formats' specifications; the fields are
-those that OpenCV's decoders go by.
+reader here, and HEIC (`pose_onnx.heif`); what no reader knows is not decoded. Sources: the formats'
+specifications; the fields are those that the decoders go by.
 """
 
 from __future__ import annotations
@@ -35,6 +35,15 @@ class _Format:
     start: re.Pattern[bytes]
     size: Callable[[bytes], tuple[int, int]]
     cost: int
+
+
+LONGEST_START: Final = 16
+"""Bytes by which every format is recognised."""
+
+
+def is_picture(start: bytes) -> bool:
+    """Say whether a file that begins with these `LONGEST_START` bytes is of a known format."""
+    return any(each.start.match(start) for each in _FORMATS)
 
 
 def check_size(data: bytes, name: str) -> None:
@@ -232,7 +241,7 @@ def _box(data: bytes, wanted: bytes) -> int:
         place += length
 
 
-def _avif(data: bytes) -> tuple[int, int]:
+def _heif(data: bytes) -> tuple[int, int]:
     """Return the largest of the sizes: of the picture, its tiles, its transparency and its thumbnail."""
     places = [match.end() + 4 for match in re.finditer(b"ispe", data)]  # behind a version and flags
     return max((_pair(">II", data, place) for place in places), key=lambda size: size[0] * size[1])
@@ -267,5 +276,6 @@ _FORMATS: Final = (
     _Format("Sun raster", _starts(rb"\x59\xa6\x6a\x95"), _sun_raster, 10),
     _Format("Radiance HDR", _starts(rb"#\?RGBE", rb"#\?RADIANCE"), _radiance, 16),
     _Format("JPEG 2000", _starts(rb"\0\0\0\x0cjP  \r\n\x87\n", rb"\xff\x4f\xff\x51"), _jpeg_2000, 17),
-    _Format("AVIF", _starts(rb"....ftypavi[fs]"), _avif, 19),
+    _Format("AVIF", _starts(rb"....ftypavi[fs]"), _heif, 19),
+    _Format("HEIC", _starts(rb"....ftyp(he(i[cmsx]|v[cmsx])|mi[af]1|msf1)"), _heif, 19),
 )

@@ -1,13 +1,13 @@
-"""Results as JSON: one document for a run over any number of pictures (schema in `results_json`)."""
+"""Results as JSON: one document for a run over pictures and videos (schema in `results_json`)."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pose_onnx.errors import InputError
 from pose_onnx.formats._people import people_from_json, people_to_json
@@ -35,8 +35,29 @@ class ImageResult:
 
 
 @dataclass(frozen=True, slots=True)
+class VideoResult:
+    """What came of a video, a camera or a stream.
+
+    Attributes:
+        path: What it is, as it was given.
+        video: Path of the annotated video; empty if none was written.
+        lines: Path of the JSON Lines with its frames.
+        frames: How many frames they hold.
+        people: How many people they hold, by their ids.
+        complete: Whether its end was reached.
+    """
+
+    path: str
+    video: str
+    lines: str
+    frames: int
+    people: int
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
-    """A picture that could not be used.
+    """A picture or video that could not be used.
 
     Attributes:
         path: Where it is, as it was given.
@@ -47,28 +68,48 @@ class Failure:
     error: str
 
 
+class Results(NamedTuple):
+    """What a document holds of what went well.
+
+    Attributes:
+        settings: Of the run.
+        images: Of its pictures.
+        videos: Of what moves.
+    """
+
+    settings: dict[str, Any]
+    images: list[ImageResult]
+    videos: list[VideoResult]
+
+
 def results_json(
-    settings: Mapping[str, Any], images: Sequence[ImageResult], failures: Sequence[Failure] = ()
+    settings: Mapping[str, Any],
+    images: Sequence[ImageResult],
+    failures: Sequence[Failure] = (),
+    videos: Sequence[VideoResult] = (),
 ) -> str:
     """Return the results of one run as JSON text.
 
     The document: `schema`; `settings` (models, backend, preset, ... as given); `images`, each with `path`,
     `width` and `height` (pixels), `picture` (the annotated picture, null if none was written),
     `keypoint_names` (K names) and `people`, each with `box` (x1, y1, x2, y2), `box_score`, `keypoints`
-    (K pairs x, y) and `scores` (K); `failures`, each with `path` and `error`. All coordinates are pixels of
+    (K pairs x, y) and `scores` (K); `videos`, each with `path`, `video` (the annotated video, null if none
+    was written), `lines` (its JSON Lines), `frames`, `people` (their number) and `complete` (whether its end
+    was reached); `failures`, each with `path` and `error`. All coordinates are pixels of
     the whole image. Every number is finite; one that is not, is null.
     """
     parts = {
         "schema": _text(SCHEMA),
         "settings": _text(dict(settings)),
         "images": _lines([_image(result) for result in images]),
-        "failures": _lines([{"path": failure.path, "error": failure.error} for failure in failures]),
+        "videos": _lines([{**asdict(video), "video": video.video or None} for video in videos]),
+        "failures": _lines([asdict(failure) for failure in failures]),
     }
     return "{" + ",\n ".join(f'"{name}": {text}' for name, text in parts.items()) + "}\n"
 
 
-def read_results(path: str | os.PathLike[str]) -> tuple[dict[str, Any], list[ImageResult]]:
-    """Return the settings and the images of a document of `results_json`, to 4 decimals.
+def read_results(path: str | os.PathLike[str]) -> Results:
+    """Return what a document of `results_json` holds, to 4 decimals; a document of before may have no videos.
 
     Raises:
         InputError: It cannot be read, or is no such document.
@@ -77,7 +118,11 @@ def read_results(path: str | os.PathLike[str]) -> tuple[dict[str, Any], list[Ima
         document = json.loads(Path(path).read_bytes())
         if document["schema"] != SCHEMA:
             raise ValueError(f"its schema is {document['schema']!r}")  # noqa: TRY301 (told below, as the rest)
-        return dict(document["settings"]), [_image_result(image) for image in document["images"]]
+        return Results(
+            dict(document["settings"]),
+            [_image_result(image) for image in document["images"]],
+            [VideoResult(**{**video, "video": video["video"] or ""}) for video in document.get("videos", [])],
+        )
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise InputError(
             f"{str(Path(path))!r} is not a whole document of {SCHEMA} ({error!r}); give another, or start"

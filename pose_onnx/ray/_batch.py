@@ -8,9 +8,9 @@ from typing import Any, Final, TypeAlias
 
 from pose_onnx.addresses import redacted
 from pose_onnx.core.arrays import Image
-from pose_onnx.core.images import decode_image
 from pose_onnx.core.opencv import cv2
 from pose_onnx.errors import InputError
+from pose_onnx.image_files import decode_image
 from pose_onnx.mapping import map_pictures
 from pose_onnx.opening import open_pose_model
 from pose_onnx.poses import Poses

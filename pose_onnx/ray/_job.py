@@ -71,6 +71,7 @@ def run_batch(
     threads: int = 1,
     address: str | None = None,
     retry_failed: bool = False,
+    recursive: bool = False,
     progress: Progress = lambda _: None,
     **options: Any,
 ) -> Report:
@@ -87,6 +88,7 @@ def run_batch(
         address: Of a Ray cluster, as `ray.init` takes it; a Ray of this machine, for this job, when `None`,
             unless Ray is connected already or RAY_ADDRESS names a cluster.
         retry_failed: Do those items again that have an error in the table.
+        recursive: A folder means what is in its subfolders too.
         progress: Called with the report so far.
         options: What `PoseEstimator` takes, by keyword. Models must be on every worker's machine.
 
@@ -103,7 +105,7 @@ def run_batch(
         if value is not None and value < 1:
             raise InputError(f"{name}={value} was given; give a whole number of 1 or more")
     skipped = Skipped()
-    items = find_items(inputs, skipped)
+    items = find_items(inputs, skipped, recursive=recursive)
     options = {name: _everywhere(value) if name in _MODELS else value for name, value in options.items()}
     folder = ResultFolder(find_place(out).address, _settings(options))
     finished = folder.prepare()

@@ -19,10 +19,8 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from pose_onnx.addresses import redacted, redacted_in
 from pose_onnx.errors import DependencyError, InputError
-from pose_onnx.folders import Kind, Skipped, chosen, kind_of, list_files
+from pose_onnx.folders import Skipped, chosen, kind_of, list_files
 from pose_onnx.ray._engine import fsspec, pafs
-
-_WANTED: Final[tuple[Kind, ...]] = ("picture", "video")
 
 _ARROW_SCHEMES: Final = frozenset({"abfs", "abfss", "gcs", "gs", "hdfs", "s3", "viewfs"})
 """Arrow has its own clients for these; every other scheme is left to fsspec."""
@@ -120,53 +118,58 @@ def _arrow_root(root: str) -> Place:
     return Place(files, base, root.removesuffix(base.rstrip("/")))
 
 
-def find_items(addresses: Iterable[str], skipped: Skipped | None = None) -> list[str]:
+def find_items(
+    addresses: Iterable[str], skipped: Skipped | None = None, *, recursive: bool = False
+) -> list[str]:
     """Return the addresses of the pictures and videos that files and folders mean, each once, in order.
 
-    A file is taken as it is. A folder means the pictures and videos in it and below it, sorted. Hidden
-    ones do not count.
+    A file is taken as it is. A folder means the pictures and videos in it, sorted. Hidden ones do not count.
 
     Args:
         addresses: Of files and folders.
         skipped: Counts what is in the folders and neither.
+        recursive: A folder means what is in its subfolders too.
 
     Raises:
         InputError: No such file or folder, or a folder without pictures and videos.
     """
     counts = Skipped() if skipped is None else skipped
-    return list(dict.fromkeys(item for address in addresses for item in _expand(address, counts)))
+    found = (item for address in addresses for item in _expand(address, counts, recursive=recursive))
+    return list(dict.fromkeys(found))
 
 
-def _expand(address: str, skipped: Skipped) -> list[str]:
-    place = find_place(address)
+def _expand(address: str, skipped: Skipped, *, recursive: bool) -> list[str]:
+    place, here = find_place(address), Skipped()
     try:
         exists = _exists(place)
-        names = _names_below(place, skipped) if exists else None
+        names = _names_in(place, here, recursive=recursive) if exists else None
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         raise _unusable(address, f"listed ({error})", "give a readable folder") from error
     if not exists:
         raise InputError(f"{redacted(address)!r} does not exist; give pictures, videos or folders of them")
     if names is None:
         return [place.address]
-    here = Skipped()
-    found = [place.child(name).address for name in chosen(names, _WANTED, here)]
+    found = [place.child(name).address for name in chosen(names, here)]
     if not found:
         raise InputError(
             f"the folder {redacted(address)!r} holds no picture and no video, but {here or 'nothing'}; give"
             " another"
         )
-    skipped.counts += here.counts
+    skipped.add(here)
     return found
 
 
-def _names_below(place: Place, skipped: Skipped) -> list[str] | None:
-    """Return the paths of all files in and below a folder, relative to it, sorted; `None` for a file."""
+def _names_in(place: Place, skipped: Skipped, *, recursive: bool) -> list[str] | None:
+    """Return the paths of all files in a folder, relative to it, sorted; `None` for a file."""
     if place.local:  # not Arrow, which gives up at the first file name that is not Unicode
-        return list_files(place.local, skipped, recursive=True) if place.local.is_dir() else None
+        return list_files(place.local, skipped, recursive=recursive) if place.local.is_dir() else None
     if place.files.get_file_info(place.path).type != pafs.FileType.Directory:
         return None
-    below = place.files.get_file_info(pafs.FileSelector(place.path, recursive=True))
+    below = place.files.get_file_info(pafs.FileSelector(place.path, recursive=recursive))
+    folders = [info for info in below if info.type == pafs.FileType.Directory]
     paths = (info.path for info in below if info.type != pafs.FileType.Directory)
+    if not recursive:
+        skipped.counts["subfolder"] += sum(not info.base_name.startswith(".") for info in folders)
     return sorted(path.removeprefix(place.path).lstrip("/") for path in paths)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pose_onnx import PoseEstimator
-from pose_onnx.bench import REST, STAGES, StageClock, shares, watched
-from pose_onnx.bench._stages import FUNCTIONS, METHODS, Event
+from pose_onnx.bench import REST, STAGES, StageClock, watched
+from pose_onnx.bench._stages import FUNCTIONS, METHODS, Event, Shares
 from pose_onnx.image_files import write_image
 
 FIRST, SECOND = STAGES[1:3]
@@ -98,6 +98,13 @@ def test_an_error_ends_its_stage(estimator: PoseEstimator, tmp_path: Path) -> No
     with watched(clock, []):
         seconds, _ = clock.split(fail)
     assert seconds == {**dict.fromkeys(STAGES, 0.0), STAGES[0]: 1.0, REST: 2.0}
+
+
+def shares(events: Iterable[Event], start: float, end: float) -> dict[str, float]:
+    running = Shares(start)
+    for event in sorted(events):
+        running.note(event)
+    return running.until(end)
 
 
 def test_of_stages_within_each_other_the_inner_counts() -> None:

@@ -42,6 +42,7 @@ NOT_HERE: Final = {
     r"verify inference_folder": "needs a Paddle folder; tests/exporters/test_paddle_runtime.py",
     r"video 0 --show": "needs a camera and a screen",
     r"rtsp://": "needs a camera in the network",
+    r"^cat .* \| pose-onnx run -$": "needs a shell; tests/cli/test_run_sources.py",
     r"s3://": "needs a bucket and a cluster",
     r"pose-onnx batch .*--workers 8": "starts 8 processes; docs/ray.md has one for each core",
     r"pose-onnx demo --official": "fetches models; tests/cli/test_demo.py",

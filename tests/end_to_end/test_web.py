@@ -119,7 +119,7 @@ def test_a_picture_of_two_people(report: Any, files: Files) -> None:
 def test_the_json_is_that_of_pose_onnx_run(report: Any, tmp_path: Path) -> None:
     document = report["demo"]
     (tmp_path / "poses.json").write_text(json.dumps(document))
-    _, (image,) = read_results(tmp_path / "poses.json")
+    _, (image,), _ = read_results(tmp_path / "poses.json")
     assert (image.path, image.size) == ("photos/astronaut.jpg", (512, 512))
     assert list(document) == ["schema", "settings", "images", "failures"]
     assert document["schema"] == "pose_onnx.results/1"

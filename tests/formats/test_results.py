@@ -7,7 +7,7 @@ import json
 import numpy as np
 
 from pose_onnx import Poses
-from pose_onnx.formats.results import Failure, ImageResult, results_json
+from pose_onnx.formats.results import Failure, ImageResult, VideoResult, results_json
 
 
 def test_document() -> None:
@@ -19,7 +19,8 @@ def test_document() -> None:
         ("nose", "tail"),
     )
     images = [ImageResult("ä.jpg", (48, 64), poses, "out/ä_pose.jpg")]
-    text = results_json({"backend": "ort"}, images, [Failure("b.jpg", "is empty")])
+    videos = [VideoResult("c.mp4", "", "out/c_pose.jsonl", 75, 2)]
+    text = results_json({"backend": "ort"}, images, [Failure("b.jpg", "is empty")], videos)
     assert json.loads(text) == {
         "schema": "pose_onnx.results/1",
         "settings": {"backend": "ort"},
@@ -38,6 +39,16 @@ def test_document() -> None:
                         "scores": [0.9, 0.1],
                     }
                 ],
+            }
+        ],
+        "videos": [
+            {
+                "path": "c.mp4",
+                "video": None,
+                "lines": "out/c_pose.jsonl",
+                "frames": 75,
+                "people": 2,
+                "complete": True,
             }
         ],
         "failures": [{"path": "b.jpg", "error": "is empty"}],

@@ -30,6 +30,8 @@ HEAVY = {
     "scipy",
     "av",
     "supervision",
+    "PIL",
+    "pillow_heif",
     *set().union(*ENGINES.values()),
 }
 
@@ -40,6 +42,7 @@ EXTRAS = {
     "pose_onnx/poses.py": {"supervision"},
     "pose_onnx/detections.py": {"supervision"},
     "pose_onnx/evaluation/": {"pycocotools", "tqdm"},
+    "pose_onnx/heif.py": {"PIL", "pillow_heif"},
     "pose_onnx/formats/": {"supervision"},
     "pose_onnx/video/": {"av", "scipy"},
     "pose_onnx/ray/": {"fsspec", "pyarrow", "ray", "scipy"},

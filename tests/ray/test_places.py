@@ -6,8 +6,9 @@ import functools
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,10 @@ pytest.importorskip("ray", reason="needs pose-onnx[ray]")
 
 import fsspec
 
-from pose_onnx.folders import Skipped
+from pose_onnx.cli._sources import Sources
+from pose_onnx.folders import VIDEO_SUFFIXES, Skipped
+from pose_onnx.heif import HEIF_SUFFIXES
+from pose_onnx.image_files import IMAGE_SUFFIXES
 from pose_onnx.ray._places import find_items, find_place, local_copy, read_bytes
 from pose_onnx.ray._table import failed
 
@@ -45,8 +49,12 @@ def test_a_folder_means_what_is_in_and_below_it(tmp_path: Path, photo: Callable[
     (tmp_path / "walk.mp4").touch()
     (tmp_path / "notes.txt").touch()
     expected = sorted(str(tmp_path / name) for name in names)
-    assert find_items([str(tmp_path)]) == expected
-    assert find_items([expected[1], tmp_path.as_uri()]) == [expected[1], expected[0], *expected[2:]]
+    assert find_items([str(tmp_path)], recursive=True) == expected
+    assert find_items([expected[1], tmp_path.as_uri()], recursive=True) == [
+        expected[1],
+        expected[0],
+        *expected[2:],
+    ]
 
 
 def test_a_path_is_the_same_from_everywhere(
@@ -75,7 +83,7 @@ def test_a_server(tmp_path: Path) -> None:
 def test_another_file_system() -> None:
     files = fsspec.filesystem("memory")
     files.pipe({"/photos/a.jpg": b"a", "/photos/below/b.mp4": b"b", "/photos/c.txt": b"c"})
-    items = find_items(["memory://photos"])
+    items = find_items(["memory://photos"], recursive=True)
     assert items == ["memory:///photos/a.jpg", "memory:///photos/below/b.mp4"]
     assert read_bytes(items[0]) == b"a"
     with local_copy(items[1]) as copy:
@@ -126,7 +134,7 @@ def test_a_name_that_is_no_unicode_has_an_address_that_is(tmp_path: Path) -> Non
     odd.parent.mkdir()
     odd.write_bytes(b"content")
     (tmp_path / "z.jpg").touch()
-    address, other = find_items([str(tmp_path)])
+    address, other = find_items([str(tmp_path)], recursive=True)
     assert address == f"file://{tmp_path}/below/a%FF%20100%25.jpg"
     assert other == str(tmp_path / "z.jpg")
     assert find_items([address, str(odd)]) == [address]
@@ -135,14 +143,33 @@ def test_a_name_that_is_no_unicode_has_an_address_that_is(tmp_path: Path) -> Non
         assert path == odd
 
 
-def test_what_is_skipped_is_counted(tmp_path: Path) -> None:
+def test_what_is_skipped_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pose_onnx.folders.can_read_heif", lambda: False)
     for name in ("a.jpg", "b.HEIC", "c.avif", "d.gif", "notes", ".hidden", ".git/e.jpg", "sub/f.mp4"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    skipped = Skipped()
-    assert find_items([str(tmp_path)], skipped) == [str(tmp_path / "a.jpg"), str(tmp_path / "sub/f.mp4")]
+    skipped, flat = Skipped(), Skipped()
+    found = find_items([str(tmp_path)], skipped, recursive=True)
+    assert found == [str(tmp_path / "a.jpg"), str(tmp_path / "sub/f.mp4")]
     assert skipped.counts == {"foreign": 2, "other": 2}
-    assert str(skipped) == "2 HEIC or AVIF pictures (convert them to JPEG), 2 files of other kinds"
+    heif = "2 HEIC or AVIF pictures (pip install 'pose-onnx[heif]' reads them)"
+    assert str(skipped) == f"{heif}, 2 files of other kinds (.gif)"
+    assert find_items([str(tmp_path)], flat) == [str(tmp_path / "a.jpg")]
+    assert flat.counts == {"foreign": 2, "other": 2, "subfolder": 1}
+
+
+def test_run_and_batch_agree_on_what_a_folder_holds(tmp_path: Path) -> None:
+    suffixes = (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES, *HEIF_SUFFIXES, ".gif", "")
+    for place, suffix in product((".", "sub", "sub/sub", ".hidden"), suffixes):
+        (tmp_path / place).mkdir(exist_ok=True)
+        (tmp_path / place / f"a{suffix}").touch()
+    for recursive in (False, True):
+        here = Skipped()
+        items = find_items([str(tmp_path)], here, recursive=recursive)
+        with ExitStack() as stack:
+            sources = Sources.find([str(tmp_path)], stack, recursive=recursive)
+        assert sorted(map(str, sources.files)) == sorted(items)
+        assert (sources.skipped.counts, sources.skipped.suffixes) == (here.counts, here.suffixes)
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:

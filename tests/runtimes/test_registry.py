@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from onnxruntime import get_available_providers
 
 from pose_onnx import DependencyError, EngineError, InputError, ModelFileError, UnknownNameError
 from pose_onnx.runtimes import (
@@ -31,7 +32,7 @@ MODEL = ROOT / "models" / "tinypose_128x96_distilled.onnx"
 
 
 def test_unknown_backend_lists_the_known_ones() -> None:
-    with pytest.raises(UnknownNameError, match=r"'tflit' is not known; choose one of \['ort', 'tflite'"):
+    with pytest.raises(UnknownNameError, match=r"'tflit' is not known; did you mean 'tflite'\? choose"):
         open_runtime("model.onnx", "tflit")
     with pytest.raises(UnknownNameError, match="'tflit' is not known"):
         model_suffix("tflit")
@@ -133,3 +134,17 @@ def test_tflite_runtime_is_not_brought_down_by_numpy_2(monkeypatch: pytest.Monke
     )
     with pytest.raises(DependencyError, match=r"tflite_runtime.* NumPy 2.*pip install 'numpy<2'"):
         open_runtime(MODEL.with_suffix(".tflite"), "tflite")
+
+
+def test_short_names_of_devices(tiny_pose: Path) -> None:
+    for backend in ("ort", "openvino"):
+        if backend in installed_backends():
+            open_runtime(tiny_pose, backend, device="cpu").close()
+    with pytest.raises(UnknownNameError, match="'cudda' is not known; did you mean 'cuda'"):
+        open_runtime(tiny_pose, device="cudda")
+    with pytest.raises(InputError, match="device='cpu' and providers were given; give one of them"):
+        open_runtime(tiny_pose, device="cpu", providers=["CPUExecutionProvider"])
+    available = str(get_available_providers()).lower()
+    absent = next(name for name in ("cuda", "coreml") if f"{name}executionprovider" not in available)
+    with pytest.raises(InputError, match=r"ExecutionProvider' is not in this onnxruntime build"):
+        open_runtime(tiny_pose, device=absent)

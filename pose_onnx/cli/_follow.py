@@ -1,0 +1,207 @@
+"""Follow people through a source, into the outputs that options name: what `video` and `run` share."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pose_onnx import InputError, PoseModel
+from pose_onnx.addresses import redacted
+from pose_onnx.cli._actions import action_settings, open_actions_of
+from pose_onnx.cli._drawing_options import drawing_of
+from pose_onnx.cli._exits import EXIT_SOME_FAILED
+from pose_onnx.cli._interrupt import uninterrupted
+from pose_onnx.cli._options import settings_of
+from pose_onnx.cli._tables import count
+from pose_onnx.cli._video_outputs import Outputs, outputs_of
+from pose_onnx.core.opencv import cv2
+from pose_onnx.formats import FramesEnd, FramesHeader, read_frames
+from pose_onnx.video import FrameSource, VideoPoseEstimator, open_source
+from pose_onnx.video.actions import DEFAULT_MODE
+
+EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as shells do
+_SOURCES: Final = "pose_onnx.video.sources.file"
+_FFMPEG_IS_SILENT: Final = ("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """How it went.
+
+    Attributes:
+        frames: In the outputs.
+        people: In them, by their ids.
+        complete: Whether the end was reached.
+        code: Of the exit.
+        warnings: What the user should know, a sentence each.
+    """
+
+    frames: int
+    people: int
+    complete: bool = True
+    code: int = 0
+    warnings: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Return what there is, such as "75 frames, 1 person"."""
+        return f"{count(self.frames, 'frame')}, {count(self.people, 'person', 'people')}"
+
+
+def silence() -> None:
+    """Let OpenCV and FFmpeg write no lines of their own: what is damaged is counted and named by us."""
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    os.environ.setdefault(*_FFMPEG_IS_SILENT)
+
+
+def follow(model: PoseModel, args: argparse.Namespace) -> Followed:
+    """Follow people through a source, to its end or to Ctrl-C.
+
+    Args:
+        model: Finds them.
+        args: The options of `pose-onnx video`, checked.
+
+    Raises:
+        PoseOnnxError: A source, output or option that cannot be used.
+    """
+    with open_actions_of(args) as actions:
+        video = VideoPoseEstimator(
+            model,
+            every=args.every,
+            smooth="accurate" if args.smooth else None,
+            max_people=args.max_people,
+            actions=actions,
+            action_windows=args.action_windows or DEFAULT_MODE,
+        )
+        header = _header(args, model, action_settings(video))
+        return _process(video, args, Outputs(args, header, _dependencies(args, header)))
+
+
+def _process(video: VideoPoseEstimator, args: argparse.Namespace, outputs: Outputs) -> Followed:
+    options: dict[str, Any] = {"fps": args.fps, "start": args.start or 0.0, "first": outputs.progress.first}
+    try:
+        with _told_once(), outputs, open_source(_source(args.source), **options) as source:
+            outputs.open(source.fps, _sound(args), can_resume=not source.live)
+            before = outputs.progress.skipped
+            if not _write_frames(video, source, args, outputs):
+                return _stopped(outputs, 0)
+            end = FramesEnd(outputs.progress.frames, before + source.skipped, source.missing)
+            outputs.finish(end)
+    except KeyboardInterrupt:
+        return _stopped(outputs, EXIT_INTERRUPTED)
+    return _finished(end, source, outputs, args)
+
+
+def followed_before(lines: Path) -> Followed:
+    """Return what the JSON Lines of a run that came to its end hold."""
+    frames = people = 0
+    for frame in read_frames(lines):
+        frames += 1
+        if frame.poses.ids is not None:
+            people = max([people, *frame.poses.ids.tolist()])
+    return Followed(frames, people)
+
+
+@contextmanager
+def _told_once() -> Iterator[None]:
+    """Keep what is missing from being logged: this command says it at its end."""
+    logger = logging.getLogger(_SOURCES)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _write_frames(
+    video: VideoPoseEstimator, source: FrameSource, args: argparse.Namespace, outputs: Outputs
+) -> bool:
+    """Write every frame; say whether the end was reached, or the window closed before."""
+    from tqdm import tqdm  # noqa: PLC0415 (only some verbs show a bar)
+
+    session, before = video.start(outputs.progress.session), outputs.progress.skipped
+    done = outputs.progress.frames
+    with tqdm(total=_total(source, args), initial=done, unit="frame", disable=None) as bar:
+        for frame in video.run(source, stop=args.stop, session=session):
+            with uninterrupted():  # no frame is in one file and not in another
+                outputs.write(frame)
+                if outputs.is_due:
+                    outputs.save(session.state(), before + source.skipped)
+            bar.set_postfix(people=len(frame.poses), refresh=False)
+            bar.update()
+            if not outputs.wanted:
+                return False
+    return True
+
+
+def _total(source: FrameSource, args: argparse.Namespace) -> int | None:
+    """Return how many frames there will be, as far as the source says."""
+    if source.frame_count is None or not source.fps:
+        return None
+    last = source.frame_count if args.stop is None else min(source.frame_count, args.stop * source.fps)
+    return max(0, round(last - (args.start or 0) * source.fps))
+
+
+def _header(args: argparse.Namespace, model: PoseModel, actions: dict[str, Any]) -> FramesHeader:
+    settings = {
+        **settings_of(args, model),
+        "every": args.every,
+        "smooth": args.smooth,
+        "max_people": args.max_people,
+        **actions,
+    }
+    return FramesHeader(name_of(args), model.names, settings)
+
+
+def name_of(args: argparse.Namespace) -> str:
+    """Return what results and messages call the source."""
+    return str(args.name or redacted(args.source))
+
+
+def _dependencies(args: argparse.Namespace, header: FramesHeader) -> dict[str, Any]:
+    """Return all that the results depend on, but for where they end."""
+    outputs = {f"--{option}": str(path.absolute()) for option, path in outputs_of(args).items()}
+    options = {"--start": args.start, "--fps": args.fps}
+    return {**header.settings, "source": header.source, **options, "drawing": drawing_of(args), **outputs}
+
+
+def _sound(args: argparse.Namespace) -> Path | None:
+    """Return the file whose sound fits the frames."""
+    path = Path(args.source)
+    return path if path.is_file() and args.fps is None else None
+
+
+def _finished(end: FramesEnd, source: FrameSource, outputs: Outputs, args: argparse.Namespace) -> Followed:
+    if not end.frames:
+        raise InputError(f"{name_of(args)!r} has no frame there; check --start and --stop")
+    came = end.frames + end.skipped
+    promised = f"{came} of {came + end.missing} frames"
+    fitted = count(outputs.fitted, "frame")
+    sentences = {
+        f"{args.out} has no sound: {outputs.silent_because}": outputs.silent_because,
+        f"{fitted} of another size than the first: fitted into {args.out}": outputs.fitted,
+        f"the stream was opened again {source.reconnects} times": source.reconnects,
+        f"{count(end.skipped, 'frame')} could not be decoded": end.skipped,
+        f"{name_of(args)} ended after {promised}; get a whole copy of it": end.missing,
+    }
+    warnings = tuple(sentence for sentence, is_so in sentences.items() if is_so)
+    code = EXIT_SOME_FAILED if end.skipped or end.missing else 0
+    return Followed(end.frames, outputs.progress.people, code=code, warnings=warnings)
+
+
+def _stopped(outputs: Outputs, code: int) -> Followed:
+    hint = "; go on with --resume" if outputs.can_resume else ""
+    frames, people = outputs.progress.frames, outputs.progress.people
+    warning = f"stopped after {count(frames, 'frame')}{hint}"
+    return Followed(frames, people, complete=False, code=code, warnings=(warning,))
+
+
+def _source(word: str) -> str | int:
+    """Return a camera's number as one, unless a file has that name."""
+    return int(word) if word.isdecimal() and not Path(word).exists() else word

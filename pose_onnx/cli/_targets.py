@@ -1,0 +1,48 @@
+"""What the results of `pose-onnx run` are called."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+from pose_onnx.image_files import is_writable_format
+
+_MARK: Final = "_pose"
+_FALLBACK_SUFFIX: Final = ".jpg"
+
+
+class Targets:
+    """Gives out paths in one folder: no two the same, and none over given files.
+
+    Args:
+        folder: Where results go.
+        not_over: Paths of which nothing may be written over.
+    """
+
+    def __init__(self, folder: Path, not_over: Iterable[Path]) -> None:
+        self._folder = folder
+        self._taken = {_place(path) for path in not_over}
+
+    def of_picture(self, file: Path) -> Path:
+        """Return where a picture's annotated copy goes."""
+        (target,) = self.of(file, [file.suffix if is_writable_format(file) else _FALLBACK_SUFFIX])
+        return target
+
+    def of(self, file: Path, suffixes: Sequence[str]) -> list[Path]:
+        """Return where several results of one source go: the same name, with each suffix."""
+        for copy in count(1):
+            name = f"{file.stem}{_MARK}" + (f"-{copy}" if copy > 1 else "")
+            targets = [self._folder / f"{name}{suffix}" for suffix in suffixes]
+            places = {_place(target) for target in targets}
+            if not places & self._taken:
+                break
+        self._taken |= places
+        return targets
+
+
+def _place(path: Path) -> str:
+    """Return where a path leads, without regard to case, as some file systems compare."""
+    return os.path.realpath(path).lower()
