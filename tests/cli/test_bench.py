@@ -81,7 +81,7 @@ def test_people_are_as_many_as_asked_for(cli: Callable[..., Outcome], tmp_path: 
         (["--backends", "ort,paddle"], "it runs Paddle inference folders"),
         (["--backends", "tflite", "--detector", "{detector}"], "it runs .tflite files"),
         (["--detector", "{detector}", "--pose", "{tmp}/absent.tflite"], "it runs .onnx files"),
-        (["--pose", "tinypose_9000"], "'tinypose_9000' is not known; choose one of"),
+        (["--pose", "tinypose_9000"], "'tinypose_9000' is not known; did you mean 'tinypose_128x96'?"),
         (["--backends", "ort", "--image", "{tmp}/absent.jpg"], "does not exist"),
         (["--backends", "ort", "--people", "0"], "people=0"),
         (["--backends", "ort", "--people", "2", "--image", "{photo}", "{photo}"], "with one --image"),
