@@ -1,12 +1,12 @@
 """Is a TFLite file whole, and does it mean something? Interpreters trust it, and crash where it lies.
 
 Every index leads to something, every vector has the length that another one says, nothing is outsize, and
-every operator has its inputs. What else an operator needs is left to the interpreter, which checks that.
-Field numbers and codes of operators: TFLite's schema.fbs.
+every operator has what engines read unchecked (`_tflite_operators`). Field numbers: TFLite's schema.fbs.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping, Sequence
 from math import prod
 from types import MappingProxyType
@@ -15,6 +15,7 @@ from typing import Final
 from pose_onnx.runtimes._flatbuffer import Content, Flatbuffer, Table
 from pose_onnx.runtimes._model_facts import ModelFacts, demand_size
 from pose_onnx.runtimes._protocol import TensorSpec
+from pose_onnx.runtimes._tflite_operators import TensorFacts, check_options, check_size, inputs_of
 
 SIGNATURE: Final = "serving_default"
 _IDENTIFIER: Final = b"TFL3"
@@ -30,38 +31,6 @@ _DATA, _DATA_OFFSET, _DATA_SIZE = 0, 1, 2
 _SIGNATURE_INPUTS, _SIGNATURE_OUTPUTS, _SIGNATURE_KEY, _SIGNATURE_SUBGRAPH = 0, 1, 2, 4
 # Operators that run another subgraph: CALL, IF, WHILE, CALL_ONCE.
 _CALLS: Final = frozenset({31, 118, 119, 129})
-# How many inputs an operator needs, by its code; all others need one. The interpreter does not check this in
-# time: XNNPACK reads them first. A bias may be missing, but for DEPTHWISE_CONV_2D: XNNPACK always reads it.
-_INPUTS_NEEDED: Final[Mapping[int, int]] = MappingProxyType(
-    {
-        0: 2,  # ADD
-        3: 2,  # CONV_2D
-        4: 3,  # DEPTHWISE_CONV_2D
-        9: 2,  # FULLY_CONNECTED
-        18: 2,  # MUL
-        23: 2,  # RESIZE_BILINEAR
-        34: 2,  # PAD
-        36: 2,  # GATHER
-        39: 2,  # TRANSPOSE
-        40: 2,  # MEAN
-        41: 2,  # SUB
-        42: 2,  # DIV
-        45: 4,  # STRIDED_SLICE
-        49: 2,  # SPLIT
-        54: 2,  # PRELU
-        55: 2,  # MAXIMUM
-        57: 2,  # MINIMUM
-        60: 3,  # PADV2
-        65: 3,  # SLICE
-        67: 3,  # TRANSPOSE_CONV
-        74: 2,  # SUM
-        97: 2,  # RESIZE_NEAREST_NEIGHBOR
-        99: 2,  # SQUARED_DIFFERENCE
-        126: 2,  # BATCH_MATMUL
-    }
-)
-# The one input that may be absent, by code: the bias of CONV_2D, FULLY_CONNECTED and TRANSPOSE_CONV.
-_OPTIONAL_INPUT: Final[Mapping[int, int]] = MappingProxyType({3: 2, 9: 2, 67: 3})
 # The vectors in the tables of options, by type of options: ReshapeOptions and SqueezeOptions have one each.
 _OPTION_VECTORS: Final[Mapping[int, str]] = MappingProxyType({17: "i", 30: "i"})
 # Types of options with other vectors: ConcatEmbeddings, Bucketize, and from StableHLO's on.
@@ -82,8 +51,10 @@ _TYPES: Final[Mapping[int, tuple[str, int]]] = MappingProxyType(
         16: ("uint16", 2),
     }
 )
-_ABSENT: Final = -1
 _FREE: Final = -1
+# Letters in `struct` of the whole numbers that sizes are given in, and more than any size has of them.
+_INTEGERS: Final[Mapping[str, str]] = MappingProxyType({"int32": "i", "int64": "q"})
+_MAX_VALUES: Final = 64
 _IMAGE_RANK: Final = 4
 _TO_NCHW: Final = (0, 3, 1, 2)
 
@@ -106,8 +77,9 @@ def read_tflite(content: Content) -> ModelFacts:
     tensors = subgraphs[0].tables(_TENSORS)
     specs = [_tensor(tensor, index, sizes) for index, tensor in enumerate(tensors)]
     known = {index for index, tensor in enumerate(tensors) if _has_value(tensor, sizes)}
-    _check_operators(subgraphs[0], [_code(code) for code in model.tables(_CODES)], known, len(tensors))
-    inputs, outputs = _read_signature(model, specs)
+    facts = [_facts(tensor, spec, buffers) for tensor, spec in zip(tensors, specs, strict=True)]
+    _check_operators(subgraphs[0], [_code(code) for code in model.tables(_CODES)], known, specs, facts)
+    inputs, outputs = _read_signature(model, subgraphs[0], specs)
     return ModelFacts(inputs, outputs, _read_metadata(model, buffers))
 
 
@@ -144,7 +116,7 @@ def _tensor(tensor: Table, index: int, buffer_sizes: Sequence[int]) -> TensorSpe
     shape = tensor.numbers(_SHAPE) or ()
     signature = tensor.numbers(_SHAPE_SIGNATURE) or shape
     agrees = len(signature) == len(shape) and all(
-        free in (_FREE, size) for free, size in zip(signature, shape, strict=True)
+        said in (_FREE, size) for said, size in zip(signature, shape, strict=True)
     )
     if min(shape, default=0) < 0 or not agrees:
         raise ValueError(f"{what} has the shape {shape} and the signature {signature}")
@@ -180,38 +152,56 @@ def _has_value(tensor: Table, buffer_sizes: Sequence[int]) -> bool:
     return buffer_sizes[tensor.number(_BUFFER, "I")] > 0 or bool(tensor.number(_IS_VARIABLE, "B"))
 
 
-def _check_operators(subgraph: Table, codes: Sequence[int], known: set[int], tensors: int) -> None:
+def _facts(tensor: Table, spec: TensorSpec, buffers: Sequence[Table]) -> TensorFacts:
+    """What the checks of operators ask about a tensor."""
+    shape = tensor.numbers(_SHAPE) or ()
+    letter = _INTEGERS.get(spec.dtype)
+    if letter is None or prod(shape) > _MAX_VALUES:
+        return TensorFacts(shape, None)
+    data = buffers[tensor.number(_BUFFER, "I")].data(_DATA)
+    values = struct.unpack(f"<{prod(shape)}{letter}", data) if data else None
+    return TensorFacts(shape, values)
+
+
+def _check_operators(
+    subgraph: Table,
+    codes: Sequence[int],
+    known: set[int],
+    specs: Sequence[TensorSpec],
+    facts: Sequence[TensorFacts],
+) -> None:
     """Check that all operators read what is known by then, and write what is not."""
-    known |= set(_indices(subgraph, _INPUTS, tensors, "subgraph"))
+    tensors = len(facts)
+    inputs = _indices(subgraph, _INPUTS, tensors, "subgraph")
+    for index in inputs:
+        _check_free_sizes(specs[index], facts[index])
+    known |= set(inputs)
     for operator in subgraph.tables(_OPERATORS):
         code = codes[
             _demand_index(operator.number(_OPCODE_INDEX, "I"), len(codes), "the code of an operator")
         ]
         _check_options(operator, code, tensors)
-        read = _read_by(operator, code, tensors)
-        if not read <= known:
-            raise ValueError(f"an operator reads the tensors {sorted(read - known)} before they are written")
+        read = [
+            _demand_index(index, tensors, f"an input of an operator of code {code}")
+            for index in inputs_of(operator.numbers(_OPERATOR_INPUTS) or (), code)
+        ]
+        if not known.issuperset(read):
+            missing = sorted(set(read) - known)
+            raise ValueError(f"an operator reads the tensors {missing} before they are written")
         for index in _indices(operator, _OPERATOR_OUTPUTS, tensors, "operator"):
             if index in known:
                 raise ValueError(f"tensor {index} is written, but it is known already")
             known.add(index)
-    missing = set(_indices(subgraph, _OUTPUTS, tensors, "subgraph")) - known
+            check_size([facts[place] for place in read], facts[index], code)
+    missing = sorted(set(_indices(subgraph, _OUTPUTS, tensors, "subgraph")) - known)
     if missing:
-        raise ValueError(f"nothing writes the outputs {sorted(missing)}")
+        raise ValueError(f"nothing writes the outputs {missing}")
 
 
-def _read_by(operator: Table, code: int, tensors: int) -> set[int]:
-    """The tensors that an operator reads: all that it needs, none absent but an optional one."""
-    inputs = operator.numbers(_OPERATOR_INPUTS) or ()
-    needed = _INPUTS_NEEDED.get(code, 1)
-    if len(inputs) < needed:
-        raise ValueError(f"an operator of code {code} has {len(inputs)} inputs, but needs {needed}")
-    optional = _OPTIONAL_INPUT.get(code)
-    return {
-        _demand_index(index, tensors, f"input {place} of an operator of code {code}")
-        for place, index in enumerate(inputs)
-        if index != _ABSENT or place != optional
-    }
+def _check_free_sizes(spec: TensorSpec, facts: TensorFacts) -> None:
+    """Check that a free size of an input is 1 at first: that much is allocated, and fed."""
+    if any(said is None and size != 1 for said, size in zip(spec.shape, facts.shape, strict=True)):
+        raise ValueError(f"input {spec.name!r} has the shape {facts.shape}, of which {spec.shape} is known")
 
 
 def _check_options(operator: Table, code: int, tensors: int) -> None:
@@ -224,19 +214,21 @@ def _check_options(operator: Table, code: int, tensors: int) -> None:
     kind, options = operator.number(_OPTIONS_TYPE, "B"), operator.table(_OPTIONS)
     if kind in _OPAQUE_OPTIONS or operator.table(_OPTIONS_2):
         raise ValueError(f"an operator has options of type {kind}, which no network of people needs")
-    if options and kind in _OPTION_VECTORS:
-        options.numbers(0, _OPTION_VECTORS[kind])
+    if options:
+        check_options(options, code)
+        if kind in _OPTION_VECTORS:
+            options.numbers(0, _OPTION_VECTORS[kind])
 
 
 def _read_signature(
-    model: Table, specs: Sequence[TensorSpec]
+    model: Table, subgraph: Table, specs: Sequence[TensorSpec]
 ) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
     found = None
     for signature in model.tables(_SIGNATURES):
         _demand_index(signature.number(_SIGNATURE_SUBGRAPH, "I"), 1, "the subgraph of a signature")
         ends = tuple(
-            tuple(_end(entry, specs) for entry in signature.tables(field))
-            for field in (_SIGNATURE_INPUTS, _SIGNATURE_OUTPUTS)
+            tuple(_end(entry, subgraph.numbers(there) or (), specs) for entry in signature.tables(field))
+            for field, there in ((_SIGNATURE_INPUTS, _INPUTS), (_SIGNATURE_OUTPUTS, _OUTPUTS))
         )
         if signature.text(_SIGNATURE_KEY) == SIGNATURE:
             found = ends
@@ -248,8 +240,11 @@ def _read_signature(
     return found[0], found[1]
 
 
-def _end(entry: Table, specs: Sequence[TensorSpec]) -> TensorSpec:
-    spec = specs[_demand_index(entry.number(1, "I"), len(specs), "a tensor of a signature")]
+def _end(entry: Table, ends: Sequence[int], specs: Sequence[TensorSpec]) -> TensorSpec:
+    index = entry.number(1, "I")
+    if index not in ends:
+        raise ValueError(f"a signature has tensor {index}, the subgraph {list(ends)}")
+    spec = specs[index]
     shape = spec.shape
     if len(shape) == _IMAGE_RANK:
         shape = tuple(shape[axis] for axis in _TO_NCHW)

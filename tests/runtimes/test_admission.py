@@ -46,9 +46,7 @@ def tflite_file(change: Callable[[Any], Any]) -> bytes:
     """The little network with something changed in its tables."""
     model = schema.ModelT.InitFromPackedBuf(WHOLE)
     change(model)
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())
+    return _packed(model)
 
 
 def test_what_a_file_says_is_told_without_an_engine() -> None:
@@ -78,10 +76,11 @@ def test_every_cut_of_a_tflite_file_is_noticed() -> None:
         (lambda model: setattr(model.signatureDefs[0], "signatureKey", None), "a name is missing"),
         (lambda model: setattr(model.signatureDefs[0], "signatureKey", "other"), "no signature 'serving"),
         (lambda model: setattr(model.signatureDefs[0], "outputs", []), "with inputs and outputs"),
-        (lambda model: setattr(model.signatureDefs[0].inputs[0], "tensorIndex", 99), "of a signature"),
+        (lambda model: setattr(model.signatureDefs[0].inputs[0], "tensorIndex", 99), "a signature has"),
+        (lambda model: setattr(model.signatureDefs[0].inputs[0], "tensorIndex", 1), "a signature has"),
         (lambda model: setattr(model.subgraphs[0].operators[0], "opcodeIndex", 99), "code of an operator"),
-        (lambda model: setattr(model.subgraphs[0].operators[0], "inputs", [0, 99]), "input 1 of an op"),
-        (lambda model: setattr(model.subgraphs[0].operators[0], "inputs", [-1, 1]), "input 0 of an op"),
+        (lambda model: setattr(model.subgraphs[0].operators[0], "inputs", [0, 99]), "an input of an op"),
+        (lambda model: setattr(model.subgraphs[0].operators[0], "inputs", [-1, 1]), "an input of an op"),
         (lambda model: setattr(model.subgraphs[0].operators[0], "inputs", [0]), "has 1 inputs, but needs 2"),
         (lambda model: setattr(model.subgraphs[0].operators[0], "outputs", [-1]), "of the operator"),
         (lambda model: setattr(model.subgraphs[0], "inputs", [99]), "of the subgraph"),
@@ -198,3 +197,66 @@ def test_an_empty_file_is_refused(tmp_path: Path, suffix: str) -> None:
     path.touch()
     with pytest.raises(ModelFileError, match="is empty"):
         admit(path, suffix)
+
+
+def _slice_and_pad() -> onnx.ModelProto:
+    """A network with a slice and a pad: what an interpreter allocates for them stands in constants."""
+    constants = {
+        "start": np.array([0, 1]),
+        "end": np.array([4, 3]),
+        "axes": np.array([1, 2]),
+        "pads": np.array([0, 0, 1, 2, 0, 0, 0, 0]),
+    }
+    graph = helper.make_graph(
+        [
+            helper.make_node("Slice", ["image", "start", "end", "axes"], ["part"]),
+            helper.make_node("Pad", ["part", "pads"], ["padded"]),
+        ],
+        "little",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 4, 4, 4])],
+        [helper.make_tensor_value_info("padded", TensorProto.FLOAT, ["N", 4, 3, 6])],
+        [numpy_helper.from_array(array, name) for name, array in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+@pytest.mark.parametrize(
+    ("code", "field", "value", "reason"),
+    [
+        (45, "ellipsisMask", 6, "has ellipsis_mask"),
+        (45, "newAxisMask", 1000, "has new_axis_mask"),
+        (45, "offset", True, "has offset"),
+    ],
+)
+def test_options_with_which_engines_fail_are_refused(code: int, field: str, value: Any, reason: str) -> None:
+    model = schema.ModelT.InitFromPackedBuf(convert(_slice_and_pad()))
+    (operator,) = (o for o in model.subgraphs[0].operators if _code_of(model, o) == code)
+    setattr(operator.builtinOptions, field, value)
+    with pytest.raises(ValueError, match=reason):
+        read_tflite(_packed(model))
+
+
+def test_a_result_must_have_the_size_that_constants_give_it() -> None:
+    model = schema.ModelT.InitFromPackedBuf(convert(_slice_and_pad()))
+    (pad,) = (operator for operator in model.subgraphs[0].operators if _code_of(model, operator) == 34)
+    pads = model.buffers[model.subgraphs[0].tensors[pad.inputs[1]].buffer]
+    pads.data = np.array([[0, 0], [0, 65_000], [0, 0], [0, 0]], np.int32).view(np.uint8).ravel()
+    with pytest.raises(ValueError, match=r"gives \(1, .*65.*\), but the file says \(1, 3, 6, 4\)"):
+        read_tflite(_packed(model))
+
+
+def test_a_free_size_of_an_input_is_one_at_first() -> None:
+    model = schema.ModelT.InitFromPackedBuf(WHOLE)
+    model.subgraphs[0].tensors[0].shape = [65_537, 4, 4, 3]
+    with pytest.raises(ValueError, match=r"input 'image' has the shape \(65537, 4, 4, 3\)"):
+        read_tflite(_packed(model))
+
+
+def _code_of(model: Any, operator: Any) -> int:
+    return int(model.operatorCodes[operator.opcodeIndex].builtinCode)
+
+
+def _packed(model: Any) -> bytes:
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
