@@ -14,6 +14,7 @@ from typing import Final
 
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.errors import ExportError, InputError
+from pose_onnx.exporters._memory import return_freed_memory
 from pose_onnx.exporters._tools import demand_targets
 from pose_onnx.exporters.conversion import Converted, Way, convert
 from pose_onnx.exporters.end_to_end import write_end_to_end
@@ -187,6 +188,7 @@ class _Stages:
             # The same exception: its class says more than its text.
             error.args = (f"export stage {name!r} failed (done before: {before}): {error}",)
             raise
+        return_freed_memory()
         log.info("%s: %.1f s", name, time.perf_counter() - start)
         self._done.append(name)
 

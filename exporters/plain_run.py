@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from pose_onnx.cards.card import ModelCard
@@ -15,17 +14,9 @@ from pose_onnx.exporters.outputs import export_of
 from pose_onnx.exporters.passes import rewrite
 from pose_onnx.exporters.passes.inline_constants import INLINE_CONSTANTS
 from pose_onnx.exporters.passes.spell_out_sigmoid import spell_out
+from pose_onnx.exporters.session import plain_session
 
 Arrays = Mapping[str, NDArray[np.float32]]
-
-
-def plain_session(model: bytes) -> ort.InferenceSession:
-    """Open a model without any optimisation, on one thread."""
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3  # errors only
-    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def run_plainly(graph: Graph, card: ModelCard, inputs: Arrays) -> dict[str, Arrays]:
@@ -44,7 +35,7 @@ def run_plainly(graph: Graph, card: ModelCard, inputs: Arrays) -> dict[str, Arra
     """
     exact = rewrite(graph, [INLINE_CONSTANTS])
     spell_out(exact, exact.of_type("Sigmoid"))
-    session = plain_session(exact.to_model().SerializeToString())
+    session = plain_session(exact.to_model())
     (image_name,) = (item.name for item in session.get_inputs())
     names = [item.name for item in session.get_outputs()]
     results = {}

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from pose_onnx.errors import ExportError
 from pose_onnx.exporters.graph import IR_VERSION, Graph, Node
+from pose_onnx.exporters.session import plain_session
 
 _REFUSALS: Final = (
     ort_errors.Fail,
@@ -53,14 +53,7 @@ def evaluate(
         opset_imports=[helper.make_opsetid(domain, version) for domain, version in graph.opsets.items()],
         ir_version=IR_VERSION,
     )
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 4  # fatal only: errors are raised, and unused initialisers are not news
     try:
-        session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
-        return dict(zip(names, session.run(list(names), dict(feeds)), strict=True))
+        return dict(zip(names, plain_session(model).run(list(names), dict(feeds)), strict=True))
     except _REFUSALS as error:
         raise ExportError(f"ONNX Runtime cannot run the graph ({error}); please report the model") from error

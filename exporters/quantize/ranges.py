@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from pose_onnx.exporters.graph import Graph, TensorInfo
-from pose_onnx.exporters.plain_run import plain_session
+from pose_onnx.exporters.session import plain_session
 
 F32 = NDArray[np.float32]
 Ranges = Mapping[str, tuple[float, float]]
@@ -40,7 +40,7 @@ def measure_ranges(graph: Graph, samples: F32, names: Iterable[str]) -> Ranges:
 
 def session_of(graph: Graph) -> ort.InferenceSession:
     """Open a graph in ONNX Runtime for few, short runs: as it is, since optimising it takes longer."""
-    return plain_session(graph.to_model().SerializeToString())
+    return plain_session(graph.to_model())
 
 
 def _with_outputs(graph: Graph, names: list[str]) -> Graph:

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
 from pose_onnx.errors import ExportError
+from pose_onnx.exporters._memory import return_freed_memory
 from pose_onnx.exporters.graph import Graph
 from pose_onnx.exporters.tflite._builder import Builder
 from pose_onnx.exporters.tflite._errors import UnsupportedOperatorError
@@ -48,7 +49,14 @@ def convert(
         DisparityError: The file computes something else than the model.
         ExportError: The model is no such model.
     """
-    graph, extents = prepare(Graph.from_model(model))
+    content = _lower(Graph.from_model(model), weights, metadata)
+    return_freed_memory()
+    demand_parity(model, content, weights)
+    return content
+
+
+def _lower(whole: Graph, weights: str, metadata: Mapping[str, bytes]) -> bytes:
+    graph, extents = prepare(whole)
     build = Builder(graph, extents, float16=weights == "float16")
     inputs = {info.name: build.add_input(info.name) for info in graph.inputs}
     for node in graph.nodes:
@@ -60,6 +68,4 @@ def convert(
         if build.is_constant(name):
             raise ExportError(f"output {name!r} is a constant, expected one that the inputs decide; drop it")
     outputs = {name: build.add_output(name) for name in names}
-    content = build.file.pack(inputs, outputs, metadata)
-    demand_parity(model, content, weights)
-    return content
+    return build.file.pack(inputs, outputs, metadata)

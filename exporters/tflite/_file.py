@@ -25,6 +25,8 @@ _SCHEMA_VERSION: Final = 3
 _DESCRIPTION: Final = "pose-onnx"
 # The schema forces this alignment on buffers: kernels read weights in place, with aligned loads.
 _BUFFER_ALIGNMENT: Final = 16
+# More than a tensor with a constant takes beside its numbers, and its share of all other tables.
+_TABLES_BYTES: Final = 2048
 # Operators up to this number are also written to the field that old interpreters read.
 _LAST_DEPRECATED_CODE: Final = 127
 _MIN_RUNTIME: Final = "min_runtime_version"
@@ -187,9 +189,10 @@ def _min_runtime(operators: Sequence[FileOperator]) -> bytes:
 
 def pack_model(model: schema.ModelT) -> bytes:
     """Return the content of a file whose buffers are `Buffer`s."""
-    builder = flatbuffers.Builder(sum(len(buffer.content) for buffer in model.buffers) + 1024)
+    # A builder that is full doubles its memory.
+    builder = flatbuffers.Builder(sum(len(buffer.content) + _TABLES_BYTES for buffer in model.buffers))
     builder.Finish(model.Pack(builder), file_identifier=_IDENTIFIER)
-    return bytes(builder.Output())
+    return bytes(memoryview(builder.Bytes)[builder.Head() :])
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import onnxruntime
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from pose_onnx.exporters._memory import return_freed_memory
+from pose_onnx.exporters.session import plain_session
 from pose_onnx.exporters.tflite._errors import DisparityError
 from pose_onnx.exporters.tflite._view import NHWC
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import onnx
+    import onnxruntime
     from numpy.typing import NDArray
 
     Arrays = Mapping[str, NDArray[Any]]
@@ -47,23 +49,10 @@ def demand_parity(
     Raises:
         DisparityError: An output differs by more than rounding explains.
     """
-    session = _session(model)
-    rng = np.random.default_rng(_SEED)
-    feeds = {
-        value.name: rng.standard_normal(
-            [size if isinstance(size, int) else _FREE_BATCH for size in value.shape]
-        ).astype(np.float32)
-        for value in session.get_inputs()
-    }
-    nudged = {
-        name: feed * (1 + np.float32(_NUDGE) * rng.choice(np.array([-1, 1], np.float32), feed.shape))
-        for name, feed in feeds.items()
-    }
-    names = [output.name for output in session.get_outputs()]
-    expected, changed = (dict(zip(names, session.run(names, each), strict=True)) for each in (feeds, nudged))
-    del session  # its memory is needed for the file
+    feeds, expected, changed = _run_and_nudge(model)
     factor, share = _FACTORS[weights]
     for resolver in resolvers:
+        return_freed_memory()  # of the engine before
         for name, found in run_tflite(content, feeds, resolver).items():
             want = expected[name]
             allowed = share * max(1.0, _largest(want)) + factor * _largest(changed[name] - want)
@@ -73,6 +62,37 @@ def demand_parity(
                     f"the TFLite file does not compute what the ONNX model does (output {name!r} differs by "
                     f"{error:.2g}, rounding explains {allowed:.2g}, {resolver.name}); please report the model"
                 )
+
+
+def _run_and_nudge(model: onnx.ModelProto) -> tuple[Arrays, Arrays, Arrays]:
+    """Return random inputs, what a model makes of them, and what it makes of them with a nudge."""
+    session = plain_session(model)
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    rng = np.random.default_rng(_SEED)
+    feeds = {
+        value.name: rng.standard_normal(
+            [size if isinstance(size, int) else _FREE_BATCH for size in value.shape]
+        ).astype(np.float32)
+        for value in inputs
+    }
+    nudged = {
+        name: feed * (1 + np.float32(_NUDGE) * rng.choice(np.array([-1, 1], np.float32), feed.shape))
+        for name, feed in feeds.items()
+    }
+    singly = not any(isinstance(size, int) for value in (*inputs, *outputs) for size in value.shape[:1])
+    return feeds, _run_onnx(session, feeds, singly=singly), _run_onnx(session, nudged, singly=singly)
+
+
+def _run_onnx(session: onnxruntime.InferenceSession, feeds: Arrays, *, singly: bool) -> Arrays:
+    """Run a model, one item of a free batch after the other: that takes less memory."""
+    names = [output.name for output in session.get_outputs()]
+    if not singly:
+        return dict(zip(names, session.run(names, dict(feeds)), strict=True))
+    runs = [
+        session.run(names, {name: feed[item : item + 1] for name, feed in feeds.items()})
+        for item in range(_FREE_BATCH)
+    ]
+    return {name: np.concatenate(parts) for name, parts in zip(names, zip(*runs, strict=True), strict=True)}
 
 
 def run_tflite(content: bytes, feeds: Arrays, resolver: Any = OpResolverType.AUTO) -> Arrays:
@@ -89,15 +109,6 @@ def run_tflite(content: bytes, feeds: Arrays, resolver: Any = OpResolverType.AUT
         interpreter.set_tensor(index, feed)
     interpreter.invoke()
     return {name: _moved(interpreter.get_tensor(index), _NCHW) for name, index in outputs.items()}
-
-
-def _session(model: onnx.ModelProto) -> Any:
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 4
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
 
 
 def _difference(want: NDArray[Any], found: NDArray[Any]) -> float:
