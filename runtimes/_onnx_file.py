@@ -159,6 +159,8 @@ class _Reader:
             if number == 1 and kind == VARINT:
                 size = signed(value)
                 return size if size > 0 else None
+            if kind == BYTES:
+                self._file.text(value)  # a name, which ONNX Runtime would have to decode
         return None
 
     def _node(self, span: Span, constants: dict[str, Values], depth: int) -> None:

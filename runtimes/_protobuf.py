@@ -80,8 +80,8 @@ class Protobuf:
         return numbers
 
     def text(self, span: Span) -> str:
-        """A string."""
-        return self.content[span[0] : span[1]].decode(errors="replace")
+        """A string, which protobuf has in UTF-8."""
+        return self.content[span[0] : span[1]].decode()
 
     def messages(self, span: Span) -> Iterator[tuple[int, Span]]:
         """Number and place of each field that holds bytes: a message, a string, or packed numbers."""

@@ -191,6 +191,12 @@ def test_an_onnx_input_must_not_be_outsize() -> None:
         read_onnx(model.SerializeToString())
 
 
+def test_an_onnx_size_with_a_name_that_is_no_text_is_refused() -> None:
+    content = onnx_model().SerializeToString().replace(b"\x12\x01N", b"\x12\x01\xff")
+    with pytest.raises(ValueError, match="can't decode byte 0xff"):
+        read_onnx(content)
+
+
 @pytest.mark.parametrize("suffix", [".onnx", ".tflite"])
 def test_an_empty_file_is_refused(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"model{suffix}"
