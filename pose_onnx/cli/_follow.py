@@ -69,8 +69,15 @@ def follow(model: PoseModel, args: argparse.Namespace) -> Followed:
     Raises:
         PoseOnnxError: A source, output or option that cannot be used.
     """
+    with open_video_of(model, args) as video:
+        return _process(video, args, open_outputs_of(video, args))
+
+
+@contextmanager
+def open_video_of(model: PoseModel, args: argparse.Namespace) -> Iterator[VideoPoseEstimator]:
+    """Return what follows people as the options say, until the end of the `with` block."""
     with open_actions_of(args) as actions:
-        video = VideoPoseEstimator(
+        yield VideoPoseEstimator(
             model,
             every=args.every,
             smooth="accurate" if args.smooth else None,
@@ -78,23 +85,32 @@ def follow(model: PoseModel, args: argparse.Namespace) -> Followed:
             actions=actions,
             action_windows=args.action_windows or DEFAULT_MODE,
         )
-        header = _header(args, model, action_settings(video))
-        return _process(video, args, Outputs(args, header, _dependencies(args, header)))
+
+
+def open_outputs_of(video: VideoPoseEstimator, args: argparse.Namespace) -> Outputs:
+    """Return the outputs of a source."""
+    header = _header(args, video.estimator, action_settings(video))
+    return Outputs(args, header, _dependencies(args, header))
+
+
+def source_options_of(args: argparse.Namespace, outputs: Outputs) -> dict[str, Any]:
+    """Return how to open the source, so that it goes on where the outputs end."""
+    return {"fps": args.fps, "start": args.start or 0.0, "first": outputs.progress.first}
 
 
 def _process(video: VideoPoseEstimator, args: argparse.Namespace, outputs: Outputs) -> Followed:
-    options: dict[str, Any] = {"fps": args.fps, "start": args.start or 0.0, "first": outputs.progress.first}
+    options = source_options_of(args, outputs)
     try:
-        with _told_once(), outputs, open_source(_source(args.source), **options) as source:
-            outputs.open(source.fps, _sound(args), can_resume=not source.live)
+        with told_once(), outputs, open_source(source_of(args.source), **options) as source:
+            outputs.open(source.fps, sound_of(args), can_resume=not source.live)
             before = outputs.progress.skipped
             if not _write_frames(video, source, args, outputs):
-                return _stopped(outputs, 0)
+                return stopped(outputs, 0)
             end = FramesEnd(outputs.progress.frames, before + source.skipped, source.missing)
             outputs.finish(end)
     except KeyboardInterrupt:
-        return _stopped(outputs, EXIT_INTERRUPTED)
-    return _finished(end, source, outputs, args)
+        return stopped(outputs, EXIT_INTERRUPTED)
+    return finished(end, source, outputs, args)
 
 
 def followed_before(lines: Path) -> Followed:
@@ -108,7 +124,7 @@ def followed_before(lines: Path) -> Followed:
 
 
 @contextmanager
-def _told_once() -> Iterator[None]:
+def told_once() -> Iterator[None]:
     """Keep what is missing from being logged: this command says it at its end."""
     logger = logging.getLogger(_SOURCES)
     level = logger.level
@@ -171,13 +187,18 @@ def _dependencies(args: argparse.Namespace, header: FramesHeader) -> dict[str, A
     return {**header.settings, "source": header.source, **options, "drawing": drawing_of(args), **outputs}
 
 
-def _sound(args: argparse.Namespace) -> Path | None:
+def sound_of(args: argparse.Namespace) -> Path | None:
     """Return the file whose sound fits the frames."""
     path = Path(args.source)
     return path if path.is_file() and args.fps is None else None
 
 
-def _finished(end: FramesEnd, source: FrameSource, outputs: Outputs, args: argparse.Namespace) -> Followed:
+def finished(end: FramesEnd, source: FrameSource, outputs: Outputs, args: argparse.Namespace) -> Followed:
+    """Return how a source went that came to its end; its outputs are closed.
+
+    Raises:
+        InputError: It has no frame.
+    """
     if not end.frames:
         raise InputError(f"{name_of(args)!r} has no frame there; check --start and --stop")
     came = end.frames + end.skipped
@@ -195,13 +216,14 @@ def _finished(end: FramesEnd, source: FrameSource, outputs: Outputs, args: argpa
     return Followed(end.frames, outputs.progress.people, code=code, warnings=warnings)
 
 
-def _stopped(outputs: Outputs, code: int) -> Followed:
+def stopped(outputs: Outputs, code: int) -> Followed:
+    """Return how a source went that did not come to its end."""
     hint = "; go on with --resume" if outputs.can_resume else ""
     frames, people = outputs.progress.frames, outputs.progress.people
     warning = f"stopped after {count(frames, 'frame')}{hint}"
     return Followed(frames, people, complete=False, code=code, warnings=(warning,))
 
 
-def _source(word: str) -> str | int:
+def source_of(word: str) -> str | int:
     """Return a camera's number as one, unless a file has that name."""
     return int(word) if word.isdecimal() and not Path(word).exists() else word

@@ -8,7 +8,8 @@ from typing import Literal
 
 from pose_onnx.cli._actions import add_action_options
 from pose_onnx.cli._drawing_options import add_drawing_options
-from pose_onnx.cli._follow import follow, name_of, silence
+from pose_onnx.cli._follow import Followed, follow, name_of, silence
+from pose_onnx.cli._follow_many import follow_many, one_each
 from pose_onnx.cli._options import add_estimator_options, open_model_of
 from pose_onnx.cli._video_outputs import add_output_options, check_outputs, is_done, outputs_of
 
@@ -16,7 +17,13 @@ from pose_onnx.cli._video_outputs import add_output_options, check_outputs, is_d
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `pose-onnx video`."""
     add = parser.add_argument
-    add("source", metavar="FILE|FOLDER|CAMERA|URL", help="video, folder of frames, camera number, stream")
+    add(
+        "source",
+        nargs="+",
+        metavar="FILE|FOLDER|CAMERA|URL",
+        help="video, folder of frames, camera number, stream; of several at once, each has outputs of its"
+        " own: NAME-1.jsonl, NAME-2.jsonl, ...",
+    )
     parser.set_defaults(name=None)  # `run` gives names of its own
     add_output_options(parser)
     add_drawing_options(parser)
@@ -43,18 +50,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run `pose-onnx video`."""
     silence()
-    check_outputs(args)
-    if is_done(args):
-        print(f"{name_of(args)}: nothing is left to do")
+    many = one_each(args)
+    for one in many:
+        check_outputs(one)
+    to_do = [one for one in many if not is_done(one)]
+    for one in many:
+        if one not in to_do:
+            print(f"{name_of(one)}: nothing is left to do")
+    if not to_do:
         return 0
     with open_model_of(args) as model:
-        followed = follow(model, args)
+        alone = len(to_do) == 1
+        results = [follow(model, to_do[0])] if alone else follow_many(model, to_do)
+    for one, followed in zip(to_do, results, strict=True):
+        _tell(one, followed, "" if len(many) == 1 else f"{name_of(one)}: ")
+    return max(followed.code for followed in results)
+
+
+def _tell(args: argparse.Namespace, followed: Followed, name: str) -> None:
     if followed.complete:
         places = ", ".join(str(path) for path in outputs_of(args).values())
-        print(f"{followed}{': ' * bool(places)}{places}")
+        print(f"{name}{followed}{': ' * bool(places)}{places}")
     for warning in followed.warnings:
-        print(f"pose-onnx: {warning}", file=sys.stderr)
-    return followed.code
+        print(f"pose-onnx: {name}{warning}", file=sys.stderr)
 
 
 def _every(word: str) -> int | Literal["auto"]:
