@@ -7,6 +7,10 @@ Of each way: processor time (user and system, of all threads) of those who follo
 that were worked on; time from taking a picture to its result. Counted from `WARM_UP_S` after everybody's
 first result on. What else runs on the machine lengthens latencies and drops frames, and moves the processor
 time of a frame less; so that is what is compared.
+
+`--recorded` compares the processor time alone, on the same scene from files: one `MultiVideo`, and one video
+after another. Nothing waits for a clock, so it can be told on a machine that is busy; frames of all
+files always wait, as those of cameras do when the machine cannot keep up.
 """
 
 from __future__ import annotations
@@ -15,20 +19,28 @@ import argparse
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from benchmarks.cameras_server import offset_of, read_mark, serve, taken_at
+from benchmarks.video_scene import crossing, demo_people
 from pose_onnx import PoseEstimator
-from pose_onnx.video import Frame, MultiVideo, VideoPoseEstimator
+from pose_onnx.video import Frame, MultiVideo, VideoPoseEstimator, VideoWriter
 from pose_onnx.video.multi import GATHER_S
 
 WARM_UP_S: Final = 3.0
 """Captures give what they have buffered at once, in the first seconds."""
+
+
+RECORDED: Final = 60
+"""Frames of a file."""
 
 
 @dataclass
@@ -58,10 +70,14 @@ def main() -> None:
     parser.add_argument("--gather", type=float, default=GATHER_S, help="of MultiVideo")
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--most-processes", type=int, default=16, help="leave more processes out")
+    parser.add_argument("--recorded", action="store_true", help="files instead of cameras")
     parser.add_argument("--follow", nargs="*", metavar="ADDRESS", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.follow:
         print(json.dumps(vars(count(options.follow, options))))
+        return
+    if options.recorded:
+        compare_recorded(options)
         return
     for cameras in options.cameras:
         with serve(options.people, options.fps, cameras) as addresses:
@@ -73,6 +89,46 @@ def main() -> None:
                 print(
                     f"   processor time of a frame: {cost(together) / cost(apart):.2f} of {cameras} processes"
                 )
+
+
+def compare_recorded(options: argparse.Namespace) -> None:
+    """Print the processor time of a frame of several files at once, and of each alone."""
+    scene = crossing(demo_people(), seed=1, count=options.people)
+    frames = list(islice(scene.frames(), RECORDED))
+    with tempfile.TemporaryDirectory() as folder, PoseEstimator(threads=options.threads) as estimator:
+        path = Path(folder) / "scene.mp4"
+        with VideoWriter(path, fps=options.fps) as writer:
+            for index, (_, image) in enumerate(frames):
+                writer.write(image, index / options.fps)
+        video = VideoPoseEstimator(estimator)
+        alone(video, path)  # engines settle in the first run
+        for cameras in options.cameras:
+            apart = sum(alone(video, path) for _ in range(cameras)) / cameras
+            together = at_once(video, path, cameras) / cameras
+            print(
+                f"{cameras:2} files: at once {1000 * together / RECORDED:5.1f} ms of processor a frame, alone"
+                f" {1000 * apart / RECORDED:5.1f} ms: {together / apart:.2f}",
+                flush=True,
+            )
+
+
+def alone(video: VideoPoseEstimator, path: Path) -> float:
+    """Return the processor time of one file, seconds."""
+    begun = time.process_time()
+    for _ in video.run(path):
+        pass
+    return time.process_time() - begun
+
+
+def at_once(video: VideoPoseEstimator, path: Path, count: int) -> float:
+    """Return the processor time of a file so many times at once, seconds."""
+    begun = time.process_time()
+    with MultiVideo(video) as cameras:
+        for number in range(count):
+            cameras.add(path, name=str(number))
+        for _ in cameras.frames():
+            pass
+    return time.process_time() - begun
 
 
 def processes(groups: Sequence[Sequence[str]], options: argparse.Namespace) -> list[Count]:
