@@ -120,7 +120,8 @@ def paddle_crops(
     boxes = np.trunc(np.asarray(boxes_image, np.float64).reshape(-1, BOX))
     height, width = input_size
     half = (boxes[:, 2:] - boxes[:, :2]) * PADDLE_EXPANSION / 2
-    # The reference writes 4/3 and 0.75 whatever the network's input; every released one is 4:3.
+    # The reference writes 4/3 and 0.75 whatever the network's input. Square ones (MPII, hands) then see less
+    # than the crop: it is scaled by its width.
     half[:, 0] = np.where(half[:, 1] > half[:, 0] * 4 / 3, half[:, 1] * 0.75, half[:, 0])
     limits = np.array([image_size[1] - 1, image_size[0] - 1])
     center = _centers(boxes)

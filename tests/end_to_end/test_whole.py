@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import onnx
@@ -13,6 +14,7 @@ from pose_onnx import (
     BoxOutput,
     Detector,
     ExportError,
+    HeatmapOutput,
     KeypointModel,
     ModelFileError,
     PoseEstimator,
@@ -68,6 +70,18 @@ def test_a_box_without_area_gives_its_centre_and_score_0(files: Files) -> None:
     np.testing.assert_array_equal(found["keypoints"][1], np.tile([30.0, 40.0], (17, 1)))
     assert not found["scores"][:2].any()
     assert found["scores"][2].any()
+
+
+def test_a_model_without_dark_takes_quarter_steps(files: Files) -> None:
+    image, boxes = load_image(PHOTOS[0]), np.array([[0, 0, 400, 512], [100, 20, 330, 300]], np.float32)
+    card = read_card(files.pose_network)
+    card = replace(card, output=replace(cast("HeatmapOutput", card.output), refine="quarter"))
+    expected = KeypointModel(files.pose_network, card=card, threads=1)(image, boxes)
+    file = assemble(onnx.load(files.pose_network), card).SerializeToString()
+    sure = expected.scores >= SURE
+    found, by_dark = run(file, image, boxes=boxes), run(files.pose, image, boxes=boxes)
+    np.testing.assert_allclose(found["keypoints"][sure], expected.keypoints[sure], atol=KEYPOINT_BAR)
+    assert np.abs(found["keypoints"] - by_dark["keypoints"])[sure].max() > KEYPOINT_BAR
 
 
 @pytest.mark.parametrize("photo", PHOTOS, ids=lambda path: path.stem)
