@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -90,7 +90,8 @@ def verify(
         One figure for each file, stage and quantity, in this order.
 
     Raises:
-        InputError: Fewer than two files, another number of backends, or files of different models.
+        InputError: Fewer than two files, another number of backends, files of different models, or of models
+            that look at no pictures.
         PoseOnnxError: A file cannot be opened or run.
     """
     paths = [Path(file) for file in files]
@@ -101,7 +102,7 @@ def verify(
         raise InputError(f"backends {names} were given for {len(paths)} files; give one for each, or none")
     pixels = load_image(image)
     with _open(paths[0], names[0], card, threads) as reference:
-        stages = _STAGES[reference.card.task](reference, pixels)
+        stages = _COMPARED[reference.card.task].stages(reference, pixels)
         expected = [stage.compute(reference) for stage in stages]
         for path, backend in zip(paths[1:], names[1:], strict=True):
             with _open(path, backend, card, threads) as model:
@@ -113,7 +114,11 @@ def verify(
 
 def _open(path: Path, backend: str, card: ModelCard | None, threads: int | None) -> _Model:
     found = card_of(path, card)
-    model: _Model = _MODELS[found.task](path, card=found, backend=backend, threads=threads)
+    if found.task not in _COMPARED:
+        raise InputError(
+            f"{str(path)!r} is a model for {found.task!r}; give files of models for one of {list(_COMPARED)}"
+        )
+    model: _Model = _COMPARED[found.task].open(path, card=found, backend=backend, threads=threads)
     return model
 
 
@@ -238,7 +243,17 @@ def _largest(differences: F32) -> float:
     return float(np.abs(differences).max(initial=0.0))
 
 
-_MODELS: Final = MappingProxyType({"keypoints": KeypointModel, "detect": Detector, "people": OnePassModel})
-_STAGES: Final[Mapping[str, Callable[[Any, Image], list[_Stage]]]] = MappingProxyType(
-    {"keypoints": _keypoint_stages, "detect": _detector_stages, "people": _people_stages}
+class _Compared(NamedTuple):
+    """How models for one task are compared: what opens them, and the stages that they go through."""
+
+    open: Callable[..., Any]
+    stages: Callable[[Any, Image], list[_Stage]]
+
+
+_COMPARED: Final[Mapping[str, _Compared]] = MappingProxyType(
+    {
+        "keypoints": _Compared(KeypointModel, _keypoint_stages),
+        "detect": _Compared(Detector, _detector_stages),
+        "people": _Compared(OnePassModel, _people_stages),
+    }
 )

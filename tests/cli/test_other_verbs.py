@@ -175,6 +175,12 @@ def test_verify_of_one_file_on_two_engines(
     assert "backends ['openvino'] were given for 2 files" in one.err
 
 
+def test_verify_says_which_models_it_compares(cli: Callable[..., Outcome], models: Models) -> None:
+    done = cli("verify", models.bare_pose, models.bare_pose, "--model", "stgcn_pphuman")
+    assert done.code == 2
+    assert "is a model for 'actions'; give files of models for one of ['keypoints', 'detect'" in done.err
+
+
 def test_verify_of_a_detector(
     cli: Callable[..., Outcome], models: Models, photo: Callable[..., Path], tmp_path: Path
 ) -> None:
