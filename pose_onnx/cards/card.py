@@ -174,12 +174,21 @@ _WAYS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 """How a picture may come to the network's size, by task; other packages' tasks know their own ways."""
 
 
+_LONGEST_NAME: Final = 100
+# Files are called by it.
+_NAME: Final = re.compile(rf"[^/\\\x00-\x1f\x7f]{{1,{_LONGEST_NAME}}}")
+
+
 def _problems(card: ModelCard) -> list[str]:
     """Say what is wrong with a card's values, in whole sentences."""
     pairs = (*card.flip_pairs, *card.skeleton)
     resize = card.input.resize if isinstance(card.input, InputSpec) else ""
     ways = _WAYS.get(card.task, (resize,))
     checks = (
+        (
+            _NAME.fullmatch(card.name) is not None,
+            f"the name is {short(card.name)}; it must be 1 to {_LONGEST_NAME} characters of a file's name",
+        ),
         (
             resize in ways,
             f"input.resize is {short(resize)}; to {card.task!r} it must be one of {list(ways)}",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
-from pose_onnx.cards.schema import check_types
+from pose_onnx.cards.schema import check_types, short
 from pose_onnx.core.arrays import F32
 from pose_onnx.core.heatmaps import decode_heatmaps, decode_quarter_steps
 from pose_onnx.outputs._spec import Shape, Tensors
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 HEATMAPS = "heatmaps"
 DARK: Final = "dark"
 QUARTER: Final = "quarter"
+LARGEST_BLUR_KERNEL: Final = 255
+"""Far wider than any peak; PaddleDetection's widest is 17."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +57,13 @@ class HeatmapOutput:
             (bool(card.keypoints), "a keypoint model must name its keypoints"),
             (self.stride > 0, f"output.stride is {self.stride}; it must be 1 or more"),
             (
-                self.blur_kernel > 0 and self.blur_kernel % 2 == 1,
-                f"output.blur_kernel is {self.blur_kernel}; it must be odd and 1 or more",
+                0 < self.blur_kernel <= LARGEST_BLUR_KERNEL and self.blur_kernel % 2 == 1,
+                f"output.blur_kernel is {self.blur_kernel}; it must be odd, from 1 to {LARGEST_BLUR_KERNEL}",
             ),
-            (self.refine in _DECODERS, f"output.refine is {self.refine!r}; it must be one of {[*_DECODERS]}"),
+            (
+                self.refine in _DECODERS,
+                f"output.refine is {short(self.refine)}; it must be one of {[*_DECODERS]}",
+            ),
         )
         return [sentence for holds, sentence in checks if not holds]
 

@@ -48,6 +48,10 @@ BOXES = json.loads(load_card("picodet_s_320_coco").to_json())
 @pytest.mark.parametrize(
     ("base", "place", "change", "words"),
     [
+        (BASE, "", {"name": "x" * 101}, "the name is 'xxx.*1 to 100 characters"),
+        (BASE, "", {"name": "../out"}, r"the name is '\.\./out'"),
+        (BASE, "output", {"refine": "x" * 1000}, "refine is 'xxx"),
+        (BASE, "output", {"blur_kernel": 10**6 + 1}, "blur_kernel is 1000001; it must be odd, from 1 to 255"),
         (BASE, "input", {"size": [128]}, "size"),
         (BASE, "input", {"size": [128, 0]}, "size"),
         (BASE, "input", {"size": [128, 96.0]}, "size"),
