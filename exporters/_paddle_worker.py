@@ -12,17 +12,18 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.errors import PoseOnnxError
+from pose_onnx.exporters._paddle_program import OpenedProgram
 from pose_onnx.exporters.checkpoint import match_parameters
 from pose_onnx.exporters.graph import OPSET
 from pose_onnx.exporters.networks import network_of
-from pose_onnx.exporters.program import FLOAT32, NMS_KINDS, SIDE_INPUTS, demand_known
+from pose_onnx.exporters.program import SIDE_INPUTS
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -89,6 +90,17 @@ def random(card: str, program: str, images: str) -> None:
     np.savez(program, **weights)  # type: ignore[arg-type]  # of NumPy's stub: keywords are arrays here
 
 
+def prepare(program: str, params: str, prepared: str) -> None:
+    """Write a program that ends before its NMS and has operators that paddle2onnx knows.
+
+    Args:
+        program: .json or .pdmodel.
+        params: .pdiparams, of the same stem.
+        prepared: file to write, of the program's suffix; its weights are written beside it.
+    """
+    OpenedProgram(program, params).save(Path(prepared).with_suffix(""))
+
+
 def convert(program: str, params: str, onnx: str) -> None:
     """Convert a program with paddle2onnx.
 
@@ -119,10 +131,7 @@ def describe(program: str, params: str, found: str) -> None:
         params: .pdiparams, of the same stem.
         found: .json to write.
     """
-    opened = _Opened(program, params)
-    shapes = [list(value.shape) for value in opened.fetches if str(value.dtype).lower().endswith(FLOAT32)]
-    facts = {"outputs": shapes, "nms": None if opened.nms is None else opened.nms.facts()}
-    Path(found).write_text(json.dumps(facts), encoding="utf-8")
+    Path(found).write_text(json.dumps(OpenedProgram(program, params).describe()), encoding="utf-8")
 
 
 def run(program: str, params: str, images: str, outputs: str) -> None:
@@ -135,8 +144,8 @@ def run(program: str, params: str, images: str, outputs: str) -> None:
         outputs: .npz to write, "input/index" by index of the output; boxes and scores as they go into an
             NMS, if the program has one.
     """
-    opened = _Opened(program, params)
-    fetches = opened.fetches if opened.nms is None else opened.nms.cut()
+    opened = OpenedProgram(program, params)
+    fetches = opened.cut()
     results: Arrays = {}
     for name, batch in _load(images).items():
         rows = []
@@ -148,80 +157,21 @@ def run(program: str, params: str, images: str, outputs: str) -> None:
     np.savez(outputs, **results)  # type: ignore[arg-type]  # as above
 
 
-class _Opened:
-    """A loaded program: `feeds` by name, `fetches`, and its `nms` if it has one."""
-
-    def __init__(self, program: str, params: str) -> None:
-        import paddle  # noqa: PLC0415  # as above
-
-        paddle.enable_static()
-        self.executor = paddle.static.Executor(paddle.CPUPlace())
-        path = Path(program)
-        self.program, self.feeds, self.fetches = paddle.static.load_inference_model(
-            str(path.parent), self.executor, model_filename=path.name, params_filename=Path(params).name
-        )
-        block = self.program.global_block()
-        read = _PirOperator if hasattr(block.ops[0], "operand_source") else _OldOperator
-        operators = [read(block, place) for place in range(len(block.ops))]
-        demand_known(operator.kind for operator in operators)
-        self.nms = next((operator for operator in operators if operator.kind in NMS_KINDS), None)
-
-
-class _OldOperator:
-    """An operator of a program before PIR."""
-
-    def __init__(self, block: Any, place: int) -> None:
-        self._block, self._op = block, block.ops[place]
-        self.kind: str = self._op.type
-
-    def facts(self) -> dict[str, Any]:
-        """See `pose_onnx.exporters.program.Nms`."""
-        attributes = {name: self._op.attr(name) for name in self._op.attr_names}
-        return _nms_facts(self.cut(), attributes)
-
-    def cut(self) -> list[Any]:
-        """Return the boxes and scores that go into it."""
-        return [self._block.var(self._op.input(slot)[0]) for slot in NMS_KINDS[self.kind].slots]
-
-
-class _PirOperator:
-    """An operator of a program of today."""
-
-    def __init__(self, block: Any, place: int) -> None:
-        self._block, self._place, self._op = block, place, block.ops[place]
-        self.kind: str = self._op.name().removeprefix("pd_op.")
-
-    def facts(self) -> dict[str, Any]:
-        """See `pose_onnx.exporters.program.Nms`."""
-        return _nms_facts(self._heads(), self._op.attrs())
-
-    def cut(self) -> list[Any]:
-        """Return the boxes and scores that go into it, and remove what comes after them.
-
-        The program's own fetches would take the places of the new ones.
-        """
-        heads = self._heads()
-        for op in reversed(list(self._block.ops)[self._place :]):
-            self._block.remove_op(op)
-        return heads
-
-    def _heads(self) -> list[Any]:
-        return [self._op.operand_source(slot) for slot in range(2)]
-
-
-def _nms_facts(heads: list[Any], attributes: Mapping[str, Any]) -> dict[str, Any]:
-    boxes, scores = (list(value.shape) for value in heads)
-    numbers = {key: float(value) for key, value in attributes.items() if isinstance(value, int | float)}
-    return {"boxes": boxes, "scores": scores, "attributes": numbers}
-
-
 def _load(path: str) -> Arrays:
     with np.load(path) as archive:
         return dict(archive)
 
 
 COMMANDS: Final[Mapping[str, Callable[..., None]]] = MappingProxyType(
-    {"trace": trace, "shapes": shapes, "random": random, "convert": convert, "describe": describe, "run": run}
+    {
+        "trace": trace,
+        "shapes": shapes,
+        "random": random,
+        "prepare": prepare,
+        "convert": convert,
+        "describe": describe,
+        "run": run,
+    }
 )
 
 

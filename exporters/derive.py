@@ -20,7 +20,8 @@ from pose_onnx.exporters.outputs._export import Shape
 from pose_onnx.exporters.outputs.boxes import BOX_RANK
 from pose_onnx.exporters.outputs.heatmaps import HEATMAP_RANK
 from pose_onnx.exporters.program import NMS_KINDS, Nms, Program
-from pose_onnx.outputs import BoxOutput, HeatmapOutput, OutputSpec
+from pose_onnx.outputs import BoxOutput, CenterOutput, HeatmapOutput, OutputSpec
+from pose_onnx.outputs.centers import PLANE
 from pose_onnx.outputs.heatmaps import DARK, QUARTER
 
 COCO_METRIC: Final = "KeyPointTopDownCOCOEval"
@@ -73,7 +74,7 @@ def derive_card(
     card = ModelCard(
         name,
         architecture="",
-        input=InputSpec(config.input_size or (0, 0), config.resize, mean=mean, std=std),
+        input=InputSpec(config.input_size or (0, 0), config.resize, config.color, mean, std),
         output=found.output,
         classes=classes,
         keypoints=like.keypoints if like else _numbered("joint", found.joints),
@@ -86,7 +87,9 @@ def derive_card(
 
 def _find(config: InferConfig, program: Program) -> _Derived:
     if program.nms is not None:
-        return _from_nms(config, program.nms)
+        return _from_nms(config, program.nms, clips=program.clips)
+    if program.centers:
+        return _from_centers(config, program.centers)
     for finder in (_from_heatmaps, _from_tables):
         if found := finder(config, program.outputs):
             return found
@@ -97,14 +100,14 @@ def _find(config: InferConfig, program: Program) -> _Derived:
     )
 
 
-def _from_nms(config: InferConfig, nms: Nms) -> _Derived:
+def _from_nms(config: InferConfig, nms: Nms, *, clips: bool) -> _Derived:
     if len(nms.scores) != BOX_RANK or len(nms.boxes) != BOX_RANK or nms.boxes[-1] != BOX:
         raise ExportError(
             f"the program's NMS takes boxes {list(nms.boxes)} and scores {list(nms.scores)}; only (N, A, 4)"
             " and (N, C, A) can be exported"
         )
     classes = _known_size(nms.scores[1], "the number of classes")
-    required = {name: value for kind in NMS_KINDS.values() for name, value in kind.required.items()}
+    required = NMS_KINDS[nms.kind].required
     other = {name: nms.attributes[name] for name, value in required.items() if nms.attributes[name] != value}
     if 0 <= nms.attributes["background_label"] < classes:
         other["background_label"] = nms.attributes["background_label"]
@@ -112,7 +115,26 @@ def _from_nms(config: InferConfig, nms: Nms) -> _Derived:
         raise ExportError(
             f"the program's NMS has the options {other}; boxes cannot be selected that way here"
         )
-    return _Derived(_box_output(config, nms.attributes), "stretch", classes=classes)
+    output = replace(
+        _box_output(config, nms.attributes),
+        nms=NMS_KINDS[nms.kind].select(nms.attributes),
+        sigma=nms.attributes.get("gaussian_sigma", BoxOutput().sigma),
+        ends_inside=clips,
+    )
+    return _Derived(output, "stretch", classes=classes)
+
+
+def _from_centers(config: InferConfig, maps: Sequence[Shape]) -> _Derived:
+    centers, *others = maps
+    if any(shape[1] != PLANE for shape in others):
+        raise ExportError(
+            f"the program's maps of sizes and offsets are {[list(shape) for shape in others]}; only those of"
+            " two channels can be exported"
+        )
+    rows = _known_size(centers[2], "the maps' size")
+    stride = (config.input_size or (0, 0))[0] // rows
+    classes = _known_size(centers[1], "the number of classes")
+    return _Derived(CenterOutput(stride=stride), config.resize, classes=classes)
 
 
 def _from_tables(config: InferConfig, outputs: Sequence[Shape]) -> _Derived | None:
@@ -152,7 +174,8 @@ def _from_heatmaps(config: InferConfig, outputs: Sequence[Shape]) -> _Derived | 
 def _box_output(config: InferConfig, options: Mapping[str, float], bins: int | None = None) -> BoxOutput:
     # Programs hold float32: 0.6000000238418579 is 0.6.
     output = BoxOutput(
-        nms_iou=round(options["nms_threshold"], 6), strides=config.strides or BoxOutput().strides
+        nms_iou=round(options.get("nms_threshold", BoxOutput().nms_iou), 6),
+        strides=config.strides or BoxOutput().strides,
     )
     most = int(options["keep_top_k"])
     output = replace(output, max_boxes=most) if most > 0 else output

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.cards.input import InputSpec
@@ -27,6 +27,7 @@ class InferConfig:
         metric: PaddleDetection's word for how the model is evaluated; empty if the config does not say.
         input_size: (H, W) of the network's input, if the config says so.
         resize: how a picture comes to that size, as in `InputSpec.resize`; empty if it is not known.
+        color: order of the network's colour channels.
         strange: steps before the network that this package does not know, in a few words each.
         mean: subtracted from pixels of 0 to 1; None if the config has no normalisation at all.
         std: divided by after that.
@@ -39,6 +40,7 @@ class InferConfig:
     metric: str
     input_size: tuple[int, int] | None
     resize: str
+    color: Literal["rgb", "bgr"]
     strange: tuple[str, ...]
     mean: Triple | None
     std: Triple | None
@@ -94,12 +96,14 @@ def read_infer_cfg(folder: Path) -> InferConfig | None:
 def _config(data: Mapping[str, Any]) -> InferConfig:
     steps = {step["type"]: step for step in data.get("Preprocess") or ()}
     mean, std = _normalisation(steps.get("NormalizeImage"))
-    ways = {_SIZING[kind][0] for kind in steps if kind in _SIZING}
+    ways = {_SIZING[kind][0](step) for kind, step in steps.items() if kind in _SIZING}
     nms = data.get("NMS") or {}
     return InferConfig(
         metric=str(data.get("metric", "")),
         input_size=_input_size(steps),
         resize=ways.pop() if len(ways) == 1 else "",
+        # Pictures are RGB until this step (PaddleDetection, deploy/python/preprocess.py).
+        color="bgr" if "WarpAffine" in steps else "rgb",
         strange=tuple(words for kind, step in steps.items() if (words := _strange(kind, step))),
         mean=mean,
         std=std,
@@ -115,10 +119,12 @@ def _is_stretch(step: Mapping[str, Any]) -> bool:
     return not step.get("keep_ratio", True) and step.get("interp", 1) == INTER_CUBIC
 
 
-_SIZING: Final[Mapping[str, tuple[str, Callable[[Mapping[str, Any]], bool]]]] = MappingProxyType(
+_Step = Mapping[str, Any]
+_SIZING: Final[Mapping[str, tuple[Callable[[_Step], str], Callable[[_Step], bool]]]] = MappingProxyType(
     {
-        "Resize": ("stretch", _is_stretch),
-        "TopDownEvalAffine": ("affine_crop", lambda step: not step.get("use_udp", False)),
+        "Resize": (lambda _: "stretch", _is_stretch),
+        "TopDownEvalAffine": (lambda _: "affine_crop", lambda step: not step.get("use_udp", False)),
+        "WarpAffine": (lambda step: "fit" if step.get("keep_res", False) else "fix", lambda _: True),
     }
 )
 """Steps that bring a picture to the input's size: our name for it, and whether the options are ours."""
@@ -137,6 +143,8 @@ def _input_size(steps: Mapping[str, Any]) -> tuple[int, int] | None:
     if "Resize" in steps:
         height, width = map(int, steps["Resize"]["target_size"])
         return height, width
+    if "WarpAffine" in steps:
+        return int(steps["WarpAffine"]["input_h"]), int(steps["WarpAffine"]["input_w"])
     if "TopDownEvalAffine" in steps:
         width, height = map(int, steps["TopDownEvalAffine"]["trainsize"])
         return height, width

@@ -140,7 +140,9 @@ def _run_folder(source: Folder, work: Path) -> tuple[Path, Outputs]:
     program, params = _copied(source, work)
     images, outputs = work / "images.npz", work / "paddle.npz"
     _worker(work, "run", program=program, params=params, images=images, outputs=outputs)
-    return program, _grouped(outputs)
+    prepared = work / f"prepared{program.suffix}"
+    _worker(work, "prepare", program=program, params=params, prepared=prepared)
+    return prepared, _grouped(outputs)
 
 
 def _copied(source: Folder, work: Path) -> tuple[Path, Path]:

@@ -18,26 +18,31 @@ FLOAT32: Final = "float32"
 
 @dataclass(frozen=True, slots=True)
 class NmsKind:
-    """An operator that selects boxes, in Paddle and as paddle2onnx writes it.
+    """An operator that selects boxes.
 
-    In both, the first two inputs are the boxes (N, A, 4) and the scores (N, C, A).
+    Its first two inputs are the boxes (N, A, 4) and the scores (N, C, A).
 
     Attributes:
         slots: names of these inputs in programs before PIR.
-        onnx: the operator in ONNX.
+        select: what the core does instead, from the attributes: a name of `SELECTORS` of the kind "boxes".
         required: attributes that must have these values, because the core selects boxes that way.
     """
 
     slots: tuple[str, str]
-    onnx: str
+    select: Callable[[Mapping[str, float]], str]
     required: Mapping[str, float]
 
 
 NMS_KINDS: Final[Mapping[str, NmsKind]] = MappingProxyType(
     {
         "multiclass_nms3": NmsKind(
-            ("BBoxes", "Scores"), "NonMaxSuppression", MappingProxyType({"normalized": 1, "nms_eta": 1})
-        )
+            ("BBoxes", "Scores"), lambda _: "hard", MappingProxyType({"normalized": 1, "nms_eta": 1})
+        ),
+        "matrix_nms": NmsKind(
+            ("BBoxes", "Scores"),
+            lambda given: "matrix_gaussian" if given["use_gaussian"] else "matrix_linear",
+            MappingProxyType({"normalized": 0}),
+        ),
     }
 )
 """By Paddle's name of the operator. The graph is cut before it: the core selects boxes itself."""
@@ -54,7 +59,7 @@ NO_CONVERTER: Final = (
     "deformable_conv",
     "distribute_fpn_proposals",
     "generate_proposals",
-    "matrix_nms",
+    "generate_proposals_v2",
     "while",
 )
 """Operators of PaddleDetection's models that paddle2onnx 2.1.0 cannot express in this package's opset."""
@@ -65,10 +70,12 @@ class Nms:
     """The suppression of a program.
 
     Attributes:
+        kind: Paddle's name of the operator.
         boxes, scores: shapes of what goes into it; -1 is a free size.
         attributes: of the operator, the numbers among them.
     """
 
+    kind: str
     boxes: Shape
     scores: Shape
     attributes: Mapping[str, float]
@@ -81,10 +88,14 @@ class Program:
     Attributes:
         outputs: shapes of its floating point outputs, in its order; -1 is a free size.
         nms: how it selects boxes, if it does.
+        clips: boxes end at the border of the picture before that.
+        centers: shapes of the maps of centres, sizes and offsets, if it looks for peaks in such.
     """
 
     outputs: tuple[Shape, ...]
     nms: Nms | None
+    clips: bool = False
+    centers: tuple[Shape, ...] = ()
 
 
 def program_from_json(data: Mapping[str, Any]) -> Program:
@@ -92,7 +103,9 @@ def program_from_json(data: Mapping[str, Any]) -> Program:
     nms = data["nms"]
     return Program(
         tuple(tuple(shape) for shape in data["outputs"]),
-        nms and Nms(tuple(nms["boxes"]), tuple(nms["scores"]), nms["attributes"]),
+        nms and Nms(nms["kind"], tuple(nms["boxes"]), tuple(nms["scores"]), nms["attributes"]),
+        data["clips"],
+        tuple(tuple(shape) for shape in data["centers"]),
     )
 
 

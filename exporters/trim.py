@@ -10,11 +10,10 @@ from pose_onnx.cards.card import ModelCard
 from pose_onnx.errors import ExportError
 from pose_onnx.exporters.graph import Graph, TensorInfo
 from pose_onnx.exporters.heads import find_heads
-from pose_onnx.exporters.outputs import Heads, export_of
-from pose_onnx.exporters.outputs.boxes import DECODED
+from pose_onnx.exporters.outputs import export_of
 from pose_onnx.exporters.passes import rewrite
 from pose_onnx.exporters.passes.inline_constants import INLINE_CONSTANTS
-from pose_onnx.exporters.program import NMS_KINDS, SIDE_INPUTS
+from pose_onnx.exporters.program import SIDE_INPUTS
 
 
 def trim(graph: Graph, card: ModelCard) -> Graph:
@@ -31,19 +30,13 @@ def trim(graph: Graph, card: ModelCard) -> Graph:
         ExportError: inputs or outputs are not those of such a model.
     """
     graph = rewrite(graph, [INLINE_CONSTANTS])
-    heads = _heads(graph, card)
+    shapes = {t.name: t.shape for t in graph.outputs if t.dtype == TensorProto.FLOAT}
+    heads = find_heads(shapes, card)
     export_of(card).write(graph, heads, card)
     graph.outputs = [TensorInfo(name, TensorProto.FLOAT, ()) for name in card.output_names]
     graph.prune()
     _keep_one_input(graph, card)
     return graph
-
-
-def _heads(graph: Graph, card: ModelCard) -> Heads:
-    for kind in NMS_KINDS.values():
-        for nms in graph.of_type(kind.onnx):
-            return Heads(DECODED, (nms.inputs[0], nms.inputs[1]), class_first=True)
-    return find_heads({t.name: t.shape for t in graph.outputs if t.dtype == TensorProto.FLOAT}, card)
 
 
 def _keep_one_input(graph: Graph, card: ModelCard) -> None:

@@ -187,12 +187,14 @@ class Detector(Reopening):
                 f"detector {self.card.name!r} answers with NaN or infinity; check the model and the precision"
                 " that it was exported with"
             )
-        found = self.output.select(boxes[0], wanted, self.threshold)
-        return self._in_image(found, resized, image_bgr.shape[:2])
+        height, width = image_bgr.shape[:2]
+        boxes_image = boxes[0] * resized.scale + resized.offset
+        found = self.output.select(boxes_image, wanted, self.threshold, (height, width))
+        return self._labelled(found, (height, width))
 
-    def _in_image(self, found: Detections, resized: Resized, image_size: tuple[int, ...]) -> Detections:
-        """Take boxes from input pixels to image pixels, and labels to those of the card."""
-        boxes = found.boxes * resized.scale + resized.offset
+    def _labelled(self, found: Detections, image_size: tuple[int, int]) -> Detections:
+        """Give boxes the labels of the card, and end them at the picture's border if the preset says so."""
+        boxes = found.boxes
         if self.preset.clip_boxes:
             limits = np.array(2 * image_size[::-1], np.float32)
             boxes = np.minimum(np.maximum(boxes, np.float32(0)), limits)

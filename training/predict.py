@@ -68,7 +68,7 @@ def find_people(network: nn.Module, image_bgr: Image, card: ModelCard, threshold
     raw = _run(network, tensor)
     tensors = {"boxes": boxes(raw, width).numpy(), "scores": scores(raw)[..., None].numpy()}
     boxes_input, box_scores = output.decode(tensors, card.picture.size)
-    found = output.select(boxes_input[0], box_scores[0], threshold)
+    found = output.select(boxes_input[0], box_scores[0], threshold, card.picture.size)
     limits = np.array(2 * image_bgr.shape[1::-1], np.float32)
     boxes_image = (found.boxes * resized.scale + resized.offset).clip(0, limits)
     return Detections(boxes_image, found.scores, found.labels)

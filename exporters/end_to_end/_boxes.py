@@ -1,17 +1,23 @@
-"""Threshold and non-maximum suppression inside the graph: `select_boxes` of the core."""
+"""What comes after a detector inside the graph: boxes in image pixels, threshold and suppression."""
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final, cast
 
 import numpy as np
 
 from pose_onnx.cards.card import ModelCard
+from pose_onnx.core.arrays import BOX
 from pose_onnx.detector import PERSON
 from pose_onnx.errors import ExportError
 from pose_onnx.exporters.end_to_end._values import Value
 from pose_onnx.outputs import BoxOutput
 from pose_onnx.presets import Preset
+
+Pair = tuple[Value, Value]
+"""Boxes and scores."""
 
 
 def person_class(card: ModelCard) -> int:
@@ -30,36 +36,99 @@ def person_class(card: ModelCard) -> int:
     )
 
 
-def select(boxes: Value, scores: Value, card: ModelCard, preset: Preset) -> tuple[Value, Value]:
+def select(boxes: Value, scores: Value, image: Value, card: ModelCard, preset: Preset) -> Pair:
     """Keep the people above a threshold, and of those that overlap the best.
 
     Args:
-        boxes: (1, A, 4) float32, xyxy.
+        boxes: (1, A, 4) float32, xyxy, input pixels.
         scores: (1, A, C) float32.
-        card: Overlap and number that are kept.
+        image: (H, W, 3), the picture.
+        card: Way of suppression, and number that is kept.
         preset: Its threshold; a score must be above, not at it.
 
     Returns:
-        boxes: (M, 4) float32, xyxy, best first.
+        boxes: (M, 4) float32, xyxy, image pixels, best first.
         scores: (M,) float32.
     """
     spec = cast("BoxOutput", card.output)
-    people = scores.take([person_class(card)], axis=2).transpose(0, 2, 1)
-    kept = boxes.apply(
+    people = scores.take([person_class(card)], axis=2).reshape(-1)
+    size = image.shape(1).join(image.shape(0), axis=0).cast(np.float32)  # x, y
+    height, width = card.picture.size
+    ratio = size / np.array([width, height])
+    boxes_image = boxes.reshape(-1, BOX) * ratio.join(ratio, axis=0)
+    if spec.ends_inside:
+        low, high = boxes_image.split(2, axis=1)
+        boxes_image = low.apply("Max", 0.0).join(high.apply("Min", size - 1.0), axis=1)
+    found, kept = SELECTORS[spec.nms](boxes_image, people, spec, preset.threshold)
+    return found.clip(0.0, size.join(size, axis=0)), kept
+
+
+def _hard(boxes: Value, scores: Value, spec: BoxOutput, threshold: float) -> Pair:
+    """`pose_onnx.core.nms.select_boxes`."""
+    kept = boxes.unsqueeze(0).apply(
         "NonMaxSuppression",
-        people,
+        scores.reshape(1, 1, -1),
         boxes.integers([spec.max_boxes]),
         boxes.constant([spec.nms_iou]),
-        boxes.constant([preset.threshold]),
+        boxes.constant([threshold]),
         dtype=np.int64,
     )
     anchors = kept.take(2, axis=1)  # of image, class, anchor
-    return boxes.reshape(-1, 4).take(anchors), people.reshape(-1).take(anchors)
+    return boxes.take(anchors), scores.take(anchors)
 
 
-def to_image(boxes_input: Value, image: Value, card: ModelCard) -> Value:
-    """Take (M, 4) boxes from input pixels to pixels of the (H, W, 3) image, and end them at its border."""
-    height, width = card.picture.size
-    image_size = image.shape(1).join(image.shape(0), axis=0).cast(np.float32)  # x, y
-    ratio = image_size / np.array([width, height])
-    return (boxes_input * ratio.join(ratio, axis=0)).clip(0.0, image_size.join(image_size, axis=0))
+def _gaussian(iou: Value, largest: Value, spec: BoxOutput) -> Value:
+    return ((largest * largest - iou * iou) * spec.sigma).apply("Exp")
+
+
+def _linear(iou: Value, largest: Value, _spec: BoxOutput) -> Value:
+    # A box that lies on a better one, of which nothing is left, leaves others as they are.
+    hidden = largest.apply("Less", 1.0, dtype=np.bool_)
+    return hidden.where((1.0 - iou) / (1.0 - largest), 1.0)
+
+
+def _matrix(decay: Callable[[Value, Value, BoxOutput], Value]) -> Callable[..., Pair]:
+    """Make `pose_onnx.core.nms.matrix_nms`."""
+
+    def select(boxes: Value, scores: Value, spec: BoxOutput, threshold: float) -> Pair:
+        anchors = _above(scores, threshold)
+        # One more box, with a score of 0: no operator finds the largest of nothing.
+        scores = scores.take(anchors).join(np.zeros(1), axis=0)
+        ranked, order = scores.best(scores.shape(0))
+        boxes = boxes.take(anchors).join(np.zeros((1, BOX)), axis=0).take(order)
+        iou = _pixel_iou(boxes)
+        better = (iou * 0.0 + 1.0).apply("Trilu", iou.integers(-1), upper=0)
+        iou = iou * better
+        largest = iou.apply("ReduceMax", axes=[1], keepdims=0)
+        left = (better > 0.0).where(decay(iou, largest, spec), 1.0)
+        lowered = ranked * left.apply("ReduceMin", axes=[1], keepdims=0)
+        kept = _above(lowered, threshold)
+        lowered = lowered.take(kept)
+        best, order = lowered.best(lowered.shape(0).apply("Min", spec.max_boxes))
+        return boxes.take(kept).take(order), best
+
+    return select
+
+
+def _above(scores: Value, threshold: float) -> Value:
+    return (scores > threshold).apply("NonZero", dtype=np.int64).reshape(-1)
+
+
+def _pixel_iou(boxes: Value) -> Value:
+    """Return the (M, M) overlap of boxes that cover the pixels of their last edges too."""
+    low, high = boxes.split(2, axis=1)
+    span = high.unsqueeze(1).apply("Min", high) - low.unsqueeze(1).apply("Max", low)
+    touch = span.apply("GreaterOrEqual", 0.0, dtype=np.bool_).cast(np.float32)
+    shared = _product(span + 1.0) * _product(touch)
+    areas = _product((high - low + 1.0).apply("Max", 0.0))
+    return shared / (areas.unsqueeze(1) + areas - shared)
+
+
+def _product(sides: Value) -> Value:
+    return sides.apply("ReduceProd", axes=[-1], keepdims=0)
+
+
+SELECTORS: Final[Mapping[str, Callable[[Value, Value, BoxOutput, float], Pair]]] = MappingProxyType(
+    {"hard": _hard, "matrix_gaussian": _matrix(_gaussian), "matrix_linear": _matrix(_linear)}
+)
+"""As `pose_onnx.outputs.boxes.SELECTORS`."""

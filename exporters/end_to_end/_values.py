@@ -114,6 +114,11 @@ class Value:
         """Return the first `count` rows, (1,) int64; none of them if it is 0 or less."""
         return self.apply("Slice", self.integers([0]), count.apply("Max", 0))
 
+    def best(self, count: Value) -> tuple[Value, Value]:
+        """Return the largest numbers, falling, and their places, (count,) each; `count` is (1,) int64."""
+        values, places = self._append("TopK", [self.name, count.name], 2, {})
+        return Value(self.graph, values, self.dtype), Value(self.graph, places, np.dtype(np.int64))
+
     def split(self, parts: int, axis: int) -> list[Value]:
         """Cut an axis into equal parts."""
         outputs = self._append("Split", [self.name], parts, {"axis": axis})

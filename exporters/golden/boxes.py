@@ -27,6 +27,18 @@ _RESIZE_SHARES: Final[Mapping[bool, float]] = MappingProxyType({True: 5e-3, Fals
 """Of a photo's values that a right resize may round differently than OpenCV, by whether it uses Intel's IPP
 (exporters/end_to_end/_resize.py; tests/end_to_end/test_parts.py)."""
 _DECODE_BAR: Final = 1e-3
+_SCORE_BAR: Final = 1e-6
+_MATRIX: Final = (
+    "each score times the least that a better box j leaves of it, {}, m_j being j's own largest overlap with"
+    " better ones, and sides counting x2 - x1 + 1; scores above the threshold again"
+)
+_SUPPRESSION: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "hard": "of boxes that overlap by more than nms_iou the best",
+        "matrix_gaussian": _MATRIX.format("exp(sigma * (m_j**2 - overlap**2))"),
+        "matrix_linear": _MATRIX.format("(1 - overlap) / (1 - m_j)"),
+    }
+)
 _NETWORK_REASON: Final = "what engines may differ by for an export to pass (docs/export.md)"
 
 
@@ -83,17 +95,21 @@ def _decode(model: Finished, raw: dict[str, F32], image_bgr: Image, boxes: F32, 
     return Stage(
         model.card.name,
         "decode",
-        "Scores of people above the threshold; of boxes that overlap by more than nms_iou the best; at most"
-        " max_boxes; times image size over input size; cut at the image's border; best first.",
+        "Times image size over input size; if ends_inside, x1 and y1 at least 0, x2 and y2 at most the"
+        f" image's width and height less 1; scores of people above the threshold; {_SUPPRESSION[spec.nms]};"
+        " at most max_boxes; cut at the image's border; best first.",
         {name: Golden(array, "of the network") for name, array in raw.items()},
         {
             "boxes": Golden(boxes, f"(M, 4) float32, {BOX}", _DECODE_BAR, "the last bits of float32"),
-            "scores": Golden(scores, "(M,) float32", 0.0, "they are only chosen"),
+            "scores": Golden(scores, "(M,) float32", _SCORE_BAR, "they are chosen, or lowered in float32"),
         },
         parameters={
             "person_class": person_class(model.card),
             "threshold": PRESET.threshold,
+            "ends_inside": spec.ends_inside,
+            "nms": spec.nms,
             "nms_iou": spec.nms_iou,
+            "sigma": spec.sigma,
             "max_boxes": spec.max_boxes,
             "image_size": [height, width],
             "input_size": model.card.picture.size,

@@ -109,8 +109,8 @@ class BoxExport:
     def end_to_end(self, image: Value, network: Graph, card: ModelCard) -> None:
         """Write a graph with the input `image` and the outputs `boxes` and `scores`, best first."""
         outputs = insert(network, normalize(resize_cubic(image, card.picture.size), card.picture))
-        boxes_input, scores = _boxes.select(outputs["boxes"], outputs["scores"], card, PRESET)
-        add_output(_boxes.to_image(boxes_input, image, card), "boxes", ("M", BOX))
+        boxes, scores = _boxes.select(outputs["boxes"], outputs["scores"], image, card, PRESET)
+        add_output(boxes, "boxes", ("M", BOX))
         add_output(scores, "scores", ("M",))
 
     def compare(self, file: Path, network: Path, image_bgr: Image) -> Comparison:

@@ -1,6 +1,7 @@
 """Rewrite passes over an ONNX graph: one small file each, run in order by `rewrite`."""
 
 from pose_onnx.exporters.passes._runner import Pass, rewrite
+from pose_onnx.exporters.passes.deformable import DEFORMABLE
 from pose_onnx.exporters.passes.flatten_pointwise import FLATTEN_POINTWISE
 from pose_onnx.exporters.passes.fold_batch_norm import FOLD_BATCH_NORM
 from pose_onnx.exporters.passes.fold_constants import FOLD_CONSTANTS
@@ -21,6 +22,7 @@ SIMPLIFY = (
     INLINE_CONSTANTS,
     FOLD_CONSTANTS,
     FREEZE_SHAPES,
+    DEFORMABLE,
     FOLD_BATCH_NORM,
     SPELL_OUT_BATCH_NORM,
     MERGE_BRANCHES,

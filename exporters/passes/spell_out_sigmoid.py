@@ -2,7 +2,8 @@
 
 ONNX Runtime's Sigmoid is exact to about 1e-7 absolutely, not relative to its
 value. PicoDet's score is sqrt(sigmoid * sigmoid + 1e-9): near 0 the root
-turns that into 1e-5 (measured on the pedestrian models). Exp is exact to the
+turns that into 1e-5 (measured on the pedestrian models); so does the power
+below 1 in PP-YOLO's. Exp is exact to the
 last bits for small results too. TFLite's LOGISTIC is exact to 3e-7 of its
 value by itself, so only ONNX files need this.
 """
@@ -14,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from pose_onnx.exporters.graph import Graph, Node
+from pose_onnx.exporters.graph import Graph, Node, scalar
 from pose_onnx.exporters.passes._runner import Pass
 
 CARRIERS: Final = frozenset({"Mul", "Add", "Reshape", "Transpose", "Concat"})
@@ -46,7 +47,8 @@ def spell_out(graph: Graph, sigmoids: Iterable[Node]) -> None:
 
 def _sensitive(graph: Graph) -> list[Node]:
     producers = graph.producers()
-    pending = [name for root in graph.of_type("Sqrt") for name in root.inputs]
+    roots = [node for node in graph.of_type("Pow") if 0 < (_exponent(graph, node) or 0) < 1]
+    pending = [node.inputs[0] for node in (*graph.of_type("Sqrt"), *roots)]
     found: dict[int, Node] = {}
     while pending:
         node = producers.get(pending.pop())
@@ -57,6 +59,10 @@ def _sensitive(graph: Graph) -> list[Node]:
         elif node.op in CARRIERS:
             pending.extend(node.inputs)
     return list(found.values())
+
+
+def _exponent(graph: Graph, power: Node) -> float | None:
+    return scalar(graph.constants.get(power.inputs[1]))
 
 
 SPELL_OUT_SIGMOID = Pass("spell_out_sigmoid", run)

@@ -120,8 +120,6 @@ def lower_conv_transpose(node: Node, build: Builder) -> None:
     TFLite's own TRANSPOSE_CONV wants the output shape as a constant, batch included.
     """
     kernel = build.constant(node, 1)
-    if node.attributes.get("group", 1) != 1:
-        raise UnsupportedOperatorError(node, f"it has {node.attributes['group']} groups, only 1 is known")
     if node.attributes.get("auto_pad", "NOTSET") != "NOTSET" or "output_shape" in node.attributes:
         raise UnsupportedOperatorError(node, "its padding is given by auto_pad or output_shape, not by pads")
     image, extent = build.image(node)
@@ -137,9 +135,17 @@ def lower_conv_transpose(node: Node, build: Builder) -> None:
             raise UnsupportedOperatorError(node, f"it crops more ({pads[axis]}) than its kernel reaches")
         if windows[-1].reach < 0:
             raise UnsupportedOperatorError(node, "its kernel, less its padding, is smaller than its stride")
-    filters = _read_filters(node, build, kernel[:, :, ::-1, ::-1].transpose(1, 0, 2, 3))
+    filters = _read_filters(node, build, _turned(kernel, node.attributes.get("group", 1)))
     image = _spread(build, image, strides, f"{node.outputs[0]}/spread")
     build.define(node, _write_conv(build, image, filters, windows, node.outputs[0]), NHWC)
+
+
+def _turned(kernel: NDArray[Any], groups: int) -> NDArray[Any]:
+    """Take (in, out per group, height, width) to a convolution's (out, in per group, ...), turned around."""
+    size, made, *sides = kernel.shape
+    split = kernel[:, :, ::-1, ::-1].reshape(groups, size // groups, made, *sides)
+    turned: NDArray[Any] = split.transpose(0, 2, 1, 3, 4).reshape(groups * made, size // groups, *sides)
+    return turned
 
 
 def _spread(build: Builder, image: int, strides: Sequence[int], name: str) -> int:

@@ -23,6 +23,20 @@ def box_iou(boxes: Boxes, others: Boxes) -> Boxes:
     return result
 
 
+def end_inside(boxes: Boxes, size: tuple[int, int]) -> Boxes:
+    """Move the edges of (N, 4) xyxy boxes that lie beyond a picture onto its first and last pixels.
+
+    As yolo_box of Paddle does: left and top edges to 0 and more, right and bottom ones to the size less 1.
+
+    Args:
+        boxes: image pixels.
+        size: height and width of the picture.
+    """
+    last = np.array([size[1] - 1, size[0] - 1], boxes.dtype)
+    result: Boxes = np.concatenate([np.maximum(boxes[:, :2], 0), np.minimum(boxes[:, 2:], last)], axis=1)
+    return result
+
+
 def _area(low: Boxes, high: Boxes) -> Boxes:
     sides = np.maximum(high - low, 0)
     area: Boxes = sides[..., 0] * sides[..., 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -13,6 +14,8 @@ from pose_onnx.detections import Detections
 
 _BLOCK: Final = 32
 """Boxes whose overlaps are computed at once: most pictures have no more above the threshold."""
+_ROWS: Final = 256
+"""The same of Matrix NMS, which compares them with all: 25,200 boxes then take some 100 MB."""
 
 
 def select_boxes(boxes: F32, scores: F32, threshold: float, *, iou: float, most: int) -> Detections:
@@ -75,6 +78,73 @@ def soft_nms(
         left = left[lowered[left] >= floor]
     kept = np.array(order, np.int64)
     return kept, lowered[kept]
+
+
+Decay = Callable[[F32, F32], F32]
+"""What an overlap leaves of a score, from that overlap and the largest one that the better box has itself."""
+
+
+def gaussian_decay(sigma: float) -> Decay:
+    """Return exp(-sigma iou**2), compensated."""
+    return lambda iou, largest: np.exp((largest**2 - iou**2) * np.float32(sigma))
+
+
+def linear_decay(iou: F32, largest: F32) -> F32:
+    """Return 1 - iou, compensated."""
+    # A box that lies on a better one, of which nothing is left, leaves others as they are.
+    return np.divide(1 - iou, 1 - largest, out=np.ones_like(iou), where=largest < 1)
+
+
+def matrix_nms(boxes: F32, scores: F32, threshold: float, *, decay: Decay, most: int) -> Detections:
+    """Lower the score of each box by the better boxes of its class that overlap it, all at once.
+
+    Matrix NMS (Wang et al., "SOLOv2", NeurIPS 2020) as Paddle's operator has it: a box is decayed by the
+    better box that leaves least of it, and less so if that one is itself covered. Only better boxes count, so
+    the threshold may come first, and comes again after. A box from x1 to x2 covers the pixel at x2 too, so
+    unlike in `select_boxes` the frame of `boxes` counts.
+
+    Args:
+        boxes: (A, 4) float32, xyxy, image pixels.
+        scores: (A, C) float32.
+        threshold: A score must be above, not at it.
+        decay: What an overlap leaves of a score.
+        most: The best so many are kept.
+
+    Returns:
+        The boxes whose new scores are above the threshold, best first.
+    """
+    found = []
+    for label, column in enumerate(scores.T):
+        anchors = np.flatnonzero(column > threshold)
+        anchors = anchors[np.argsort(-column[anchors], kind="stable")]
+        lowered = column[anchors] * _decays(boxes[anchors], decay)
+        kept = lowered > threshold
+        found.append((boxes[anchors[kept]], lowered[kept], np.full(kept.sum(), label, np.int64)))
+    kept_boxes, kept_scores, labels = (np.concatenate(part) for part in zip(*found, strict=True))
+    best = np.argsort(-kept_scores, kind="stable")[:most]
+    return Detections(kept_boxes[best].astype(np.float32), kept_scores[best].astype(np.float32), labels[best])
+
+
+def _decays(boxes: F32, decay: Decay) -> F32:
+    """Return for each of (M, 4) boxes, best first, what the better ones leave of its score."""
+    largest = np.zeros(len(boxes), np.float32)
+    left = np.ones(len(boxes), np.float32)
+    for start in range(0, len(boxes), _ROWS):
+        rows = np.arange(start, min(start + _ROWS, len(boxes)))
+        end = start + len(rows)
+        better = np.arange(end) < rows[:, None]
+        overlaps = np.where(better, _pixel_iou(boxes[rows], boxes[:end]), 0)
+        largest[rows] = overlaps.max(axis=1)
+        left[rows] = np.where(better, decay(overlaps, largest[:end]), 1).min(axis=1)
+    return left
+
+
+def _pixel_iou(boxes: F32, others: F32) -> F32:
+    """Return the (N, M) overlap of boxes that cover the pixels of their last edges too."""
+    beyond = np.array([0, 0, 1, 1], np.float32)
+    touch = (boxes[:, None, 2:] >= others[:, :2]) & (boxes[:, None, :2] <= others[:, 2:])
+    result: F32 = box_iou(boxes + beyond, others + beyond) * touch.all(axis=2)
+    return result
 
 
 def _suppress(boxes: F32, labels: NDArray[np.int64], iou: float, most: int) -> list[int]:

@@ -213,11 +213,16 @@ def _take_peaks(
     return np.where(taken[:, :, None], point, joints), np.where(taken, score, scores)
 
 
-def _find_peaks(maps: F32, most: int, above: np.float32) -> _Peaks:
-    """Return the best peaks of (C, h, w) maps above a score; fillers after them, if there is room."""
+def find_peaks(maps: F32) -> NDArray[np.bool_]:
+    """Say of every cell of (C, h, w) maps whether none of the eight around it is higher."""
     around = np.ones((3, 3), np.uint8)
     # Beyond the border cv2.dilate takes the lowest number there is.
-    is_peak = np.stack([plane == cv2.dilate(plane, around) for plane in maps]) & (maps > above)
+    return np.stack([plane == cv2.dilate(plane, around) for plane in maps])
+
+
+def _find_peaks(maps: F32, most: int, above: np.float32) -> _Peaks:
+    """Return the best peaks of (C, h, w) maps above a score; fillers after them, if there is room."""
+    is_peak = find_peaks(maps) & (maps > above)
     channels, cells = np.divmod(np.flatnonzero(is_peak), maps.shape[1] * maps.shape[2])
     scores = maps[is_peak]
     order = np.lexsort((-scores, channels))

@@ -19,6 +19,7 @@ from pose_onnx.outputs._spec import DetectionOutput, KeypointOutput, OutputSpec,
 from pose_onnx.outputs.action_logits import ActionLogitsOutput
 from pose_onnx.outputs.box_distributions import BoxDistributionOutput
 from pose_onnx.outputs.boxes import BoxOutput
+from pose_onnx.outputs.centers import CenterOutput
 from pose_onnx.outputs.heatmaps import HeatmapOutput
 from pose_onnx.outputs.people_heads import PeopleOutput
 
@@ -27,6 +28,7 @@ __all__ = [
     "ActionLogitsOutput",
     "BoxDistributionOutput",
     "BoxOutput",
+    "CenterOutput",
     "DetectionOutput",
     "HeatmapOutput",
     "KeypointOutput",
@@ -44,7 +46,14 @@ ENTRY_POINT_GROUP: Final = "pose_onnx.outputs"
 KINDS: Final[Mapping[str, type[OutputSpec]]] = MappingProxyType(
     {
         spec.kind: spec
-        for spec in (HeatmapOutput, BoxOutput, BoxDistributionOutput, ActionLogitsOutput, PeopleOutput)
+        for spec in (
+            HeatmapOutput,
+            BoxOutput,
+            BoxDistributionOutput,
+            CenterOutput,
+            ActionLogitsOutput,
+            PeopleOutput,
+        )
     }
 )
 """Ours, by name."""

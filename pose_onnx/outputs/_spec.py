@@ -47,8 +47,11 @@ class DetectionOutput(OutputSpec, Protocol):
     def decode(self, tensors: Tensors, input_size: tuple[int, int]) -> tuple[F32, F32]:
         """Return boxes (N, A, 4), xyxy in pixels of the network's input, and scores (N, A, C), 0 to 1."""
 
-    def select(self, boxes: F32, scores: F32, threshold: float) -> Detections:
-        """Keep of (A, 4) boxes with (A, C) scores those above a threshold that no better one covers."""
+    def select(self, boxes: F32, scores: F32, threshold: float, picture: tuple[int, int]) -> Detections:
+        """Keep of (A, 4) boxes with (A, C) scores those above a threshold that no better one covers.
+
+        Boxes are in pixels of the picture, of which height and width are given.
+        """
 
 
 class KeypointOutput(OutputSpec, Protocol):

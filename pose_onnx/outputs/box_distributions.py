@@ -94,7 +94,13 @@ class BoxDistributionOutput:
         ]
         return np.concatenate(levels, axis=1), scores
 
-    def select(self, boxes: F32, scores: F32, threshold: float) -> Detections:
+    def select(
+        self,
+        boxes: F32,
+        scores: F32,
+        threshold: float,
+        picture: tuple[int, int],  # noqa: ARG002 (not needed)
+    ) -> Detections:
         """See `DetectionOutput`."""
         return select_boxes(boxes, scores, threshold, iou=self.nms_iou, most=self.max_boxes)
 

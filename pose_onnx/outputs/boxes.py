@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from pose_onnx.cards.schema import check_types
 from pose_onnx.core.arrays import BOX, F32
-from pose_onnx.core.nms import select_boxes
+from pose_onnx.core.boxes import end_inside
+from pose_onnx.core.nms import gaussian_decay, linear_decay, matrix_nms, select_boxes
 from pose_onnx.detections import Detections
 from pose_onnx.outputs._spec import Shape, Tensors
 
@@ -22,6 +25,9 @@ class BoxOutput:
     Attributes:
         nms_iou: Two boxes of one class that overlap by more are one object.
         max_boxes: The best so many boxes are kept.
+        nms: What becomes of boxes that overlap: a name of `SELECTORS`.
+        sigma: Of the Gaussian in "matrix_gaussian": larger leaves less of boxes that overlap.
+        ends_inside: Boxes end at the picture's last pixels before it is seen which overlap.
         strides: Input pixels per cell of each level of the network's head, finest first. Exporters need it.
         bins: Number of bins of an edge's distribution in the head, bin i standing for i strides. Likewise.
     """
@@ -31,6 +37,9 @@ class BoxOutput:
 
     nms_iou: float = 0.6
     max_boxes: int = 100
+    nms: str = "hard"
+    sigma: float = 2.0
+    ends_inside: bool = False
     strides: tuple[int, ...] = (8, 16, 32, 64)
     bins: int = 8
 
@@ -48,6 +57,8 @@ class BoxOutput:
             (bool(card.classes), "a detector must name its classes"),
             (0 <= self.nms_iou <= 1, f"output.nms_iou is {self.nms_iou}; it must be from 0 to 1"),
             (self.max_boxes > 0, f"output.max_boxes is {self.max_boxes}; it must be 1 or more"),
+            (self.nms in SELECTORS, f"output.nms is {self.nms!r}; it must be one of {list(SELECTORS)}"),
+            (self.sigma > 0, f"output.sigma is {self.sigma}; it must be above 0"),
             (
                 bool(self.strides) and min(self.strides) > 0,
                 f"output.strides is {self.strides}; it must be whole numbers of 1 or more",
@@ -64,6 +75,25 @@ class BoxOutput:
         """See `DetectionOutput`."""
         return tensors["boxes"], tensors["scores"]
 
-    def select(self, boxes: F32, scores: F32, threshold: float) -> Detections:
+    def select(self, boxes: F32, scores: F32, threshold: float, picture: tuple[int, int]) -> Detections:
         """See `DetectionOutput`."""
-        return select_boxes(boxes, scores, threshold, iou=self.nms_iou, most=self.max_boxes)
+        whole = end_inside(boxes, picture) if self.ends_inside else boxes
+        return SELECTORS[self.nms](whole, scores, threshold, self)
+
+
+def _hard(boxes: F32, scores: F32, threshold: float, spec: BoxOutput) -> Detections:
+    return select_boxes(boxes, scores, threshold, iou=spec.nms_iou, most=spec.max_boxes)
+
+
+def _matrix_gaussian(boxes: F32, scores: F32, threshold: float, spec: BoxOutput) -> Detections:
+    return matrix_nms(boxes, scores, threshold, decay=gaussian_decay(spec.sigma), most=spec.max_boxes)
+
+
+def _matrix_linear(boxes: F32, scores: F32, threshold: float, spec: BoxOutput) -> Detections:
+    return matrix_nms(boxes, scores, threshold, decay=linear_decay, most=spec.max_boxes)
+
+
+SELECTORS: Final[Mapping[str, Callable[[F32, F32, float, BoxOutput], Detections]]] = MappingProxyType(
+    {"hard": _hard, "matrix_gaussian": _matrix_gaussian, "matrix_linear": _matrix_linear}
+)
+"""What becomes of boxes that overlap: they are left out, or lowered."""

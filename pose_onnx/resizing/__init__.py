@@ -11,6 +11,7 @@ from typing import Final
 
 from pose_onnx.core.arrays import Image
 from pose_onnx.resizing._resized import Resized
+from pose_onnx.resizing.fit import fit
 from pose_onnx.resizing.fix import fix
 from pose_onnx.resizing.keep import keep, kept_size
 from pose_onnx.resizing.stretch import stretch
@@ -18,6 +19,6 @@ from pose_onnx.resizing.stretch import stretch
 __all__ = ["RESIZERS", "Resized", "kept_size"]
 
 RESIZERS: Final[Mapping[str, Callable[[Image, tuple[int, int]], Resized]]] = MappingProxyType(
-    {"stretch": stretch, "fix": fix, "keep": keep}
+    {"stretch": stretch, "fix": fix, "keep": keep, "fit": fit}
 )
 """By name: (H, W, 3) uint8 pixels and the height and width of the input in, `Resized` out."""

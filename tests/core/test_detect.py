@@ -10,6 +10,8 @@ from pose_onnx.core.boxes import box_iou
 from pose_onnx.core.normalizing import normalize
 from pose_onnx.detector import detector_input
 
+PICTURE = (100, 100)
+
 
 def random_boxes(rng: np.random.Generator, count: int) -> np.ndarray:
     low = rng.uniform(0, 80, (count, 2))
@@ -37,7 +39,7 @@ def test_equals_a_plain_loop(classes: int, max_boxes: int) -> None:
     spec = BoxOutput(nms_iou=0.4, max_boxes=max_boxes)
     boxes, scores = random_boxes(rng, 120), rng.uniform(0, 1, (120, classes)).astype(np.float32)
     boxes.flags.writeable = scores.flags.writeable = False
-    found = spec.select(boxes, scores, 0.3)
+    found = spec.select(boxes, scores, 0.3, PICTURE)
     expected = plain_nms(boxes, scores, spec, 0.3)
     assert [tuple(box) for box in found.boxes] == [tuple(boxes[anchor]) for anchor, _ in expected]
     assert found.labels.tolist() == [label for _, label in expected]
@@ -46,14 +48,23 @@ def test_equals_a_plain_loop(classes: int, max_boxes: int) -> None:
 
 def test_the_threshold_itself_is_not_enough() -> None:
     boxes = np.array([[0, 0, 10, 10]], np.float32)
-    assert len(BoxOutput().select(boxes, np.array([[0.5]], np.float32), 0.5)) == 0
-    assert len(BoxOutput().select(boxes, np.array([[0.51]], np.float32), 0.5)) == 1
+    assert len(BoxOutput().select(boxes, np.array([[0.5]], np.float32), 0.5, PICTURE)) == 0
+    assert len(BoxOutput().select(boxes, np.array([[0.51]], np.float32), 0.5, PICTURE)) == 1
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_none_and_one(count: int) -> None:
-    found = BoxOutput().select(np.ones((count, 4), np.float32), np.ones((count, 1), np.float32), 0.5)
+    found = BoxOutput().select(np.ones((count, 4), np.float32), np.ones((count, 1), np.float32), 0.5, PICTURE)
     assert found.boxes.shape == (count, 4)
+
+
+def test_boxes_that_end_at_the_last_pixels_do_so_before_suppression() -> None:
+    boxes = np.array([[-5, -5, 90, 150], [0, 0, 69, 99], [80, 3, 90, 9]], np.float32)
+    scores = np.array([[0.9], [0.8], [0.7]], np.float32)
+    found = BoxOutput(ends_inside=True).select(boxes, scores, 0.5, (100, 70))
+    # The second is the first, cut. Left edges are not cut on the right, as in Paddle's yolo_box.
+    np.testing.assert_array_equal(found.boxes, [[0, 0, 69, 99], [80, 3, 69, 9]])
+    assert len(BoxOutput().select(boxes, scores, 0.5, (100, 70))) == 3
 
 
 def raw_head_card(size: int = 64) -> ModelCard:

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto
 
-from pose_onnx import ModelCard, load_card, load_image
+from pose_onnx import BoxOutput, InputSpec, ModelCard, load_card, load_image
 from pose_onnx.core.arrays import F32, Image
 from pose_onnx.core.crops import full_image_crops
 from pose_onnx.core.heatmaps import decode_heatmaps, decode_quarter_steps
 from pose_onnx.core.opencv import cv2
 from pose_onnx.core.warping import warp
-from pose_onnx.exporters.end_to_end import _crops, _dark, _normalize, _quarter, _resize, _sampling
+from pose_onnx.exporters.end_to_end import _boxes, _crops, _dark, _normalize, _quarter, _resize, _sampling
 from pose_onnx.exporters.end_to_end._assemble import IMAGE
 from pose_onnx.exporters.end_to_end._network import PRESET
 from pose_onnx.exporters.end_to_end._values import Value
@@ -50,6 +50,42 @@ def decode(heatmaps: Value, card: ModelCard) -> Value:
 def decode_quarters(heatmaps: Value, card: ModelCard) -> Value:
     points, scores = _quarter.decode(heatmaps, card, PRESET)
     return points.join(scores.unsqueeze(2), axis=2)
+
+
+SUPPRESSIONS = [
+    BoxOutput(nms_iou=0.5, max_boxes=15, ends_inside=True),
+    *(
+        BoxOutput(nms=f"matrix_{kind}", ends_inside=inside, max_boxes=15)
+        for kind in ("gaussian", "linear")
+        for inside in (True, False)
+    ),
+]
+ALL_BOXES = TensorInfo("boxes", TensorProto.FLOAT, (1, "A", 4))
+ALL_SCORES = TensorInfo("scores", TensorProto.FLOAT, (1, "A", 1))
+
+
+def select(image: Value, boxes: Value, scores: Value, card: ModelCard) -> Value:
+    found, kept = _boxes.select(boxes, scores, image, card, PRESET)
+    return found.join(kept.unsqueeze(1), axis=1)
+
+
+@pytest.mark.parametrize("count", [0, 1, 90])
+@pytest.mark.parametrize("output", SUPPRESSIONS)
+def test_suppression_is_that_of_the_core(output: BoxOutput, count: int) -> None:
+    card = ModelCard("mine", "", InputSpec((50, 100), "stretch"), output, classes=("person",))
+    rng = np.random.default_rng(count)
+    low = rng.integers(-10, 70, (count, 2)).astype(np.float32)
+    boxes = np.concatenate([low, low + rng.integers(0, 60, (count, 2))], axis=1).astype(np.float32)
+    boxes[count // 2 :] = boxes[: count - count // 2]  # each twice
+    scores = rng.uniform(0, 1, (count, 1)).astype(np.float32)
+    image = np.zeros((100, 200, 3), np.uint8)  # twice the input's size
+    expected = output.select(boxes * 2, scores, PRESET.threshold, (100, 200))
+    found = run(
+        part(select, card, IMAGE, ALL_BOXES, ALL_SCORES), image, boxes=boxes[None], scores=scores[None]
+    )["result"]
+    limits = np.array([200, 100, 200, 100], np.float32)
+    np.testing.assert_allclose(found[:, :4], expected.boxes.clip(0, limits), atol=1e-4)
+    np.testing.assert_allclose(found[:, 4], expected.scores, atol=1e-6)
 
 
 CUT_OUT = part(cut_out, CARD, IMAGE, BOXES)

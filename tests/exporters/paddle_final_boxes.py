@@ -15,12 +15,13 @@ import paddle
 
 def main(folder: Path, inputs: Path, boxes: Path) -> None:
     paddle.enable_static()
+    (program,) = [*folder.glob("*.pdmodel"), *folder.glob("*.json")]
     executor = paddle.static.Executor(paddle.CPUPlace())
-    program, feeds, fetches = paddle.static.load_inference_model(
-        str(folder), executor, model_filename="model.pdmodel", params_filename="model.pdiparams"
+    loaded, feeds, fetches = paddle.static.load_inference_model(
+        str(folder), executor, model_filename=program.name, params_filename="model.pdiparams"
     )
     with np.load(inputs) as archive:
-        found, *_ = executor.run(program, {name: archive[name] for name in feeds}, fetches)
+        found, *_ = executor.run(loaded, {name: archive[name] for name in feeds}, fetches)
     np.save(boxes, found)
 
 

@@ -38,16 +38,16 @@ ATTRIBUTES = {
 
 
 def derive(
-    tmp_path: Path, text: str, *outputs: Shape, nms: Nms | None = None
+    tmp_path: Path, text: str, *outputs: Shape, nms: Nms | None = None, clips: bool = False
 ) -> tuple[ModelCard, tuple[str, ...]]:
     (tmp_path / "infer_cfg.yml").write_text(text)
     config = read_infer_cfg(tmp_path)
     assert config is not None
-    return derive_card("mine", "exported from mine", config, Program(outputs, nms))
+    return derive_card("mine", "exported from mine", config, Program(outputs, nms, clips))
 
 
 def nms(classes: int = 2, other: Mapping[str, float] | None = None) -> Nms:
-    return Nms((-1, 30, 4), (-1, classes, 30), {**ATTRIBUTES, **(other or {})})
+    return Nms("multiclass_nms3", (-1, 30, 4), (-1, classes, 30), {**ATTRIBUTES, **(other or {})})
 
 
 def test_a_detector_is_what_config_and_program_say(tmp_path: Path) -> None:
@@ -58,6 +58,15 @@ def test_a_detector_is_what_config_and_program_say(tmp_path: Path) -> None:
     # The program suppresses with its own numbers; those of the config are for programs that do not.
     assert card.output == BoxOutput(nms_iou=0.45, max_boxes=100, strides=(8, 16))
     assert notes == ()
+
+
+def test_matrix_nms_and_boxes_that_end_inside_are_told(tmp_path: Path) -> None:
+    given = {"keep_top_k": 50.0, "background_label": -1.0, "normalized": 0.0, "gaussian_sigma": 3.0}
+    for use, name in ((0.0, "matrix_linear"), (1.0, "matrix_gaussian")):
+        suppression = Nms("matrix_nms", (-1, 30, 4), (-1, 2, 30), {**given, "use_gaussian": use})
+        card, _ = derive(tmp_path, DETECTOR, (-1, 6), nms=suppression, clips=True)
+        expected = BoxOutput(max_boxes=50, strides=(8, 16), nms=name, sigma=3.0, ends_inside=True)
+        assert card.output == expected
 
 
 @pytest.mark.parametrize(
@@ -146,10 +155,10 @@ def test_suppression_of_another_kind_is_refused(tmp_path: Path) -> None:
         with pytest.raises(ExportError, match=next(iter(other))):
             derive(tmp_path, DETECTOR, nms=nms(other=other))
     with pytest.raises(ExportError, match=r"scores \[-1, 2\]; only \(N, A, 4\)"):
-        derive(tmp_path, DETECTOR, nms=Nms((-1, 2, 4), (-1, 2), ATTRIBUTES))
+        derive(tmp_path, DETECTOR, nms=Nms("multiclass_nms3", (-1, 2, 4), (-1, 2), ATTRIBUTES))
 
 
 def test_operators_without_a_way_to_onnx_are_named() -> None:
     demand_known(["conv2d", "multiclass_nms3"])
-    with pytest.raises(ExportError, match=r"operators \['deformable_conv', 'matrix_nms'\]"):
-        demand_known(["matrix_nms", "conv2d", "deformable_conv", "matrix_nms"])
+    with pytest.raises(ExportError, match=r"operators \['deformable_conv', 'while'\]"):
+        demand_known(["while", "conv2d", "deformable_conv", "while"])

@@ -1,0 +1,200 @@
+"""An inference program opened in Paddle: what is in it, and how it is cut and rewritten for paddle2onnx.
+
+Imported by `_paddle_worker` only, in a process of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pose_onnx.exporters.program import FLOAT32, NMS_KINDS, demand_known
+from pose_onnx.exporters.rewriting import REWRITES, rewrite
+from pose_onnx.exporters.rewriting_pir import PIR_REWRITES, rewrite_pir
+
+YOLO_BOX: Final = "yolo_box"
+PLANES: Final = 2
+"""Maps that a CenterNet reads at its peaks."""
+PIR_FEEDS: Final = ("pd_op.data", "pd_op.feed")
+CLIPS: Final = "clip_bbox"
+"""Its option to end boxes at the picture's border."""
+
+
+class OpenedProgram:
+    """A loaded program.
+
+    Attributes:
+        executor: runs it.
+        program: Paddle's own object.
+        feeds: names of its inputs.
+        fetches: its outputs.
+    """
+
+    def __init__(self, program: str, params: str) -> None:
+        import paddle  # noqa: PLC0415  # seconds to import; paddle2onnx alone does without
+
+        paddle.enable_static()
+        self.executor = paddle.static.Executor(paddle.CPUPlace())
+        path = Path(program)
+        self.program, self.feeds, self.fetches = paddle.static.load_inference_model(
+            str(path.parent), self.executor, model_filename=path.name, params_filename=Path(params).name
+        )
+        self._block = self.program.global_block()
+        self._read = _PirOperator if hasattr(self._block.ops[0], "operand_source") else _OldOperator
+        known = PIR_REWRITES if self._read is _PirOperator else REWRITES
+        demand_known({operator.kind for operator in self._operators()} - known.keys())
+
+    def _operators(self) -> list[_OldOperator | _PirOperator]:
+        return [self._read(self._block, place) for place in range(len(self._block.ops))]
+
+    def describe(self) -> dict[str, Any]:
+        """Return what `pose_onnx.exporters.program.program_from_json` reads."""
+        operators = self._operators()
+        nms = next((operator for operator in operators if operator.kind in NMS_KINDS), None)
+        return {
+            "outputs": [
+                list(value.shape) for value in self.fetches if str(value.dtype).lower().endswith(FLOAT32)
+            ],
+            "nms": None if nms is None else _nms_facts(nms),
+            "centers": [list(value.shape) for value in self._centers()[1]],
+            "clips": any(each.kind == YOLO_BOX and each.attributes[CLIPS] for each in operators),
+        }
+
+    def cut(self) -> list[Any]:
+        """Return the network's outputs: what goes into the NMS, if there is one, with boxes that are whole.
+
+        Boxes end at the border of the picture that the user gives, not at that of the network's input.
+        """
+        operators = self._operators()
+        for operator in operators:
+            if operator.kind == YOLO_BOX:
+                operator.switch_off(CLIPS)
+        nms = next((operator for operator in operators if operator.kind in NMS_KINDS), None)
+        place, heads = self._centers() if nms is None else (nms.place, nms.heads())
+        if not heads:
+            return list(self.fetches)
+        if self._read is _PirOperator:
+            # The program's own fetches would take the places of the new ones.
+            for op in reversed(list(self._block.ops)[place:]):
+                self._block.remove_op(op)
+        return heads
+
+    def _centers(self) -> tuple[int, list[Any]]:
+        """Return where a CenterNet looks for peaks, and its maps of centres, sizes and offsets.
+
+        Its peaks are where the map of centres equals itself after a max-pool. Then offsets are read at them,
+        and then sizes (PaddleDetection, ppdet/modeling/post_process.py, CenterNetPostProcess). Other networks
+        give no maps.
+        """
+        operators = self._operators()
+        for operator in operators:
+            centers = operator.peaks_of()
+            if centers is None:
+                continue
+            read = [
+                each.operand(0) for each in operators[operator.place :] if each.kind.startswith("transpose")
+            ]
+            if len(read) == PLANES:
+                offsets, sizes = read
+                return operator.place, [centers, sizes, offsets]
+        return 0, []
+
+    def save(self, path: Path) -> None:
+        """Write the cut program with operators that paddle2onnx knows: `path` + .pdmodel or .json."""
+        import paddle  # noqa: PLC0415  # as above
+
+        heads = self.cut()
+        if self._read is _OldOperator:
+            rewrite(self._block)
+            needed = _needed(self._block, [head.name for head in heads])
+            feeds = [self._block.var(name) for name in self.feeds if name in needed]
+        else:
+            rewrite_pir(self.program)
+            made = [op.result(0) for op in self._block.ops if op.name() in PIR_FEEDS]
+            feeds = [value for value in made if not value.use_empty()]
+        paddle.static.save_inference_model(str(path), feeds, heads, self.executor, program=self.program)
+
+
+class _OldOperator:
+    """An operator of a program before PIR."""
+
+    def __init__(self, block: Any, place: int) -> None:
+        self.place = place
+        self._block, self._op = block, block.ops[place]
+        self.kind: str = self._op.type
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """Everything that it is told, by name."""
+        return {name: self._op.attr(name) for name in self._op.attr_names}
+
+    def heads(self) -> list[Any]:
+        """Return the boxes and scores that go into an NMS."""
+        return [self._block.var(self._op.input(slot)[0]) for slot in NMS_KINDS[self.kind].slots]
+
+    def operand(self, place: int) -> Any:
+        """Return an input, in the order of their names; the first is X, where there is one."""
+        return self._block.var(self._op.input(("X", "Y")[place])[0])
+
+    def peaks_of(self) -> Any | None:
+        """Return the map that this operator compares with itself after a max-pool, if it does that."""
+        if self.kind != "equal":
+            return None
+        pooled, source = self.operand(0), self.operand(1)
+        pools = [op for op in self._block.ops if op.type == "pool2d" and op.output("Out")[0] == pooled.name]
+        return source if [op.input("X")[0] for op in pools] == [source.name] else None
+
+    def switch_off(self, attribute: str) -> None:
+        """Set an attribute to False."""
+        self._op._set_attr(attribute, False)  # noqa: SLF001  # Paddle has no public way
+
+
+class _PirOperator:
+    """An operator of a program of today."""
+
+    def __init__(self, block: Any, place: int) -> None:
+        self.place = place
+        self._op = block.ops[place]
+        self.kind: str = self._op.name().removeprefix("pd_op.")
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """Everything that it is told, by name."""
+        return dict(self._op.attrs())
+
+    def heads(self) -> list[Any]:
+        """Return the boxes and scores that go into an NMS."""
+        return [self.operand(place) for place in range(2)]
+
+    def operand(self, place: int) -> Any:
+        """Return an input."""
+        return self._op.operand_source(place)
+
+    def peaks_of(self) -> Any | None:
+        """Return the map that this operator compares with itself after a max-pool, if it does that."""
+        if self.kind != "equal":
+            return None
+        pool, source = self.operand(0).get_defining_op(), self.operand(1)
+        pooled = pool.name().endswith("pool2d") and pool.operand_source(0).is_same(source)
+        return source if pooled else None
+
+    def switch_off(self, attribute: str) -> None:
+        """Set an attribute to False."""
+        self._op.set_bool_attr(attribute, False)
+
+
+def _needed(block: Any, names: list[str]) -> set[str]:
+    """Return the names of all tensors that these are computed from, in a program before PIR."""
+    needed = set(names)
+    for op in reversed(block.ops):
+        if needed.intersection(op.output_arg_names):
+            needed.update(op.input_arg_names)
+    return needed
+
+
+def _nms_facts(nms: _OldOperator | _PirOperator) -> Mapping[str, Any]:
+    """See `pose_onnx.exporters.program.Nms`."""
+    boxes, scores = (list(value.shape) for value in nms.heads())
+    numbers = {key: float(value) for key, value in nms.attributes.items() if isinstance(value, int | float)}
+    return {"kind": nms.kind, "boxes": boxes, "scores": scores, "attributes": numbers}

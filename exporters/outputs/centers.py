@@ -1,0 +1,78 @@
+"""Maps of centres, sizes and offsets: the heads of PaddleDetection's CenterNet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+
+from pose_onnx.cards.card import ModelCard
+from pose_onnx.core.arrays import Image
+from pose_onnx.errors import ExportError
+from pose_onnx.exporters.end_to_end._values import Value
+from pose_onnx.exporters.graph import Graph, Node
+from pose_onnx.exporters.outputs._export import Arrays, Comparison, Heads, Shape
+from pose_onnx.exporters.outputs.boxes import BoxExport
+from pose_onnx.outputs.centers import HEADS, channels_of
+
+FORM: Final = "centers"
+HEAD_RANK: Final = 4  # (N, C, h, w)
+
+
+class CenterExport(BoxExport):
+    """See `OutputExport`; the only form is the three maps, in this order."""
+
+    # Probabilities, and cells of four pixels.
+    bars: Mapping[str, Mapping[str, float]] = MappingProxyType(
+        {
+            "fp32": MappingProxyType({"centers": 5e-6, "sizes": 2.5e-4, "offsets": 2.5e-4}),
+            "fp16": MappingProxyType({"centers": 1e-2, "sizes": 0.25, "offsets": 0.25}),
+        }
+    )
+    meanings: Mapping[str, str] = MappingProxyType({})
+
+    def describe(self, card: ModelCard) -> str:
+        """See `OutputExport`."""
+        return f"maps of centres of {len(card.classes)} classes, of sizes and of offsets"
+
+    def find(self, shapes: Mapping[str, Shape], card: ModelCard) -> Heads | None:
+        """See `OutputExport`."""
+        maps = {name: shape for name, shape in shapes.items() if len(shape) == HEAD_RANK}
+        wanted = tuple(shape[1] for shape in maps.values()) == channels_of(card)
+        return Heads(FORM, tuple(maps)) if wanted else None
+
+    def write(self, graph: Graph, heads: Heads, card: ModelCard) -> None:
+        """See `OutputExport`."""
+        del card
+        graph.nodes += [
+            Node("Identity", [found], [name]) for found, name in zip(heads.names, HEADS, strict=True)
+        ]
+
+    def read(self, arrays: Arrays, heads: Heads, card: ModelCard) -> Arrays:
+        """See `OutputExport`."""
+        del card
+        return {name: arrays[found] for found, name in zip(heads.names, HEADS, strict=True)}
+
+    def damage(self, expected: Arrays, found: Arrays) -> float:
+        """Return the sum over the heads of their squared errors, each relative to its variance."""
+        errors = [np.square(found[name] - head).mean() / head.var() for name, head in expected.items()]
+        return float(sum(errors))
+
+    def end_to_end(self, image: Value, network: Graph, card: ModelCard) -> None:
+        """Refuse: the peak search is not written as a graph yet."""
+        del image, network
+        raise ExportError(
+            f"{card.name!r} finds centres, and end-to-end files of such detectors cannot be written; leave"
+            " out --end-to-end"
+        )
+
+    def compare(self, file: Path, network: Path, image_bgr: Image) -> Comparison:
+        """Refuse likewise."""
+        del network, image_bgr
+        raise ExportError(f"{str(file)!r} cannot be an end-to-end file of a CenterNet: none are written")
+
+
+EXPORT: Final = CenterExport()

@@ -1,0 +1,134 @@
+"""Operators of a program before PIR that paddle2onnx lacks, as others that it has.
+
+What they compute is the same, but for a deformable convolution: that becomes a plain one, joined with its
+offsets and masks, and the plain part taken out again. `passes/deformable.py` finds that in the ONNX graph,
+where no network has it, and puts the deformable one in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from pose_onnx.errors import ExportError
+
+Rewrite = Callable[[Any, int], None]
+"""Puts others in the place of the operator at a place of a block."""
+
+
+def rewrite(block: Any) -> None:
+    """Rewrite every operator of a block that is in the table.
+
+    Raises:
+        ExportError: one has options that are not known.
+    """
+    for place in reversed(range(len(block.ops))):
+        if block.ops[place].type in REWRITES:
+            REWRITES[block.ops[place].type](block, place)
+
+
+def _deformable_conv(block: Any, place: int) -> None:
+    op = block.ops[place]
+    names = {slot: op.input(slot)[0] for slot in ("Input", "Offset", "Mask", "Filter")}
+    (output,) = op.output("Output")
+    options = {name: op.attr(name) for name in ("strides", "paddings", "dilations", "groups")}
+    if op.attr("deformable_groups") != 1 or options["groups"] != 1:
+        raise ExportError(
+            f"the program has a deformable convolution with {options['groups']} groups and"
+            f" {op.attr('deformable_groups')} deformable groups; only 1 of each can be exported"
+        )
+    made = block.var(output)
+    batch, channels, *sizes = made.shape
+    plain = block.create_var(name=f"{output}.plain", shape=made.shape, dtype=made.dtype)
+    told = sum(block.var(names[slot]).shape[1] for slot in ("Offset", "Mask"))
+    joined = block.create_var(
+        name=f"{output}.joined", shape=(batch, channels + told, *sizes), dtype=made.dtype
+    )
+    _replace(
+        block,
+        place,
+        (
+            "conv2d",
+            {"Input": names["Input"], "Filter": names["Filter"]},
+            {"Output": plain.name},
+            {**options, "padding_algorithm": "EXPLICIT", "data_format": "NCHW"},
+        ),
+        (
+            "concat",
+            {"X": [plain.name, names["Offset"], names["Mask"]]},
+            {"Out": joined.name},
+            {"axis": 1},
+        ),
+        (
+            "slice",
+            {"Input": joined.name},
+            {"Out": output},
+            {"axes": [1], "starts": [0], "ends": [channels], "infer_flags": [1], "decrease_axis": []},
+        ),
+    )
+
+
+def _constant_like(block: Any, place: int) -> None:
+    """One number in the shape of another tensor: that tensor times 0, and the number added."""
+    op = block.ops[place]
+    (source,), (output,) = op.input("Input"), op.output("Out")
+    if block.var(source).shape != block.var(output).shape:
+        raise ExportError(
+            f"the program fills {list(block.var(output).shape)} by the batch of"
+            f" {list(block.var(source).shape)}; only equal shapes can be exported"
+        )
+    options = {"scale": 0.0, "bias": op.attr("value"), "bias_after_scale": True}
+    _replace(block, place, ("scale", {"X": source}, {"Out": output}, options))
+
+
+def _expand_to_batch(block: Any, place: int) -> None:
+    """A map of one channel, once for each image: added to a channel of another map, times 0."""
+    op = block.ops[place]
+    (source,), (output,) = op.input("X"), op.output("Out")
+    sizes = op.input("expand_shapes_tensor")
+    if not sizes:
+        return
+    makers = {name: each for each in block.ops[:place] for name in each.output_arg_names}
+    counted = makers[makers[sizes[0]].input_arg_names[0]]
+    images = counted.input_arg_names[0] if counted.type == "shape" else ""
+    made = list(block.var(output).shape)
+    if not images or list(block.var(images).shape[-2:]) != made[-2:] or made[1:-2] != [1]:
+        raise ExportError(
+            f"the program repeats a tensor to {made}; only maps of one channel can be repeated for each image"
+        )
+    names = [f"{output}.{part}" for part in ("channel", "zeros")]
+    for name in names:
+        block.create_var(name=name, shape=made, dtype=block.var(output).dtype)
+    channel, zeros = names
+    options = {"axes": [1], "starts": [0], "ends": [1], "infer_flags": [1], "decrease_axis": []}
+    _replace(
+        block,
+        place,
+        ("slice", {"Input": images}, {"Out": channel}, options),
+        (
+            "scale",
+            {"X": channel},
+            {"Out": zeros},
+            {"scale": 0.0, "bias": 0.0, "bias_after_scale": True},
+        ),
+        ("elementwise_add", {"X": zeros, "Y": source}, {"Out": output}, {"axis": -1}),
+    )
+
+
+def _replace(block: Any, place: int, *operators: tuple[str, Any, Any, Mapping[str, Any]]) -> None:
+    block._remove_op(place)  # noqa: SLF001  # Paddle has no public way, here and below
+    for offset, (kind, inputs, outputs, attributes) in enumerate(operators):
+        block._insert_op(  # noqa: SLF001
+            place + offset, type=kind, inputs=inputs, outputs=outputs, attrs=dict(attributes)
+        )
+
+
+REWRITES: Final[Mapping[str, Rewrite]] = MappingProxyType(
+    {
+        "deformable_conv": _deformable_conv,
+        "fill_constant_batch_size_like": _constant_like,
+        "expand_v2": _expand_to_batch,
+    }
+)
+"""By Paddle's name of the operator."""

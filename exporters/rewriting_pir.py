@@ -1,0 +1,64 @@
+"""What `rewriting.py` does to programs before PIR, to a program of today."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from pose_onnx.errors import ExportError
+
+Rewrite = Callable[[Any], Any]
+"""Appends operators before the one that it is given, and returns what takes the place of its result."""
+PREFIX: Final = "pd_op."
+
+
+def rewrite_pir(program: Any) -> None:
+    """Rewrite every operator of a program that is in the table.
+
+    Raises:
+        ExportError: one has options that are not known.
+    """
+    import paddle  # noqa: PLC0415  # seconds to import
+
+    block = program.global_block()
+    with paddle.static.program_guard(program):
+        for op in list(block.ops):
+            kind = op.name().removeprefix(PREFIX)
+            if kind in PIR_REWRITES:
+                paddle.pir.set_insertion_point(op)
+                op.result(0).replace_all_uses_with(PIR_REWRITES[kind](op))
+                block.remove_op(op)
+
+
+def _deformable_conv(op: Any) -> Any:
+    import paddle  # noqa: PLC0415  # as above
+
+    image, offsets, filters, masks = (op.operand_source(place) for place in range(4))
+    options = op.attrs()
+    if options["deformable_groups"] != 1 or options["groups"] != 1:
+        raise ExportError(
+            f"the program has a deformable convolution with {options['groups']} groups and"
+            f" {options['deformable_groups']} deformable groups; only 1 of each can be exported"
+        )
+    plain = paddle.nn.functional.conv2d(
+        image, filters, None, options["strides"], options["paddings"], options["dilations"]
+    )
+    joined = paddle.concat([plain, offsets, masks], axis=1)
+    return paddle.slice(joined, [1], [0], [filters.shape[0]])
+
+
+def _constant_like(op: Any) -> Any:
+    source = op.operand_source(0)
+    if list(source.shape) != list(op.result(0).shape):
+        raise ExportError(
+            f"the program fills {list(op.result(0).shape)} by the batch of {list(source.shape)}; only equal"
+            " shapes can be exported"
+        )
+    return source * 0.0 + op.attrs()["value"]
+
+
+PIR_REWRITES: Final[Mapping[str, Rewrite]] = MappingProxyType(
+    {"deformable_conv": _deformable_conv, "full_batch_size_like": _constant_like}
+)
+"""By Paddle's name of the operator, in programs of today."""
