@@ -9,7 +9,7 @@ from typing import Any, Final
 from pose_onnx.errors import ExportError
 
 Rewrite = Callable[[Any], Any]
-"""Appends operators before the one that it is given, and returns what takes the place of its result."""
+"""Appends operators before the one given, and returns what takes the place of its result, if any."""
 PREFIX: Final = "pd_op."
 
 
@@ -27,8 +27,10 @@ def rewrite_pir(program: Any) -> None:
             kind = op.name().removeprefix(PREFIX)
             if kind in PIR_REWRITES:
                 paddle.pir.set_insertion_point(op)
-                op.result(0).replace_all_uses_with(PIR_REWRITES[kind](op))
-                block.remove_op(op)
+                result = PIR_REWRITES[kind](op)
+                if result is not None:
+                    op.result(0).replace_all_uses_with(result)
+                    block.remove_op(op)
 
 
 def _deformable_conv(op: Any) -> Any:
@@ -58,7 +60,30 @@ def _constant_like(op: Any) -> Any:
     return source * 0.0 + op.attrs()["value"]
 
 
+def _expand_to_batch(op: Any) -> Any | None:
+    """A map of one channel, once for each image: added to a channel of another map, times 0."""
+    import paddle  # noqa: PLC0415  # as above
+
+    made = list(op.result(0).shape)
+    counted = op.operand_source(1).get_defining_op()
+    # The number of images: the first of the sizes that are stacked, cut out of a shape.
+    for kind in ("pd_op.stack", "builtin.combine", "pd_op.slice"):
+        if counted is None or counted.name() != kind:
+            return None
+        counted = counted.operand_source(0).get_defining_op()
+    images = counted.operand_source(0)
+    if list(images.shape[-2:]) != made[-2:] or made[1:-2] != [1]:
+        raise ExportError(
+            f"the program repeats a tensor to {made}; only maps of one channel can be repeated for each image"
+        )
+    return op.operand_source(0) + paddle.slice(images, [1], [0], [1]) * 0.0
+
+
 PIR_REWRITES: Final[Mapping[str, Rewrite]] = MappingProxyType(
-    {"deformable_conv": _deformable_conv, "full_batch_size_like": _constant_like}
+    {
+        "deformable_conv": _deformable_conv,
+        "expand": _expand_to_batch,
+        "full_batch_size_like": _constant_like,
+    }
 )
 """By Paddle's name of the operator, in programs of today."""
