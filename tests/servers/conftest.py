@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-START_S = 120
+START_S = 300
 """Until a server answers, on a busy machine; one that ends is not waited for."""
 
 

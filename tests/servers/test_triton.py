@@ -36,6 +36,7 @@ TRITON = PACKAGES / "pytriton" / "tritonserver"
 BAR = 1e-3
 """Image pixels: the same engine on the same file."""
 BATCHED = 12
+LONG = 200
 KINDS = {"uint8": "UINT8", "float32": "FP32"}
 
 
@@ -54,6 +55,9 @@ def client(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         f"--model-repository={repository}",
         f"--backend-directory={backends(folder)}",
         "--disable-auto-complete-config",  # so that the repository must say everything itself
+        # One after the other: its Python processes wait for each other for so long only.
+        "--model-load-thread-count=1",
+        *(f"--backend-config={name},stub-timeout-seconds=300" for name in ("python", "onnxruntime")),
         "--http-address=127.0.0.1",
         f"--http-port={port}",
         "--allow-grpc=false",
@@ -66,7 +70,7 @@ def client(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         "PATH": f"{bin_folder}:/usr/bin:/bin",
     }
     with running(command, f"http://127.0.0.1:{port}/v2/health/ready", folder / "log", environment):
-        yield http.InferenceServerClient(f"127.0.0.1:{port}", concurrency=BATCHED)
+        yield http.InferenceServerClient(f"127.0.0.1:{port}", concurrency=1 + BATCHED)
 
 
 def backends(folder: Path) -> Path:
@@ -153,13 +157,15 @@ def test_networks_are_batched_dynamically(client: Any) -> None:
     tensors = np.random.default_rng(0).standard_normal((BATCHED, 1, 3, 128, 96)).astype(np.float32)
     alone = ask(client, DEFAULT_POSE, "heatmaps", image=np.concatenate(tensors))["heatmaps"]
     before = statistics(client)
-    sent = [client.async_infer(DEFAULT_POSE, inputs_of({"image": tensor})) for tensor in tensors]
-    found = [request.get_result().as_numpy("heatmaps") for request in sent]
+    # The first keeps the server busy for a while, so that the others wait together.
+    work = [np.zeros((LONG, 3, 128, 96), np.float32), *tensors]
+    sent = [client.async_infer(DEFAULT_POSE, inputs_of({"image": tensor})) for tensor in work]
+    _, *found = [request.get_result().as_numpy("heatmaps") for request in sent]
     np.testing.assert_allclose(np.concatenate(found), alone, atol=5e-6)
     after = statistics(client)
     inferences, runs = (after[name] - before[name] for name in ("inference_count", "execution_count"))
-    assert inferences == BATCHED
-    assert runs < BATCHED
+    assert inferences == LONG + BATCHED
+    assert runs < 1 + BATCHED
 
 
 def statistics(client: Any) -> dict[str, int]:
