@@ -110,7 +110,8 @@ def _video_options(args: argparse.Namespace, moving: Moving, targets: Sequence[P
     shared = {option: value for option, value in vars(args).items() if option in defaults}
     out, lines, table = map(str, targets)
     outputs = {"out": None if args.no_pictures else out, "jsonl": lines, "csv": args.csv and table}
-    return argparse.Namespace(**{**defaults, **shared, **outputs, "name": moving.name})
+    source = {"source": moving.source, "name": moving.name}  # one of those that `video` takes
+    return argparse.Namespace(**{**defaults, **shared, **outputs, **source})
 
 
 def _do_pictures(
