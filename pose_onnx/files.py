@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,14 @@ def temporary_name(target: Path) -> Path:
     """Return a free name beside `target`, with its suffix, by which writers and players go."""
     # Not tempfile: its files are readable by their owner only, whatever the umask says.
     return target.with_name(f".{target.stem[:100]}.{secrets.token_hex(4)}.part{target.suffix}")
+
+
+def remove_parts(target: Path) -> None:
+    """Delete what processes that were killed left of files with a `temporary_name` of `target`."""
+    ours = re.compile(rf"{re.escape('.' + target.stem[:100])}\.[0-9a-f]{{8}}\.part{re.escape(target.suffix)}")
+    with contextlib.suppress(OSError):
+        for path in [path for path in target.parent.iterdir() if ours.fullmatch(path.name)]:
+            path.unlink()
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Any, Final
 from pose_onnx import InputError
 from pose_onnx.cli._options import add_angles_option, angles_of
 from pose_onnx.core.angles import Triple
-from pose_onnx.files import atomic_write_bytes, make_folder
+from pose_onnx.files import atomic_write_bytes, make_folder, remove_parts
 from pose_onnx.formats import write_csv_rows
 from pose_onnx.formats.results import Failure, ImageResult, VideoResult, read_results, results_json
 
@@ -88,6 +88,8 @@ class RunResults:
         folder = make_folder(args.out) if args.out else _own_folder(resume=args.resume)
         document = Path(args.json) if args.json else folder / RESULTS_NAME
         results = cls(folder, document, Path(args.csv) if args.csv else None, angles, settings, names)
+        for path in filter(None, (document, results.table)):
+            remove_parts(path)
         if args.resume and document.exists():
             results._resume()
         return results

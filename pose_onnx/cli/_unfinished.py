@@ -1,11 +1,13 @@
 """What `pose-onnx video` keeps beside its outputs until it is done, so that `--resume` can go on.
 
 A folder `.NAME.unfinished` beside the first output holds the finished parts of the annotated video and
-`progress.json`, which is replaced as a whole. What was done after it was written is done again.
+`progress.json`, which is replaced as a whole. What was done after it was written is done again. That file
+comes first and goes first: without it nothing is unfinished, whatever a kill left of the folder.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -61,8 +63,13 @@ class Unfinished:
     """
 
     def __init__(self, output: Path, run: Mapping[str, Any]) -> None:
-        self.folder, self._output = folder_of(output), output
+        self.folder, self._output = output.with_name(f".{output.name}.unfinished"), output
         self._run = json.loads(json.dumps(run))
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a run to go on with."""
+        return (self.folder / _PROGRESS).exists()
 
     def begin(self) -> Progress:
         """Forget an earlier run, and begin.
@@ -116,9 +123,11 @@ class Unfinished:
 
     def remove(self) -> None:
         """Delete the folder; the run is done."""
+        with contextlib.suppress(OSError):
+            (self.folder / _PROGRESS).unlink()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def folder_of(output: Path) -> Path:
-    """Return where a run whose first output is this one keeps what is unfinished."""
-    return output.with_name(f".{output.name}.unfinished")
+def is_unfinished(output: Path) -> bool:
+    """Say whether there is a run to go on with whose first output is this one."""
+    return Unfinished(output, {}).is_there

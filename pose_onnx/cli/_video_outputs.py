@@ -9,9 +9,10 @@ from typing import Any, Final
 from pose_onnx import InputError, draw_poses
 from pose_onnx.cli._drawing_options import drawing_of
 from pose_onnx.cli._options import add_angles_option, angles_of
-from pose_onnx.cli._unfinished import Progress, Unfinished, folder_of
+from pose_onnx.cli._unfinished import Progress, Unfinished, is_unfinished
 from pose_onnx.cli._window import Window
 from pose_onnx.closing import Closing
+from pose_onnx.files import remove_parts
 from pose_onnx.formats import (
     FrameRecord,
     FramesEnd,
@@ -72,7 +73,7 @@ def check_outputs(args: argparse.Namespace) -> None:
         raise InputError("--overwrite and --resume were given; give one of them")
     if args.overwrite or not named:
         return
-    if folder_of(next(iter(named.values()))).exists():
+    if is_unfinished(next(iter(named.values()))):
         if not args.resume:
             raise InputError(
                 f"a run that was stopped left {str(next(iter(named.values())))!r} unfinished; go on with"
@@ -93,12 +94,13 @@ def is_done(args: argparse.Namespace) -> bool:
     named = outputs_of(args)
     if not (args.resume and named and all(path.exists() for path in named.values())):
         return False
-    if folder_of(next(iter(named.values()))).exists():
+    if is_unfinished(next(iter(named.values()))):
         return False
     if args.jsonl and read_end(args.jsonl) is None:
         raise InputError(
             f"{args.jsonl!r} is unfinished, and nothing is there to go on from; begin anew with --overwrite"
         )
+    Unfinished(next(iter(named.values())), {}).remove()  # a kill may have left some of it
     return True
 
 
@@ -134,9 +136,11 @@ class Outputs(Closing):
         self._window = Window() if args.show else None
         self.progress = Progress()
         self._unfinished: Unfinished | None = None
+        for path in self._named.values():
+            remove_parts(path)
         if self._named:
             self._unfinished = Unfinished(next(iter(self._named.values())), run)
-            goes_on = args.resume and self._unfinished.folder.exists()
+            goes_on = args.resume and self._unfinished.is_there
             self.progress = self._unfinished.load() if goes_on else self._unfinished.begin()
             self._lines_path = self._named.get("jsonl", self._unfinished.folder / _LINES)
 
