@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -13,7 +14,9 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 OPSET: Final = 17
-IR_VERSION: Final = 8  # the one that goes with opset 17: runtimes of 2022 and later read it
+OPSETS: Final[Mapping[int, int]] = MappingProxyType({OPSET: 8, 19: 9})
+"""Versions of the operators that files have, with the version of the format that goes with each: of 2022, and
+of 2023 where a network needs DeformConv."""
 Array = NDArray[Any]
 Shape = tuple[int | str, ...]
 """Of a tensor; a free size is a string."""
@@ -74,6 +77,11 @@ class Graph:
     opsets: Mapping[str, int] = field(default_factory=lambda: {"": OPSET})
     _given: set[str] = field(default_factory=set)
 
+    @property
+    def ir_version(self) -> int:
+        """Version of the format that goes with the operators; the oldest for operators of other versions."""
+        return OPSETS.get(self.opsets.get("", OPSET), OPSETS[OPSET])
+
     @classmethod
     def from_model(cls, model: onnx.ModelProto) -> Graph:
         """Read a model."""
@@ -128,7 +136,7 @@ class Graph:
         model = helper.make_model(
             graph,
             opset_imports=[helper.make_opsetid(domain, version) for domain, version in self.opsets.items()],
-            ir_version=IR_VERSION,
+            ir_version=self.ir_version,
             producer_name="pose-onnx",
         )
         return onnx.shape_inference.infer_shapes(model, check_type=strict, strict_mode=strict, data_prop=True)

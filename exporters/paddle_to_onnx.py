@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pose_onnx import errors
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.errors import ExportError
-from pose_onnx.exporters.graph import OPSET
+from pose_onnx.exporters.graph import OPSETS
 from pose_onnx.exporters.heads import find_heads
 from pose_onnx.exporters.outputs import export_of
 from pose_onnx.exporters.program import Program, program_from_json
@@ -113,10 +113,10 @@ def _convert(program: Path, work: Path) -> onnx.ModelProto:
         raise ExportError("paddle2onnx ended without an error and without a file; please report the model")
     model = onnx.load(target)
     versions = [opset.version for opset in model.opset_import if not opset.domain]
-    if versions != [OPSET]:
+    if len(versions) != 1 or versions[0] not in OPSETS:
         raise ExportError(
-            f"the program has operators that ONNX opset {OPSET} lacks (paddle2onnx chose {versions}), "
-            "and models of other opsets cannot be exported; please report the model"
+            f"the program has operators that the ONNX opsets {list(OPSETS)} lack (paddle2onnx chose"
+            f" {versions}), and models of other opsets cannot be exported; please report the model"
         )
     return model
 

@@ -28,14 +28,15 @@ def assemble(network: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
 
     Returns:
         For keypoints: `image` (H, W, 3) uint8 RGB and `boxes` (N, 4) float32 give `keypoints` (N, K, 2)
-        and `scores` (N, K). For a detector: `image` gives `boxes` (M, 4) and `scores` (M,), best first.
+        and `scores` (N, K). For a detector: `image` gives `boxes` (M, 4) and `scores` (M,), best first. In
+        one pass: `image` gives these two, `keypoints` (M, K, 2) and `keypoint_scores` (M, K), best first.
         Boxes are xyxy; all but the image is float32 and in image pixels.
 
     Raises:
         ExportError: A detector that does not find people.
     """
     inner = Graph.from_model(network)
-    graph = Graph([], {}, [IMAGE], [])
+    graph = Graph([], {}, [IMAGE], [], opsets=inner.opsets)
     image = Value(graph, IMAGE.name, np.dtype(np.uint8))
     kind = export_of(card)
     kind.end_to_end(image, inner, card)

@@ -13,6 +13,8 @@ from onnx import helper
 from pose_onnx.exporters.graph import Graph, Node
 
 Operand: TypeAlias = "Value | ArrayLike"
+_SPLIT_COUNTS: Final = 18
+"""The version of the operators from which on Split says into how many parts."""
 _BOOL: Final = np.dtype(np.bool_)
 
 
@@ -121,7 +123,8 @@ class Value:
 
     def split(self, parts: int, axis: int) -> list[Value]:
         """Cut an axis into equal parts."""
-        outputs = self._append("Split", [self.name], parts, {"axis": axis})
+        named = {"num_outputs": parts} if self.graph.opsets[""] >= _SPLIT_COUNTS else {}
+        outputs = self._append("Split", [self.name], parts, {"axis": axis, **named})
         return [Value(self.graph, output, self.dtype) for output in outputs]
 
     def join(self, *others: Operand, axis: int) -> Value:

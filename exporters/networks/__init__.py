@@ -79,6 +79,12 @@ NETWORKS: Final[Mapping[str, Network]] = MappingProxyType(
             # Heads of the first stack, which only training needs.
             buffers=(_BATCHES, r"(hm|wh|hps|reg|hm_hp|hp_offset)\.0\..*"),
         ),
+        "multi_pose_dla": Network(
+            f"{_HERE}.multi_pose_dla",
+            aliases=_TORCH_NAMES,
+            # A classifier, and two layers whose results nobody uses.
+            buffers=(_BATCHES, r"base\.fc\..*", r"base\.level[34]\.project\..*"),
+        ),
         **{f"multi_pose_res{depth}": _MULTI_POSE_RES for depth in (18, 34, 50, 101, 152)},
     }
 )

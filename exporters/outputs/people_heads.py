@@ -5,27 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
 from pose_onnx.cards.card import ModelCard
-from pose_onnx.core.arrays import F32, Image
+from pose_onnx.core.arrays import BOX, F32, Image
 from pose_onnx.detector import detector_tensor
-from pose_onnx.errors import ExportError
+from pose_onnx.exporters.end_to_end import _people, _sampling
+from pose_onnx.exporters.end_to_end._network import add_output, insert, run_on_picture
+from pose_onnx.exporters.end_to_end._normalize import normalize
+from pose_onnx.exporters.end_to_end._values import Value
 from pose_onnx.exporters.graph import Graph, Node
 from pose_onnx.exporters.outputs._export import Arrays, Comparison, Heads, Shape
 from pose_onnx.image_files import load_image
-from pose_onnx.one_pass import OnePassModel
+from pose_onnx.one_pass import THRESHOLD, OnePassModel
+from pose_onnx.outputs import PeopleOutput
 from pose_onnx.outputs.people_heads import ALL, channels_of
 from pose_onnx.runtimes import backend_for
 
 if TYPE_CHECKING:
     from pose_onnx.evaluation import Dataset
-    from pose_onnx.exporters.end_to_end._values import Value
 
 FORM: Final = "people_heads"
 HEAD_RANK: Final = 4  # (N, C, h, w)
+_END_TO_END_BARS: Final[Mapping[str, float]] = MappingProxyType(
+    {"boxes": 0.05, "scores": 1e-4, "keypoints": 0.05, "keypoint_scores": 1e-4}
+)
+"""Image pixels and scores: the same network on the same pixels, normalised with other roundings."""
 _FLOOR: Final = 0.01
 """People with a lower score change no average precision that shows."""
 
@@ -40,7 +47,14 @@ class PeopleExport:
         }
     )
     sample = "photos"
-    meanings: Mapping[str, str] = MappingProxyType({})
+    meanings: Mapping[str, str] = MappingProxyType(
+        {
+            "boxes": "x1, y1, x2, y2 of each person in image pixels.",
+            "scores": "0 to 1, of each person.",
+            "keypoints": "x and y of each keypoint in image pixels.",
+            "keypoint_scores": "0 to 1.",
+        }
+    )
 
     def describe(self, card: ModelCard) -> str:
         """See `OutputExport`."""
@@ -81,17 +95,30 @@ class PeopleExport:
             return people_ap(model, dataset)
 
     def end_to_end(self, image: Value, network: Graph, card: ModelCard) -> None:
-        """Refuse: the peak search is not written as a graph yet."""
-        del image, network
-        raise ExportError(
-            f"{card.name!r} finds people in one pass, and end-to-end files of such models cannot be written;"
-            " leave out --end-to-end"
-        )
+        """Write a graph with the input `image`; people above the model's threshold come out, best first."""
+        spec, joints = cast("PeopleOutput", card.output), len(card.keypoints)
+        placed = _people.place(image, card)
+        pixels = _sampling.sample(image, placed, card.picture.size)
+        heads = insert(network, normalize(pixels, card.picture))
+        found = _people.to_image(_people.decode(heads, card), placed, spec.stride)
+        is_person = (found.scores > THRESHOLD).cast(np.int64)
+        people = is_person.apply("ReduceSum", is_person.integers([0]), keepdims=1)
+        add_output(found.boxes.first(people), "boxes", ("M", BOX))
+        add_output(found.scores.first(people), "scores", ("M",))
+        add_output(found.joints.first(people), "keypoints", ("M", joints, 2))
+        add_output(found.joint_scores.first(people), "keypoint_scores", ("M", joints))
 
     def compare(self, file: Path, network: Path, image_bgr: Image) -> Comparison:
-        """Refuse likewise."""
-        del network, image_bgr
-        raise ExportError(f"{str(file)!r} cannot be an end-to-end file of a one-pass model: none are written")
+        """See `OutputExport`."""
+        with OnePassModel(network, threads=1) as model:
+            poses = model(image_bgr)
+        expected = {
+            "boxes": poses.boxes,
+            "scores": poses.box_scores,
+            "keypoints": poses.keypoints,
+            "keypoint_scores": poses.scores,
+        }
+        return Comparison(run_on_picture(file, image_bgr), expected, _END_TO_END_BARS)
 
 
 EXPORT: Final = PeopleExport()

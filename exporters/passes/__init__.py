@@ -4,6 +4,7 @@ from pose_onnx.exporters.passes._runner import Pass, rewrite
 from pose_onnx.exporters.passes.deformable import DEFORMABLE
 from pose_onnx.exporters.passes.flatten_pointwise import FLATTEN_POINTWISE
 from pose_onnx.exporters.passes.fold_batch_norm import FOLD_BATCH_NORM
+from pose_onnx.exporters.passes.fold_bias import FOLD_BIAS
 from pose_onnx.exporters.passes.fold_constants import FOLD_CONSTANTS
 from pose_onnx.exporters.passes.fold_orders import FOLD_ORDERS
 from pose_onnx.exporters.passes.freeze_shapes import FREEZE_SHAPES
@@ -23,6 +24,7 @@ SIMPLIFY = (
     FOLD_CONSTANTS,
     FREEZE_SHAPES,
     DEFORMABLE,
+    FOLD_BIAS,
     FOLD_BATCH_NORM,
     SPELL_OUT_BATCH_NORM,
     MERGE_BRANCHES,

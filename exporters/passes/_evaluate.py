@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from pose_onnx.errors import ExportError
-from pose_onnx.exporters.graph import IR_VERSION, Graph, Node
+from pose_onnx.exporters.graph import Graph, Node
 from pose_onnx.exporters.session import plain_session
 
 _REFUSALS: Final = (
@@ -51,7 +51,7 @@ def evaluate(
             [numpy_helper.from_array(a, name) for name, a in graph.constants.items() if name in used],
         ),
         opset_imports=[helper.make_opsetid(domain, version) for domain, version in graph.opsets.items()],
-        ir_version=IR_VERSION,
+        ir_version=graph.ir_version,
     )
     try:
         return dict(zip(names, plain_session(model).run(list(names), dict(feeds)), strict=True))

@@ -1,27 +1,43 @@
-"""Reading and changing the parameters of convolutions and transposed ones."""
+"""Reading and changing the parameters of convolutions, transposed and deformable ones."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 
 from pose_onnx.exporters.graph import Array, Graph, Node
 
-WEIGHT: Final = 1  # index of the kernel among the inputs of Conv and ConvTranspose
-BIAS: Final = 2  # index of their bias, which may be absent
+WEIGHT: Final = 1  # index of the kernel among the inputs of every convolution
+BIAS: Final = 2  # index of the bias of Conv and ConvTranspose, which may be absent
+_BIASES: Final[Mapping[str, int]] = MappingProxyType({"DeformConv": 3})
+"""Index of the bias where it is another: before it are the offsets."""
 
 
 def kernel_of(graph: Graph, conv: Node) -> Array | None:
     """The kernel of a convolution, (filters, channels of a group, ...); None if a parameter is computed."""
-    known = all(name in graph.constants for name in conv.inputs[WEIGHT:] if name)
-    return graph.constants[conv.inputs[WEIGHT]] if known else None
+    names = [conv.input(index) for index in (WEIGHT, _bias_index(conv))]
+    known = all(name in graph.constants for name in names if name)
+    return graph.constants[names[0]] if known else None
 
 
 def bias_of(graph: Graph, conv: Node) -> Array | None:
     """The bias of a convolution with a kernel, (filters,); None if it has none."""
-    return graph.constants[conv.inputs[BIAS]] if any(conv.inputs[BIAS:]) else None
+    name = conv.input(_bias_index(conv))
+    return graph.constants[name] if name else None
+
+
+def set_bias(conv: Node, name: str) -> None:
+    """Give a convolution another bias."""
+    index = _bias_index(conv)
+    conv.inputs += [""] * (index + 1 - len(conv.inputs))
+    conv.inputs[index] = name
+
+
+def _bias_index(conv: Node) -> int:
+    return _BIASES.get(conv.op, BIAS)
 
 
 def change_filters(graph: Graph, conv: Node, change: Callable[[Array], Array], hint: str) -> None:

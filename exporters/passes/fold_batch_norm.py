@@ -12,10 +12,10 @@ import numpy as np
 
 from pose_onnx.exporters.graph import Graph, Node
 from pose_onnx.exporters.passes._runner import Pass
-from pose_onnx.exporters.passes._weights import bias_of, kernel_of
+from pose_onnx.exporters.passes._weights import WEIGHT, bias_of, kernel_of, set_bias
 
 DEFAULT_EPSILON: Final = 1e-5  # ONNX specification of BatchNormalization
-FILTERS: Final = {"Conv": 0, "ConvTranspose": 1}
+FILTERS: Final = {"Conv": 0, "ConvTranspose": 1, "DeformConv": 0}
 """Axis of the filters in the kernel."""
 
 
@@ -40,23 +40,20 @@ def _folds(graph: Graph, conv: Node, norm: Node) -> bool:
         return False
     known = graph.constants.keys() >= set(norm.inputs[1:]) and not norm.attributes.get("training_mode", 0)
     # In groups, the filters of a transposed convolution are along no one axis.
-    return known and (conv.op == "Conv" or conv.attributes.get("group", 1) == 1)
+    return known and (conv.op != "ConvTranspose" or conv.attributes.get("group", 1) == 1)
 
 
 def _fold(graph: Graph, conv: Node, norm: Node) -> None:
     scale, shift, mean, variance = (graph.constants[n].astype(np.float64) for n in norm.inputs[1:5])
     factor = scale / np.sqrt(variance + norm.attributes.get("epsilon", DEFAULT_EPSILON))
-    name, bias = conv.inputs[1], bias_of(graph, conv)
+    name, bias = conv.inputs[WEIGHT], bias_of(graph, conv)
     weight = graph.constants[name]
     sizes = [1] * weight.ndim
     sizes[FILTERS[conv.op]] = -1
     folded = weight * factor.reshape(sizes)
     shifted = ((0.0 if bias is None else bias.astype(np.float64)) - mean) * factor + shift
-    conv.inputs = [
-        conv.inputs[0],
-        graph.constant(folded.astype(np.float32), f"{name}.folded"),
-        graph.constant(shifted.astype(np.float32), f"{name}.bias"),
-    ]
+    conv.inputs[WEIGHT] = graph.constant(folded.astype(np.float32), f"{name}.folded")
+    set_bias(conv, graph.constant(shifted.astype(np.float32), f"{name}.bias"))
 
 
 FOLD_BATCH_NORM = Pass("fold_batch_norm", run)

@@ -191,6 +191,15 @@ class Builder:
         self.file.add_operator(operator, inputs, output, operator.make_options(**options))
         return output
 
+    def to_integers(self, tensor: int, name: str) -> int:
+        """Write a CAST of whole numbers to int32, in which indices are."""
+        extent = self.file.tensors[tensor].extent
+        output = self.file.add_tensor(name, extent, np.int32)
+        types = schema.TensorType
+        options = op.CAST.make_options(inDataType=types.FLOAT32, outDataType=types.INT32)
+        self.file.add_operator(op.CAST, [tensor], output, options)
+        return output
+
     def produce(
         self, node: Node, operator: Operator, inputs: Sequence[int], layout: Sequence[int], **options: Any
     ) -> None:

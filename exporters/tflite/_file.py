@@ -46,11 +46,12 @@ class FileTensor:
     name: str
     extent: Extent
     data: NDArray[Any] | None = None
+    dtype: type[np.generic] = np.float32
 
     @property
     def type(self) -> int:
         """Its element type in the schema."""
-        return _TYPES[np.float32 if self.data is None else self.data.dtype.type]
+        return _TYPES[self.dtype if self.data is None else self.data.dtype.type]
 
 
 @dataclass(slots=True)
@@ -74,9 +75,9 @@ class TfliteFile:
         self._constants: dict[tuple[Any, ...], int] = {}
         self._names: dict[str, int] = {}
 
-    def add_tensor(self, name: str, extent: Extent) -> int:
+    def add_tensor(self, name: str, extent: Extent, dtype: type[np.generic] = np.float32) -> int:
         """Add a tensor that an operator will write, or an input; return its index."""
-        self.tensors.append(FileTensor(self._unique(name), extent))
+        self.tensors.append(FileTensor(self._unique(name), extent, dtype=dtype))
         return len(self.tensors) - 1
 
     def add_constant(self, name: str, data: NDArray[Any]) -> int:

@@ -98,6 +98,8 @@ TRANSPOSE: Final = _ranked(
 CONCATENATION: Final = _operator("CONCATENATION", "1.5.0", "ConcatenationOptions")
 STRIDED_SLICE: Final = _ranked("STRIDED_SLICE", "1.6.0", "StridedSliceOptions", Version(4, "2.2.0", 5))
 GATHER: Final = _operator("GATHER", "1.6.0", "GatherOptions")
+GATHER_BATCHED: Final = _operator("GATHER", "2.5.0", "GatherOptions", number=5)
+CAST: Final = _operator("CAST", "1.5.0", "CastOptions")
 PAD: Final = _ranked("PAD", "1.5.0", "PadOptions", Version(4, "2.6.0", 5))
 PADV2: Final = _ranked("PADV2", "1.9.0", "PadV2Options", Version(4, "2.6.0", 5))
 MIRROR_PAD: Final = _operator("MIRROR_PAD", "1.13.1", "MirrorPadOptions")

@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from pose_onnx.exporters.tflite import _operators as op
-from pose_onnx.exporters.tflite import activation, conv, elementwise, matmul, pool, reduce, resize, shape
+from pose_onnx.exporters.tflite import (
+    activation,
+    conv,
+    deform_conv,
+    elementwise,
+    matmul,
+    pool,
+    reduce,
+    resize,
+    shape,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,6 +37,7 @@ LOWERINGS: Final[Mapping[str, Lowering]] = {
     "Conv": conv.lower_conv,
     "ConvTranspose": conv.lower_conv_transpose,
     "Cos": elementwise.lower_unary(op.COS),
+    "DeformConv": deform_conv.lower_deform_conv,
     "DepthToSpace": shape.lower_depth_to_space,
     "Div": elementwise.lower_binary(op.DIV),
     "Dropout": shape.lower_identity,

@@ -39,7 +39,8 @@ class ModelCard:
         skeleton: Index pairs of joints to join when drawing.
         oks_sigmas: For each joint, how far annotators disagree, relative to the person's size: half of k in
             COCO's object keypoint similarity. Empty: COCO's own, for its 17 joints.
-        download: Address of the official checkpoint.
+        download: Address of the official checkpoint. Where it does not end with the file's name, that comes
+            after a #.
         sha256: Of what is downloaded, in hexadecimal, if it is known beforehand.
         source: Where the weights come from and how they were made.
         limits: What the model is not good at.

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import urldefrag, urlsplit
 
 from pose_onnx.addresses import redacted
 from pose_onnx.errors import DownloadError, InputError, ModelFileError
@@ -78,6 +78,7 @@ def addresses(url: str) -> tuple[str, ...]:
     Raises:
         InputError: One is not an HTTP address.
     """
+    url, _ = urldefrag(url)  # the file's name, for us
     parts = urlsplit(url)
     path = parts.path + (f"?{parts.query}" if parts.query else "")
     mirrors = [mirror.rstrip("/") + path for mirror in os.environ.get(MIRROR_VARIABLE, "").split()]

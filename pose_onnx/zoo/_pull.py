@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 SUFFIXES: Final = (".onnx", ".tflite")
 """Every model is kept in both formats."""
-CHECKPOINTS: Final = (".pdparams", ".npz")
+CHECKPOINTS: Final = (".pdparams", ".npz", ".pth")
 STATIC: Final = "int8"
 WEIGHTS: Final = "int8-dynamic"
 """Names of precisions; `pose_onnx.exporters.targets` has all."""
@@ -184,7 +184,8 @@ def _make(
 
 def _place(card: ModelCard) -> str:
     """Return where the download of a model is kept, relative to the folder."""
-    remote = Path(PurePosixPath(unquote(urlsplit(card.download).path)).name)
+    address = urlsplit(card.download)
+    remote = Path(PurePosixPath(unquote(address.fragment or address.path)).name)
     suffixes = "".join(remote.suffixes[-2:]) if ".tar" in remote.suffixes else remote.suffix
     if not is_archive(remote) and suffixes not in CHECKPOINTS:
         raise CardError(
