@@ -35,8 +35,8 @@ class Proof:
         versions: Of Paddle, paddle2onnx and ONNX Runtime.
         errors: Largest differences between Paddle and ONNX Runtime with random weights, by input and output.
         joints: Number of keypoints K; 0 for other networks.
-        joint_parameters: Parameters whose first axis is K. With another K they have another size, and nothing
-            else in the graph changes.
+        joint_parameters: Parameters whose first axis is K or a multiple of it. With another K they have
+            another size, and nothing else in the graph changes.
         classes: Number of classes C.
         class_parameters: Likewise, of C: of an action model. A detector's C is in its graph.
     """
@@ -66,8 +66,14 @@ class Template:
     def shapes(self, card: ModelCard) -> dict[str, tuple[int, ...]]:
         """Return name and shape of each parameter that a checkpoint of this card must have."""
         found = {hole.doc_string: tuple(hole.dims) for hole in _holes(self.model)}
-        sizes = dict.fromkeys(self.proof.joint_parameters, len(card.keypoints))
-        sizes |= dict.fromkeys(self.proof.class_parameters, len(card.classes))
+        sizes = {
+            name: found[name][0] // made_with * wanted
+            for made_with, names, wanted in (
+                (self.proof.joints, self.proof.joint_parameters, len(card.keypoints)),
+                (self.proof.classes, self.proof.class_parameters, len(card.classes)),
+            )
+            for name in names
+        }
         return {name: (sizes.get(name, shape[0]), *shape[1:]) for name, shape in found.items()}
 
     def fill(self, parameters: Parameters) -> Graph:
@@ -83,14 +89,10 @@ class Template:
             name = tensor.doc_string
             graph.constants[node.outputs[0]] = parameters[name] if name else numpy_helper.to_array(tensor)
         graph.drop(constants)
-        proof = self.proof
-        for made_with, names in (
-            (proof.joints, proof.joint_parameters),
-            (proof.classes, proof.class_parameters),
-        ):
-            if names:
-                size = len(parameters[names[0]])
-                graph.outputs = [_resized(output, made_with, size) for output in graph.outputs]
+        proof, before = self.proof, {hole.doc_string: hole.dims[0] for hole in _holes(self.model)}
+        for names in (proof.joint_parameters, proof.class_parameters):
+            sizes = {before[name]: len(parameters[name]) for name in names}
+            graph.outputs = [_resized(output, sizes) for output in graph.outputs]
         return graph
 
 
@@ -157,10 +159,16 @@ def read_template(name: str, content: bytes) -> Template:
     return Template(name, model, proof)
 
 
-def _resized(output: TensorInfo, made_with: int, size: int) -> TensorInfo:
-    """Say in the shape of an output (N, K, ...) how many joints or classes there are."""
+def _resized(output: TensorInfo, sizes: Mapping[int, int]) -> TensorInfo:
+    """Say in the shape of an output (N, K, ...) how many joints or classes there are.
+
+    Args:
+        output: One that a template was made with.
+        sizes: By the sizes that its parameters of joints or classes had, those that they have.
+    """
     batch, found, *others = output.shape
-    return replace(output, shape=(batch, size if found == made_with else found, *others))
+    size = sizes.get(found, found) if isinstance(found, int) else found
+    return replace(output, shape=(batch, size, *others))
 
 
 def _content(array: NDArray[Any]) -> tuple[tuple[int, ...], str, bytes]:

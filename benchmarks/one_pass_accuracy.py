@@ -1,0 +1,198 @@
+"""AP of one-pass decoding with heads that are drawn from annotations instead of computed by a network.
+
+There are no official weights beside this code, so this proves what comes after the network: resizing,
+decoding and evaluation, with `OnePassModel` itself. Perfect heads must give an AP near 100. Worse heads must
+lose what their error predicts: the mean object keypoint similarity (OKS) is measured beside the one that is
+computed from the error alone.
+
+    python benchmarks/one_pass_accuracy.py person_keypoints_val2017.json val2017 [PICTURES]
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_onnx import InputSpec, ModelCard, OnePassModel, load_card
+from pose_onnx.core.arrays import F32, Image
+from pose_onnx.core.oks import COCO_SIGMAS
+from pose_onnx.detector import detector_input
+from pose_onnx.evaluation import Dataset, Found, InPictures, keypoint_metrics, predict
+from pose_onnx.outputs import PeopleOutput
+from pose_onnx.outputs.people_heads import ALL, channels_of
+from pose_onnx.runtimes import TensorSpec
+
+JOINTS: Final = 17
+SPREAD: Final = 1.5
+"""Standard deviation of a blob, cells."""
+_NOTHING, _SURE = -12.0, 12.0
+"""Logits of a score of nearly 0 and nearly 1."""
+_MIDDLE: Final = 1 / 12
+"""Variance of where in its cell a joint is, cells squared."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """How heads are drawn.
+
+    Attributes:
+        heads: Which of them.
+        noise: Standard deviation of the error of each regressed joint, along x and y, cells.
+    """
+
+    heads: tuple[str, ...] = ALL
+    noise: float = 0.0
+
+
+class Drawn:
+    """Heads of one picture at a time, as a `Runtime`."""
+
+    def __init__(self, card: ModelCard) -> None:
+        shapes = card.output.shapes(card)
+        self.inputs = (TensorSpec("image", (None, 3, *card.picture.size)),)
+        self.outputs = tuple(TensorSpec(name, shape) for name, shape in shapes.items())
+        self.heads: dict[str, F32] = {}
+
+    def run(self, feeds: Mapping[str, F32], /) -> dict[str, F32]:
+        """Return the heads, whatever the picture shows."""
+        del feeds
+        return dict(self.heads)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class FromAnnotations:
+    """A `PeopleSource`: draws the heads of a picture, and lets the model make people of them."""
+
+    def __init__(self, dataset: Dataset, draw: Draw) -> None:
+        base = load_card("multi_pose_dla_3x")
+        self._card = replace(base, output=PeopleOutput(heads=draw.heads))
+        self._runtime, self._dataset, self._draw = Drawn(self._card), dataset, draw
+        self._model = OnePassModel(self._runtime, card=self._card)
+        self._rng = np.random.default_rng(0)
+        self._found = InPictures(self._model)
+        self.names, self.sigmas = self._model.names, self._model.sigmas
+
+    def __call__(self, image_id: int, pixels_bgr: Image) -> Found:
+        """Return the people of one picture."""
+        scale, offset = _way(pixels_bgr, self._card.picture)
+        self._runtime.heads = self._heads(people_of(self._dataset, image_id), scale, offset)
+        return self._found(image_id, pixels_bgr)
+
+    def _heads(self, people: list[dict[str, Any]], scale: float, offset: NDArray[Any]) -> dict[str, F32]:
+        """Draw the heads of people, whose points come to cells as `(point - offset) / scale`."""
+        height, width = (side // 4 for side in self._card.picture.size)
+        heads = {name: np.zeros((1, channels_of(name, JOINTS), height, width), np.float32) for name in ALL}
+        for name in ("hm", "hm_hp"):
+            heads[name] += _NOTHING
+        for person in people:
+            x, y, w, h = person["bbox"]
+            size = np.array([w, h]) / scale
+            center = (np.array([x + w / 2, y + h / 2]) - offset) / scale
+            cell = _cell(center, width, height)
+            joints = np.array(person["keypoints"], float).reshape(-1, 3)
+            points = (joints[:, :2] - offset) / scale
+            error = self._rng.normal(0, 1, points.shape) * self._draw.noise
+            _blob(heads["hm"][0, 0], cell)
+            at = np.s_[0, :, cell[1], cell[0]]
+            heads["wh"][at], heads["reg"][at] = size, center - cell
+            heads["hps"][at] = (points + error - cell).ravel()
+            for joint in np.flatnonzero(joints[:, 2] > 0):
+                place = _cell(points[joint], width, height)
+                _blob(heads["hm_hp"][0, joint], place)
+                heads["hp_offset"][0, :, place[1], place[0]] = points[joint] - place
+        return {name: heads[name] for name in self._draw.heads}
+
+
+def _way(pixels: Image, spec: InputSpec) -> tuple[float, NDArray[Any]]:
+    """Return image pixels per cell, and where the grid's origin is."""
+    resized = detector_input(pixels, spec, out=np.empty((1, 3, *spec.size), np.float32))
+    return 4 * float(resized.scale[0]), resized.offset[:2].astype(float)
+
+
+def _cell(point: NDArray[Any], width: int, height: int) -> NDArray[np.int64]:
+    cell: NDArray[np.int64] = np.clip(np.floor(point), 0, [width - 1, height - 1]).astype(np.int64)
+    return cell
+
+
+def _blob(plane: F32, cell: NDArray[np.int64]) -> None:
+    """Raise the logits around a cell to a Gaussian's, which is a parabola."""
+    rows, columns = np.ogrid[: plane.shape[0], : plane.shape[1]]
+    distance = (columns - cell[0]) ** 2 + (rows - cell[1]) ** 2
+    np.maximum(plane, _SURE - distance / (2 * SPREAD**2), out=plane)
+
+
+def people_of(dataset: Dataset, image_id: int) -> list[dict[str, Any]]:
+    """Return the annotated people that count."""
+    return [p for p in dataset.coco.imgToAnns[image_id] if p["num_keypoints"] and not p["iscrowd"]]
+
+
+def measure(dataset: Dataset, draw: Draw) -> tuple[float, float]:
+    """Return AP in percent, and the mean OKS of the annotated people with those found."""
+    source = FromAnnotations(dataset, draw)
+    with tempfile.TemporaryDirectory() as folder:
+        lines = list(predict(dataset, source, Path(folder), {"draw": repr(draw)}))
+    found = [person for line in lines for person in line["people"]]
+    figures, evaluation = keypoint_metrics(dataset, found, dataset.image_ids)
+    counted = [
+        np.max(evaluation.ious[image_id, 1], axis=0)[place]
+        for image_id in dataset.image_ids
+        for place, truth in enumerate(evaluation._gts[image_id, 1])  # noqa: SLF001 (pycocotools)
+        if truth["num_keypoints"] and not truth["iscrowd"]
+    ]
+    return figures["AP"], float(np.mean(counted))
+
+
+def predicted_oks(dataset: Dataset, draw: Draw) -> float:
+    """Return the mean OKS that the drawing's error leaves, computed from the error alone.
+
+    The regressed joint is off by a Gaussian of `noise` cells; one on a peak, without the offsets in a cell, by
+    as much as lies between the middle of a cell and anywhere in it. Of an error of variance v along x and y a
+    joint of squared tolerance t keeps t / (t + v) on average.
+    """
+    is_rounded = "hm_hp" in draw.heads and "hp_offset" not in draw.heads
+    variance = _MIDDLE if is_rounded else draw.noise**2
+    kept = []
+    for image_id in dataset.image_ids:
+        image = dataset.coco.imgs[image_id]
+        scale = 4 * max(image["width"], image["height"]) / 512
+        for person in people_of(dataset, image_id):
+            seen = np.array(person["keypoints"]).reshape(-1, 3)[:, 2] > 0
+            tolerance = person["area"] * (2 * np.array(COCO_SIGMAS)[seen]) ** 2
+            kept.append(np.mean(tolerance / (tolerance + variance * scale**2)))
+    return float(np.mean(kept))
+
+
+REGRESSED: Final = tuple(name for name in ALL if not name.startswith(("hm_hp", "hp_")))
+DRAWINGS: Final[Mapping[str, Draw]] = {
+    "perfect heads": Draw(),
+    "no offsets in a cell": Draw(("hm", "wh", "hps", "hm_hp")),
+    "no maps of joints": Draw(REGRESSED),
+    "no maps of joints, noise of 0.5 cells": Draw(REGRESSED, 0.5),
+    "no maps of joints, noise of 1 cell": Draw(REGRESSED, 1.0),
+    "no maps of joints, noise of 2 cells": Draw(REGRESSED, 2.0),
+    "maps of joints, noise of 1 cell": Draw(ALL, 1.0),
+}
+
+
+def main(annotations: str, images: str, pictures: str = "200") -> None:
+    """Print a table."""
+    dataset = Dataset(Path(annotations), Path(images), int(pictures))
+    print(f"{'heads':<40} {'AP':>6} {'OKS':>6} {'predicted':>9}")
+    for name, draw in DRAWINGS.items():
+        ap, oks = measure(dataset, draw)
+        has_both = "hm_hp" in draw.heads and draw.noise  # peaks undo part of the noise
+        told = "-" if has_both else f"{predicted_oks(dataset, draw):.3f}"
+        print(f"{name:<40} {ap:6.2f} {oks:6.3f} {told:>9}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
