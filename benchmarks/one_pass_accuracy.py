@@ -154,9 +154,9 @@ def measure(dataset: Dataset, draw: Draw) -> tuple[float, float]:
 def predicted_oks(dataset: Dataset, draw: Draw) -> float:
     """Return the mean OKS that the drawing's error leaves, computed from the error alone.
 
-    The regressed joint is off by a Gaussian of `noise` cells; one on a peak, without the offsets in a cell, by
-    as much as lies between the middle of a cell and anywhere in it. Of an error of variance v along x and y a
-    joint of squared tolerance t keeps t / (t + v) on average.
+    The regressed joint is off by a Gaussian of `noise` cells; one on a peak, without the offsets in a cell,
+    by as much as lies between the middle of a cell and anywhere in it. Of an error of variance v along x and
+    y a joint of squared tolerance t keeps t / (t + v) on average.
     """
     is_rounded = "hm_hp" in draw.heads and "hp_offset" not in draw.heads
     variance = _MIDDLE if is_rounded else draw.noise**2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from pose_onnx.exporters.graph import Graph, Node
 from pose_onnx.exporters.passes import FOR_AVX512, FOR_ORT, SIMPLIFY, Pass, rewrite
 from pose_onnx.exporters.passes.flatten_pointwise import FLATTEN_POINTWISE
 from pose_onnx.exporters.passes.fold_batch_norm import FOLD_BATCH_NORM
+from pose_onnx.exporters.passes.fold_bias import FOLD_BIAS
 from pose_onnx.exporters.passes.fold_constants import FOLD_CONSTANTS
 from pose_onnx.exporters.passes.fold_orders import FOLD_ORDERS
 from pose_onnx.exporters.passes.freeze_shapes import FREEZE_SHAPES
@@ -281,6 +283,40 @@ def test_fold_batch_norm(op: str) -> None:
     net = Net()
     net.norm(net.add(op, "image", net.floats(8, 8, 3, 3), net.floats(8)), 8, to="y")
     assert ops(check(net.graph("y"), [FOLD_BATCH_NORM])) == [op]
+
+
+def test_a_bias_beside_the_convolution_goes_into_it_with_the_norm() -> None:
+    """As paddle2onnx writes a bias, whether the convolution has one or not."""
+    for own in ((), (8,)):
+        net = Net()
+        x = net.add("Conv", "image", net.floats(8, 8, 3, 3), *(net.floats(size) for size in own))
+        net.norm(net.add("Add", x, net.floats(1, 8, 1, 1)), 8, to="y")
+        assert ops(check(net.graph("y"), [FOLD_BIAS, FOLD_BATCH_NORM])) == ["Conv"]
+
+
+def test_a_sum_that_is_no_bias_of_a_norm_stays() -> None:
+    net = Net()
+    net.add("Add", net.conv("image", 8, 8), net.floats(1, 8, 1, 1), to="y")
+    kept(net.graph("y"), [FOLD_BIAS])
+    net = Net()
+    net.norm(net.add("Add", net.conv("image", 8, 8), net.floats(1, 1, 1, 8)), 8, to="y")
+    kept(net.graph("y"), [FOLD_BIAS])
+    net = Net()
+    read_twice = net.conv("image", 8, 8)
+    net.norm(net.add("Add", read_twice, net.floats(1, 8, 1, 1)), 8, to="y")
+    net.add("Relu", read_twice, to="z")
+    kept(net.graph("y", "z"), [FOLD_BIAS])
+
+
+@pytest.mark.parametrize("bias", ["bias", ""])
+def test_a_deformable_convolution_takes_bias_and_norm(bias: str) -> None:
+    net = Net()
+    offsets, mask = net.conv("image", 8, 18, 3), net.add("Sigmoid", net.conv("image", 8, 9, 3))
+    words = ["image", net.floats(8, 8, 3, 3), offsets, net.floats(8) if bias else "", mask]
+    x = net.add("DeformConv", *words, pads=[1] * 4, kernel_shape=[3, 3])
+    net.norm(net.add("Add", x, net.floats(1, 8, 1, 1)), 8, to="y")
+    graph = replace(net.graph("y"), opsets={"": 19})
+    assert ops(check(graph, [FOLD_BIAS, FOLD_BATCH_NORM]))[-1] == "DeformConv"
 
 
 def test_a_norm_of_something_else_stays() -> None:

@@ -30,6 +30,7 @@ from pose_onnx import (
     InputError,
     KeypointModel,
     ModelFileError,
+    PoseOnnxError,
     UnknownNameError,
     load_card,
     zoo,
@@ -238,6 +239,15 @@ def own_card(home: Path, name: str, download: str, sha256: str = "") -> None:
     card = replace(load_card(MODEL), name=name, download=download, sha256=sha256)
     home.mkdir(exist_ok=True)
     (home / f"{name}.json").write_text(card.to_json())
+
+
+def test_a_name_after_a_hash_says_what_an_address_without_one_gives(home: Path, web: Web) -> None:
+    """As that of a file on Google Drive; the name is for us, and nobody else sees it."""
+    drive = zoo.plan("multi_pose_dla_3x")
+    assert drive.urls[0].endswith("&confirm=t")
+    own_card(home, "named", web.serve("/download", whole(b"no archive")) + "#named.npz")
+    with pytest.raises(PoseOnnxError, match=r"named\.npz"):
+        zoo.pull("named", policy=QUICK)
 
 
 def zipped(**files: bytes) -> bytes:
