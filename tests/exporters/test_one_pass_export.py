@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pose_onnx import ExportError, InputSpec, ModelCard, load_card, load_image
+from pose_onnx import InputSpec, ModelCard, load_card, load_image
 from pose_onnx.exporters import export
 from pose_onnx.exporters.paddle_to_onnx import random_parameters
 from pose_onnx.exporters.verify import make_inputs
@@ -62,8 +62,9 @@ def test_both_formats_find_the_same_people(checkpoint: tuple[ModelCard, Path], t
     assert all(math.isfinite(each.largest) for each in differences)
 
 
-def test_there_is_no_end_to_end_file(checkpoint: tuple[ModelCard, Path], tmp_path: Path) -> None:
+def test_an_end_to_end_file_finds_them_too(checkpoint: tuple[ModelCard, Path], tmp_path: Path) -> None:
     card, weights = checkpoint
-    with pytest.raises(ExportError, match=r"'people' finds people in one pass.*leave out --end-to-end"):
-        export(weights, card=card, to=("onnx",), out=tmp_path, end_to_end=True)
-    assert list(tmp_path.iterdir()) == []
+    done = export(weights, card=card, to=("onnx",), out=tmp_path, end_to_end=True)
+    assert [file.name for file in done.files] == ["people.onnx", "people_end_to_end.onnx"]
+    compared = [each.output for each in done.measured if each.stage == "end_to_end vs the core"]
+    assert compared == ["boxes", "scores", "keypoints", "keypoint_scores"]
