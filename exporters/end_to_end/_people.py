@@ -106,9 +106,7 @@ class _Grid(NamedTuple):
         scores = logits.apply("Sigmoid")
         highest = scores.apply("MaxPool", kernel_shape=[3, 3], pads=[1] * 4)
         alone = scores.apply("Equal", highest, dtype=np.bool_).where(scores, 0.0)
-        return alone.reshape(maps, self.height * self.width).best(
-            scores.integers([self.most])
-        )
+        return alone.reshape(maps, self.height * self.width).best(scores.integers([self.most]))
 
     def corners(self, cells: Value) -> Value:
         """Return the (..., 2) float32 xy of cells."""
