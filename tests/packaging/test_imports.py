@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import pose_onnx
+
 ROOT = Path(__file__).parents[2]
 ENGINES = {
     "ort": {"onnxruntime"},
@@ -38,6 +40,7 @@ HEAVY = {
 TYPES_ONLY = {"typing_extensions"}  # comes with the type checker
 # What parts of the core may use besides NumPy and OpenCV; `test_importing_loads_nothing_heavy` sees when.
 EXTRAS = {
+    "pose_onnx/__init__.py": {"lazy_loader"},
     "pose_onnx/cli/": {"tqdm"},
     "pose_onnx/poses.py": {"supervision"},
     "pose_onnx/detections.py": {"supervision"},
@@ -111,6 +114,26 @@ def test_nobody_imports_the_adapters_directly() -> None:
             assert not imports(tree) & set(adapters), path
 
 
+def loaded_by(code: str) -> set[str]:
+    """Return the modules that a fresh process has after some code."""
+    code = f"{code}\nimport json, sys; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout))
+
+
+def test_the_command_line_can_answer_ctrl_c_before_numpy_is_there() -> None:
+    loaded = loaded_by("from pose_onnx.cli import main")
+    assert "pose_onnx.cli" in loaded
+    assert not {"numpy", "cv2"} & loaded
+
+
+def test_every_public_name_is_there_and_no_other() -> None:
+    for name in pose_onnx.__all__:
+        assert getattr(pose_onnx, name) is not None
+    assert set(pose_onnx.__all__) <= set(dir(pose_onnx))
+    assert not hasattr(pose_onnx, "nothing")
+
+
 @pytest.mark.parametrize(
     "module",
     [
@@ -123,8 +146,6 @@ def test_nobody_imports_the_adapters_directly() -> None:
     ],
 )
 def test_importing_loads_nothing_heavy(module: str) -> None:
-    code = f"import json, sys, {module}; print(json.dumps(sorted(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    loaded = set(json.loads(done.stdout))
+    loaded = loaded_by(f"import {module}; from pose_onnx import *")
     assert not loaded & (HEAVY | TYPES_ONLY | {"tqdm", "filelock", "yaml", "flatbuffers"})
     assert module == "pose_onnx.exporters" or "pose_onnx.exporters" not in loaded
