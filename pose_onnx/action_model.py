@@ -22,18 +22,18 @@ from pose_onnx.runtimes._checks import check_threads
 
 
 class ActionModel(Reopening):
-    """A model that tells from a person's poses what they do.
+    """A model that recognises what a person does from their poses.
 
     Args:
         model: Official name, path of an exported file, or a loaded `Runtime`, which stays open.
         card: For a file without a card: a card, its name, or the path of a card file.
         backend: Which engine runs it.
-        precision: Which of the files that a name stands for, such as "fp16".
+        precision: Which of the named model's files to use, such as "fp16".
         threads: Threads inside a run; every core when `None`.
-        options: Handed to the backend.
+        options: Passed to the backend.
 
     Raises:
-        PoseOnnxError: One of its kinds, with what to do; see `pose_onnx.errors`.
+        PoseOnnxError: One of its subclasses, with a message that says what to do; see `pose_onnx.errors`.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class ActionModel(Reopening):
         return self.find_all([window])[0]
 
     def find_all(self, windows: Sequence[Window]) -> list[Action]:
-        """Tell what several people do, in one run of the network; see `__call__`."""
+        """Recognise what several people do, in one run of the network; see `__call__`."""
         if not windows:
             return []
         for window in windows:
@@ -94,7 +94,7 @@ class ActionModel(Reopening):
         return [self._action(each) for each in probabilities]
 
     def describe(self) -> dict[str, Any]:
-        """Return what results say of how they were made: name and digests, as JSON knows it."""
+        """Return what results record about their origin: name and digests, as JSON-ready data."""
         return {"actions": self.card.name, **model_digests("actions", self.file, self.card)}
 
     def _action(self, probabilities: F32) -> Action:

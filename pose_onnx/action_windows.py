@@ -1,4 +1,4 @@
-"""When to ask what a person does, and about which poses: two ways, one class each."""
+"""When to run action recognition, and on which poses: two ways, one class each."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ class Windows(Protocol):
         """
 
     def state(self) -> dict[str, Any]:
-        """Return what was collected, as JSON knows it."""
+        """Return what was collected, as JSON-ready data."""
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state` returned.
+        """Continue from what `state` returned.
 
         Raises:
             KeyError, TypeError, ValueError: It is something else.
@@ -85,18 +85,18 @@ class _Person:
 
 
 class SlidingWindows:
-    """Windows over real time: every half second, the last seconds of everyone who is there.
+    """Windows over real time: every half second, the last seconds of everyone in view.
 
-    The poses of a window are interpolated at even times, so that its frames are as far apart as those that
-    the model was trained with, whatever the video's frame rate, and frames without the person are bridged. A
-    person who was lost for longer than `LONGEST_GAP` begins anew. Someone seen for less than a whole window
-    has a shorter one, and for less than half of it none.
+    The poses of a window are interpolated at even times. So its frames are as far apart as those that the
+    model was trained with, whatever the video's frame rate, and frames without the person are bridged.
+    After a gap longer than `LONGEST_GAP`, a person's window starts again. Someone seen for less than a
+    whole window has a shorter one, and for less than half of it none.
 
-    A fall is so reported at the first question at which the window shows enough of it: up to `EVERY` seconds
-    later than asking at each frame would.
+    So a fall is reported the first time that a due window shows enough of it: up to `EVERY` seconds later
+    than with a window at each frame.
 
     Args:
-        spec: Of the model's input.
+        spec: The model's input.
     """
 
     def __init__(self, spec: WindowSpec) -> None:
@@ -106,7 +106,7 @@ class SlidingWindows:
         self._time = -np.inf
 
     def add(self, poses: Poses, time: float) -> list[Due]:
-        """See `Windows`. A time that lies before the last one begins another video."""
+        """See `Windows`. A time before the last one starts another video."""
         ids = _ids(poses)
         if time < self._time:
             self._people.clear()
@@ -159,18 +159,19 @@ class SlidingWindows:
 
 
 class PaddleWindows:
-    """Windows as PP-Human's pipeline makes them, frame by frame, to be equal to it.
+    """The same windows as PP-Human's pipeline, frame by frame, for equal results.
 
-    A person's window is full after so many frames as the network takes, whatever time they are apart, and the
-    next one begins empty: windows do not overlap. One frame without the person, but with someone else, ends
-    the window, however short. Frames without anyone are not counted: a window goes on over them. What is
-    begun at the end of the video is never looked at. Boxes lose what is behind the point.
+    A person's window is full after as many frames as the network takes, however far apart in time, and the
+    next one starts empty: windows do not overlap. One frame without the person, but with someone else, ends
+    the window, however short. Frames without anyone are not counted, and a window continues over them. A
+    window that is unfinished at the end of the video is never evaluated. Coordinates of boxes are truncated
+    to integers.
 
-    Errors of PP-Human that are not repeated (`pose_onnx.core.windows`): it divides by zero where a box has no
-    area, and fails for a window that is longer than the network's if every frame of it counts.
+    Errors of PP-Human that are not reproduced (`pose_onnx.core.windows`): it divides by zero where a box
+    has no area, and fails for a window that is longer than the network's if every frame of it counts.
 
     Args:
-        spec: Of the model's input.
+        spec: The model's input.
     """
 
     def __init__(self, spec: WindowSpec) -> None:

@@ -13,9 +13,9 @@ _FIELD: Final = re.compile(r"([?&;])([^=&;#]*)=([^&;#]*)")
 
 
 def redacted(address: str) -> str:
-    """Return an address with `***` in place of user and password, and of the query's secrets.
+    """Return an address with `***` in place of user, password and secrets in the query.
 
-    What is not an address, such as a path, is returned as it is.
+    Anything else, such as a path, is returned unchanged.
     """
     if not re.match(r"[a-z][a-z0-9+.-]*://", address, re.IGNORECASE):
         return address
@@ -23,7 +23,7 @@ def redacted(address: str) -> str:
 
 
 def redacted_in(text: str, address: str) -> str:
-    """Return a text, such as an error of somebody else's, with an address that it names redacted."""
+    """Return a text, such as an error from another library, with the given address redacted."""
     return text.replace(address, redacted(address))
 
 

@@ -1,8 +1,8 @@
-"""What one file from outside may cost, and the count that is kept while it is read.
+"""The resources that one file from outside may use, counted while it is read.
 
-Whatever reads a checkpoint, an archive or a picture asks its `Budget` before it
-allocates what the file declares. One limit for all of them: nothing that this
-package reads needs more, and every machine that runs it has as much.
+Whatever reads a checkpoint, an archive or a picture asks its `Budget` before it allocates what the file
+declares. All share one limit: nothing that this package reads needs more, and every machine that runs it
+has that much.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Budget:
             size: bytes, at least 0.
 
         Raises:
-            PoseOnnxError: there are not so many left. Nothing may be allocated then.
+            PoseOnnxError: fewer bytes are left. Nothing may be allocated then.
         """
         if not 0 <= size <= self.left:
             # The size itself is not quoted: it may be a number of a million digits.

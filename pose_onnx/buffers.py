@@ -1,4 +1,4 @@
-"""Arrays that are used again from call to call."""
+"""Arrays that are reused from call to call."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pose_onnx.core.arrays import F32
 
 
 class Buffers(threading.local):
-    """One array a thread, used again in each of its calls: a new one of this size costs its page faults."""
+    """One array per thread, reused in each of its calls: a new array of this size would cost page faults."""
 
     def __init__(self) -> None:
         self._buffer = np.empty((0,), np.float32)

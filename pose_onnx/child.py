@@ -1,4 +1,4 @@
-"""Read what nobody vouches for in a process of its own, with limits of memory and time.
+"""Read untrusted files in a process of their own, with limits on memory and time.
 
     index = call_limited("pose_onnx.exporters.checkpoint.reading:write_arrays", {"path": ...},
                          subject="checkpoint 'a.pdparams'")
@@ -128,7 +128,7 @@ def _cause(status: int) -> str:
 
 
 def main(job: Mapping[str, Any]) -> None:
-    """Do a job of `call_limited`, in the child."""
+    """Run a task of `call_limited`, in the child."""
     module, _, name = str(job["task"]).partition(":")
     function = getattr(importlib.import_module(module), name)
     _limit(job["memory"], job["seconds"])

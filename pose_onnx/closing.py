@@ -1,4 +1,4 @@
-"""Objects that hold engines: they let go of them at the end of a `with` block, and pickle without them."""
+"""Objects that hold engines: they release them at the end of a `with` block, and pickle without them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Closing(ABC):
-    """Something that holds engines, and lets go of them at the end of a `with` block."""
+    """An object that holds engines, and releases them at the end of a `with` block."""
 
     @abstractmethod
     def close(self) -> None:
@@ -27,9 +27,9 @@ class Closing(ABC):
 
 
 class Reopening(Closing):
-    """One that pickles as the arguments it was made with, for process pools and Ray.
+    """An object that pickles as the arguments it was made with, for process pools and Ray.
 
-    Whoever unpickles it opens the models again, so that names and paths are looked up there.
+    Unpickling opens the models again, so names and paths are looked up on that machine.
     """
 
     _arguments: dict[str, Any]

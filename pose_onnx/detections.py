@@ -26,7 +26,7 @@ class Detections:
         boxes: (N, 4) float32, xyxy, image pixels.
         scores: (N,) float32, 0 to 1.
         labels: (N,) int64, index into `classes`.
-        classes: Names of the classes of the model; empty if nobody said.
+        classes: Names of the classes of the model; empty if unknown.
     """
 
     boxes: F32

@@ -70,15 +70,15 @@ class Detector(Reopening):
             caller's to close.
         card: For a file without a card: a card, its name, or the path of a card file.
         backend: Which engine runs it.
-        precision: Which of the files that a name stands for, such as "fp16".
-        threads: Threads at work in one call; every core when `None`.
+        precision: Which of the named model's files to use, such as "fp16".
+        threads: Threads used in one call; every core when `None`.
         preset: `"accurate"`, or `"paddle"` to be equal to PaddleDetection's deployed pipeline.
         threshold: Boxes with a score above this are kept; the preset's when `None`.
         classes: Names of the classes to keep; every class of the card when `None`.
-        options: Handed to the backend, for example `providers=[...]`.
+        options: Passed to the backend, for example `providers=[...]`.
 
     Raises:
-        PoseOnnxError: One of its kinds, with what to do; see `pose_onnx.errors`.
+        PoseOnnxError: One of its subclasses, with a message that says what to do; see `pose_onnx.errors`.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class Detector(Reopening):
         self.select(self.card.classes if classes is None else classes)
 
     def select(self, classes: Sequence[str]) -> None:
-        """Keep the boxes of these classes only, from now on.
+        """From now on, keep only the boxes of these classes.
 
         Raises:
             InputError: The model knows no such class.
@@ -138,7 +138,7 @@ class Detector(Reopening):
         self._labels = np.array(sorted(set(map(self.card.classes.index, classes))), np.int64)
 
     def select_people(self) -> None:
-        """Keep people only; a model that has no class of that name finds what it was trained to."""
+        """Keep only people; a model without a class of that name keeps all its classes."""
         if PERSON in self.card.classes:
             self.select((PERSON,))
 
@@ -160,7 +160,7 @@ class Detector(Reopening):
     def find_many(self, images: Sequence[ImageSource], *, color: Color = "bgr") -> list[Detections]:
         """Find the people in several images on the calling thread alone.
 
-        It is for callers with threads of their own.
+        It is for callers that use their own threads.
 
         Args:
             images: As in a call.

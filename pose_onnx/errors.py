@@ -79,20 +79,20 @@ class ExportError(PoseOnnxError, RuntimeError):
 
 
 class UnexpectedError(PoseOnnxError, RuntimeError):
-    """One item of many failed with an exception that is not of this package: something to be reported."""
+    """One item of many failed with an exception from outside this package, which should be reported."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return "did you mean 'x'? " if a known name is like this one, else nothing."""
+    """Return "did you mean 'x'? " if a known name is similar, otherwise an empty string."""
     close = get_close_matches(word, list(known), n=1)
     return f"did you mean {close[0]!r}? " if close else ""
 
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> UnknownNameError:
-    """Return the error for a name that nobody knows.
+    """Return the error for an unknown name.
 
     Args:
-        what: What it would be the name of.
+        what: The kind of thing that it should name.
         name: As given.
         known: The names that there are.
     """

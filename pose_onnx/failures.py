@@ -1,4 +1,4 @@
-"""The boundary around each item of many: whatever is wrong with one picture or video, the others go on."""
+"""The boundary around each item of many: if one picture or video fails, the others are still processed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _LONGEST: Final = 300  # characters of somebody else's message; OpenCV's name fi
 
 
 def failure_of(item: str, error: Exception) -> PoseOnnxError:
-    """Return what is wrong with one item, as one sentence.
+    """Return the failure of one item, as one sentence.
 
     Args:
         item: What it is called, such as its path.
-        error: Whatever its work raised.
+        error: What its processing raised.
 
     Returns:
         `error` itself if this package raised it on purpose, else an `UnexpectedError` that names both.

@@ -1,4 +1,4 @@
-"""Writing files so that a reader sees the whole new file or none of it; what a file's digest is."""
+"""Writing files so that a reader sees the whole new file or none of it, and the digests of files."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _CHUNK: Final = 1 << 20
 
 
 def temporary_name(target: Path) -> Path:
-    """Return a free name beside `target`, with its suffix, by which writers and players go."""
+    """Return a free name beside `target`, with its suffix, which writers and players rely on."""
     # Not tempfile: its files are readable by their owner only, whatever the umask says.
     return target.with_name(f".{target.stem[:100]}.{secrets.token_hex(4)}.part{target.suffix}")
 
 
 def remove_parts(target: Path) -> None:
-    """Delete what processes that were killed left of files with a `temporary_name` of `target`."""
+    """Delete files with a `temporary_name` of `target` that killed processes left behind."""
     ours = re.compile(rf"{re.escape('.' + target.stem[:100])}\.[0-9a-f]{{8}}\.part{re.escape(target.suffix)}")
     with contextlib.suppress(OSError):
         for path in [path for path in target.parent.iterdir() if ours.fullmatch(path.name)]:
@@ -34,7 +34,8 @@ def remove_parts(target: Path) -> None:
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary name in the same folder; what the block writes there becomes `path` when it ends.
+    """Yield a temporary name in the same folder; the file that the block writes there becomes `path` at its
+    end.
 
     Raises:
         OutputError: The folder is missing or read-only, the disk is full, ...; nothing is left behind.
@@ -78,7 +79,7 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
 
 
 def write_folder(path: str | os.PathLike[str], contents: Mapping[str, bytes]) -> None:
-    """Write files into a folder, in their order; files that are there are replaced, others stay.
+    """Write files into a folder, in their order; files of the same names are replaced, others stay.
 
     Args:
         path: The folder; it need not exist.

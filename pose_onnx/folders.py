@@ -1,6 +1,6 @@
-"""What a folder holds, by the names of its files: pictures, videos, and what is skipped.
+"""The contents of a folder, by file name: pictures, videos, and skipped files.
 
-Names are enough for a folder. A file that is named itself is taken whatever its suffix is.
+In a folder, names decide. A file that is given by itself is taken whatever its suffix is.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _MOST_SUFFIXES: Final = 8
 
 @dataclass(slots=True)
 class Skipped:
-    """What was found in folders and is not worked on.
+    """Files that were found in folders and are skipped.
 
     Attributes:
         counts: By kind.
@@ -85,7 +85,7 @@ def kind_of(name: str) -> Kind:
 
 
 def chosen(names: Iterable[str], skipped: Skipped) -> Iterator[str]:
-    """Give the pictures and videos of a folder, and count what else is there.
+    """Yield the pictures and videos of a folder, and count the other files.
 
     Args:
         names: Paths relative to the folder. Hidden files, and those in hidden folders, do not count at all.
@@ -109,7 +109,7 @@ def list_files(folder: Path, skipped: Skipped, *, recursive: bool) -> list[str]:
     Args:
         folder: Where to look.
         skipped: Counts the subfolders that are not looked into.
-        recursive: Look into subfolders too, but not into those that are links: they may be a circle.
+        recursive: Look into subfolders too, except links, which may form a cycle.
 
     Raises:
         OSError: The folder cannot be listed.

@@ -1,6 +1,6 @@
-"""HEIC and AVIF, the pictures of telephones: what OpenCV does not read, or does not turn upright.
+"""HEIC and AVIF, the picture formats of phones, which OpenCV does not read or does not turn upright.
 
-Both are turned and mirrored by the file's own `irot` and `imir`. EXIF, which says it again, does not count.
+Both are rotated and mirrored by the file's own `irot` and `imir`; EXIF, which repeats this, is ignored.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _AVIF: Final = re.compile(rb"....ftypavi[fs]", re.DOTALL)
 
 
 def is_heif(data: bytes) -> bool:
-    """Say whether a file's content is HEIC or AVIF, by how it begins."""
+    """Return whether a file's content is HEIC or AVIF, judged by its first bytes."""
     return _START.match(data) is not None
 
 
@@ -40,8 +40,8 @@ def decode_heif(data: bytes, name: str) -> Image:
     """Return the pixels of a HEIC or AVIF file's content.
 
     Args:
-        data: What the file holds.
-        name: What the error calls it.
+        data: The content of the file.
+        name: The file's name in errors.
 
     Returns:
         (H, W, 3) uint8, BGR.

@@ -1,4 +1,4 @@
-"""Pictures in and out of files."""
+"""Reading and writing picture files."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def load_image(source: ImageSource, *, color: Color = "bgr") -> Image:
         color: Channel order of `source` when it is an array.
 
     Returns:
-        (H, W, 3) uint8, BGR. An array that already is that is returned itself, not a copy.
+        (H, W, 3) uint8, BGR. An array that is already in this form is returned itself, not a copy.
 
     Raises:
-        InputError: The file is missing, empty, cut off, too large or not a picture, or the array is not
+        InputError: The file is missing, empty, truncated, too large or not a picture, or the array is not
             (H, W, 3) uint8.
         DependencyError: It is HEIC or AVIF, and the extra `heif` is not installed.
     """
@@ -53,8 +53,8 @@ def decode_image(data: bytes, name: str = "the picture") -> Image:
     """Return the pixels of a picture's file content: OpenCV's formats, HEIC and AVIF.
 
     Args:
-        data: What the file holds.
-        name: What the error calls it.
+        data: The content of the file.
+        name: The file's name in errors.
 
     Returns:
         (H, W, 3) uint8, BGR.
@@ -67,7 +67,7 @@ def decode_image(data: bytes, name: str = "the picture") -> Image:
 
 
 def write_image(path: str | os.PathLike[str], image: Image) -> None:
-    """Write a picture in the format that the file's suffix names; the file appears whole or not at all.
+    """Write a picture in the format of the file's suffix; the file is written completely or not at all.
 
     Args:
         path: Where to.

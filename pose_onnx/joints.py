@@ -1,4 +1,4 @@
-"""What a model says of the joints that it finds: its card's words, for every class that finds joints."""
+"""The description of a model's joints, from its card, for every class that finds joints."""
 
 from __future__ import annotations
 

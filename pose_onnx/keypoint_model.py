@@ -57,23 +57,23 @@ class KeypointModel(JointsOfCard, Reopening):
             caller's to close.
         card: For a file without a card: a card, its name, or the path of a card file.
         backend: Which engine runs it.
-        precision: Which of the files that a name stands for, such as "fp16".
-        threads: Threads at work in one call; every core when `None`. Each takes some of the people.
+        precision: Which of the named model's files to use, such as "fp16".
+        threads: Threads used in one call; every core when `None`. Each takes some of the people.
         preset: `"accurate"`, or `"paddle"` to be equal to PaddleDetection's deployed pipeline.
-        flip: Run each crop mirrored too and average: better points for twice the time.
-        batch_size: People in one run of the network, at most (half as many with `flip`); by the engine and
-            the size of the network's input when `None`.
-        options: Handed to the backend, for example `providers=[...]`.
+        flip: Also run each crop mirrored and average: better keypoints for twice the time.
+        batch_size: The most people in one run of the network (half as many with `flip`); when `None`,
+            chosen by the engine and the size of the network's input.
+        options: Passed to the backend, for example `providers=[...]`.
 
     Attributes:
         names: The K keypoints' names.
         skeleton: Index pairs of keypoints to join when drawing.
         flip_pairs: Index pairs of keypoints that swap when the image is mirrored.
         sigmas: How far annotators disagree on each keypoint (`ModelCard.oks_sigmas`); empty if unknown.
-        workers: Threads that may use this model at once with profit.
+        workers: How many threads can usefully share this model.
 
     Raises:
-        PoseOnnxError: One of its kinds, with what to do; see `pose_onnx.errors`.
+        PoseOnnxError: One of its subclasses, with a message that says what to do; see `pose_onnx.errors`.
     """
 
     def __init__(
@@ -168,14 +168,14 @@ class KeypointModel(JointsOfCard, Reopening):
             boxes: Of each image, as in a call.
             box_scores: Of each image, as in a call.
             color: As in a call.
-            alone: Work on the calling thread alone, for callers with threads of their own; else on all
+            alone: Work on the calling thread only, for callers that use their own threads; otherwise on all
                 threads of this model.
 
         Returns:
             The poses of each image: what a call finds.
 
         Raises:
-            InputError: As in a call; or there are not as many of each as images.
+            InputError: As in a call; or the numbers of images, boxes and scores differ.
         """
         scores = [None] * len(images) if box_scores is None else box_scores
         if not len(images) == len(boxes) == len(scores):
@@ -255,12 +255,12 @@ def _scene(image: ImageSource, boxes: ArrayLike, box_scores: ArrayLike | None, c
 
 
 def share_out(count: int, most: int, lanes: int) -> list[slice]:
-    """Cut people into batches of nearly one size, as many as keep all lanes busy to the end.
+    """Split people into batches of nearly equal size, so that all lanes stay busy to the end.
 
     Args:
         count: People.
         most: In one batch.
-        lanes: Threads that will work off the batches.
+        lanes: Threads that will process the batches.
 
     Returns:
         The batches, in order, none empty.

@@ -1,4 +1,4 @@
-"""What a detector and a keypoint model have in common: a file, its card and a runtime that fits it."""
+"""What detectors and keypoint models share: a file, its card and a matching runtime."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def open_model(
     options: dict[str, Any],
     overlap: bool = False,
 ) -> tuple[ModelCard, Runtime]:
-    """Load a model by name or path, or take one that is loaded, and check that it and its card fit.
+    """Load a model by name or path, or take a loaded one, and check that it matches its card.
 
     Args:
         model: Name, path, or a `Runtime`.
@@ -47,11 +47,11 @@ def open_model(
         backend: Which engine runs it.
         precision: Which of the files that a name stands for.
         threads: Threads inside a run.
-        options: Handed to the backend.
-        overlap: Several threads will run it at once, if the engine can do that: then one thread inside a run.
+        options: Passed to the backend.
+        overlap: Several threads will run it at once if the engine can do that, with one thread inside a run.
 
     Raises:
-        ModelFileError: Wrong task, or inputs and outputs that are not as the card says.
+        ModelFileError: Wrong task, or inputs and outputs that differ from the card.
         UnknownNameError: No such model or backend.
         MissingCardError: The file has no card and none was given.
         InputError: A `Runtime` was given without a card, or with options.
@@ -74,7 +74,7 @@ def check_options(kind: type, backend: str, options: Mapping[str, Any]) -> None:
     """Refuse arguments that neither a class nor the backend knows.
 
     Raises:
-        InputError: There is one, such as a name with a letter too few.
+        InputError: There is one, such as a misspelt name.
     """
     taken = option_names(backend) if options else None
     if taken is None:
@@ -93,7 +93,7 @@ def check_options(kind: type, backend: str, options: Mapping[str, Any]) -> None:
 
 
 def file_of(model: ModelLike, backend: str, precision: str) -> Path | None:
-    """Return the file of a model by name or path; none of one that was given loaded.
+    """Return the file of a model by name or path; `None` for a model that was passed in loaded.
 
     Raises:
         PoseOnnxError: There is no such file.
@@ -120,7 +120,7 @@ def _take_runtime(
 
 
 def check_fit(card: ModelCard, runtime: Runtime, task: str, where: str) -> None:
-    """Refuse a model that cannot do the task, or whose tensors are not those of its card.
+    """Refuse a model that cannot do the task, or whose tensors differ from its card.
 
     Raises:
         ModelFileError: Naming what the file has and what was expected.
@@ -156,5 +156,5 @@ def _may_be(shape: Shape, wanted: Shape) -> bool:
 
 
 def is_end_to_end(runtime: Runtime) -> bool:
-    """Say whether a model takes whole pictures, as those of `pose-onnx export --end-to-end` do."""
+    """Return whether a model takes whole pictures, like those of `pose-onnx export --end-to-end`."""
     return any(spec.name == INPUT_NAME and spec.dtype == "uint8" for spec in runtime.inputs)

@@ -1,4 +1,4 @@
-"""Poses of many images, for every class of this package that finds those of one."""
+"""Poses of many images, for every class of this package that finds poses in one image."""
 
 from __future__ import annotations
 
@@ -44,21 +44,21 @@ class ManyImages:
         color: Color = "bgr",
         on_error: Literal["raise", "return"] = "raise",
     ) -> Iterator[Poses | PoseOnnxError]:
-        """Find the people of many images, several images at once where the model can.
+        """Find the people in many images, several images at once if the model can.
 
-        Of a `ParallelModel` each of `workers` threads takes images through loading and networks, so that
-        these overlap between images; of another one a single thread does. One more thread takes the next
-        images from `images`, which may block (a camera) and holds up no result. At most 8 images for each
-        thread are taken before their result is asked for; an array must not be written to until its result
-        is there. It begins with the first result that is asked for. Dropping or closing the iterator, as a
-        `break` does, ends it once the images at work are done; then nobody is inside `images`, unless it has
-        been blocking for 5 seconds.
+        With a `ParallelModel`, each of `workers` threads loads images and runs the networks on them, so
+        that these steps overlap between images; with any other model a single thread does. One more thread
+        takes the next items from `images`, which may block (a camera) without delaying results. At most 8
+        images per thread are taken before their results are requested; an array must not be written to
+        until its result has been returned. Work starts when the first result is requested. Dropping or
+        closing the iterator, as a `break` does, ends it once the images in progress are done; then no
+        thread is inside `images`, unless it has been blocking for 5 seconds.
 
         Args:
             images: Each as in a call.
             color: Channel order of arrays.
             on_error: `"raise"` raises what is wrong with an image in that image's turn, and ends there;
-                `"return"` gives the error in place of the poses and goes on: a `PoseOnnxError`, which is an
+                `"return"` gives the error in place of the poses and continues: a `PoseOnnxError`, which is an
                 `UnexpectedError` for whatever this package did not raise on purpose.
 
         Returns:

@@ -1,4 +1,4 @@
-"""The people of many pictures: several at once, in order, with one boundary for each picture."""
+"""The people in many pictures: several at once, in order, with errors caught for each picture."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ def map_pictures(
 ) -> Generator[Result | Exception]:
     """Load many pictures, find the people in them, and do something with each, several pictures at once.
 
-    A picture's pixels live from `load` to the end of `use`, both on the thread that finds its people: at most
-    `GROUP_SIZE` pictures a thread are in memory, however many there are. What is given waits for its turn.
+    A picture's pixels are in memory from `load` to the end of `use`, both on the thread that finds its
+    people: at most `GROUP_SIZE` pictures per thread, however many there are.
 
     Args:
-        model: Finds the people; one that is no `ParallelModel` is asked for one picture at a time.
+        model: Finds the people; a model that is not a `ParallelModel` gets one picture at a time.
         items: What stands for each picture; at most 8 for each thread are taken before they are asked for.
         load: Returns an item's pixels, (H, W, 3) uint8, BGR.
-        use: Makes an item's result of its pixels and poses.
+        use: Makes an item's result from its pixels and poses.
 
     Returns:
-        For each item, in order, what `use` returned, or what was raised by whatever was done with it.
+        For each item, in order, what `use` returned, or the exception that its processing raised.
 
     Raises:
         Exception: What `items` itself raises, after the results of the items before.

@@ -40,15 +40,15 @@ class OnePassModel(JointsOfCard, ManyImages, Reopening):
             caller's to close.
         card: For a file without a card: a card, its name, or the path of a card file.
         backend: Which engine runs it.
-        precision: Which of the files that a name stands for, such as "fp16".
-        threads: Threads at work in one call; every core when `None`.
+        precision: Which of the named model's files to use, such as "fp16".
+        threads: Threads used in one call; every core when `None`.
         threshold: People with a score above this are returned.
-        flip: Run the image mirrored too and average: better points for twice the time.
-        nms: Lower the scores of people whom better ones cover (`pose_onnx.core.nms.soft_nms`).
-        options: Handed to the backend, for example `providers=[...]`.
+        flip: Also run the mirrored image and average: better keypoints for twice the time.
+        nms: Lower the scores of people who overlap better ones (`pose_onnx.core.nms.soft_nms`).
+        options: Passed to the backend, for example `providers=[...]`.
 
     Raises:
-        PoseOnnxError: One of its kinds, with what to do; see `pose_onnx.errors`.
+        PoseOnnxError: One of its subclasses, with a message that says what to do; see `pose_onnx.errors`.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class OnePassModel(JointsOfCard, ManyImages, Reopening):
         return People(boxes, scores[scores > self.threshold], joints, joint_scores)
 
     def describe(self) -> dict[str, Any]:
-        """Return what results say of how they were made: name, settings, digests of model and card."""
+        """Return what results record about their origin: name, settings, digests of model and card."""
         return {
             "pose": self.card.name,
             "flip": self.flip,

@@ -1,4 +1,4 @@
-"""Open the pose model that arguments ask for, whatever kind it is."""
+"""Open the pose model that the arguments describe, of any kind."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ _UNUSED: Final[Mapping[str, object]] = {
 
 
 def open_pose_model(**arguments: Any) -> PoseEstimator | OnePassModel:
-    """Open the model that finds people and their joints, by the card of `pose`; the one place that chooses.
+    """Open the model that finds people and their joints; the card of `pose` decides which kind.
 
     Args:
-        arguments: Of `PoseEstimator`. Where `pose` finds people in one pass, it is opened as an
-            `OnePassModel`, and nothing may be said of a detector.
+        arguments: Those of `PoseEstimator`. If `pose` finds people in one pass, it is opened as a
+            `OnePassModel`, and no detector may be given.
 
     Returns:
-        The model, a `PoseModel`; whoever asked for it closes it.
+        The model, a `PoseModel`; the caller closes it.
 
     Raises:
-        PoseOnnxError: One of its kinds, with what to do; see `pose_onnx.errors`.
+        PoseOnnxError: One of its subclasses, with a message that says what to do; see `pose_onnx.errors`.
 
     Example:
         >>> with open_pose_model(pose="multi_pose_dla_3x") as model:  # doctest: +SKIP
@@ -53,7 +53,7 @@ def is_one_pass(pose: ModelLike | KeypointModel | None, card: CardLike | None = 
     """Say whether a model finds people and their joints without a detector.
 
     Args:
-        pose: What would be given to `PoseEstimator`; of what is not there, nothing is said.
+        pose: As for `PoseEstimator`; the result is false for a path that does not exist.
         card: For a file without a card.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Pairs of a detector and a keypoint model that go together, by how good they are."""
+"""Pairs of a detector and a keypoint model that work together, by quality."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def find_pair(quality: str) -> Pair:
 
 
 def demand_models(quality: str, names: Sequence[str], backend: str, precision: str) -> None:
-    """Find out whether the models of a quality are on this machine, all at once.
+    """Check that all models of a quality are on this machine.
 
     Raises:
         ModelFileError: With the one command that fetches all that are missing.

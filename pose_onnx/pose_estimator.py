@@ -25,35 +25,35 @@ from pose_onnx.provenance import model_digests
 
 
 class PoseEstimator(ManyImages, Reopening):
-    """A person detector and a keypoint model, one after the other.
+    """A person detector followed by a keypoint model.
 
     It is a `PoseModel`, a `ParallelModel` and a `BatchTopDownModel` (`pose_onnx.pose_model`).
 
     Args:
         detector: Official name or path of a detector, that of `quality` when `None`; or a `Detector` (or a
-            `Runtime`, with `detector_card`), which stays the caller's to close. Of one that knows more than
-            people, only people are taken.
+            `Runtime`, with `detector_card`), which stays the caller's to close. If it has other classes
+            too, only people are kept.
         pose: The same for the keypoint model.
         quality: Which pair of models stands in for those not given: `"builtin"`, or the official pairs
             `"fast"` and `"best"` (`pose_onnx.pairs`), which `pose-onnx models pull` fetches.
         backend: Which engine runs what is given by name or path.
-        precision: Which of the files that a name stands for, such as "fp16".
-        threads: Threads that are busy at once, at most, whatever runs; every core when `None`.
+        precision: Which of the named model's files to use, such as "fp16".
+        threads: The largest number of threads busy at once; every core when `None`.
         preset: `"accurate"`, or `"paddle"` to be equal to PaddleDetection's deployed pipeline.
         threshold: Boxes with a score above this are people; the preset's when `None`.
         detector_card: For a detector's file without a card.
         pose_card: For a keypoint model's file without a card.
-        flip: Run each person mirrored too and average: better points for twice the time.
-        batch_size: People in one run of the keypoint model, at most; by the engine and the size of its input
-            when `None`.
-        options: Handed to the backend, for example `providers=[...]`.
+        flip: Also run each person mirrored and average: better keypoints for twice the time.
+        batch_size: The most people in one run of the keypoint model; when `None`, chosen by the engine and
+            the size of the input.
+        options: Passed to the backend, for example `providers=[...]`.
 
     Attributes:
         detector: The `Detector`.
         pose: The `KeypointModel`.
 
     Raises:
-        PoseOnnxError: One of its kinds, with what to do; see `pose_onnx.errors`.
+        PoseOnnxError: One of its subclasses, with a message that says what to do; see `pose_onnx.errors`.
 
     Example:
         >>> estimator = PoseEstimator()  # doctest: +SKIP
@@ -224,7 +224,7 @@ class PoseEstimator(ManyImages, Reopening):
         box_scores: Sequence[ArrayLike | None] | None = None,
         color: Color = "bgr",
     ) -> list[Poses]:
-        """Find the keypoints of the people in given boxes of several images, in common batches.
+        """Find the keypoints of the people in given boxes of several images, in shared batches.
 
         Args:
             images: Each as in a call.
@@ -236,19 +236,19 @@ class PoseEstimator(ManyImages, Reopening):
             The poses of each image: what `find_in_boxes` finds.
 
         Raises:
-            InputError: As in a call; or there are not as many of each as images.
+            InputError: As in a call; or the numbers of images, boxes and scores differ.
         """
         return self.pose.find_many(images, boxes, box_scores=box_scores, color=color, alone=False)
 
     @property
     def workers(self) -> int:
-        """Threads that may use this estimator at once with profit."""
+        """How many threads can usefully share this estimator."""
         return self.pose.workers
 
     def find_many(self, images: Sequence[ImageSource], *, color: Color = "bgr") -> list[Poses]:
-        """Find the people of several images on the calling thread alone, batched across the images.
+        """Find the people in several images on the calling thread only, batched across the images.
 
-        It is for callers with threads of their own; `map` has some.
+        It is for callers that use their own threads, as `map` does.
 
         Args:
             images: Each as in a call.
@@ -266,7 +266,7 @@ class PoseEstimator(ManyImages, Reopening):
         return self.pose.find_many(pixels, boxes, box_scores=scores)
 
     def describe(self) -> dict[str, Any]:
-        """Return what results say of how they were made: names, settings, digests of models and cards."""
+        """Return what results record about their origin: names, settings, digests of models and cards."""
         return {
             "detector": self.detector.card.name,
             "pose": self.pose.card.name,
@@ -278,7 +278,7 @@ class PoseEstimator(ManyImages, Reopening):
         }
 
     def close(self) -> None:
-        """Release engines and threads, but not of parts that were given."""
+        """Release engines and threads, except those of parts that the caller passed in."""
         for part in self._opened:
             part.close()
 

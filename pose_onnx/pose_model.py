@@ -1,4 +1,4 @@
-"""What the rest of the package knows of a model of poses: protocols, fulfilled by their members alone."""
+"""What the rest of the package requires of a pose model: protocols, fulfilled by having their members."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class PoseModel(Protocol):
         """
 
     def describe(self) -> dict[str, Any]:
-        """Return what results say of how they were made, as JSON knows it.
+        """Return what results record about their origin, as JSON-ready data.
 
         Names, settings that move a number, and digests (their keys end with `_sha256`). `pose` is the name of
         the model that finds the keypoints, `detector` that of the one that finds the people, if there is one.
@@ -61,17 +61,17 @@ class PoseModel(Protocol):
 
 @runtime_checkable
 class ParallelModel(PoseModel, Protocol):
-    """One that several threads can use at once, each for some images.
+    """A pose model that several threads can use at once, each for some of the images.
 
-    `pose_onnx.mapping` asks for it with `isinstance`: another one gets one image at a time.
+    `pose_onnx.mapping` checks for it with `isinstance`; any other model gets one image at a time.
     """
 
     @property
     def workers(self) -> int:
-        """Threads that may use this model at once with profit."""
+        """How many threads can usefully share this model."""
 
     def find_many(self, images: Sequence[ImageSource], *, color: Color = "bgr") -> list[Poses]:
-        """Find the people of several images on the calling thread alone, batched across the images.
+        """Find the people in several images on the calling thread only, batched across the images.
 
         Args:
             images: Each as in a call.
@@ -87,9 +87,9 @@ class ParallelModel(PoseModel, Protocol):
 
 @runtime_checkable
 class TopDownModel(PoseModel, Protocol):
-    """One that finds people first and then the keypoints of each, so that it can be told where people are.
+    """A pose model that finds people first and then the keypoints of each, so it can be given their boxes.
 
-    Video asks for it with `isinstance`: between detections people are followed by their last keypoints.
+    Video checks for it with `isinstance`: between detections, people are tracked by their last keypoints.
     """
 
     def find_boxes(self, image: ImageSource, *, color: Color = "bgr") -> Detections:
@@ -132,7 +132,7 @@ class TopDownModel(PoseModel, Protocol):
 
 @runtime_checkable
 class BatchTopDownModel(TopDownModel, Protocol):
-    """One that finds the people of several images in common batches: what several cameras at once gain by."""
+    """A pose model that processes several images in shared batches, which makes several cameras cheaper."""
 
     def find_in_boxes_together(
         self,
@@ -154,5 +154,5 @@ class BatchTopDownModel(TopDownModel, Protocol):
             The poses of each image: what `find_in_boxes` finds.
 
         Raises:
-            InputError: As in `find_in_boxes`; or there are not as many of each as images.
+            InputError: As in `find_in_boxes`; or the numbers of images, boxes and scores differ.
         """

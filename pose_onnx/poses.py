@@ -30,7 +30,7 @@ class Action:
         label: The most probable of the model's classes.
         probability: Of that class, 0 to 1; not calibrated.
         probabilities: (C,) float32, of each of the card's classes, in their order; empty where a file keeps
-            the most probable one alone.
+            only the most probable one.
     """
 
     label: str
@@ -48,16 +48,16 @@ class Poses:
     Attributes:
         keypoints: (N, K, 2) float32, xy, image pixels. A keypoint may lie outside the image or its box.
         scores: (N, K) float32, the height of each keypoint's heatmap peak: about 0 to 1, not calibrated.
-            A joint with a low score still has the place of its best peak; judge it by the score.
-        boxes: (N, 4) float32, xyxy, image pixels: what the person was cropped by.
+            A joint with a low score still has the position of its highest peak; check the score.
+        boxes: (N, 4) float32, xyxy, image pixels: the box that the person was cropped by.
         box_scores: (N,) float32, the detector's score, 1 for boxes that the caller gave.
         names: The K keypoints' names.
-        ids: (N,) int64, who is who from frame to frame of a video; `None` where nobody follows them.
-        skeleton: Index pairs of keypoints to join when drawing; empty if nobody said.
-        flip_pairs: Index pairs of keypoints that swap when the image is mirrored; empty if nobody said.
-        sigmas: For each keypoint, how far annotators disagree (`ModelCard.oks_sigmas`); empty if nobody said.
-        actions: What each of the N people does, in a video with `actions`; `None` for someone who has not
-            been seen for long enough, and in place of them all where nobody asked.
+        ids: (N,) int64, the track of each person across the frames of a video; `None` without tracking.
+        skeleton: Index pairs of keypoints to join when drawing; empty if unknown.
+        flip_pairs: Index pairs of keypoints that swap when the image is mirrored; empty if unknown.
+        sigmas: For each keypoint, how far annotators disagree (`ModelCard.oks_sigmas`); empty if unknown.
+        actions: What each of the N people does, in a video with `actions`, or `None` for someone who has
+            not been seen for long enough; `None` instead of a list without `actions`.
     """
 
     keypoints: F32
@@ -87,13 +87,13 @@ class Poses:
             )
 
     def visible(self, threshold: float = JOINT_THRESHOLD) -> NDArray[np.bool_]:
-        """Return (N, K): which keypoints are surely there. The others are not moved, only not vouched for."""
+        """Return (N, K): which keypoints have a score above the threshold; none is moved."""
         return self.scores > threshold
 
     def mean_scores(self) -> F32:
         """Return (N,): the plain mean of each person's keypoint scores, as PaddleDetection deploys it.
 
-        It ranks people low of whom only a half is in the picture.
+        It ranks people low if only half of them is in the picture.
         """
         means: F32 = self.scores.mean(axis=1, dtype=np.float32)
         return means
@@ -101,8 +101,8 @@ class Poses:
     def instance_scores(self, threshold: float = JOINT_THRESHOLD) -> F32:
         """Return (N,): box score times the mean of the keypoint scores above a threshold; 0 if none is.
 
-        The practice of COCO evaluations (PaddleDetection, ppdet/metrics/keypoint_metrics.py): how sure it is
-        that this is a person with these visible joints.
+        This is the usual score of COCO evaluations (PaddleDetection, ppdet/metrics/keypoint_metrics.py):
+        the confidence that this is a person with these visible joints.
         """
         seen = self.visible(threshold)
         sums = np.where(seen, self.scores, 0).sum(axis=1, dtype=np.float32)
@@ -152,7 +152,7 @@ class Poses:
     def to_dict(self) -> dict[str, Any]:
         """Return the people as a dict that `json.dumps` takes; `from_dict` is the inverse, to 4 decimals.
 
-        Its fields: `keypoint_names`; `skeleton`; `people`, each with `id` (where there are ids), `box`,
+        Its fields: `keypoint_names`; `skeleton`; `people`, each with `id` (if there are ids), `box`,
         `box_score`, `keypoints`, `scores`, and `action` where it is known. A number that is not
         finite is `None`.
         """
@@ -163,7 +163,7 @@ class Poses:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Poses:
-        """Return the people of `to_dict`; `None` becomes NaN. Of a result without `skeleton`, it is empty."""
+        """Return the people of `to_dict`; `None` becomes NaN, and a missing `skeleton` is empty."""
         from pose_onnx.formats import people_from_json  # noqa: PLC0415 (it is built on this module)
 
         poses = people_from_json(data["people"], data["keypoint_names"])

@@ -16,16 +16,16 @@ _CropFunction = Callable[[F32, tuple[int, int], tuple[int, int], int], Crops]
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """Every choice that moves a number and is not the model's own.
+    """Every choice that affects results and is not part of the model.
 
     Attributes:
         name: As given to the classes and the command line.
-        crops: How a person is cut out of the image.
-        blur_kernel: Side of DARK's Gaussian; `None`: what the model's card says.
-        max_step: Longest sub-pixel step of DARK in heatmap cells; `None`: no limit.
+        crops: How a person is cropped from the image.
+        blur_kernel: Side of DARK's Gaussian; `None` for the value in the model's card.
+        max_step: Longest sub-pixel step of DARK in heatmap cells; `None` for no limit.
         threshold: Boxes with a score above this are people.
         clip_boxes: Whether boxes end at the image's border.
-        least_spread: A box whose colours differ by less is nobody's (`pose_onnx.core.spread`).
+        least_spread: A box whose colours differ by less is rejected (`pose_onnx.core.spread`).
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What made results: digests of the models, so that a changed file is not taken for the one before."""
+"""The origin of results: digests of the models, so that a changed file is not mistaken for the original."""
 
 from __future__ import annotations
 

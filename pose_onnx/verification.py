@@ -1,8 +1,8 @@
 """Compare files of one model with each other, stage by stage, whatever their formats.
 
-The first file is the reference. Raw tensors are those of the same network input in every file, and decoding
-starts from them, so that it shows what their differences come to; the last stage runs each file on its own,
-from the picture to the result.
+The first file is the reference. Every file gets the same network input for the raw tensors, and decoding
+starts from these tensors, so it shows the effect of their differences. The last stage runs each file on its
+own, from the picture to the result.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class Difference:
         backend: What ran it.
         stage: Where in the pipeline.
         quantity: What was compared, with its unit.
-        largest: Largest absolute difference; infinite where one file finds what the other does not.
-        compared: How many of the reference's numbers, keypoints or boxes that was taken over.
+        largest: Largest absolute difference; infinite where only one file finds something.
+        compared: How many of the reference's numbers, keypoints or boxes were compared.
     """
 
     file: Path
@@ -80,18 +80,18 @@ def verify(
 
     Args:
         files: Two or more exported files of one model, or Paddle inference folders of it.
-        image: A picture, best one that a person fills: a keypoint model is shown the whole of it.
-        card: What the files are, where they carry no card.
+        image: A picture, preferably one that a person fills: a keypoint model gets all of it.
+        card: The card of the files, if they carry none.
         threads: Threads of a model run; every core when `None`.
-        backends: What runs each file; the first backend of its format when `None`. With it one file can be
-            compared with itself on two engines.
+        backends: The backend of each file; the first backend of its format when `None`. This allows
+            comparing one file with itself on two engines.
 
     Yields:
         One figure for each file, stage and quantity, in this order.
 
     Raises:
-        InputError: Fewer than two files, another number of backends, files of different models, or of models
-            that look at no pictures.
+        InputError: Fewer than two files, a different number of backends, files of different models, or
+            models that do not take pictures.
         PoseOnnxError: A file cannot be opened or run.
     """
     paths = [Path(file) for file in files]

@@ -1,4 +1,4 @@
-"""Angles at joints: how far an elbow or a knee is bent, as it looks in the picture."""
+"""Angles at joints: how far an elbow or a knee is bent, as seen in the picture."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def joint_angles(
 
     With u = A - B and v = C - B it is atan2(|u_x v_y - u_y v_x|, u_x v_x + u_y v_y): |u||v| sin over
     |u||v| cos of the angle between them. This is exact at every angle, whereas the arc cosine loses half its
-    digits near 0 and 180. The angle has no sign, so it is the same in a mirrored picture, in one that is
-    turned, and at any scale. It is that of the picture, not of the body: an arm that points towards the
-    camera is bent otherwise than it looks.
+    digits near 0 and 180. The angle has no sign, so it is the same in a mirrored or rotated picture, and at
+    any scale. It is the angle in the picture, not of the body: an arm that points towards the camera
+    appears bent differently.
 
     Args:
         poses: N people.
@@ -50,7 +50,7 @@ def joint_angles(
 
     Returns:
         (N, A) float32, degrees, 0 to 180 (a straight arm), in the order of `triples`. NaN where one of the
-        three keypoints does not count or is not finite, or an end is where the joint is.
+        three keypoints does not count or is not finite, or where A or C coincides with B.
 
     Raises:
         InputError: The poses lack a keypoint that a triple names.

@@ -1,7 +1,7 @@
 """Aliases of the arrays that the package passes around, and the letters and frames of their axes.
 
 Letters for axes, the same everywhere: N instances, K keypoints, C classes, H and W image size,
-h and w heatmap size. Coordinates are x, y; a variable that holds some says in which frame it is:
+h and w heatmap size. Coordinates are x, y; the name of a variable that holds coordinates says their frame:
 `points_image` (pixels of the whole image), `points_heatmap` (cells of the heatmap), and so on. In every
 frame an integer coordinate is the centre of a pixel.
 """
@@ -35,7 +35,7 @@ Selection: TypeAlias = (
 
 
 def check_shape(name: str, array: NDArray[np.generic], shape: tuple[int, ...]) -> None:
-    """Refuse a field of a result whose shape is not what the other fields make it.
+    """Refuse a field of a result whose shape does not match the other fields.
 
     Raises:
         InputError: Naming both shapes.
@@ -45,7 +45,7 @@ def check_shape(name: str, array: NDArray[np.generic], shape: tuple[int, ...]) -
 
 
 def rows(selection: Selection, count: int) -> slice | NDArray[np.bool_] | NDArray[np.int64]:
-    """Return a selection out of N as one that leaves arrays their first axis.
+    """Return a selection out of N in a form that keeps the first axis of arrays.
 
     Raises:
         IndexError: A number below -N, or of N or more. Loops and `reversed` rely on it.

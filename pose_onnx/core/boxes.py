@@ -26,7 +26,8 @@ def box_iou(boxes: Boxes, others: Boxes) -> Boxes:
 def end_inside(boxes: Boxes, size: tuple[int, int]) -> Boxes:
     """Move the edges of (N, 4) xyxy boxes that lie beyond a picture onto its first and last pixels.
 
-    As yolo_box of Paddle does: left and top edges to 0 and more, right and bottom ones to the size less 1.
+    As Paddle's yolo_box does: left and top edges become at least 0, right and bottom ones at most the size
+    less 1.
 
     Args:
         boxes: image pixels.

@@ -1,4 +1,4 @@
-"""Where each person is cut out of an image, and the way back: crops and affine maps."""
+"""Where each person is cropped from an image, and the way back: crops and affine maps."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PADDLE_EXPANSION: Final = 1.3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Crops:
-    """For each of N people, where the network's input is taken from and where its heatmaps belong.
+    """For each of N people, where the network's input comes from and where its heatmaps belong.
 
     Attributes:
         regions: (N, 4) int64, x0, y0, x1, y1 with x1 and y1 excluded: the only image pixels that a crop may
@@ -66,11 +66,12 @@ def full_image_crops(
     *,
     padding: float = BOX_PADDING,
 ) -> Crops:
-    """Crop each box from the full image: grown to the input's aspect, padded, never cut at the border.
+    """Crop each box from the full image: extended to the input's aspect, padded, never clipped at the border.
 
     The map to the input and the map back from the heatmap are exact inverses: a joint at input pixel x is
     trained to peak at cell x / stride. The box itself is first rounded to whole pixels: two engines' boxes
-    differ by 1e-4 px, and that alone would make them resample other pixels and answer keypoints 0.3 px apart.
+    differ by 1e-4 px, and that alone would make them resample different pixels and give keypoints 0.3 px
+    apart.
 
     Args:
         boxes_image: (N, 4) xyxy, image pixels.
@@ -103,10 +104,10 @@ def paddle_crops(
     """Crop as PaddleDetection's `deploy/python` does, down to its truncations.
 
     Facts: deploy/python/keypoint_preprocess.py (expand_crop, TopDownEvalAffine) and keypoint_postprocess.py
-    (transform_preds). The box is truncated to integers, grown by 1.3, widened (never heightened) to 3:4 and
-    cut at the image's border; the cut-out is scaled by its width alone, about its centre. On the way back
-    that centre is rounded, half to even, so the two maps are not inverse to each other: that is the
-    reference's bias, kept here because being equal to it is this function's purpose.
+        (transform_preds). The box is truncated to integers, grown by 1.3, widened (never heightened) to 3:4
+        and clipped at the image's border; the cut-out is scaled by its width alone, about its centre. When
+        mapping back, that centre is rounded, half to even, so the two maps are not inverse to each other.
+        This is the reference's bias, kept because this function exists to match the reference.
 
     Args:
         boxes_image: (N, 4) xyxy, image pixels.
@@ -115,7 +116,7 @@ def paddle_crops(
         stride: Input pixels per heatmap cell.
 
     Returns:
-        The crops. Where nothing of a box is inside the image, `valid` is false.
+        The crops. Where a box lies entirely outside the image, `valid` is false.
     """
     boxes = np.trunc(np.asarray(boxes_image, np.float64).reshape(-1, BOX))
     height, width = input_size

@@ -3,12 +3,12 @@
 DARK (Zhang et al., "Distribution-Aware Coordinate Representation for Human Pose Estimation", CVPR 2020)
 takes the logarithm of a smoothed heatmap, which is a paraboloid if the heatmap is a Gaussian, and makes one
 Newton step from the highest cell to the paraboloid's vertex. Only the 5x5 cells around a peak matter, so
-only these are smoothed: equal to smoothing the whole map, many times cheaper, and all joints of all people
-are done at once.
+only these are smoothed. This equals smoothing the whole map, is many times cheaper, and all joints of all
+people are processed at once.
 
-The quarter step (Newell et al., "Stacked Hourglass Networks", ECCV 2016) is for networks that were trained on
-peaks rounded to whole cells: from the highest cell a quarter of a cell towards its higher neighbour, on each
-axis.
+The quarter step (Newell et al., "Stacked Hourglass Networks", ECCV 2016) is for networks that were trained
+on peaks rounded to whole cells: it moves a quarter of a cell from the highest cell towards its higher
+neighbour, on each axis.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ def decode_heatmaps(heatmaps: F32, *, blur_kernel: int = 3, max_step: float | No
     Args:
         heatmaps: (N, K, h, w) float32. Not written to.
         blur_kernel: Side of the Gaussian that smooths the map, odd. 1 smooths nothing.
-        max_step: Steps that are longer than so many cells on an axis are cut to that length: a longer one
-            leaves the cells that the paraboloid was fitted to. `None`: never, as PaddleDetection.
+        max_step: Steps longer than this many cells on an axis are shortened to it: a longer one leaves the
+            cells that the paraboloid was fitted to. `None`: no limit, as in PaddleDetection.
 
     Returns:
         points_heatmap: (N, K, 2) float32, xy, heatmap cells (an integer is a cell's centre).
-        scores: (N, K) float32, the value of the highest cell of the map as it was given.
+        scores: (N, K) float32, the value of the highest cell of the original map.
 
     Raises:
         InputError: `heatmaps` is not an (N, K, h, w) array, has no cells, or holds NaN or infinity.
@@ -69,8 +69,8 @@ def decode_heatmaps(heatmaps: F32, *, blur_kernel: int = 3, max_step: float | No
 def decode_quarter_steps(heatmaps: F32) -> tuple[F32, F32]:
     """Find the K keypoints of N people, as PaddleDetection does for models without DARK (`use_dark: false`).
 
-    As `decode_heatmaps`, but each peak moves by `QUARTER` towards its higher neighbour on each axis; by
-    nothing where both are equal. Peaks in the first two rows or columns, or in the last, stay on their cells.
+    Like `decode_heatmaps`, but each peak moves by `QUARTER` towards its higher neighbour on each axis, or
+    stays where both are equal. Peaks in the first two rows or columns, or in the last, stay on their cells.
 
     Args:
         heatmaps: (N, K, h, w) float32. Not written to.
@@ -160,7 +160,7 @@ def _restored_height(maps: F32, weights: F64) -> F64:
 
 
 def gaussian(kernel: int) -> F64:
-    """Return the (kernel,) weights of the Gaussian of a side, as OpenCV makes them."""
+    """Return the (kernel,) weights of a Gaussian with that many taps, as OpenCV computes them."""
     if kernel < 1 or kernel % 2 == 0:
         raise InputError(f"blur_kernel={kernel!r} was given; give an odd whole number of 1 or more")
     weights: F64 = cv2.getGaussianKernel(kernel, 0).ravel()  # 0: the sigma that OpenCV derives from the side

@@ -24,7 +24,7 @@ _JPEG_START: Final = b"\xff\xd8\xff"
 
 
 def check_color(color: str) -> None:
-    """Refuse what names no channel order.
+    """Refuse a value that is not a channel order.
 
     Raises:
         InputError: Neither "bgr" nor "rgb".
@@ -34,7 +34,7 @@ def check_color(color: str) -> None:
 
 
 def bgr_pixels(array: Image, color: Color) -> Image:
-    """Return an image array in BGR; one that already is that is returned itself, not a copy.
+    """Return an image array in BGR; an array that is already BGR is returned itself, not a copy.
 
     Raises:
         InputError: It is not an (H, W, 3) uint8 array.
@@ -48,14 +48,14 @@ def decode_image(data: bytes, name: str = "the picture") -> Image:
     """Return the pixels of a picture's file content, as `load_image` does.
 
     Args:
-        data: What the file holds.
-        name: What the error calls it.
+        data: The content of the file.
+        name: The file's name in errors.
 
     Returns:
         (H, W, 3) uint8, BGR.
 
     Raises:
-        InputError: The content is empty, cut off, not a picture, or declares more pixels than the budget
+        InputError: The content is empty, truncated, not a picture, or declares more pixels than the budget
             (`pose_onnx.budget`) has memory for.
     """
     if not data:

@@ -21,7 +21,7 @@ def keypoint_input(image_bgr: Image, crops: Crops, spec: InputSpec, *, out: F32 
         image_bgr: (H, W, 3) uint8, BGR.
         crops: Where they are.
         spec: Size and normalisation of the network's input.
-        out: (N, 3, h, w) float32, C-contiguous: where to write them, instead of to a new array.
+        out: (N, 3, h, w) float32, C-contiguous: the array to write to, instead of a new one.
 
     Returns:
         (N, 3, h, w) float32.

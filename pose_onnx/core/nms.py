@@ -1,4 +1,4 @@
-"""Non-maximum suppression: of the boxes that overlap, the best."""
+"""Non-maximum suppression: keep the best of the boxes that overlap."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ROWS: Final = 256
 
 
 def select_boxes(boxes: F32, scores: F32, threshold: float, *, iou: float, most: int) -> Detections:
-    """Keep the boxes above a threshold, and of those that overlap in a class the best.
+    """Keep the boxes above a threshold, and only the best of those that overlap within a class.
 
     Hard non-maximum suppression. The threshold comes first: a box below it could only suppress boxes that
     are lower still. Intersection over union does not change when the axes are scaled, so the frame of
@@ -30,7 +30,7 @@ def select_boxes(boxes: F32, scores: F32, threshold: float, *, iou: float, most:
         scores: (A, C) float32.
         threshold: A score must be above, not at it.
         iou: Two boxes of one class that overlap by more are one object.
-        most: The best so many are kept.
+        most: At most this many are kept, the best first.
 
     Returns:
         The survivors, best first, in the frame of `boxes`.
@@ -48,12 +48,12 @@ def select_boxes(boxes: F32, scores: F32, threshold: float, *, iou: float, most:
 def soft_nms(
     boxes: F32, scores: F32, *, spread: float = 0.5, floor: float = 0.001
 ) -> tuple[NDArray[np.int64], F32]:
-    """Lower the scores of boxes that better ones cover, instead of leaving them out.
+    """Lower the scores of boxes that overlap better ones, instead of removing them.
 
     Gaussian soft non-maximum suppression (Bodla et al., "Soft-NMS", ICCV 2017): each box in turn, the best
     first, multiplies the scores of those after it by exp(-iou**2 / spread). As in the reference (CenterNet,
     src/lib/external/nms.pyx), a box from x1 to x2 covers the pixel at x2 too. There, boxes below the floor
-    stay, behind the others and with scores that were never finished; here they are left out.
+    stay at the end, with only partly lowered scores; here they are removed.
 
     Args:
         boxes: (N, 4) float32, xyxy, image pixels.
@@ -98,17 +98,17 @@ def linear_decay(iou: F32, largest: F32) -> F32:
 def matrix_nms(boxes: F32, scores: F32, threshold: float, *, decay: Decay, most: int) -> Detections:
     """Lower the score of each box by the better boxes of its class that overlap it, all at once.
 
-    Matrix NMS (Wang et al., "SOLOv2", NeurIPS 2020) as Paddle's operator has it: a box is decayed by the
-    better box that leaves least of it, and less so if that one is itself covered. Only better boxes count, so
-    the threshold may come first, and comes again after. A box from x1 to x2 covers the pixel at x2 too, so
-    unlike in `select_boxes` the frame of `boxes` counts.
+    Matrix NMS (Wang et al., "SOLOv2", NeurIPS 2020) as in Paddle's operator: a box is decayed by the better
+    box that lowers its score most, and less if that one overlaps better boxes itself. Only better boxes
+    count, so the threshold can be applied first, and is applied again at the end. A box from x1 to x2
+    covers the pixel at x2 too, so unlike in `select_boxes` the frame of `boxes` counts.
 
     Args:
         boxes: (A, 4) float32, xyxy, image pixels.
         scores: (A, C) float32.
         threshold: A score must be above, not at it.
         decay: What an overlap leaves of a score.
-        most: The best so many are kept.
+        most: At most this many are kept, the best first.
 
     Returns:
         The boxes whose new scores are above the threshold, best first.

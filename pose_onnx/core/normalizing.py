@@ -21,8 +21,8 @@ def normalize(
     Args:
         pixels_bgr: (h, w, 3) uint8, BGR.
         color: Channel order of the tensor, "rgb" or "bgr".
-        mean: Of each channel in that order, subtracted after scaling pixels to 0..1.
-        std: Likewise, divided by after that.
+        mean: For each channel in that order, subtracted after scaling pixels to 0..1.
+        std: For each channel in that order, the divisor after that.
         out: (3, h, w) float32, C-contiguous, written.
     """
     planes = cv2.split(pixels_bgr)

@@ -73,7 +73,7 @@ def oks(keypoints: F32, others: F32, areas: F32, sigmas: tuple[float, ...] = COC
 def suppress_duplicates(
     poses: Poses, scores: F32, limit: float, sigmas: tuple[float, ...] = COCO_SIGMAS
 ) -> NDArray[np.int64]:
-    """Return the people to keep, best first: of those more alike than `limit` only the best.
+    """Return the people to keep, best first: only the best of those more alike than `limit`.
 
     Args:
         poses: N people.

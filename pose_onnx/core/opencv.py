@@ -1,8 +1,7 @@
 """OpenCV, imported in one place: `from pose_onnx.core.opencv import cv2`.
 
-Where it cannot load, `import pose_onnx` still works, so that the command line can say so in one
-sentence; the first use of `cv2` raises `DependencyError`. So no module may touch a `cv2` name while it is
-being imported.
+If it cannot be loaded, `import pose_onnx` still works, so that the command line can say so in one sentence;
+the first use of `cv2` raises `DependencyError`. So no module may use `cv2` while it is being imported.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """From the heads of a one-pass network to people with their joints: CenterNet's multi_pose decoding.
 
-A peak of the centre map is a person. Its cell tells the person's box and, roughly, where each joint is; the
-joint maps tell exactly where there are joints, but not whose. So each rough joint takes the nearest peak of
-its map, if that one is in the person's box and near enough. (Zhou et al., "Objects as Points", 2019; facts:
-CenterNet, src/lib/models/decode.py, multi_pose_decode.)
+A peak of the centre map is a person. Its cell gives the person's box and the approximate position of each
+joint; the joint maps give exact positions of joints, but not whose they are. So each rough joint takes the
+nearest peak of its map, if that one is in the person's box and near enough. (Zhou et al., "Objects as
+Points", 2019; facts: CenterNet, src/lib/models/decode.py, multi_pose_decode.)
 
 All points are in cells of the heads, xy; a cell's own coordinates are integers.
 """
@@ -37,7 +37,7 @@ _HEAD_RANK: Final = 3  # (C, h, w)
 
 
 class PeopleHeads(NamedTuple):
-    """What the network says of one picture, on a grid of (h, w) cells.
+    """The network's output for one picture, on a grid of (h, w) cells.
 
     Attributes:
         centers: (1, h, w) float32, scores 0 to 1: is a person's centre here?
@@ -60,11 +60,11 @@ class People(NamedTuple):
     """N people of one picture, best first.
 
     Attributes:
-        boxes: (N, 4) float32, xyxy, cells. Not cut at the border; x2 < x1 if the network says so.
+        boxes: (N, 4) float32, xyxy, cells. Not clipped at the border; x2 < x1 if the network says so.
         scores: (N,) float32, 0 to 1, of each person.
         joints: (N, K, 2) float32, xy, cells.
-        joint_scores: (N, K) float32, 0 to 1: of the joint's peak where one was taken, otherwise the person's.
-            CenterNet has no scores of joints; these are ours.
+        joint_scores: (N, K) float32, 0 to 1: of the joint's peak where one was used, otherwise the
+            person's. CenterNet has no joint scores; these are ours.
     """
 
     boxes: F32
@@ -87,14 +87,14 @@ def decode_people(heads: PeopleHeads, *, most: int = 100, threshold: float = 0) 
 
     A cell is a peak if none of its eight neighbours is higher: all cells of a plateau are peaks. Of equal
     peaks the first in reading order comes first. Fewer people than `most` are returned where the centre map
-    has fewer peaks; the reference fills up with people of score 0.
+    has fewer peaks; the reference pads the list with people of score 0.
 
-    The nearest peak is chosen before it is checked, so a joint whose nearest peak does not do keeps its rough
-    place, even if a second peak would do; and several people may take one peak. Both as in the reference.
+    Only the nearest peak is checked: if it is unsuitable, the joint keeps its approximate position, even if
+    a second peak would be suitable. Several people may use the same peak. Both are as in the reference.
 
     Args:
         heads: Of one picture. Not written to.
-        most: The best so many people are returned, and so many peaks of each joint are considered.
+        most: At most this many people are returned, and this many peaks of each joint considered.
         threshold: People with a score above this are returned.
 
     Returns:
@@ -123,7 +123,7 @@ def decode_people(heads: PeopleHeads, *, most: int = 100, threshold: float = 0) 
 
 
 def to_image(people: People, scale: F32, offset: F32) -> People:
-    """Take people from cells to image pixels.
+    """Map people from cells to image pixels.
 
     Args:
         people: In cells. Not written to.
@@ -147,13 +147,13 @@ def merge_mirrored(
 ) -> PeopleHeads:
     """Average the heads of a picture with those of the same picture mirrored (`tensor[..., ::-1]`).
 
-    The offsets within a cell cannot be mirrored and averaged cell by cell, so they are those of the picture
-    as it is: as in the reference (CenterNet, src/lib/detectors/multi_pose.py). No map is moved by a part of a
-    cell, though mirroring takes input column x to W - 1 - x: likewise.
+    The offsets within a cell cannot be mirrored and averaged cell by cell, so those of the original picture
+    are kept. No map is shifted by a fraction of a cell, although mirroring maps input column x to W - 1 -
+    x. Both are as in the reference (CenterNet, src/lib/detectors/multi_pose.py).
 
     Args:
         heads: Of the picture. Not written to.
-        mirrored: Of the mirrored picture, as they come. Not written to.
+        mirrored: Of the mirrored picture, as the network gives them. Not written to.
         flip_pairs: Index pairs of joints that swap.
 
     Returns:
@@ -214,7 +214,7 @@ def _take_peaks(
 
 
 def find_peaks(maps: F32) -> NDArray[np.bool_]:
-    """Say of every cell of (C, h, w) maps whether none of the eight around it is higher."""
+    """Return for each cell of (C, h, w) maps whether none of its eight neighbours is higher."""
     around = np.ones((3, 3), np.uint8)
     # Beyond the border cv2.dilate takes the lowest number there is.
     return np.stack([plane == cv2.dilate(plane, around) for plane in maps])

@@ -1,8 +1,8 @@
 """The size that a picture file declares, read before a decoder allocates it.
 
-A file of a hundred bytes can declare a thousand million pixels. So every format that OpenCV decodes has a
-reader here, and HEIC (`pose_onnx.heif`); what no reader knows is not decoded. Sources: the formats'
-specifications; the fields are those that the decoders go by.
+A file of a hundred bytes can declare a billion pixels. So there is a reader here for HEIC
+(`pose_onnx.heif`) and for every format that OpenCV decodes; other formats are not decoded. Sources: the
+formats' specifications; the fields are those that the decoders use.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ LONGEST_START: Final = 16
 
 
 def is_picture(start: bytes) -> bool:
-    """Say whether a file that begins with these `LONGEST_START` bytes is of a known format."""
+    """Return whether a file that begins with these `LONGEST_START` bytes has a known format."""
     return any(each.start.match(start) for each in _FORMATS)
 
 
@@ -51,10 +51,10 @@ def check_size(data: bytes, name: str) -> None:
 
     Args:
         data: The file's content.
-        name: What the error calls it.
+        name: The file's name in errors.
 
     Raises:
-        InputError: It is of no known format, is damaged, or declares too many pixels.
+        InputError: Its format is unknown, it is damaged, or it declares too many pixels.
     """
     kind = next((each for each in _FORMATS if each.start.match(data)), None)
     if kind is None:

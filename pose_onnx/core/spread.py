@@ -1,4 +1,4 @@
-"""How much the pixels of a box differ: where there is one colour only, there is nobody."""
+"""How much the pixels of a box differ: in a box of a single colour there is nobody."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def color_spread(image: Image, boxes: F32) -> F64:
 
     Args:
         image: (H, W, 3) uint8.
-        boxes: (N, 4), xyxy, image pixels; of one that is not inside the image, the nearest pixels count.
+        boxes: (N, 4), xyxy, image pixels; for a box outside the image, the nearest pixels count.
 
     Returns:
         (N,) standard deviations of the pixel values, 0 to 127.5, of the channel that varies most.

@@ -1,10 +1,10 @@
 """Resample a person out of an image: the same pixels with every version of OpenCV.
 
-`cv2.warpAffine` changed its arithmetic between OpenCV 4 and 5 (up to 5 grey levels on a photo). What it did
-until 4 is to compute source coordinates in fixed point and to hand them to `cv2.remap`, which still does
-what it always did. So the coordinates are computed here: equal to the last bit to OpenCV 4, with which the
-networks were trained and PaddleDetection is deployed. A crop is never turned, so columns and rows have
-their coordinates apart from each other.
+`cv2.warpAffine` changed its arithmetic between OpenCV 4 and 5 (up to 5 grey levels on a photo). Up to
+OpenCV 4 it computed source coordinates in fixed point and passed them to `cv2.remap`, which has not
+changed. So the coordinates are computed here, identical to the last bit to OpenCV 4, with which the
+networks were trained and PaddleDetection is deployed. A crop is never rotated, so the coordinates of
+columns and rows are independent.
 """
 
 from __future__ import annotations

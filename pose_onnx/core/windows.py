@@ -1,4 +1,4 @@
-"""One person's poses over some time, as what recognises actions is fed: (2, T, K, 1), in their boxes."""
+"""One person's poses over time, as input for action recognition: (2, T, K, 1), relative to their boxes."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ class Window(NamedTuple):
 
     Attributes:
         keypoints: (T, K, 2) float32, xy, image pixels.
-        boxes: (T, 4) float32, xyxy, image pixels: the person's in each frame, as the detector or tracker has
-            it.
+        boxes: (T, 4) float32, xyxy, image pixels: the person's in each frame, from the detector or tracker.
     """
 
     keypoints: F32
@@ -27,7 +26,7 @@ def window_tensor(window: Window, frames: int, box: tuple[int, int]) -> F32:
 
     Args:
         window: Of any length.
-        frames: T, that the network wants.
+        frames: T, as the network requires.
         box: Width and height that each frame's box is scaled to.
 
     Returns:
@@ -40,8 +39,8 @@ def window_tensor(window: Window, frames: int, box: tuple[int, int]) -> F32:
 def points_in_boxes(window: Window, box: tuple[int, int]) -> F32:
     """Scale each frame's joints from the person's box to one size: (x - x1) / (x2 - x1) * width, y likewise.
 
-    Joints outside their box stay outside. A frame whose box has no area is zeros, as frames are that are
-    filled in at the end. (PP-Human divides by zero.)
+    Joints outside their box stay outside. A frame whose box has no area becomes zeros, like the padding at
+    the end. (PP-Human divides by zero.)
 
     Returns:
         (T, K, 2) float32, xy, 0 to `box` inside.
@@ -54,16 +53,16 @@ def points_in_boxes(window: Window, box: tuple[int, int]) -> F32:
 
 
 def fit_frames(points_box: F32, frames: int) -> F32:
-    """Bring a window to its length: a shorter one gets zeros at its end, of a longer one frames are left out.
+    """Bring a window to its length: pad a shorter one with zeros at its end, drop frames of a longer one.
 
-    The length that counts is up to the last frame whose coordinates have a sum above 0: what comes after it
-    is lost, even if it is a pose (up and to the left of its box). Of a longer window frames 0 to that length
-    are taken, in even steps, both included: the last one is beyond what counts. Where there is none, the last
-    frame is taken. (PP-Human fails.)
+    The effective length ends with the last frame whose coordinates have a sum above 0: frames after it are
+    lost, even if they hold a pose (above and to the left of its box). A longer window is sampled in even
+    steps from frame 0 to that length, both included, so the last sample is beyond the effective length. If
+    there is no such frame, the last frame is used. (PP-Human fails.)
 
     Args:
         points_box: (T, K, 2) float32.
-        frames: That there must be.
+        frames: The length of the result.
 
     Returns:
         (frames, K, 2) float32, a new array.
@@ -79,7 +78,7 @@ def fit_frames(points_box: F32, frames: int) -> F32:
 
 
 def at_times(times: F64, values: F32, wanted: F64) -> F32:
-    """Interpolate in time, on a straight line from one moment to the next.
+    """Interpolate linearly in time.
 
     Args:
         times: (T,) seconds, rising.
