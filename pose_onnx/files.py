@@ -34,8 +34,7 @@ def remove_parts(target: Path) -> None:
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary name in the same folder; the file that the block writes there becomes `path` at its
-    end.
+    """Yield a temporary name in the same folder; the finished file is renamed to `path` after the block.
 
     Raises:
         OutputError: The folder is missing or read-only, the disk is full, ...; nothing is left behind.
