@@ -21,7 +21,9 @@ import pytest
 from pose_onnx import ExportError, KeypointModel, ModelFileError, card_names, load_card
 from pose_onnx.cards.lookup import official_names
 from pose_onnx.exporters import export
+from pose_onnx.exporters.checkpoint import match_parameters
 from pose_onnx.exporters.graph import Graph
+from pose_onnx.exporters.networks import network_of
 from pose_onnx.exporters.passes import rewrite
 from pose_onnx.exporters.passes.inline_constants import INLINE_CONSTANTS
 from pose_onnx.exporters.templates import find_template, make_template, read_template, template_name
@@ -106,6 +108,22 @@ def test_some_layers_have_two_numbers_a_joint() -> None:
     rng = np.random.default_rng(0)
     graph = template.fill({name: rng.random(shape, np.float32) for name, shape in shapes.items()})
     assert sorted(output.shape[1] for output in graph.outputs) == [1, 2, 2, 2, 5, 10]
+
+
+@pytest.mark.parametrize(
+    ("name", "golden"), [("multi_pose_dla_3x", "dla34"), ("multi_pose_hg_3x", "hourglass")]
+)
+def test_a_template_takes_what_centernet_saves(shared: Path, name: str, golden: str) -> None:
+    """Every name and shape of the reference network, those that only training needs among them."""
+    with np.load(shared / "golden" / f"centernet_{golden}.npz") as file:
+        entries = json.loads(str(file["state_json"]))
+    saved = {key: np.broadcast_to(np.float32(0), shape) for key, shape, _ in entries}
+    card = load_card(name)
+    network, template = network_of(card), find_template(card)
+    assert template is not None
+    expected = template.shapes(card)
+    taken = match_parameters(saved, expected, aliases=network.aliases, buffers=network.buffers)
+    assert {key: array.shape for key, array in taken.items()} == expected
 
 
 def test_a_network_without_a_template() -> None:
