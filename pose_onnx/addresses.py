@@ -6,10 +6,16 @@ import re
 from typing import Final
 
 _HIDDEN: Final = "***"
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 # RFC 3986, section 3.2: user information stands between "//" and the last "@" before the path.
 _USER: Final = re.compile(r"^([a-z][a-z0-9+.-]*://)[^/?#]*@", re.IGNORECASE)
 _PRIVATE_FIELDS: Final = r"pass|pwd|token|secret|signature|credential|api_?key|auth|^key$|^sig$"
 _FIELD: Final = re.compile(r"([?&;])([^=&;#]*)=([^&;#]*)")
+
+
+def is_address(text: str) -> bool:
+    """Say whether a text is an address such as `https://host/file`, and not a path."""
+    return _SCHEME.match(text) is not None
 
 
 def redacted(address: str) -> str:
@@ -17,7 +23,7 @@ def redacted(address: str) -> str:
 
     Anything else, such as a path, is returned unchanged.
     """
-    if not re.match(r"[a-z][a-z0-9+.-]*://", address, re.IGNORECASE):
+    if not is_address(address):
         return address
     return _FIELD.sub(_without_secret, _USER.sub(rf"\g<1>{_HIDDEN}@", address))
 

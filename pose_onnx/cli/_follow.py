@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pose_onnx import InputError, PoseModel
-from pose_onnx.addresses import redacted
+from pose_onnx.addresses import is_address, redacted
 from pose_onnx.cli._actions import action_settings, open_actions_of
 from pose_onnx.cli._drawing_options import drawing_of
 from pose_onnx.cli._exits import EXIT_SOME_FAILED
@@ -200,7 +200,7 @@ def finished(end: FramesEnd, source: FrameSource, outputs: Outputs, args: argpar
         InputError: It has no frame.
     """
     if not end.frames:
-        raise InputError(f"{name_of(args)!r} has no frame there; check --start and --stop")
+        raise InputError(f"{name_of(args)!r} {_why_empty(args)}")
     came = end.frames + end.skipped
     promised = f"{came} of {came + end.missing} frames"
     fitted = count(outputs.fitted, "frame")
@@ -214,6 +214,18 @@ def finished(end: FramesEnd, source: FrameSource, outputs: Outputs, args: argpar
     warnings = tuple(sentence for sentence, is_so in sentences.items() if is_so)
     code = EXIT_SOME_FAILED if end.skipped or end.missing else 0
     return Followed(end.frames, outputs.progress.people, code=code, warnings=warnings)
+
+
+def _why_empty(args: argparse.Namespace) -> str:
+    """Say what may be the reason that a source has no frame, and what to do."""
+    if args.start or args.stop is not None:
+        return "has no frame there; check --start and --stop"
+    if is_address(str(args.source)):
+        return (
+            "gave no frame; its server may not send parts of a file (byte ranges), which a video with its "
+            "index at the end needs: download it, and give the file"
+        )
+    return "holds no frame that can be decoded; give an intact video"
 
 
 def stopped(outputs: Outputs, code: int) -> Followed:

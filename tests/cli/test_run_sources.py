@@ -189,6 +189,20 @@ def test_addresses(run: Run, server: str, photo: Callable[..., Path], clip: Path
     assert SECRET not in with_user.err
 
 
+def test_a_server_without_byte_ranges(server: str, models: Models, tmp_path: Path) -> None:
+    """In a process of its own, as FFmpeg writes its lines past Python."""
+    noise = np.random.default_rng(0).integers(0, 256, (FRAMES, 256, 256, 3), np.uint8)
+    for name, is_first in (("last.mp4", False), ("first.mp4", True)):  # where the index is
+        make_clip(tmp_path / "in" / name, list(noise), faststart=is_first)
+    addresses = (f"{server}/last.mp4", f"{server}/first.mp4")
+    code, said, errors = finish("run", *addresses, *models.options, "--out", tmp_path / "out")
+    assert code == 1
+    assert f"1 video of {FRAMES} frames" in said
+    reason, total = errors.splitlines()  # none of FFmpeg's
+    assert "last.mp4' gave no frame; its server may not send parts of a file (byte ranges)" in reason
+    assert total == "pose-onnx: 1 of 2 sources could not be used"
+
+
 def test_a_body_that_ends_early_is_no_picture(
     run: Run, photo: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: str
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from pose_onnx.addresses import redacted
+from pose_onnx.addresses import is_address, redacted
 from pose_onnx.core.arrays import Image
 from pose_onnx.core.images import Color
 from pose_onnx.errors import InputError, SourceError
@@ -25,8 +24,6 @@ from pose_onnx.video.sources.source import FrameSource
 
 VideoSource: TypeAlias = str | os.PathLike[str] | int | Iterable[tuple[float, Image]] | FrameSource
 """Path of a file or a folder of frames, camera number, URL, or pairs of (seconds, array)."""
-
-_URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +115,7 @@ def _is_camera(source: object) -> bool:
 _KINDS: Final[tuple[tuple[Callable[[object], bool], Callable[[Any, _Options], FrameSource]], ...]] = (
     (lambda source: isinstance(source, FrameSource), lambda source, _: source),
     (_is_camera, lambda source, options: _open_stream(int(source), options)),
-    (lambda source: isinstance(source, str) and bool(_URL.match(source)), _open_stream),
+    (lambda source: isinstance(source, str) and is_address(source), _open_stream),
     (lambda source: isinstance(source, str | os.PathLike), _open_path),
     (lambda source: isinstance(source, Iterable) and not isinstance(source, np.ndarray), _open_pairs),
 )
