@@ -38,7 +38,6 @@ ALL = "POSE_ONNX_TEST_ALL_TEMPLATES"
 HEAVY = ("multi_pose_hg_3x",)
 """Of hundreds of millions of parameters: minutes, and 8 GB."""
 NAMES = {template_name(load_card(name)): name for name in official_names()}
-ALL = "POSE_ONNX_TEST_ALL_TEMPLATES"
 
 
 def made_again() -> list[str]:
