@@ -16,7 +16,7 @@ from pose_onnx.runtimes import open_runtime
 from pose_onnx.runtimes.openvino import OpenVinoRuntime
 
 
-@pytest.mark.parametrize("device", ["NPU.7", "AUTO", "HETERO:GPU,CPU", "cpu", ""])
+@pytest.mark.parametrize("device", ["NPU.7", "AUTO", "HETERO:GPU,CPU", "Cpu", ""])  # "cpu" is the short name
 def test_devices_are_strict(tiny_pose: Path, device: str) -> None:
     with pytest.raises(InputError, match=rf"device='{device}'.* \[.*'CPU'.*\] on this machine"):
         open_runtime(tiny_pose, "openvino", device=device)
