@@ -1,4 +1,4 @@
-"""People in motion: videos, cameras and streams, with an id for everyone and steady keypoints."""
+"""Track people in videos, cameras and streams: an id for each person and smoothed keypoints."""
 
 from pose_onnx.video.estimator import VideoPoseEstimator
 from pose_onnx.video.frame import Frame

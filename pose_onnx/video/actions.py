@@ -1,4 +1,4 @@
-"""What everyone in a video does: when to ask, and how long an answer is shown, by mode."""
+"""Action recognition in videos: when to run the model, and how long to show its result, by mode."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ SHOWN_FRAMES: Final = 80
 
 
 class Display(Protocol):
-    """Says what is shown of each person: the last answer, for a while."""
+    """Decides which action is shown for each person: the last result, for a limited time."""
 
     def update(self, answers: Mapping[int, Action], time: float) -> dict[int, Action]:
-        """Take the answers of the next frame, by id, and return what is shown on it.
+        """Take the results of the next frame, by id, and return the actions to show on it.
 
         Args:
             answers: By id.
@@ -31,7 +31,7 @@ class Display(Protocol):
         """
 
     def state(self) -> dict[str, Any]:
-        """Return what is shown, as JSON knows it."""
+        """Return the actions shown, ready for JSON."""
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state` returned.
@@ -42,10 +42,10 @@ class Display(Protocol):
 
 
 class Latest:
-    """The last answer stays until the next one is due, and as long as a person may be lost.
+    """The last result stays until the next one is due, and for as long as a lost track is kept.
 
     Args:
-        first: The model's first class, which is nothing special.
+        first: The model's first class. It gets no special treatment.
     """
 
     def __init__(self, first: str) -> None:
@@ -72,13 +72,13 @@ class Latest:
 
 
 class Shown:
-    """An answer is shown for some frames, as PP-Human does.
+    """A result is shown for a fixed number of frames, as in PP-Human.
 
-    While the model's first class ("falling") is shown, no other takes its place; it may begin anew.
+    While the model's first class ("falling") is shown, no other class replaces it. It may start again.
 
     Args:
         first: The label that stays.
-        frames: How long an answer is shown, the frame of the answer included.
+        frames: Number of frames a result is shown, including the frame it belongs to.
     """
 
     def __init__(self, first: str, frames: int = SHOWN_FRAMES) -> None:
@@ -87,7 +87,7 @@ class Shown:
         self._left: dict[int, tuple[Action, int]] = {}
 
     def update(self, answers: Mapping[int, Action], time: float) -> dict[int, Action]:
-        """See `Display`; the time does not matter."""
+        """See `Display`; the time is ignored."""
         del time
         for person, action in answers.items():
             stays = person in self._left and self._left[person][0].label == self._first
@@ -121,7 +121,7 @@ def _from_json(state: Mapping[str, Any]) -> dict[int, tuple[Action, float]]:
 
 
 class Mode(NamedTuple):
-    """A way to recognise actions: which windows are asked about, and how long the answers are shown."""
+    """An action recognition mode: which windows the model sees, and how long its results are shown."""
 
     windows: Callable[[WindowSpec], Windows]
     display: Callable[[str], Display]
@@ -134,15 +134,15 @@ DEFAULT_MODE: Final = "sliding"
 
 
 class Actions:
-    """Says on each frame of one video what everyone does.
+    """Recognises the action of each person on every frame of one video.
 
     Args:
-        model: Tells it from windows of poses.
+        model: Recognises actions in windows of poses.
         mode: One of `MODES`.
         names: The K keypoints of the poses.
 
     Raises:
-        InputError: There is no such mode, or the poses lack a keypoint that the model looks at.
+        InputError: The mode is unknown, or the poses lack a keypoint that the model needs.
     """
 
     def __init__(self, model: ActionModel, mode: str, names: Sequence[str]) -> None:
@@ -173,7 +173,7 @@ class Actions:
         return replace(poses, actions=tuple(shown.get(person) for person in ids))
 
     def _looked_at(self, poses: Poses) -> Poses:
-        """Return the joints that the model knows, of those whose place is known."""
+        """Return the joints that the model uses and whose position is known."""
         names = self._model.card.keypoints
         keypoints, scores = poses.keypoints[:, self._joints], poses.scores[:, self._joints]
         bare = Poses(keypoints, scores, poses.boxes, poses.box_scores, names, poses.ids)
@@ -181,7 +181,7 @@ class Actions:
         return bare[np.flatnonzero(has_joints & has_box)]
 
     def state(self) -> dict[str, Any]:
-        """Return what is known so far, as JSON knows it."""
+        """Return the state so far, ready for JSON."""
         return {"windows": self._windows.state(), "display": self._display.state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Poses in motion: frames in, people with ids out."""
+"""Pose tracking in videos: frames in, people with ids out."""
 
 from __future__ import annotations
 
@@ -25,23 +25,22 @@ from pose_onnx.video.tracking.schedule import Every, check_every
 from pose_onnx.video.tracking.tracker import Tracker
 
 SMOOTHERS: Final[Mapping[str, Smoother]] = MappingProxyType({"accurate": OneEuro(), "paddle": PaddleFilter()})
-"""Smoothing by the name of its preset."""
+"""Smoothing presets by name."""
 
 
 class VideoPoseEstimator(Closing):
-    """Finds people in a video, gives each an id, and steadies their keypoints.
+    """Finds people in a video, gives each an id, and smooths their keypoints.
 
     Args:
         estimator: Any `PoseModel`; a `PoseEstimator()` when `None`. Not closed by this object if given.
-        every: The detector looks at every Nth frame, and sooner when someone is lost or hard to see; in
-            between, people are followed by their keypoints. `"auto"` chooses by their motion, so that
-            someone who comes in is found within half a second. A model that is no `TopDownModel` looks at
-            every frame.
+        every: Run the detector on every Nth frame, and sooner when a track is lost or uncertain. In between,
+            people are tracked by their keypoints. `"auto"` chooses N from their motion, so that a new
+            person is found within half a second. A model that is not a `TopDownModel` runs on every frame.
         smooth: `OneEuro(...)` or another smoother, a preset's name (`"accurate"`, `"paddle"`), or `None`.
-        max_people: Follow at most so many.
-        actions: Tells what people do: an `ActionModel`, not closed by this object, or the name or path of
+        max_people: Maximum number of people to track.
+        actions: Recognises actions: an `ActionModel`, not closed by this object, or the name or path of
             one. Frames then have `poses.actions` (docs/actions.md).
-        action_windows: Which poses it looks at: "sliding" over the last seconds, or as PP-Human ("paddle").
+        action_windows: Which poses it sees: "sliding" over the last seconds, or as in PP-Human ("paddle").
 
     Raises:
         InputError: An option that cannot be used.
@@ -72,7 +71,7 @@ class VideoPoseEstimator(Closing):
         self.every = check_every(every)
         self.smooth = _find_smoother(smooth)
         self.max_people = max_people
-        with ExitStack() as opened:  # closes them again if anything does not fit
+        with ExitStack() as opened:  # closes the models again if the setup fails
             if estimator is None:
                 estimator = opened.enter_context(PoseEstimator())
             if actions is not None and not isinstance(actions, ActionModel):
@@ -89,16 +88,16 @@ class VideoPoseEstimator(Closing):
         return Actions(self.actions, self.action_windows, self.estimator.names)
 
     def start(self, state: Mapping[str, Any] | None = None) -> VideoSession:
-        """Begin a video whose frames the caller gives, one by one: from a camera's own API or a robot.
+        """Begin a video whose frames the caller passes one by one, such as from a camera API or a robot.
 
         Args:
-            state: What `VideoSession.state` returned: go on after that frame, with the same ids.
+            state: Return value of `VideoSession.state`; continues after that frame, with the same ids.
 
         Returns:
-            A session: `session(image, time)` is a `Frame`. Ids begin at 1 in each, unless it goes on.
+            A session: `session(image, time)` returns a `Frame`. Ids begin at 1 unless `state` is given.
 
         Raises:
-            InputError: A state that cannot be used.
+            InputError: The state cannot be used.
 
         Example:
             >>> live = video.start()  # doctest: +SKIP
@@ -123,23 +122,23 @@ class VideoPoseEstimator(Closing):
         color: Color = "bgr",
         session: VideoSession | None = None,
     ) -> Iterator[Frame]:
-        """Follow people through a video; ids begin at 1 in each.
+        """Track people through a video; ids begin at 1 in each video.
 
         Args:
-            source: File, folder of frames, camera number, URL, pairs of (seconds, array), or what
-                `open_source` returned (then `start`, `fps` and `color` were for that).
-            start: From this time on, seconds.
-            stop: Until before this time, seconds.
-            fps: Of a folder of frames; of a file, instead of its own time stamps.
+            source: File, folder of frames, camera number, URL, pairs of (seconds, array), or the result of
+                `open_source` (pass `start`, `fps` and `color` to that call instead).
+            start: Start at this time, seconds.
+            stop: End before this time, seconds.
+            fps: Frame rate of a folder of frames; for a file, replaces its own time stamps.
             color: Channel order of arrays.
-            session: Of `start`, to go on with; a new one when `None`.
+            session: A session from `start` to continue; a new one when `None`.
 
         Returns:
-            The frames, as they are asked for. The source is opened by the first and closed after the last.
+            A lazy iterator of frames. The source is opened at the first frame and closed after the last.
 
         Raises:
             InputError: The source or an option cannot be used.
-            SourceError: A camera or stream cannot be opened, or broke and did not come back.
+            SourceError: A camera or stream cannot be opened, or failed and could not be reopened.
         """
         follow = self.start() if session is None else session
         with open_source(source, fps=fps, start=start or 0.0, color=color) as frames:

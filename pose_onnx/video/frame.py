@@ -9,7 +9,7 @@ from pose_onnx.core.arrays import Image
 from pose_onnx.poses import Poses
 
 ASSUMED_FPS: Final = 25.0
-"""Frames per second where neither the source nor the caller says."""
+"""Frames per second if neither the source nor the caller specifies it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,11 +18,11 @@ class Frame:
 
     Attributes:
         index: Number of the frame in its source, from 0; dropped and broken frames leave gaps.
-        time: Seconds: the frame's own time stamp; of a live source the time since its first frame.
+        time: Seconds: the frame's own time stamp; for a live source, the time since its first frame.
         image: (H, W, 3) uint8, BGR.
         poses: The people, with `ids`, in the order of their ids.
-        detected: Whether the detector ran on this frame; if not, people were followed.
-        run: Of which run or session it is, a number that grows in this process: ids are of that run alone.
+        detected: Whether the detector ran on this frame; if not, people were tracked.
+        run: Number of the run or session, increasing within this process. Ids are valid in that run only.
     """
 
     index: int

@@ -1,4 +1,4 @@
-"""The last seconds of everyone's poses, on an even grid of times: what action recognition looks at."""
+"""The last seconds of each person's poses on an even time grid: the input of action recognition."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class PoseWindow:
 
 
 class PoseHistory:
-    """A ring buffer for each person.
+    """Keeps one ring buffer per person.
 
-    Times are rounded to a grid of `fps` slots a second, so that a window has the same length whatever the
+    Times are rounded to a grid of `fps` slots per second, so that a window has the same length at any
     frame rate. Choose an `fps` no higher than the video's: slots between two frames stay NaN. People not
-    seen within the window are forgotten, so memory is bounded. Ids begin anew with each video: at the
-    first frame of another run, everyone is forgotten.
+    seen within the window are dropped, so memory is bounded. Ids restart with each video: the first frame
+    of another run clears the history.
 
     Args:
         seconds: Length of a window.
@@ -67,10 +67,10 @@ class PoseHistory:
         return tuple(sorted(self._rings))
 
     def add(self, frame: Frame) -> None:
-        """Put the people of the next frame into their rings; of two frames in one slot the later one stays.
+        """Add the people of the next frame. If two frames fall into one slot, the later one is kept.
 
         Raises:
-            InputError: The poses have no ids, or the frame is of an earlier time or an earlier run.
+            InputError: The poses have no ids, or the frame has an earlier time or an earlier run.
         """
         poses = frame.poses
         if poses.ids is None:
@@ -106,7 +106,7 @@ class PoseHistory:
         """Return the last seconds of one person.
 
         Raises:
-            InputError: Nobody of this id was seen within the window.
+            InputError: No person with this id was seen within the window.
         """
         if person not in self._rings:
             raise InputError(f"nobody with the id {person!r} was seen lately; choose among {list(self.ids)}")

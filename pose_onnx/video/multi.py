@@ -22,18 +22,18 @@ from pose_onnx.video.steps import Finder, Found, Step
 from pose_onnx.video.stream import VideoStream
 
 GATHER_S: Final = 0.03
-"""Below the time from frame to frame of most cameras (docs/video.md has what it saves)."""
+"""Shorter than the frame interval of most cameras (docs/video.md shows the saving)."""
 _JOIN_S: Final = 10.0
-"""Longer than any read that ends by itself takes; what hangs for longer keeps its thread."""
+"""Longer than any read that ends by itself. A read that hangs longer keeps its thread."""
 
 
 class Result(NamedTuple):
-    """What `MultiVideo.frames` gives.
+    """One item of `MultiVideo.frames`.
 
     Attributes:
-        stream: Of which it is.
-        frame: As `VideoPoseEstimator.run` gives it; `None`, once for each stream, when it has ended.
-            `stream.error` says why, if that was before its time.
+        stream: The stream of this frame.
+        frame: As from `VideoPoseEstimator.run`; `None` once per stream, when the stream has ended.
+            `stream.error` holds the reason if it ended early.
     """
 
     stream: VideoStream
@@ -46,22 +46,22 @@ class _Turn(NamedTuple):
 
 
 class MultiVideo(Closing):
-    """Follows the people of several videos at once; ids are of each video alone.
+    """Tracks people in several videos at once. Each video has its own ids.
 
-    The frames that wait, one of each stream, go through the keypoint model together. The detector looks at
-    one of them at most: a frame that it is to look at too waits for the next round. Streams take turns, so
-    that nobody is served twice while another waits. A live stream that is faster drops its older frames; of
-    files every frame is worked on, with the results of `VideoPoseEstimator.run`. A stream that ends or fails
-    is told of, and disturbs no other.
+    The waiting frames, one per stream, go through the keypoint model as one batch. The detector runs on at
+    most one of them; another frame that needs it waits for the next round. Streams take turns: none is
+    served twice while another waits. A live stream that is too fast drops its older frames. For files,
+    every frame is processed, with the same results as `VideoPoseEstimator.run`. A stream that ends or fails
+    is reported and does not affect the others.
 
-    Streams may be added and removed at any time, from any thread.
+    Streams can be added and removed at any time, from any thread.
 
     Args:
         estimator: A `VideoPoseEstimator` with its settings, or a `PoseModel`; a `VideoPoseEstimator()` when
             `None`. Not closed by this object if given.
 
-        gather: Let a frame wait for those of other streams for so many seconds, that more are found in one
-            run: it costs less processor time and comes as much later.
+        gather: Seconds a frame waits for frames of other streams, to make the batch larger. This saves
+            processor time and adds the same delay.
 
     Raises:
         InputError: `gather` is not a number of 0 or more.
@@ -83,15 +83,15 @@ class MultiVideo(Closing):
         self._is_owned = not isinstance(estimator, VideoPoseEstimator)
         self.video = estimator if isinstance(estimator, VideoPoseEstimator) else VideoPoseEstimator(estimator)
         self._find = Finder(self.video.estimator)
-        self._news = threading.Condition()  # guards what follows
-        self._streams: list[VideoStream] = []  # whoever waits longest for a turn comes first
-        self._gone: list[VideoStream] = []  # ended, and perhaps still being closed
+        self._news = threading.Condition()  # guards the attributes below
+        self._streams: list[VideoStream] = []  # the stream that has waited longest comes first
+        self._gone: list[VideoStream] = []  # ended, may still be closing
         self._is_behind = False  # whether a frame was left over from the last round
         self._is_closed = False
 
     @property
     def streams(self) -> tuple[VideoStream, ...]:
-        """Those that have not ended, by name."""
+        """The streams that have not ended, by name."""
         with self._news:
             return tuple(sorted(self._streams, key=lambda stream: stream.name))
 
@@ -105,15 +105,15 @@ class MultiVideo(Closing):
         history: PoseHistory | None = None,
         **options: Any,
     ) -> VideoStream:
-        """Begin with another video. It is opened by a thread of its own; this returns at once.
+        """Add a video. Its own thread opens it; this call returns at once.
 
         Args:
             source: As in `VideoPoseEstimator.run`.
-            name: What to call it; as `source` when `None`, without user and password.
-            stop: Until before this time, seconds.
-            session: Of `VideoPoseEstimator.start`, to go on with; a new one when `None`.
-            history: What its people are put into; a `PoseHistory()` when `None`.
-            options: Handed to `open_source`.
+            name: Name of the stream; when `None`, `source` without user and password.
+            stop: End before this time, seconds.
+            session: A session from `VideoPoseEstimator.start` to continue; a new one when `None`.
+            history: Stores its poses; a `PoseHistory()` when `None`.
+            options: Passed to `open_source`.
 
         Raises:
             InputError: The name is taken, or this object is closed.
@@ -132,18 +132,18 @@ class MultiVideo(Closing):
                 stop=stop,
                 news=self._news,
             )
-            self._streams.insert(0, stream)  # it has waited longest: nobody was served before it came
+            self._streams.insert(0, stream)  # first in line: it has not been served yet
             self._news.notify_all()
         return stream
 
     def remove(self, stream: VideoStream) -> None:
-        """End with a video. Its last `Result`, without a frame, comes as if it had ended by itself."""
+        """Remove a video. Its last `Result`, without a frame, comes as if the video had ended by itself."""
         stream.remove()
 
     def frames(self) -> Iterator[Result]:
-        """Work on what comes, and give it as it is done, until no stream is left.
+        """Process frames as they arrive and yield each result when it is ready, until no stream is left.
 
-        What the caller does between two results holds up all streams. May be called again, after streams
+        Work that the caller does between two results delays all streams. Can be called again after streams
         were added.
         """
         while (ended := self._await()) is not None:
@@ -156,7 +156,7 @@ class MultiVideo(Closing):
                     yield Result(turn.stream, frame)
 
     def _await(self) -> list[VideoStream] | None:
-        """Wait for something to do; return who has ended, `None` when no stream is left."""
+        """Wait for work; return the streams that have ended, or `None` when no stream is left."""
         with self._news:
             self._news.wait_for(
                 lambda: (
@@ -177,7 +177,7 @@ class MultiVideo(Closing):
             return ended
 
     def _next_round(self) -> list[_Turn]:
-        """Take a frame of each stream that has one, in turn, until a second one needs the detector."""
+        """Take a frame from each stream that has one, in turn, until a second frame needs the detector."""
         turns: list[_Turn] = []
         with self._news:
             waiting = [stream for stream in self._streams if stream.is_waiting]
@@ -197,10 +197,10 @@ class MultiVideo(Closing):
         return turns
 
     def _found(self, turns: Sequence[_Turn]) -> Sequence[Found | Exception]:
-        """Find the people of a round; where that fails, of each frame alone, and say which one failed."""
+        """Find the people of a round. If that fails, process each frame alone and report which one failed."""
         try:
             return self._find([turn.step for turn in turns])
-        except Exception as error:  # noqa: BLE001 (of whichever frame it is: its stream ends)
+        except Exception as error:  # noqa: BLE001 (ends the stream of the failed frame)
             if len(turns) == 1:
                 return [error]
             return [found for turn in turns for found in self._found([turn])]

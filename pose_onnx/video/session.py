@@ -1,4 +1,4 @@
-"""Frames of one video, one by one: where the people are, who they are, and whether to look for more."""
+"""Processes one video frame by frame: find people, assign ids, decide when to run the detector."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _runs = itertools.count(1)
 
 
 class VideoSession:
-    """Follows the people of one video through frames that the caller gives; see `VideoPoseEstimator.start`.
+    """Tracks people in one video whose frames the caller passes; see `VideoPoseEstimator.start`.
 
     Args:
-        model: Finds the people. What is no `TopDownModel` cannot be told where to look: it looks at all of
-            every frame.
-        tracker: Knows who is who.
-        smoothing: Steadies the keypoints.
+        model: Finds the people. A model that is not a `TopDownModel` cannot be given boxes: it processes
+            every whole frame.
+        tracker: Assigns the ids.
+        smoothing: Smooths the keypoints.
         every: Frames from one detection to the next.
-        actions: Says what people do.
+        actions: Recognises actions.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class VideoSession:
         Args:
             image: (H, W, 3) uint8.
             time: Seconds, more than before.
-            index: Number of the frame, more than before; the next when `None`.
+            index: Number of the frame, more than before; the next number when `None`.
             color: Channel order of `image`.
 
         Returns:
@@ -67,7 +67,7 @@ class VideoSession:
         return self.finish(step, self._find([step])[0])
 
     def prepare(self, image: Image, time: float, *, index: int | None = None, color: Color = "bgr") -> Step:
-        """Begin a frame: the first part of a call. What follows is `finish`, or another frame instead.
+        """Begin a frame: the first part of a call. Call `finish` next, or `prepare` for another frame.
 
         Args:
             image: As in a call.
@@ -76,7 +76,7 @@ class VideoSession:
             color: As in a call.
 
         Returns:
-            What a `Finder` needs.
+            The input of a `Finder`.
 
         Raises:
             InputError: As in a call.
@@ -91,11 +91,11 @@ class VideoSession:
         return Step(index, time, pixels, *self._tracker.expect(time), self.is_detection_due(time))
 
     def finish(self, step: Step, found: Found) -> Frame:
-        """Tell who the people of the frame are: the last part of a call.
+        """Assign ids to the people of the frame: the last part of a call.
 
         Args:
-            step: Of `prepare`, the last one.
-            found: Its people.
+            step: Result of the last `prepare`.
+            found: The people of that frame.
         """
         poses = self._tracker.update(step.image, *found, step.time, looked=step.detect)
         if self._smoothing is not None:
@@ -108,7 +108,7 @@ class VideoSession:
         return Frame(step.index, step.time, step.image, poses, step.detect, self._run)
 
     def is_detection_due(self, time: float) -> bool:
-        """Say whether the detector looks at the next frame, if that is at this time (seconds)."""
+        """Return whether the detector will run on the next frame if it has this time (seconds)."""
         if not self._find.can_follow or not self._since_detection or self._tracker.alarmed:
             return True
         step = time - self._time
@@ -116,7 +116,7 @@ class VideoSession:
         return self._since_detection >= between
 
     def state(self) -> dict[str, Any]:
-        """Return, as JSON knows it, what `VideoPoseEstimator.start` needs to go on after the last frame.
+        """Return the JSON-ready state that `VideoPoseEstimator.start` needs to continue after the last frame.
 
         Raises:
             InputError: The smoother cannot be saved.
@@ -136,10 +136,10 @@ class VideoSession:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on after the frame after which `state` was called, in a session of the same settings.
+        """Continue after the frame at which `state` was called, in a session with the same settings.
 
         Raises:
-            InputError: It is not a state of such a session.
+            InputError: The state does not fit this session.
         """
         try:
             self._index, self._time = int(state["index"]), float(state["time"])

@@ -1,6 +1,6 @@
-"""What is known of a video between two frames, as JSON, so that a run that was killed goes on unharmed.
+"""The state of a video between two frames as JSON, so that a killed run can continue.
 
-Numbers come back bit for bit: JSON holds the shortest text that reads back as the same float.
+Numbers are restored bit for bit: JSON holds the shortest text that reads back as the same float.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Record = TypeVar("Record")
 
 
 def to_json(value: Any) -> Any:
-    """Return a record of numbers, float64 arrays and further records as JSON knows it."""
+    """Return a record of numbers, float64 arrays and further records, ready for JSON."""
     if is_dataclass(value):
         return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
     return value.tolist() if isinstance(value, np.ndarray) else value

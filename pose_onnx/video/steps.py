@@ -1,4 +1,4 @@
-"""One frame's way to its people, of one video or of several at once."""
+"""Finds the people of frames, from one video or from several at once."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from pose_onnx.poses import Poses
 from pose_onnx.video.tracking.assign import assign
 
 MATCHING_IOU: Final = 0.3
-"""An expected box that overlaps a detected one so much is of the same person."""
+"""IoU from which an expected box and a detected one belong to the same person."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """A frame whose people are not found yet.
+    """A frame whose people have not been found yet.
 
     Attributes:
         index: Number of the frame.
@@ -29,7 +29,7 @@ class Step:
         image: (H, W, 3) uint8, BGR.
         boxes: (N, 4) float32, xyxy, image pixels: where people are expected.
         box_scores: (N,) float32.
-        detect: Whether the detector looks at it.
+        detect: Whether to run the detector on it.
     """
 
     index: int
@@ -45,7 +45,7 @@ class Found(NamedTuple):
 
     Attributes:
         poses: Without ids.
-        detected: (N,), which of them are at boxes of the detector.
+        detected: (N,), which of them come from boxes of the detector.
     """
 
     poses: Poses
@@ -53,13 +53,13 @@ class Found(NamedTuple):
 
 
 class Finder:
-    """Finds the people of frames with one model, as it can: batched, one by one, or without being told where.
+    """Finds the people of frames in the way the model supports: batched, one by one, or on whole frames.
 
     Args:
-        model: Any; what is no `TopDownModel` looks at all of every frame.
+        model: Any model; one that is not a `TopDownModel` processes every whole frame.
 
     Attributes:
-        can_follow: Whether it can be told where people are expected.
+        can_follow: Whether the model accepts boxes where people are expected.
     """
 
     def __init__(self, model: PoseModel) -> None:
@@ -69,10 +69,10 @@ class Finder:
         self.can_follow = self._top_down is not None
 
     def __call__(self, steps: Sequence[Step]) -> list[Found]:
-        """Find the people of several frames, which may be of several videos.
+        """Find the people of several frames, possibly from several videos.
 
         Raises:
-            InputError: A network answers with NaN or infinity, for one of them at least.
+            InputError: A network returns NaN or infinity for at least one of them.
         """
         if self._top_down is None:
             every = [self._model(step.image) for step in steps]
@@ -101,7 +101,7 @@ def _find(model: TopDownModel, step: Step) -> Found:
 
 
 def _places(model: TopDownModel, step: Step) -> _Places:
-    """Return where to look: at detected boxes, and at expected ones that no detected one is at."""
+    """Return the detected boxes and the expected boxes that match no detected one."""
     boxes, scores = step.boxes, step.box_scores
     if not step.detect:
         return _Places(boxes, scores, np.zeros(len(boxes), np.bool_))

@@ -1,4 +1,4 @@
-"""The sound of a video file, copied packet by packet beside new pictures; nothing is decoded."""
+"""Copies the sound of a video file packet by packet into the new video, without decoding it."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 class AudioCopy(Closing):
-    """The first sound track of a file, on its way into another.
+    """Copies the first sound track of a file into another file.
 
     Args:
         av: PyAV.
-        source: The file that has the sound.
-        target: Where to; no packet may have been written there yet.
+        source: The file with the sound.
+        target: The output; no packet may have been written to it yet.
 
     Attributes:
-        silent_because: Why there is no sound, or it ends early; empty if all is well or the source has none.
+        silent_because: Why sound is missing or ends early; empty if it is complete or the source has none.
     """
 
     def __init__(self, av: Any, source: str | os.PathLike[str], target: OutputContainer) -> None:
@@ -50,10 +50,10 @@ class AudioCopy(Closing):
         return self._target.add_stream_from_template(source.streams.audio[0])
 
     def copy(self, start: float, stop: float) -> None:
-        """Write the packets that follow the last written, and begin before `stop`.
+        """Write the packets after the last one written that begin before `stop`.
 
         Args:
-            start: Time in the source, seconds, that is the beginning of the target; the same in each call.
+            start: Source time at which the target begins, seconds; the same in each call.
             stop: Time in the source, seconds.
         """
         if self._source is None or self._track is None:
@@ -68,9 +68,9 @@ class AudioCopy(Closing):
     def _shifted(
         self, source: InputContainer, track: AudioStream, start: float
     ) -> Iterator[tuple[float, Packet]]:
-        """Give each packet that ends after `start`: its time in the target, and it, moved there."""
+        """Yield each packet that ends after `start`: its time in the target, and the packet moved there."""
         sound, pictures = source.streams.audio[0], source.streams.video[0]
-        # Times of frames count from the first of the pictures, those of packets from the container's zero.
+        # Frame times count from the first picture, packet times from the container's zero.
         begin = start + float((pictures.start_time or 0) * pictures.time_base)
         step = float(sound.time_base)
         shift = round(begin / step)

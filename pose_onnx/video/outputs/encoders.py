@@ -1,4 +1,4 @@
-"""Which formats of video can be written, and by which encoder."""
+"""Video formats that can be written, and their encoders."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 
 from pose_onnx.errors import OutputError
 
-_FASTSTART: Final = MappingProxyType({"movflags": "faststart"})  # plays before its last byte is there
+_FASTSTART: Final = MappingProxyType({"movflags": "faststart"})  # playback can start before the download ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Format:
     Attributes:
         container: FFmpeg's name of the file format; it must hold a time stamp for each frame.
         encoder: FFmpeg's name.
-        options: Of the container's writer.
+        options: Options of the container's writer.
     """
 
     container: str
@@ -44,14 +44,14 @@ ENCODER_OPTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         "libvpx-vp9": {"deadline": "realtime", "cpu-used": "6", "crf": "30", "b": "0"},
     }
 )
-"""Quick rather than small: the processor is for the networks."""
+"""Favours speed over file size: the networks need the processor."""
 
 
 def find_format(path: Path, has_encoder: Callable[[str], bool]) -> Format:
     """Return how a file is written.
 
     Raises:
-        OutputError: The suffix is unknown, or the encoder is missing; the message lists what works.
+        OutputError: The suffix is unknown, or the encoder is missing; the message lists the usable ones.
     """
     working = [suffix for suffix, each in FORMATS.items() if has_encoder(each.encoder)]
     if path.suffix.lower() in working:

@@ -1,4 +1,4 @@
-"""A long video in parts, each a whole file: a run that is killed loses no part that was finished."""
+"""Writes a long video in parts, each a complete file, so that a killed run keeps its finished parts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Part:
     """A finished part.
 
     Attributes:
-        name: Of its file.
+        name: File name.
         start: Time of its first frame, seconds.
         stop: Time of its last frame, seconds.
     """
@@ -34,19 +34,19 @@ class Part:
 
 
 class VideoParts(Closing):
-    """Writes a video part by part, and joins them without encoding anything again.
+    """Writes a video part by part and joins the parts without encoding again.
 
     Args:
-        folder: Where the parts are.
-        target: What they are joined to.
+        folder: Folder of the parts.
+        target: The joined file.
         fps: Frames per second as the source states it.
-        parts: Those of an earlier run, to go on after.
+        parts: Parts of an earlier run to continue after.
         size: Height and width of their frames.
 
     Attributes:
-        parts: Those that are finished.
-        size: Height and width of the frames, once there is one.
-        fitted: Frames of another size than the first, which were fitted into it.
+        parts: The finished parts.
+        size: Height and width of the frames, known from the first frame on.
+        fitted: Number of frames that were resized because they differ in size from the first.
 
     Raises:
         DependencyError: The `video` extra is not installed.
@@ -86,20 +86,20 @@ class VideoParts(Closing):
         self._stop = time
 
     def _next_name(self) -> str:
-        return f"{len(self.parts):06}.mp4"  # whatever the target is: it holds exact times
+        return f"{len(self.parts):06}.mp4"  # for any target format: MP4 stores exact times
 
     def cut(self) -> None:
-        """Finish the part that is being written; the next frame begins another."""
+        """Finish the current part; the next frame begins a new one."""
         if self._writer is not None:
             self._writer.close()
             self.parts.append(Part(self._next_name(), self._start, self._stop))
             self._writer = None
 
     def join(self, audio_from: str | os.PathLike[str] | None) -> str:
-        """Make the target of all parts, and give it the sound of a file.
+        """Join all parts into the target and add the sound of a file.
 
         Returns:
-            Why the sound is not there, or ends early; empty if it is there, or there is none.
+            Why the sound is missing or ends early; empty if it is complete or the file has none.
 
         Raises:
             OutputError: The disk is full, ...
@@ -141,7 +141,7 @@ class VideoParts(Closing):
         return audio.silent_because if audio else ""
 
     def _packets(self, av: Any, start: float) -> Iterator[Any]:
-        """Give the packets of all parts, each at its time in the whole."""
+        """Yield the packets of all parts, each at its time in the joined video."""
         for part in self.parts:
             with av.open(self._folder / part.name) as source:
                 for packet in source.demux(video=0):
@@ -152,12 +152,12 @@ class VideoParts(Closing):
                     yield packet
 
     def close(self) -> None:
-        """Finish the part that is being written."""
+        """Finish the current part."""
         self.cut()
 
 
 def fit_into(image: Image, size: tuple[int, int]) -> Image:
-    """Return an image scaled to fit into (height, width), in the middle, with black beside it."""
+    """Return an image scaled to fit into (height, width), centred, with black borders."""
     height, width = image.shape[:2]
     scale = min(size[0] / height, size[1] / width)
     inner = (max(1, round(height * scale)), max(1, round(width * scale)))

@@ -1,4 +1,4 @@
-"""Write frames to a video file that any player shows, each at its own time, with their source's sound."""
+"""Writes frames to a video file that any player can show, at their own times and with sound."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
     from av import VideoStream
     from av.container import OutputContainer
 
-_PIXELS: Final = "yuv420p"  # what every player decodes: one colour for 2 x 2 pixels
+_PIXELS: Final = "yuv420p"  # every player decodes it: one colour for 2 x 2 pixels
 _BLOCK: Final = 2
 _BT709: Final = 1  # ITU-T H.273: colour space, primaries and transfer function all have this number
-_TICKS: Final = 60_000  # a second: whole ticks for a frame at 24, 25, 30, 50 and 60 a second, and at 29.97
+_TICKS: Final = 60_000  # per second: whole ticks per frame at 24, 25, 29.97, 30, 50 and 60 fps
 _FPS_DENOMINATOR: Final = 1001  # of NTSC rates, such as 30000 / 1001
 
 
 class VideoWriter(Closing):
-    """A video file that grows frame by frame and appears, whole, when it is closed.
+    """A video file that is written frame by frame and appears, complete, when it is closed.
 
-    Frames keep their times: where the source varies its rate, so does the file. A frame with an odd number of
-    rows or columns gets one more, a copy of its last.
+    Frames keep their times: a variable frame rate is preserved. A frame with an odd number of rows or
+    columns is padded by repeating the last one.
 
     Args:
-        path: The file, .mp4, .mov, .mkv (H.264) or .webm (VP9). One that is there is replaced.
-        fps: Frames per second as the source states it; `None` if it does not. A hint for encoder and players.
+        path: The file, .mp4, .mov, .mkv (H.264) or .webm (VP9). An existing file is replaced.
+        fps: Frames per second as the source states it; `None` if unknown. A hint for encoder and players.
         audio_from: A video file whose first sound track is copied, from the first frame's time to the last's.
-        encoder: One of FFmpeg's; the format's usual one when `None`.
+        encoder: An FFmpeg encoder; the format's default when `None`.
 
     Raises:
         DependencyError: The `video` extra is not installed.
@@ -71,7 +71,7 @@ class VideoWriter(Closing):
         self._audio: AudioCopy | None = None
         try:
             with self._reported():
-                self._part.open("xb").close()  # FFmpeg opens it with the first frame, which is late to fail
+                self._part.open("xb").close()  # fail now: FFmpeg opens it only at the first frame
                 self._container = self._av.open(
                     self._part, "w", format=self._format.container, options=dict(self._format.options)
                 )
@@ -84,7 +84,7 @@ class VideoWriter(Closing):
 
     @property
     def silent_because(self) -> str:
-        """Why the sound of `audio_from` is not there, or ends early; empty if it is there, or never was."""
+        """Why the sound of `audio_from` is missing or ends early; empty if complete or there was none."""
         return "" if self._audio is None else self._audio.silent_because
 
     def write(self, image: Image, time: float) -> None:
@@ -115,7 +115,7 @@ class VideoWriter(Closing):
         self._last = time
 
     def close(self) -> None:
-        """Finish the file and give it its name; of no frames there is no file.
+        """Finish the file and give it its name. Without frames, no file is written.
 
         Raises:
             OutputError: The disk is full, ...
@@ -151,7 +151,7 @@ class VideoWriter(Closing):
 
     @contextlib.contextmanager
     def _reported(self) -> Iterator[None]:
-        """Turn what PyAV and the system raise into `OutputError`."""
+        """Turn exceptions of PyAV and the system into `OutputError`."""
         try:
             yield
         except InputError:
@@ -209,7 +209,7 @@ def import_pyav() -> Any:
         DependencyError: The `video` extra is not installed.
     """
     try:
-        import av  # noqa: PLC0415 (an extra; after cv2 has opened its windows, which hang otherwise)
+        import av  # noqa: PLC0415 (an extra; imported after cv2 opens its windows, which hang otherwise)
     except ImportError as error:
         raise DependencyError(
             f"writing video needs PyAV ({error}); run: pip install 'pose-onnx[video]'"

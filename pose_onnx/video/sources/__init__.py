@@ -1,1 +1,1 @@
-"""Where frames come from: files, folders, cameras, streams, and whoever gives them."""
+"""Sources of frames: files, folders, cameras, streams, and iterables of the caller."""

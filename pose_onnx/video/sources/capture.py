@@ -1,4 +1,4 @@
-"""OpenCV's video capture, reduced to what the sources need: one seam between them and a device."""
+"""A thin wrapper of OpenCV's video capture with only the calls that the sources need."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pose_onnx.core.opencv import cv2
 _OPEN_TIMEOUT_MS: Final = 10_000
 _READ_TIMEOUT_MS: Final = 5_000
 _MOST_FPS: Final = 1000.0
-"""Beyond, the number is a container's time base and no frame rate."""
+"""A larger number is the container's time base, not a frame rate."""
 
 
 class Capture(Protocol):
@@ -28,7 +28,7 @@ class Capture(Protocol):
     size: tuple[int, int] | None
 
     def grab(self) -> bool:
-        """Go to the next frame; `False` at the end, when it cannot be decoded, or when the stream broke."""
+        """Go to the next frame; `False` at the end, if it cannot be decoded, or if the stream failed."""
 
     def retrieve(self) -> Image | None:
         """Return the pixels of the frame that was grabbed, or `None`."""
@@ -72,7 +72,7 @@ class CvCapture:
 
 
 def open_capture(target: int | str) -> Capture | None:
-    """Open the path of a file, the number of a camera, or the address of a stream; `None` if it cannot be."""
+    """Open a file path, camera number or stream address; return `None` if it cannot be opened."""
     if isinstance(target, str) and "://" in target:
         timeouts = [
             cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _OPEN_TIMEOUT_MS,

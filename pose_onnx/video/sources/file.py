@@ -1,4 +1,4 @@
-"""A video file: every frame, in order, however long it takes."""
+"""Video files: every frame is read, in order."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from pose_onnx.video.sources.source import FrameSource, TimedImage
 _LOG = logging.getLogger(__name__)
 
 _MOST_BAD_FRAMES: Final = 60
-"""So many broken frames in a row are the end of a file."""
+"""This many broken frames in a row count as the end of the file."""
 _BYTES_PER_PIXEL: Final = 9
-"""What reading takes: four pictures of 1.5 bytes in a decoder that needs earlier ones, one of 3 for us."""
+"""Bytes per pixel for reading: four decoder pictures of 1.5 bytes and one decoded picture of 3."""
 _ROUNDING_S: Final = 0.002
 """Matroska's time stamps are whole milliseconds."""
 
@@ -36,7 +36,7 @@ class FileSource(FrameSource):
         first: Frames before this index are skipped.
 
     Raises:
-        InputError: It declares pictures for which the budget (`pose_onnx.budget`) has no memory.
+        InputError: The declared picture size exceeds the memory budget (`pose_onnx.budget`).
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class FileSource(FrameSource):
             bad = range(index + 1, index + ahead)
             index += ahead
             self.skipped += sum(each >= self._first for each in bad)
-            # Passing over frames is exact, with any codec; seeking is not.
+            # Skipping frame by frame is exact with any codec; seeking is not.
             previous, stamp = stamp, next_time(self._capture.seconds(), stamp, step * ahead)
             longest = max(longest, (stamp - previous) / ahead)
             time = index / self._given_fps if self._given_fps else stamp
@@ -73,16 +73,16 @@ class FileSource(FrameSource):
         self._count_missing(index + 1, step, stamp + longest)
 
     def _next_frame(self) -> int:
-        """Go to the next frame that can be decoded; return how far it is, 0 at the end."""
+        """Go to the next decodable frame; return how many frames it is ahead, 0 at the end."""
         return next((ahead for ahead in range(1, _MOST_BAD_FRAMES + 1) if self._capture.grab()), 0)
 
     def _count_missing(self, count: int, step: float, end: float) -> None:
-        """Compare the frames that came with what the container promises.
+        """Compare the frames read with the number that the container promises.
 
         Args:
-            count: Frames that came.
-            step: Seconds from frame to frame as OpenCV says.
-            end: When the last of them ends if it is shown for as long as any other, seconds.
+            count: Frames read.
+            step: Frame interval according to OpenCV, seconds.
+            end: End of the last frame if it is shown as long as the others, seconds.
         """
         if not self.frame_count or (self.skipped and count >= self.frame_count):
             return  # nothing is promised, or every frame is accounted for
@@ -109,9 +109,9 @@ def _check_size(name: str, capture: Capture) -> None:
 
 
 def _missing(promise: Promise, count: int, end: float, step: float) -> int:
-    """Return how many frames did not come.
+    """Return how many frames are missing.
 
-    Of a promise in seconds it is told by the rate of those that did, and by the nominal one if none did.
+    If the promise is in seconds, use the rate of the frames read, or the nominal rate if there are none.
     """
     if promise.frames is not None:
         return max(0, promise.frames - count)
@@ -125,7 +125,7 @@ def open_file(path: Path, *, fps: float | None, start: float, first: int) -> Fil
     """Open a video file.
 
     Raises:
-        InputError: It is missing, or no video that OpenCV can read.
+        InputError: The file is missing, or OpenCV cannot read it as a video.
     """
     if not path.exists():
         raise InputError(
@@ -140,10 +140,10 @@ def open_file(path: Path, *, fps: float | None, start: float, first: int) -> Fil
 
 
 def next_time(stamp: float, previous: float, step: float) -> float:
-    """Return the time of a frame: its own stamp, or one step on where that does not follow the last.
+    """Return the time of a frame: its own stamp, or one step after the last if the stamp is not later.
 
     Args:
-        stamp: What the container says, seconds.
+        stamp: Time stamp in the container, seconds.
         previous: Time of the frame before, seconds.
         step: Time between frames at the nominal rate, seconds.
     """

@@ -1,4 +1,4 @@
-"""A folder of pictures, one a frame."""
+"""Folders of pictures, one per frame."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class FolderSource(FrameSource):
 
     Args:
         folder: The folder.
-        fps: Frames per second, since pictures do not say; 25 when `None`.
+        fps: Frames per second, since pictures have no rate; 25 when `None`.
         start: Frames before this time (seconds) are skipped.
         first: Frames before this index are skipped.
 
     Raises:
-        InputError: No picture in it.
+        InputError: The folder has no picture.
     """
 
     def __init__(self, folder: Path, *, fps: float | None = None, start: float = 0.0, first: int = 0) -> None:
@@ -56,10 +56,10 @@ class FolderSource(FrameSource):
             yield index, index / self._rate, image
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: no resource is held."""
 
 
 def natural_key(path: Path) -> tuple[tuple[int, int, str], ...]:
-    """Return what sorts names as people do: runs of digits by their value."""
+    """Return a key for natural sorting: runs of digits compare by value."""
     parts = re.findall(r"\d+|\D+", path.name.lower())
     return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts)

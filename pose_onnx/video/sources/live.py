@@ -1,4 +1,4 @@
-"""A camera or a stream: the newest frame, never an old one."""
+"""Cameras and streams: always the newest frame."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from pose_onnx.video.sources.source import FrameSource, TimedImage
 _LOG = logging.getLogger(__name__)
 
 PATIENCE_S: Final = 30.0
-"""A stream that gave no frame for so long is given up."""
+"""A stream without a frame for this long is given up."""
 _FIRST_BACKOFF_S: Final = 0.5
 _LONGEST_BACKOFF_S: Final = 8.0
 _MOST_BAD_FRAMES: Final = 5
-"""So many failures in a row are a stream that broke; fewer are frames that did."""
+"""This many failures in a row mean a broken stream; fewer mean broken frames."""
 _BROKEN_S: Final = 1.0
-"""A read that fails after so long waited for a stream that broke; a frame that did fails at once."""
+"""A read that fails after this long means a broken stream; a broken frame fails at once."""
 _JOIN_S: Final = 10.0
-"""Longer than any one read waits."""
+"""Longer than any single read waits."""
 
 Opener = Callable[[int | str], Capture | None]
 
 
 class LiveSource(FrameSource):
-    """Frames of a camera or a stream, each the newest at the moment it is asked for.
+    """Frames of a camera or a stream; each request gets the newest frame.
 
-    A thread reads all the time and keeps one frame; a consumer that is slower misses frames (their indices
-    are missing) and never falls behind. A frame's time is when it arrived, in seconds after the first one:
-    streams restart their own stamps when they break. One that breaks is opened again with growing pauses.
+    A thread reads continuously and keeps one frame. A slower consumer misses frames (their indices are
+    missing) and never falls behind. A frame's time is its arrival time, in seconds after the first frame,
+    because streams restart their own stamps when they break. A broken stream is reopened with growing pauses.
 
     Args:
         target: Number of a camera, or address of a stream.
         capture: The same, already opened.
-        fps: Frames per second, where the device does not say.
+        fps: Frames per second if the device does not report it.
         start: Frames before this time (seconds) are skipped.
-        reopen: How to open `target` again.
+        reopen: Opens `target` again.
         patience: Seconds without a frame after which the stream is given up.
-        first_backoff: Seconds before the first attempt to open it again; doubles from attempt to attempt.
+        first_backoff: Seconds before the first attempt to reopen it; doubles with each attempt.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class LiveSource(FrameSource):
                 yield frame
 
     def _take(self) -> TimedImage | None:
-        """Wait for a frame that nobody has taken; `None` after `close`."""
+        """Wait for a frame that was not taken yet; `None` after `close`."""
         with self._news:
             self._news.wait_for(lambda: self._latest or self._ended or self._stopping.is_set())
             frame, self._latest = self._latest, None
@@ -99,7 +99,7 @@ class LiveSource(FrameSource):
                 self._read(current)
                 current.close()
                 current = None if self._stopping.is_set() else self._open_again()
-        finally:  # whatever happened, nobody waits for more
+        finally:  # in any case, wake up all waiting consumers
             with self._news:
                 self._ended = True
                 self._news.notify_all()
@@ -119,7 +119,7 @@ class LiveSource(FrameSource):
                     self._news.notify_all()
 
     def _open_again(self) -> Capture | None:
-        """Open a stream that broke, with growing pauses; `None` if it is given up."""
+        """Reopen a broken stream with growing pauses; `None` if it is given up."""
         _LOG.warning("%s: the stream broke; opening it again", shown(self._target))
         backoff = self._first_backoff
         while time.monotonic() - self._last <= self._patience:
@@ -133,7 +133,7 @@ class LiveSource(FrameSource):
         return None
 
     def stop(self) -> None:
-        """Let the thread end once it has read what it is at."""
+        """Let the thread end after its current read."""
         self._stopping.set()
         with self._news:
             self._news.notify_all()
@@ -150,7 +150,7 @@ def shown(target: int | str) -> str:
 
 
 def _frames_ahead(capture: Capture) -> int:
-    """Go to the next frame that can be decoded; return how far it is, 0 if the stream broke."""
+    """Go to the next decodable frame; return how many frames it is ahead, 0 if the stream failed."""
     begun = time.monotonic()
     for ahead in range(1, _MOST_BAD_FRAMES + 1):
         if capture.grab():

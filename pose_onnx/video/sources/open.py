@@ -1,4 +1,4 @@
-"""From what a caller names to frames: a table of kinds, the first that fits is taken."""
+"""Opens a source by its kind: a table of kinds, of which the first match is used."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def open_source(
     first: int = 0,
     color: Color = "bgr",
 ) -> FrameSource:
-    """Open something that has frames.
+    """Open a source of frames.
 
     Args:
         source: Path of a video file (every frame is given) or of a folder of pictures (in natural order);
             number of a camera, or address of a stream (only the newest frame is given) or of a file on a
-            server; pairs of (seconds, (H, W, 3) uint8 array). One that is open is returned as it is.
-        fps: Frames per second of a folder (25 when `None`). Of a file: instead of its own time stamps; raw
+            server; pairs of (seconds, (H, W, 3) uint8 array). An open source is returned unchanged.
+        fps: Frames per second of a folder (25 when `None`). For a file, replaces its own time stamps; raw
             streams (.h264, .hevc) have none.
         start: Frames before this time, in seconds, are skipped.
         first: Frames before this index are skipped. Not for cameras and streams.
@@ -58,7 +58,7 @@ def open_source(
         Frames, to be used in a `with` block.
 
     Raises:
-        InputError: No such file, no frames in it, or an option that cannot be used.
+        InputError: The file does not exist or has no frames, or an option cannot be used.
         SourceError: The camera or stream cannot be opened.
     """
     if fps is not None and not 0 < fps < math.inf:
@@ -119,4 +119,4 @@ _KINDS: Final[tuple[tuple[Callable[[object], bool], Callable[[Any, _Options], Fr
     (lambda source: isinstance(source, str | os.PathLike), _open_path),
     (lambda source: isinstance(source, Iterable) and not isinstance(source, np.ndarray), _open_pairs),
 )
-"""Which sources are of a kind, and how it is opened."""
+"""For each kind: how to recognise its sources, and how to open them."""

@@ -1,4 +1,4 @@
-"""Frames that the caller makes: any iterable of (timestamp, array)."""
+"""Frames from the caller: any iterable of (timestamp, array)."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class IterableSource(FrameSource):
                 yield index, time, load_image(pixels, color=self._color)
 
     def close(self) -> None:
-        """Nothing is held: the iterable is the caller's."""
+        """Do nothing: the iterable belongs to the caller."""
 
 
 def _pair(item: Any, index: int) -> tuple[float, Any]:

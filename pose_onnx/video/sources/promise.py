@@ -1,7 +1,7 @@
-"""How much of a video its container promises, asked only when fewer frames came than it seems to hold.
+"""How much video the container promises; checked only if fewer frames were read than expected.
 
-OpenCV's number of frames is exact for MP4; for Matroska and WebM it is made of the length of the longest
-track and a guessed rate. So before a file is called cut, PyAV looks at what it says of its pictures.
+OpenCV's number of frames is exact for MP4. For Matroska and WebM it is computed from the length of the
+longest track and a guessed rate. So PyAV checks the picture track before a file is reported as cut off.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 _TIMEOUT_S: Final = 10.0
-_STAMP_TAG: Final = "DURATION"  # Matroska: when a track ends; a language may follow the name
+_STAMP_TAG: Final = "DURATION"  # Matroska: the end of a track; a language may follow the name
 _STAMP: Final = re.compile(r"(\d{1,6}):(\d{2}):(\d{2}(?:\.\d+)?)")  # as "00:01:02.500"
-_COUNTED: Final = "mp4"  # of the names of MP4's family, whose index has each frame
+_COUNTED: Final = "mp4"  # in the format names of the MP4 family, whose index lists each frame
 
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """What a container says of its pictures; one of the two.
+    """What a container states about its pictures; one of the two is set.
 
     Attributes:
         frames: How many are shown.
-        seconds: When the last one ends, from the first on.
+        seconds: End of the last one, counted from the first.
     """
 
     frames: int | None = None
@@ -38,17 +38,17 @@ def promise_of(address: str, frame_count: int, fps: float) -> Promise:
 
     Args:
         address: Path or URL.
-        frame_count: As OpenCV says.
-        fps: Frames per second, as OpenCV says.
+        frame_count: Number of frames according to OpenCV.
+        fps: Frames per second according to OpenCV.
     """
     try:
-        import av  # noqa: PLC0415 (an extra; without it OpenCV's word is taken)
+        import av  # noqa: PLC0415 (an extra; without it OpenCV's number is used)
     except ImportError:
         return Promise(seconds=frame_count / fps)
     try:
         with av.open(address, timeout=_TIMEOUT_S, metadata_errors="replace") as container:
             return _promise(container, container.streams.video[0])
-    except (av.FFmpegError, IndexError):  # a server that went away, ...
+    except (av.FFmpegError, IndexError):  # such as a lost server
         return Promise(seconds=frame_count / fps)
 
 
@@ -68,7 +68,7 @@ def _promise(container: InputContainer, pictures: VideoStream) -> Promise:
 
 
 def _by_longest_track(container: InputContainer, pictures: VideoStream) -> float:
-    """Return when the pictures end, if any track reaches the container's end; else that end."""
+    """Return the end of the pictures if any track reaches the container's end, else the container's end."""
     ends: dict[int, float] = {}
     longest = 0.0
     for packet in container.demux():

@@ -1,4 +1,4 @@
-"""What every source of frames offers, whatever it reads from."""
+"""The interface of all frame sources."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class FrameSource(Closing):
     gap. Times increase from frame to frame.
 
     Attributes:
-        live: Whether frames come at their own pace, so that some are dropped when nobody takes them.
-        fps: Frames per second as the source states it; `None` where it does not.
-        frame_count: Frames as the source states it; `None` where it does not.
-        size: Height and width, pixels; `None` where it is not known beforehand.
-        skipped: Frames so far that could not be decoded.
-        missing: Once the end is reached: frames that the container promises and that did not come, since the
-            file is cut or the server went away. An estimate where it states its length only.
-        reconnects: How often so far a stream that broke was opened again.
-        dropped: Frames of a live source so far that nobody took before the next one came.
+        live: Whether frames arrive at their own pace, so that frames not taken in time are dropped.
+        fps: Frames per second as the source states it; `None` if it does not.
+        frame_count: Number of frames as the source states it; `None` if it does not.
+        size: Height and width, pixels; `None` if not known beforehand.
+        skipped: Number of frames so far that could not be decoded.
+        missing: At the end: number of promised frames that did not come because the file is cut off or the
+            server was lost. An estimate if the container states only its length.
+        reconnects: How often a broken stream was reopened so far.
+        dropped: Number of frames of a live source that were replaced by a newer one before being taken.
     """
 
     live: bool
@@ -42,10 +42,10 @@ class FrameSource(Closing):
 
     @abstractmethod
     def __iter__(self) -> Iterator[TimedImage]:
-        """Give the frames, each with its index and its time in seconds."""
+        """Yield the frames, each with its index and its time in seconds."""
 
     def stop(self) -> None:
-        """Ask for no more frames, from any thread: whoever waits for one of a live source goes on.
+        """Stop reading, from any thread; a consumer waiting for a live frame is released.
 
-        Returns at once; `close` is for whoever iterates, afterwards.
+        Returns at once. The iterating thread calls `close` afterwards.
         """
