@@ -44,29 +44,31 @@ def export(
     """Export a Paddle model, verify the result, and write a receipt.
 
     Args:
-        source: a checkpoint (`.pdparams`; or `.npz`, `.pth` of the same names), or a Paddle inference folder.
-        model: name of the model that it is. Its source, licence and published accuracy go into the files.
-        like: name of a model that it is run like, without being it: nothing of these is claimed.
-        card: a model card or card file, instead of a name. Where none of the three is given, a checkpoint
-            must be called like its model, and the card of a folder is derived from its `infer_cfg.yml` and
+        source: a checkpoint (`.pdparams`, or `.npz` or `.pth` with the same names), or an inference folder.
+        model: name of the model. Its source, licence and published accuracy are written into the files.
+        like: name of a model that this one is run like, without being that model. That model's source,
+            licence and accuracy are not claimed.
+        card: a model card or card file, instead of a name. If none of the three is given, a checkpoint
+            must have its model's name, and the card of a folder is derived from its `infer_cfg.yml` and
             its program.
-        to: formats to write, of "onnx" and "tflite".
-        precision: number formats, of "fp32", "fp16", "int8-dynamic" and "int8" (docs/precision.md).
+        to: formats to write: "onnx", "tflite" or both.
+        precision: number formats to write: any of "fp32", "fp16", "int8-dynamic" and "int8"
+            (docs/precision.md).
         out: folder for the files.
-        photo: for the comparison; the demo photo if None.
-        end_to_end: also write, of each ONNX file, one with all that comes before and after the network inside
+        photo: photo for the comparison; the demo photo if None.
+        end_to_end: for each ONNX file, also write one that includes the steps before and after the network
             (docs/end-to-end.md).
-        avx512: make ONNX files faster on ONNX Runtime on CPUs with AVX-512, and slower everywhere else
+        avx512: make ONNX files faster in ONNX Runtime on CPUs with AVX-512, but slower everywhere else
             (docs/speed-graph.md).
         calibration: folder of photos of people, for "int8".
-        annotations: COCO person keypoint annotations: every precision but "fp32" is measured on them, and
-            refused if it has more than 1.0 AP less.
-        images: folder of their pictures.
-        force: write what is too inaccurate, or int8 without annotations, too; the receipt says so.
-        via: how a checkpoint becomes ONNX: "template", without Paddle, or "paddle"; a template where there is
-            one if None. Inference folders always go through Paddle.
+        annotations: COCO person keypoint annotations. Every precision except "fp32" is measured on them, and
+            refused if it loses more than 1.0 AP.
+        images: folder of the annotated pictures.
+        force: also write files that are too inaccurate, or int8 without annotations; the receipt says so.
+        via: how a checkpoint is converted to ONNX: "template" (without Paddle) or "paddle". If None, a
+            template is used if there is one. Inference folders always go through Paddle.
         progress: called with the name of each stage when it begins.
-        sha256: what the digest of the checkpoint must be, in hexadecimal. Without it the source is trusted on
+        sha256: expected digest of the checkpoint, in hexadecimal. Without it the source is trusted on
             first use, and the receipt says so.
 
     Returns:
@@ -74,7 +76,7 @@ def export(
 
     Raises:
         DependencyError: a package that this export needs is not installed.
-        ModelFileError: the source is missing, broken, not of this model, or has another digest.
+        ModelFileError: the source is missing, broken, of a different model, or has a different digest.
         InputError, UnknownNameError, CardError: an argument cannot be used.
         ExportError: a stage failed, or an accuracy bar was crossed. No file is left behind.
     """

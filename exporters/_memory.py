@@ -1,4 +1,4 @@
-"""Memory of the exporting process."""
+"""Memory management of the export process."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import sys
 
 
 def return_freed_memory() -> None:
-    """Give memory that is no longer used back to the system, where its C library can.
+    """Return unused memory to the operating system, if the C library supports it.
 
-    glibc keeps it for later: after a network was lowered, several times the size of its weights. What runs
-    next, an engine, takes memory of its own.
+    glibc keeps freed memory for later use: several times the size of the weights after a network is lowered.
+    The engine that runs next allocates memory of its own.
     """
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none

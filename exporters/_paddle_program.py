@@ -1,6 +1,6 @@
-"""An inference program opened in Paddle: what is in it, and how it is cut and rewritten for paddle2onnx.
+"""An inference program opened in Paddle: describes it, and cuts and rewrites it for paddle2onnx.
 
-Imported by `_paddle_worker` only, in a process of its own.
+Imported only by `_paddle_worker`, in a separate process.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class OpenedProgram:
         return [self._read(self._block, place) for place in range(len(self._block.ops))]
 
     def describe(self) -> dict[str, Any]:
-        """Return what `pose_onnx.exporters.program.program_from_json` reads."""
+        """Return the description that `pose_onnx.exporters.program.program_from_json` reads."""
         operators = self._operators()
         nms = next((operator for operator in operators if operator.kind in NMS_KINDS), None)
         return {
@@ -62,9 +62,9 @@ class OpenedProgram:
         }
 
     def cut(self) -> list[Any]:
-        """Return the network's outputs: what goes into the NMS, if there is one, with boxes that are whole.
+        """Return the network's outputs: the inputs of the NMS, if there is one, with unclipped boxes.
 
-        Boxes end at the border of the picture that the user gives, not at that of the network's input.
+        Boxes are clipped to the user's picture later, not to the network's input.
         """
         operators = self._operators()
         for operator in operators:
@@ -75,7 +75,7 @@ class OpenedProgram:
         if not heads:
             return list(self.fetches)
         if self._read is _PirOperator:
-            # The program's own fetches would take the places of the new ones.
+            # Otherwise the program's own fetches would take the places of the new ones.
             for op in reversed(list(self._block.ops)[place:]):
                 self._block.remove_op(op)
         return heads
@@ -83,9 +83,9 @@ class OpenedProgram:
     def _centers(self) -> tuple[int, list[Any]]:
         """Return where a CenterNet looks for peaks, and its maps of centres, sizes and offsets.
 
-        Its peaks are where the map of centres equals itself after a max-pool. Then offsets are read at them,
-        and then sizes (PaddleDetection, ppdet/modeling/post_process.py, CenterNetPostProcess). Other networks
-        give no maps.
+        A peak is a cell whose value does not change in a max-pool of the map of centres. The program then
+        reads the offsets at the peaks, then the sizes (PaddleDetection, ppdet/modeling/post_process.py,
+        CenterNetPostProcess). For other networks there are no maps.
         """
         operators = self._operators()
         for operator in operators:
@@ -126,19 +126,19 @@ class _OldOperator:
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """Everything that it is told, by name."""
+        """All attributes of the operator, by name."""
         return {name: self._op.attr(name) for name in self._op.attr_names}
 
     def heads(self) -> list[Any]:
-        """Return the boxes and scores that go into an NMS."""
+        """Return the boxes and scores that an NMS takes as inputs."""
         return [self._block.var(self._op.input(slot)[0]) for slot in NMS_KINDS[self.kind].slots]
 
     def operand(self, place: int) -> Any:
-        """Return an input, in the order of their names; the first is X, where there is one."""
+        """Return an input by its place in the order of input names; X comes first if there is one."""
         return self._block.var(self._op.input(("X", "Y")[place])[0])
 
     def peaks_of(self) -> Any | None:
-        """Return the map that this operator compares with itself after a max-pool, if it does that."""
+        """Return the map that this operator compares with its own max-pool, or None if it does not."""
         if self.kind != "equal":
             return None
         pooled, source = self.operand(0), self.operand(1)
@@ -151,7 +151,7 @@ class _OldOperator:
 
 
 class _PirOperator:
-    """An operator of a program of today."""
+    """An operator of a PIR program."""
 
     def __init__(self, block: Any, place: int) -> None:
         self.place = place
@@ -160,11 +160,11 @@ class _PirOperator:
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """Everything that it is told, by name."""
+        """All attributes of the operator, by name."""
         return dict(self._op.attrs())
 
     def heads(self) -> list[Any]:
-        """Return the boxes and scores that go into an NMS."""
+        """Return the boxes and scores that an NMS takes as inputs."""
         return [self.operand(place) for place in range(2)]
 
     def operand(self, place: int) -> Any:
@@ -172,7 +172,7 @@ class _PirOperator:
         return self._op.operand_source(place)
 
     def peaks_of(self) -> Any | None:
-        """Return the map that this operator compares with itself after a max-pool, if it does that."""
+        """Return the map that this operator compares with its own max-pool, or None if it does not."""
         if self.kind != "equal":
             return None
         pool, source = self.operand(0).get_defining_op(), self.operand(1)
@@ -185,7 +185,7 @@ class _PirOperator:
 
 
 def _needed(block: Any, names: list[str]) -> set[str]:
-    """Return the names of all tensors that these are computed from, in a program before PIR."""
+    """Return the names of all tensors that `names` are computed from, in a program before PIR."""
     needed = set(names)
     for op in reversed(block.ops):
         if needed.intersection(op.output_arg_names):

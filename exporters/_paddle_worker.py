@@ -1,4 +1,4 @@
-"""The part of an export that needs Paddle, run as a process of its own.
+"""The part of an export that needs Paddle, run in a separate process.
 
 paddle2onnx ends the process when it fails, and Paddle keeps global state. The
 parent (`paddle_to_onnx.py`) writes a job file, runs
@@ -29,7 +29,7 @@ Arrays = dict[str, NDArray[np.float32]]
 
 
 def trace(card: str, parameters: str, program: str, images: str, outputs: str) -> None:
-    """Load weights into a network of ours, save it as a program, and run it.
+    """Load weights into one of our networks, save it as a program, and run it.
 
     Args:
         card: model card as JSON.
@@ -64,7 +64,7 @@ def trace(card: str, parameters: str, program: str, images: str, outputs: str) -
 
 
 def shapes(card: str, program: str) -> None:
-    """Write name and shape of every parameter of a network of ours, in the network's order.
+    """Write the name and shape of every parameter of one of our networks, in the network's order.
 
     Args:
         card: model card as JSON.
@@ -77,7 +77,7 @@ def shapes(card: str, program: str) -> None:
 
 
 def random(card: str, program: str, images: str) -> None:
-    """Write random weights of a network of ours.
+    """Write random weights for one of our networks.
 
     Args:
         card: model card as JSON.
@@ -95,8 +95,8 @@ def prepare(program: str, params: str, prepared: str) -> None:
 
     Args:
         program: .json or .pdmodel.
-        params: .pdiparams, of the same stem.
-        prepared: file to write, of the program's suffix; its weights are written beside it.
+        params: .pdiparams, with the same stem.
+        prepared: file to write, with the program's suffix; its weights are written beside it.
     """
     OpenedProgram(program, params).save(Path(prepared).with_suffix(""))
 
@@ -128,21 +128,21 @@ def describe(program: str, params: str, found: str) -> None:
 
     Args:
         program: .json or .pdmodel.
-        params: .pdiparams, of the same stem.
+        params: .pdiparams, with the same stem.
         found: .json to write.
     """
     Path(found).write_text(json.dumps(OpenedProgram(program, params).describe()), encoding="utf-8")
 
 
 def run(program: str, params: str, images: str, outputs: str) -> None:
-    """Run a program on Paddle's native CPU kernels, image by image: some have a batch of 1 built in.
+    """Run a program on Paddle's native CPU kernels, one image at a time: some have a fixed batch of 1.
 
     Args:
         program: .json or .pdmodel.
-        params: .pdiparams, of the same stem.
+        params: .pdiparams, with the same stem.
         images: .npz of network inputs by name.
-        outputs: .npz to write, "input/index" by index of the output; boxes and scores as they go into an
-            NMS, if the program has one.
+        outputs: .npz to write, with keys "input/index", the index being that of the output. If the program
+            has an NMS, boxes and scores are its inputs.
     """
     opened = OpenedProgram(program, params)
     fetches = opened.cut()
@@ -176,7 +176,7 @@ COMMANDS: Final[Mapping[str, Callable[..., None]]] = MappingProxyType(
 
 
 def main(job_file: str) -> None:
-    """Run a job: {"command", "arguments", "error": file to write if an error of ours occurs}."""
+    """Run a job: {"command", "arguments", "error": file to write if one of our own errors occurs}."""
     job = json.loads(Path(job_file).read_text(encoding="utf-8"))
     try:
         COMMANDS[job["command"]](**job["arguments"])

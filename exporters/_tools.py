@@ -1,4 +1,4 @@
-"""Are the packages that an export needs here? Asked before anything is started."""
+"""Checks that the packages that an export needs are installed, before anything is started."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ EXPORT_EXTRA: Final = "with Python 3.10 to 3.12 run: pip install 'pose-onnx[expo
 
 
 def demand_targets(formats: Iterable[str], precisions: Iterable[str]) -> None:
-    """Check that what files of these formats and precisions need is installed.
+    """Check that the packages needed for these formats and precisions are installed.
 
     Raises:
-        DependencyError: Names what is missing, and the command that installs it.
+        DependencyError: A package is missing; the message names it and the command that installs it.
     """
     for name, precision in product(formats, precisions):
         writer = TARGETS[name].writers[precision]
@@ -34,7 +34,7 @@ def demand_targets(formats: Iterable[str], precisions: Iterable[str]) -> None:
 
 
 def possible_formats(precisions: Sequence[str]) -> tuple[str, ...]:
-    """Return the file formats that can be written here in all of these precisions."""
+    """Return the file formats that can be written in all of these precisions with the installed packages."""
     found = []
     for name in TARGETS:
         with contextlib.suppress(DependencyError):
@@ -47,7 +47,7 @@ def demand_paddle() -> None:
     """Check that Paddle's converter is installed.
 
     Raises:
-        DependencyError: Names what is missing, and the command that installs it.
+        DependencyError: A package is missing; the message names it and the command that installs it.
     """
     _demand("exporting through Paddle", PADDLE, EXPORT_EXTRA)
 

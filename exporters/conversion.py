@@ -1,7 +1,7 @@
-"""From a source to ONNX, and to the outputs that everything written is compared with.
+"""Converts a source to ONNX, and computes the reference outputs for all later comparisons.
 
-A checkpoint of a network that has a template needs no Paddle: the template is filled. Inference folders, and
-networks without a template, go through Paddle and paddle2onnx.
+A checkpoint of a network with a template needs no Paddle: its weights are put into the template. Inference
+folders, and networks without a template, go through Paddle and paddle2onnx.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class Converted:
     """A source as ONNX.
 
     Attributes:
-        graph: As paddle2onnx makes it.
-        outputs: What it computes from each input, under the card's names.
-        reference: What computed that.
-        structure: How the network's structure is known to be right, for the receipt; empty where Paddle
+        graph: The graph as paddle2onnx writes it.
+        outputs: Its outputs for each input, under the card's names.
+        reference: The engine that computed them.
+        structure: How the network's structure is known to be right, for the receipt; empty if Paddle
             itself made it in this export.
     """
 
@@ -44,14 +44,14 @@ class Converted:
 
 
 def template_for(card: ModelCard, via: Way | None) -> Template | None:
-    """Return the template that a checkpoint of this card is converted with; `None` where Paddle converts it.
+    """Return the template for converting a checkpoint of this card; `None` if Paddle converts it.
 
     Args:
-        card: Of the model.
-        via: The way that was asked for; a template where there is one when `None`.
+        card: The model's card.
+        via: The requested way. If `None`, a template is used if there is one.
 
     Raises:
-        DependencyError: Paddle is needed and not installed.
+        DependencyError: Paddle is needed but not installed.
         ModelFileError: The template is damaged.
     """
     template = None if via == "paddle" else find_template(card)
@@ -65,15 +65,15 @@ def convert(source: Source, card: ModelCard, inputs: Arrays, work: Path, via: Wa
 
     Args:
         source: Checkpoint or folder.
-        card: Of the model.
+        card: The model's card.
         inputs: Network inputs (N, 3, H, W) by name.
-        work: Folder for files in between.
+        work: Folder for intermediate files.
         via: See `template_for`.
 
     Raises:
         ExportError: A tool failed.
         ModelFileError: The checkpoint's parameters do not fit the network.
-        DependencyError: Paddle is needed and not installed.
+        DependencyError: Paddle is needed but not installed.
     """
     template = template_for(card, via) if isinstance(source, Checkpoint) else template_for(card, "paddle")
     if template is not None and isinstance(source, Checkpoint):

@@ -21,7 +21,7 @@ class BoxDecode:
 
     Attributes:
         strides: network pixels per grid cell, one per level.
-        bins: number of bins of a distance's distribution, bin i standing for i strides.
+        bins: number of bins in the distribution of a distance; bin i stands for i strides.
     """
 
     strides: tuple[int, ...]
@@ -29,7 +29,7 @@ class BoxDecode:
 
     @classmethod
     def of(cls, box: BoxOutput) -> BoxDecode:
-        """Take what a model card says."""
+        """Take the strides and bins of a model card."""
         return cls(box.strides, box.bins)
 
     def sizes(self, input_size: tuple[int, int]) -> list[tuple[int, int]]:
@@ -40,8 +40,8 @@ class BoxDecode:
     def constants(self, sizes: Sequence[tuple[int, int]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Anchor points and signed strides of all levels together.
 
-        A box is `centres + distances * signed_strides`, distances being left,
-        top, right, bottom in stride units.
+        A box is `centres + distances * signed_strides`. The distances are left,
+        top, right and bottom, in strides.
 
         Args:
             sizes: (rows, columns) of each level's grid, in the order of `strides`.

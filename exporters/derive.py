@@ -1,7 +1,6 @@
-"""The card of an inference folder, from what the folder says: `infer_cfg.yml` and the program's outputs.
+"""Derives the card of an inference folder from its `infer_cfg.yml` and the outputs of its program.
 
-Nothing is claimed that the folder does not prove. Names that it does not hold are numbers, and a sentence
-says so.
+The card claims only what the folder proves. Missing names become numbers, and a sentence says so.
 """
 
 from __future__ import annotations
@@ -34,11 +33,11 @@ HOW_TO_NAME: Final = "give a card that names them by --card (docs/export.md)"
 
 
 class _Derived(NamedTuple):
-    """What a finder read off the outputs.
+    """What a finder learned from the outputs.
 
     Attributes:
-        output: of the card.
-        resize: the way of preparing pictures that goes with it.
+        output: the output section of the card.
+        resize: the matching way to prepare pictures.
         classes: how many classes a detector has.
         joints: how many joints a keypoint model has.
     """
@@ -55,16 +54,16 @@ def derive_card(
     """Make the card of a folder.
 
     Args:
-        name: of the model.
-        source: where it comes from, in words.
+        name: name of the model.
+        source: where the model comes from, in words.
         config: the folder's `infer_cfg.yml`.
         program: what the folder's program returns.
 
     Returns:
-        The card, and what it lacks: a sentence each.
+        The card, and one sentence for each thing that it lacks.
 
     Raises:
-        ExportError: outputs, or steps before the network, that are not known.
+        ExportError: the outputs, or the steps before the network, are not known.
     """
     found = _find(config, program)
     _demand_prepared(config, found)
@@ -138,7 +137,7 @@ def _from_centers(config: InferConfig, maps: Sequence[Shape]) -> _Derived:
 
 
 def _from_tables(config: InferConfig, outputs: Sequence[Shape]) -> _Derived | None:
-    """Boxes and scores, or per level scores and then distributions of edges: a program without NMS."""
+    """Recognise a program without NMS: boxes and scores, or each level's scores, then edge distributions."""
     if len(outputs) < PAIR or any(len(shape) != BOX_RANK for shape in outputs):
         return None
     if not {"nms_threshold", "keep_top_k"} <= {*config.nms}:
@@ -166,13 +165,13 @@ def _from_heatmaps(config: InferConfig, outputs: Sequence[Shape]) -> _Derived | 
     stride = config.input_size[0] // height
     if (height * stride, width * stride) != config.input_size:
         return None
-    # The kernel is what PaddleDetection deploys every model with (deploy/python/keypoint_postprocess.py).
+    # PaddleDetection deploys every model with this kernel (deploy/python/keypoint_postprocess.py).
     output = HeatmapOutput(stride=stride, blur_kernel=3, refine=DARK if config.dark else QUARTER)
     return _Derived(output, "affine_crop", joints=joints)
 
 
 def _box_output(config: InferConfig, options: Mapping[str, float], bins: int | None = None) -> BoxOutput:
-    # Programs hold float32: 0.6000000238418579 is 0.6.
+    # Programs store float32 values: 0.6000000238418579 means 0.6.
     output = BoxOutput(
         nms_iou=round(options.get("nms_threshold", BoxOutput().nms_iou), 6),
         strides=config.strides or BoxOutput().strides,

@@ -1,7 +1,7 @@
 """The functions and classes that a pickle may name, and what is done instead of calling them.
 
-What they return are descriptions of `values.py`: no function here allocates more
-than its arguments have, but for text that becomes bytes, for which the budget is asked.
+They return the descriptions of `values.py`. No function here allocates more memory than
+its arguments take, except when text becomes bytes; that memory is charged to the budget.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _encode(arguments: Arguments, budget: Budget) -> object:
 
 
 def _no_bytes(arguments: Arguments, _: Budget) -> bytes:
-    """`bytes()`: how protocol 2 writes no bytes at all."""
+    """`bytes()`: how protocol 2 writes empty bytes."""
     _few(arguments, 0)
     return b""
 
@@ -92,7 +92,7 @@ def _lookup(arguments: Arguments, _: Budget) -> object:
 
 
 def _table(arguments: Arguments, _: Budget) -> Table:
-    """`OrderedDict()`, or of a list of pairs, as Python 2 wrote it."""
+    """`OrderedDict()`, or `OrderedDict(pairs)` with a list of pairs, as Python 2 wrote it."""
     table = Table()
     if arguments:
         (pairs,) = _few(arguments, 1)
@@ -148,7 +148,7 @@ GLOBALS: Final[Mapping[tuple[str, str], Call | Type]] = MappingProxyType(
         ("numpy.core.numeric", "_frombuffer"): Call(_frombuffer),
         ("numpy._core.numeric", "_frombuffer"): Call(_frombuffer),
         ("_codecs", "encode"): Call(_encode),
-        # Python 2's name of the module, which protocols 0 to 2 keep.
+        # Python 2's name for the module, which protocols 0 to 2 keep.
         ("builtins", "bytes"): Call(_no_bytes),
         ("__builtin__", "bytes"): Call(_no_bytes),
         ("builtins", "tuple"): Call(_tuple),

@@ -17,7 +17,7 @@ from pose_onnx.exporters.checkpoint.numbers import BrokenError
 MAX_LIST: Final = 16 << 20
 """Bytes of a zip file's list of members. With its optimizer's state the largest network has 9,000: 1 MB."""
 _CHUNK: Final = 1 << 20
-# What zipfile raises on bytes that are not proper archive, or that it cannot unpack.
+# The errors that zipfile raises on bytes that are not a proper archive, or that it cannot unpack.
 _BROKEN: Final = (
     zipfile.BadZipFile,
     zlib.error,
@@ -32,7 +32,7 @@ _BROKEN: Final = (
 
 
 def mapped(path: Path) -> mmap.mmap:
-    """Return a file that is not empty as bytes that are read when they are used."""
+    """Map a file into memory, so that its bytes are read when they are used. The file must not be empty."""
     with path.open("rb") as file:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
@@ -41,7 +41,7 @@ class Archive:
     """A zip file whose members are read one by one.
 
     Attributes:
-        names: of its members.
+        names: names of its members.
     """
 
     def __init__(self, path: Path, budget: Budget) -> None:
@@ -63,14 +63,14 @@ class Archive:
         """Return a member, unpacked.
 
         Raises:
-            BrokenError: there is none of this name, or it is damaged.
+            BrokenError: there is no member of this name, or it is damaged.
             ModelFileError: it asks for too much memory.
         """
         member = self._members.get(name)
         if member is None or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise BrokenError("an archive without a member that it should have")
         self._budget.take(member.file_size)
-        content = bytearray()  # grows as bytes come out: the size may be a lie
+        content = bytearray()  # grows as bytes are unpacked: the stated size may be wrong
         with _one_error(), self._file.open(member) as file:
             while part := file.read(_CHUNK):  # zipfile never gives more than the member's size
                 content += part
@@ -80,7 +80,7 @@ class Archive:
 
 
 class _SmallReads:
-    """A file of which `zipfile` gets no more than `MAX_LIST` at once: it reads the whole list of members."""
+    """A file that gives `zipfile` at most `MAX_LIST` bytes per read: it reads the whole list of members."""
 
     def __init__(self, content: mmap.mmap) -> None:
         self._content = content

@@ -1,11 +1,11 @@
-"""Runs the opcodes of a pickle, on values of plain Python.
+"""Runs the opcodes of a pickle, on plain Python values.
 
-Only what Paddle and PyTorch write (protocols 2 to 5) is known. Everything that a
-step makes is bounded by the bytes that it reads, or is counted by the budget:
+Only the opcodes that Paddle and PyTorch write (protocols 2 to 5) are supported. The
+memory that a step takes is bounded by the bytes that it reads, or charged to the budget:
 
-- the number of steps is limited, and none repeats another;
-- sizes are compared with the bytes that are left before anything is made of them;
-- long bytes and text stay where they are in the file;
+- the number of steps is limited, and no step is repeated;
+- sizes are compared with the remaining bytes before they are used;
+- long bytes and text are not copied out of the file;
 - nothing is hashed, compared or called, so nothing recurses, however deep values are nested;
 - the functions that may be named are those of `calls.GLOBALS`.
 """
@@ -46,7 +46,7 @@ class Machine:
     """Reads one pickle.
 
     Attributes:
-        place: index of the byte that is read next; behind the pickle once it has run.
+        place: index of the next byte to read; the end of the pickle after `run`.
     """
 
     def __init__(
@@ -60,10 +60,10 @@ class Machine:
         """Prepare to read.
 
         Args:
-            content: what the pickle is in.
-            budget: is asked for what is larger than its bytes.
-            place: where it begins.
-            persistent: returns what a persistent id stands for; there must be none if None.
+            content: the bytes that contain the pickle.
+            budget: charged for values that are larger than their bytes.
+            place: index at which the pickle begins.
+            persistent: returns the object of a persistent id. If None, the pickle must have no such ids.
         """
         self.place = place
         self.budget = budget
@@ -78,7 +78,7 @@ class Machine:
         """Return what the pickle holds.
 
         Raises:
-            BrokenError: it is none of the kind that is read.
+            BrokenError: it is not a pickle of the supported kind.
             ForbiddenError: it names a function or class that no array needs.
             ModelFileError: the budget is spent.
         """
@@ -102,11 +102,11 @@ class Machine:
         return self.view[start : self.place]
 
     def number(self, width: int, *, signed: bool = False) -> int:
-        """Return the next whole number, of so many bytes."""
+        """Return the next integer, which takes `width` bytes."""
         return int.from_bytes(self.take(width), "little", signed=signed)
 
     def line(self) -> str:
-        """Return the text up to the end of the line."""
+        """Return the text up to the next line break."""
         end = self.content.find(b"\n", self.place, self.place + MAX_NAME)
         if end < 0:
             raise BrokenError("a name without an end")
@@ -130,13 +130,13 @@ class Machine:
         return items
 
     def remember(self, index: int) -> None:
-        """Give the last value a number, by which it can be had again."""
+        """Store the top value of the stack in the memo under a number."""
         if not self.stack or index >= MAX_STEPS:
             raise BrokenError("a value that cannot be remembered")
         self.memo[index] = self.stack[-1]
 
     def recall(self, index: int) -> None:
-        """Put a value on the stack that has a number."""
+        """Put the value stored under a number on the stack."""
         if index not in self.memo:
             raise BrokenError("a value that nobody remembered")
         self.stack.append(self.memo[index])
@@ -159,7 +159,7 @@ def _bytes(machine: Machine, width: int) -> None:
 
 
 def _old_text(machine: Machine, width: int) -> None:
-    """Python 2's text, which is bytes too: a name if it is short, else the bytes of an array."""
+    """Python 2's `str`, which holds text or bytes: a name if it is short, else the bytes of an array."""
     text = machine.take(machine.number(width))
     machine.push(str(text, "latin1") if len(text) <= MAX_NAME else text)
 
@@ -238,7 +238,7 @@ def _protocol(machine: Machine) -> None:
 
 
 def _frame(machine: Machine) -> None:
-    machine.take(8)  # the size of a part that is to be read at once; all is at hand here
+    machine.take(8)  # the size of a part to read at once; not needed: all bytes are at hand
 
 
 def _long(machine: Machine) -> None:
@@ -248,7 +248,7 @@ def _long(machine: Machine) -> None:
     machine.push(machine.number(width, signed=True))
 
 
-# The names are those of the module pickletools.
+# The names are those used in the module pickletools.
 STEPS: Final[Mapping[int, Callable[[Machine], None]]] = MappingProxyType(
     {
         0x80: _protocol,  # PROTO

@@ -1,4 +1,4 @@
-"""The parameters of a checkpoint against those of a network."""
+"""Matches the parameters of a checkpoint with those of a network."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def match_parameters(
     Args:
         given: arrays by name.
         expected: shape of each parameter of the network, by name.
-        aliases: (pattern, replacement) of other names for the same parameters; the proper name wins.
-        buffers: patterns of names that may be there and are not used.
+        aliases: (pattern, replacement) for other names of the same parameters; the proper name wins.
+        buffers: patterns of names that may be present and are not used.
 
     Returns:
         One array for each name in `expected`.
 
     Raises:
-        ModelFileError: lists all parameters that are missing, unexpected, or of another shape.
+        ModelFileError: parameters are missing, unexpected or of a different shape; the message lists them.
     """
     known = {_proper(name, aliases): value for name, value in given.items()} | dict(given)
     known = {name: value for name, value in known.items() if _proper(name, aliases) == name}
@@ -69,6 +69,6 @@ def _is_one_of(name: str, patterns: Iterable[str]) -> bool:
 
 
 def some(names: Sequence[str]) -> str:
-    """Return names as a message lists them."""
+    """Return names in the form in which messages list them."""
     more = len(names) - LISTED
     return ", ".join(names[:LISTED]) + (f" and {more} more" if more > 0 else "")

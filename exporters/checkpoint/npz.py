@@ -49,7 +49,7 @@ def read(path: Path, budget: Budget) -> dict[str, object]:
     """Return descriptions of arrays by name.
 
     Raises:
-        BrokenError: it is no such file.
+        BrokenError: it is not a valid `.npz` file.
         ModelFileError: it asks for too much memory.
     """
     archive = Archive(path, budget)

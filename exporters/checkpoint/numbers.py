@@ -1,7 +1,7 @@
-"""Bytes become float32 arrays: the only place where what a file says meets NumPy.
+"""Converts bytes to float32 arrays: the only place where NumPy gets values from a file.
 
-NumPy gets a dtype of the table below, a shape and strides that were checked in
-Python's integers, and a buffer that is large enough for them.
+NumPy gets a dtype from the table below, a shape and strides that were checked as
+Python integers, and a buffer that is large enough for them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _FLOAT: Final = 4
 
 
 class BrokenError(ValueError):
-    """What a file says cannot be; the text ends the sentence "it is broken: "."""
+    """The file contradicts itself; the text ends the sentence "it is broken: "."""
 
 
 class ForbiddenError(BrokenError):
@@ -52,7 +52,7 @@ class ForbiddenError(BrokenError):
 
 
 class UnfitError(BrokenError):
-    """A file is sound, but no checkpoint; the text ends the sentence "checkpoint 'a' "."""
+    """The file is valid, but not a checkpoint; the text ends the sentence "checkpoint 'a' "."""
 
 
 def floats(
@@ -68,18 +68,18 @@ def floats(
 
     Args:
         data: the bytes.
-        code: type of the numbers, of `SIZES`.
-        order: byte order, of `ORDERS`.
+        code: type of the numbers, a key of `SIZES`.
+        order: byte order, one of `ORDERS`.
         shape: tuple of sizes.
         strides: tuple of steps, in numbers.
         offset: index of the first number.
-        budget: is asked for the array that is returned.
+        budget: charged for the array that is returned.
 
     Returns:
         float32 array of `shape`, in C order.
 
     Raises:
-        BrokenError: they are not sizes, or there are fewer bytes than they say.
+        BrokenError: shape or strides are not valid sizes, or there are too few bytes for them.
         ModelFileError: the budget is spent.
     """
     if code not in SIZES or order not in ORDERS:
@@ -94,19 +94,19 @@ def floats(
     budget.take(count * _FLOAT)
     if not count:
         return np.zeros(sizes, np.float32)
-    # A byte that should be a truth value may be any number: it is read as one.
+    # A byte that should be a truth value may hold any number, so it is read as a number.
     dtype: np.dtype[Any] = np.dtype(order + code.replace("b", "u"))
     array: NDArray[Any] = np.ndarray(sizes, dtype, data, first * width, tuple(step * width for step in steps))
-    with np.errstate(all="ignore"):  # float64 may hold what is infinite in float32
+    with np.errstate(all="ignore"):  # a float64 value may be infinite in float32
         found: NDArray[np.float32] = array.astype(np.float32, order="C")
     return found
 
 
 def checked_sizes(given: object) -> tuple[int, ...]:
-    """Return sizes or strides as they are.
+    """Return sizes or strides unchanged, after checking them.
 
     Raises:
-        BrokenError: they are not a tuple of few and small whole numbers.
+        BrokenError: they are not a short tuple of small integers.
     """
     if (
         not isinstance(given, tuple)

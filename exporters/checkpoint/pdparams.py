@@ -1,4 +1,4 @@
-"""`.pdparams`: what `paddle.save(layer.state_dict(), ...)` writes, by every version of Paddle."""
+"""`.pdparams`: the files that `paddle.save(layer.state_dict(), ...)` writes, in every version of Paddle."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SLICE_TABLE: Final = "UnpackBigParamInfor@@"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Slices:
-    """An array that paddle.save cut."""
+    """An array that paddle.save cut into slices."""
 
     name: str
     parts: tuple[Array, ...]
@@ -44,10 +44,10 @@ class Slices:
 
 
 def read(path: Path, budget: Budget) -> dict[str, object]:
-    """Return descriptions of arrays by name, and whatever else is there.
+    """Return descriptions of arrays by name, and all other values in the file.
 
     Raises:
-        BrokenError: it is no such file; `ForbiddenError`, `UnfitError` say how.
+        BrokenError: it is not such a file; the subclasses `ForbiddenError` and `UnfitError` say why.
         ModelFileError: it asks for too much memory.
     """
     state = Machine(mapped(path), budget).run()
@@ -61,14 +61,14 @@ def read(path: Path, budget: Budget) -> dict[str, object]:
 
 
 def _array_of(value: object) -> object:
-    """Take the array out of paddle's (name, array) pairs."""
+    """Take the array out of one of Paddle's (name, array) pairs."""
     if isinstance(value, tuple) and len(value) == len(("name", "array")) and isinstance(value[0], str):
         return value[1]
     return value
 
 
 def _joined(named: dict[str, object], table: object) -> dict[str, object]:
-    """Put `Slices` in the place of the arrays that paddle.save cut."""
+    """Replace the parts that paddle.save cut arrays into by `Slices`."""
     used, whole = set(), {}
     for name, entry in (table.named() if isinstance(table, Table) else {}).items():
         facts = entry.named() if isinstance(entry, Table) else {}

@@ -1,8 +1,8 @@
-"""`.pth`, `.pt`: what `torch.save` writes, by every version of PyTorch since 0.2.
+"""`.pth`, `.pt`: the files that `torch.save` writes, in every version of PyTorch since 0.2.
 
-Since 1.6 a zip file of a pickle and raw storages; before, four pickles (a mark,
-the version, facts of the machine, the content), a fifth with the storages' keys,
-and then the storages.
+Since 1.6 the file is a zip file of a pickle and raw storages. Before, it was four pickles
+(a mark, the version, facts about the machine, the content), a fifth pickle with the
+storages' keys, and then the storages.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ _ORDERS: Final = MappingProxyType({b"little": "<", b"big": ">"})
 
 
 class _Storages:
-    """Turns the persistent ids of a pickle into storages, and keeps what they say of each.
+    """Turns the persistent ids of a pickle into storages, and keeps the description of each storage.
 
     Attributes:
-        known: by key, a storage that begins at the first number.
+        known: by key, each storage from its first number.
     """
 
     def __init__(self, read_bytes: Callable[[str], tuple[Bytes, str]]) -> None:
@@ -49,10 +49,10 @@ class _Storages:
         self.known: dict[str, Storage] = {}
 
     def __call__(self, persistent_id: object) -> Storage:
-        """Return what ("storage", type, key, device, count) stands for, perhaps with a part.
+        """Return the storage of ("storage", type, key, device, count), which may also name a part of it.
 
         Raises:
-            BrokenError: it is no such thing.
+            BrokenError: the id does not have this form.
         """
         fields = persistent_id if isinstance(persistent_id, tuple) else ()
         kind, key, count = fields[1:3] + fields[4:5] if len(fields) in _FIELDS else (None, None, None)
@@ -69,10 +69,10 @@ class _Storages:
 
 
 def read(path: Path, budget: Budget) -> dict[str, object]:
-    """Return descriptions of arrays by name, and whatever else is there.
+    """Return descriptions of arrays by name, and all other values in the file.
 
     Raises:
-        BrokenError: it is no such file; `ForbiddenError`, `UnfitError` say how.
+        BrokenError: it is not such a file; the subclasses `ForbiddenError` and `UnfitError` say why.
         ModelFileError: it asks for too much memory.
     """
     content = _read_zip(path, budget) if _is_zip(path) else _read_stream(path, budget)
@@ -107,7 +107,7 @@ def _read_zip(path: Path, budget: Budget) -> object:
     order = _ORDERS.get(bytes(archive.read(order_file)) if order_file in archive.names else b"little")
     if order is None:
         raise BrokenError("an archive of an unknown byte order")
-    last: dict[str, Bytes] = {}  # only the storage that was read last: tensors that share one stand together
+    last: dict[str, Bytes] = {}  # only the last storage read: tensors that share one follow each other
 
     def read_bytes(key: str) -> tuple[Bytes, str]:
         if key not in last:

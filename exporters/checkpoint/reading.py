@@ -1,4 +1,4 @@
-"""A path becomes arrays, read by a child process with limits."""
+"""Reads the arrays of a checkpoint in a child process with limits."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _NUMBER: Final = np.dtype("<f4")
 
 
 def read_checkpoint(path: Path) -> Parameters:
-    """Read the parameters of a checkpoint, in a child process with limits of memory and time.
+    """Read the parameters of a checkpoint, in a child process with limited memory and time.
 
     Args:
-        path: `.pdparams` (paddle.save), `.pth` or `.pt` (torch.save), or `.npz` of the same names.
+        path: `.pdparams` (paddle.save), `.pth` or `.pt` (torch.save), or `.npz` with the same names.
 
     Returns:
         float32 arrays by parameter name.
@@ -57,7 +57,7 @@ def read_checkpoint(path: Path) -> Parameters:
         with tempfile.TemporaryDirectory(prefix="pose-onnx-") as folder:
             target = Path(folder, "arrays")
             arguments = {"path": str(path), "target": str(target)}
-            # The child maps the file, which counts as memory and is none.
+            # The child maps the file: this counts towards the limit although it takes no memory.
             index = call_limited(_TASK, arguments, subject=subject, memory=MEMORY + size)
             return dict(_arrays_in(target, index))
     except OSError as error:
@@ -65,10 +65,10 @@ def read_checkpoint(path: Path) -> Parameters:
 
 
 def write_arrays(path: str, target: str) -> list[tuple[str, tuple[int, ...]]]:
-    """Write the arrays of a checkpoint one behind the other, in the child.
+    """Write the arrays of a checkpoint one after another, in the child.
 
     Returns:
-        Name and shape of each.
+        Name and shape of each array.
 
     Raises:
         ModelFileError: as `read_checkpoint`.

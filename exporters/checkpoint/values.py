@@ -1,7 +1,7 @@
 """What a pickle can make: plain Python values, and these descriptions of tables, text and arrays.
 
-Nothing here is hashed, compared or copied while a pickle runs, so that no value,
-however nested, costs more than the bytes that made it.
+Nothing here is hashed, compared or copied while a pickle runs. So no value, however
+deeply nested, costs more than the bytes that made it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class LongText:
         """Return the bytes that were written as text.
 
         Raises:
-            BrokenError: it is no such text.
+            BrokenError: it is not Latin-1 text.
             ModelFileError: the budget is spent.
         """
         budget.take(len(self.utf8))
@@ -55,13 +55,13 @@ class Table:
         self.pairs: list[tuple[object, object]] = []
 
     def build(self, state: object) -> None:
-        """Leave out the attributes of an `OrderedDict`, such as PyTorch's versions of layers."""
+        """Ignore the attributes of an `OrderedDict`, such as the layer versions of PyTorch."""
 
     def named(self) -> dict[str, object]:
         """Return it as a dict.
 
         Raises:
-            BrokenError: a key is not a text.
+            BrokenError: a key is not text.
         """
         named = {key: value for key, value in self.pairs if isinstance(key, str)}
         if any(not isinstance(key, str) for key, _ in self.pairs):
@@ -71,21 +71,21 @@ class Table:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Type:
-    """A class that a pickle may name, and that is never called: `numpy.ndarray`, `torch.FloatStorage`."""
+    """A class that a pickle may name but that is never called: `numpy.ndarray`, `torch.FloatStorage`."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Call:
-    """What is done when a pickle calls a function."""
+    """What runs here when a pickle calls a function."""
 
     run: Callable[[tuple[object, ...], Budget], object]
 
 
 @dataclass(slots=True, eq=False)
 class Dtype:
-    """`numpy.dtype`, of the numbers in `SIZES`."""
+    """`numpy.dtype`, for the number types in `SIZES`."""
 
     code: str
     order: str = "|"
@@ -94,7 +94,7 @@ class Dtype:
         """Take the byte order out of (version, order, None, None, None, -1, -1, flags).
 
         Raises:
-            BrokenError: it is the state of something else than plain numbers.
+            BrokenError: it is the state of something other than plain numbers.
         """
         if not isinstance(state, tuple) or state[2:5] != (None, None, None) or not isinstance(state[1], str):
             raise BrokenError("a dtype that is not a plain number")
@@ -111,7 +111,7 @@ class Array:
     data: Bytes = b""
 
     def build(self, state: object) -> None:
-        """Take over (version, shape, dtype, is it in Fortran's order, data).
+        """Take over (version, shape, dtype, whether in Fortran order, data).
 
         Raises:
             BrokenError: it is the state of something else.
@@ -134,13 +134,13 @@ class Array:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Storage:
-    """A storage of PyTorch: numbers in a row, which any number of tensors look at.
+    """A storage of PyTorch: a sequence of numbers that any number of tensors may share.
 
     Attributes:
         key: its name in the file.
-        code: type of its numbers, of `numbers.SIZES`.
-        count: how many it has.
-        start: index of the first that the tensors' offsets count from.
+        code: type of its numbers, a key of `numbers.SIZES`.
+        count: how many numbers it has.
+        start: index of the number that the tensors' offsets count from.
         read_bytes: returns its bytes and their order, by key.
     """
 
@@ -153,7 +153,7 @@ class Storage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tensor:
-    """A tensor of PyTorch, described: what it looks at in its storage."""
+    """A tensor of PyTorch, described: the part of its storage that it uses."""
 
     storage: Storage
     offset: object
@@ -171,7 +171,7 @@ class Tensor:
 
 
 def dtype_of(value: object) -> Dtype:
-    """Return a dtype as it is.
+    """Return a dtype unchanged, after checking that it is one.
 
     Raises:
         BrokenError: it is something else.
@@ -182,7 +182,7 @@ def dtype_of(value: object) -> Dtype:
 
 
 def bytes_of(value: object) -> Bytes:
-    """Return bytes as they are, and the text of Python 2's pickles, where bytes and text were one, as bytes.
+    """Return bytes unchanged, and text of Python 2 pickles (where text and bytes were one type) as bytes.
 
     Raises:
         BrokenError: it is something else.
@@ -202,5 +202,5 @@ def _latin1(text: str) -> bytes:
 
 
 def shown(text: str) -> str:
-    """Return a name of a file as a message may quote it."""
+    """Return a name from a file in a form that is safe to quote in a message."""
     return "".join(c if c.isprintable() else "?" for c in text[:_SHOWN])
