@@ -1,4 +1,4 @@
-"""Model cards: all that is needed to run a model, as data that travels inside the model's file."""
+"""Model cards: everything needed to run a model, stored inside the model's file."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ CARD_KEY: Final = "pose_onnx.card"
 """Name of the metadata entry (ONNX) or metadata buffer (TFLite) that holds the card as JSON."""
 
 MAX_BYTES: Final = 1 << 20
-"""Length of a card's JSON, at most; ours have 1 to 3 KB."""
+"""Maximum length of a card's JSON; ours have 1 to 3 KB."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """Everything that the core must know of a model. Stored as JSON in `models/` and inside each export.
+    """Everything that the core must know about a model. Stored as JSON in `models/` and inside each export.
 
     Attributes:
         name: Official name, for example "tinypose_128x96".
@@ -39,14 +39,14 @@ class ModelCard:
         skeleton: Index pairs of joints to join when drawing.
         oks_sigmas: For each joint, how far annotators disagree, relative to the person's size: half of k in
             COCO's object keypoint similarity. Empty: COCO's own, for its 17 joints.
-        download: Address of the official checkpoint. Where it does not end with the file's name, that comes
+        download: URL of the official checkpoint. If it does not end with the file's name, the name follows
             after a #.
-        sha256: Of what is downloaded, in hexadecimal, if it is known beforehand.
+        sha256: Checksum of the download in hexadecimal, if known beforehand.
         source: Where the weights come from and how they were made.
         limits: What the model is not good at.
-        published: Published accuracy, with where it was published.
+        published: Published accuracy, and where it was published.
         license: SPDX identifier of the weights' licence.
-        unknown: Fields that this version does not know. They are ignored, and written again.
+        unknown: Fields that this version does not know. They are ignored, but kept when the card is written.
     """
 
     name: str
@@ -73,19 +73,19 @@ class ModelCard:
             raise CardError(f"{where}: {problem}")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return ModelCard.from_json, (self.to_json(),)  # a mapping that cannot be changed does not pickle
+        return ModelCard.from_json, (self.to_json(),)  # read-only mappings cannot be pickled
 
     @property
     def task(self) -> str:
-        """What the model does: "detect", "keypoints", ... It follows from the kind of its output."""
+        """What the model does: "detect", "keypoints", ... Determined by the kind of its output."""
         return self.output.task
 
     @property
     def picture(self) -> InputSpec:
-        """The input of a model that looks at pictures.
+        """The input of a model that takes pictures.
 
         Raises:
-            CardError: It looks at something else.
+            CardError: The model takes something else.
         """
         if isinstance(self.input, InputSpec):
             return self.input
@@ -95,7 +95,7 @@ class ModelCard:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of the network's input without its batch: (3, H, W) of a picture."""
+        """Shape of the network's input without the batch axis: (3, H, W) for a picture."""
         return self.input.shape(self)
 
     @property
@@ -104,7 +104,7 @@ class ModelCard:
         return self.output.tensor_names
 
     def without_claims(self, name: str, source: str) -> ModelCard:
-        """Return the card of other weights that are run like these: what is known of these does not hold."""
+        """Return a card for other weights that run the same way, without the claims about these weights."""
         bare = replace(self, download="", sha256="", published="", limits="", license="")
         return replace(bare, name=name, source=source)
 
@@ -122,7 +122,7 @@ class ModelCard:
         """Read a card of this version or an earlier one.
 
         Raises:
-            CardError: Not JSON, a field is missing, or a value cannot be.
+            CardError: The text is not JSON, a field is missing, or a value is invalid.
         """
         try:
             return _build(_parse(text))
@@ -156,7 +156,7 @@ _NESTED_FIELDS: Final[Mapping[str, tuple[_Reader, _Writer]]] = MappingProxyType(
         "output": (read_output, output_to_dict),
     }
 )
-"""Fields that are records of their own: how each is read and written."""
+"""Fields that are records themselves: how each is read and written."""
 _NESTED: Final = (*_NESTED_FIELDS, "unknown")
 
 
@@ -172,16 +172,16 @@ def _parse(text: str | bytes) -> object:
 _WAYS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {"detect": tuple(RESIZERS), "keypoints": (PERSON_CROP,)}
 )
-"""How a picture may come to the network's size, by task; other packages' tasks know their own ways."""
+"""The allowed resizing methods for each task. Tasks from other packages define their own."""
 
 
 _LONGEST_NAME: Final = 100
-# Files are called by it.
+# File names are built from it.
 _NAME: Final = re.compile(rf"[^/\\\x00-\x1f\x7f]{{1,{_LONGEST_NAME}}}")
 
 
 def _problems(card: ModelCard) -> list[str]:
-    """Say what is wrong with a card's values, in whole sentences."""
+    """Describe what is wrong with a card's values, in full sentences."""
     pairs = (*card.flip_pairs, *card.skeleton)
     resize = card.input.resize if isinstance(card.input, InputSpec) else ""
     ways = _WAYS.get(card.task, (resize,))

@@ -17,9 +17,9 @@ def read_card(path: str | os.PathLike[str]) -> ModelCard:
         path: A `.onnx` or `.tflite` file.
 
     Raises:
-        ModelFileError: No such file, another kind of file, or a broken one.
-        MissingCardError: An intact model without a card.
-        CardError: A card with wrong fields.
+        ModelFileError: The file does not exist, is of another kind, or is damaged.
+        MissingCardError: The model is intact but has no card.
+        CardError: The card has wrong fields.
     """
     file = Path(path)
     if not file.is_dir():

@@ -1,4 +1,4 @@
-"""A picture as a network's input, as a card tells it."""
+"""A picture as a network's input, as described by a card."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from pose_onnx.cards.card import ModelCard
 
 MAX_SIDE: Final = 8192
-"""Pixels of a network's input on one side, at most: a card that says more is damaged."""
+"""Maximum side of a network's input in pixels; a card with more is damaged."""
 PERSON_CROP: Final = "affine_crop"
-"""The way of a keypoint model: one person, aspect kept (`pose_onnx.core.crops`)."""
+"""The method of keypoint models: one person, aspect ratio kept (`pose_onnx.core.crops`)."""
 MAX_VALUE: Final = 65504.0
-"""Of a network's input, and of a mean, at most: no float16 is larger, and float32 has room for more."""
+"""Maximum of an input value and of a mean: the largest float16; float32 has room for more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,11 @@ class InputSpec:
 
     Attributes:
         size: Height and width, pixels.
-        resize: How a picture, or a person in it, comes to that size: "affine_crop" (one person, aspect kept),
-            or a name of `pose_onnx.resizing.RESIZERS`.
+        resize: How a picture, or a person in it, is brought to that size: "affine_crop" (one person, aspect
+            ratio kept), or a name in `pose_onnx.resizing.RESIZERS`.
         color: Channel order of the network's input.
-        mean: For each channel in the order of `color`, subtracted after scaling pixels to 0..1.
-        std: For each channel, divided by after that.
+        mean: Subtracted from each channel, in the order of `color`, after scaling pixels to 0..1.
+        std: Each channel is then divided by this.
     """
 
     tensor_name: ClassVar[str] = "image"
@@ -61,15 +61,15 @@ class InputSpec:
             )
 
     def shape(self, card: ModelCard) -> tuple[int, int, int]:
-        """Return the shape of the network's input without its batch."""
-        del card  # what a picture shows does not change its size
+        """Return the shape of the network's input without the batch axis."""
+        del card  # the input size does not depend on the rest of the card
         return len(self.mean), *self.size
 
     def describe(self) -> str:
-        """Say in a few words what goes in, for tables."""
+        """Describe the input in a few words, for tables."""
         height, width = self.size
         return f"{height} x {width}"
 
     def normalize(self, pixels_bgr: Image, *, out: F32) -> None:
-        """Normalise (h, w, 3) uint8 BGR pixels into a (3, h, w) float32 tensor, which is written."""
+        """Normalise (h, w, 3) uint8 BGR pixels and write them to a (3, h, w) float32 tensor."""
         normalize(pixels_bgr, color=self.color, mean=self.mean, std=self.std, out=out)

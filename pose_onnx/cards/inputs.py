@@ -19,7 +19,7 @@ Input: TypeAlias = InputSpec | WindowSpec
 
 PICTURE: Final = "picture"
 INPUTS: Final[Mapping[str, type[Input]]] = MappingProxyType({PICTURE: InputSpec, "window": WindowSpec})
-"""By name; a card of a picture need not say so."""
+"""Input kinds by name. A card may omit the kind if it is a picture."""
 _NAMES: Final = MappingProxyType({spec: kind for kind, spec in INPUTS.items()})
 
 
@@ -27,10 +27,10 @@ def read_input(data: object) -> tuple[Input, dict[str, Any]]:
     """Read the `input` of a card.
 
     Returns:
-        The input, and the fields that its kind does not know.
+        The input, and the fields that its kind does not define.
 
     Raises:
-        CardError: No such kind, or a value cannot be.
+        CardError: There is no such kind, or a value is invalid.
     """
     if not isinstance(data, Mapping):
         raise CardError(f"the card's input is {short(data)}; it must be a JSON object")
@@ -45,6 +45,6 @@ def read_input(data: object) -> tuple[Input, dict[str, Any]]:
 
 
 def input_to_dict(spec: Input) -> dict[str, Any]:
-    """Return what `read_input` reads."""
+    """Return the JSON object that `read_input` reads."""
     kind = _NAMES[type(spec)]
     return asdict(spec) if kind == PICTURE else {"kind": kind, **asdict(spec)}

@@ -1,4 +1,4 @@
-"""From a model's name to its card and its file; `pose_onnx.zoo` puts files where this looks."""
+"""Find a model's card and file by its name. `pose_onnx.zoo` puts files where this module looks."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from pose_onnx.runtimes import model_suffix
 HOME_VARIABLE: Final = "POSE_ONNX_HOME"
 """Environment variable that moves the folder of converted models."""
 _PULLED: Final = ("fp32", "fp16", "int8-dynamic")
-"""Precisions that a download can be converted to as it is; others want photos to calibrate or judge with."""
+"""Precisions that need only the download; the others need photos for calibration or evaluation."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
-"""No dot: so no name is a file's name, and `NAME.json` is a card but `NAME.receipt.json` is not."""
+"""No dots, so a name is never a file name, and `NAME.json` is a card but `NAME.receipt.json` is not."""
 
 
 def models_home() -> Path:
-    """Return the folder where converted models are looked for; it need not exist."""
+    """Return the folder that is searched for converted models; it need not exist."""
     if home := os.environ.get(HOME_VARIABLE):
         return Path(home).expanduser()
     if sys.platform == "win32":
@@ -38,10 +38,10 @@ def models_home() -> Path:
 
 
 def check_name(name: str) -> None:
-    """Refuse what cannot be a model's name.
+    """Refuse text that cannot be a model's name.
 
     Raises:
-        InputError: It has other characters than letters, digits, "_" and "-", or is too long or empty.
+        InputError: It is empty or too long, or has characters other than letters, digits, "_" and "-".
     """
     if not _NAME.fullmatch(name):
         raise InputError(
@@ -51,37 +51,37 @@ def check_name(name: str) -> None:
 
 
 def fit_name(text: str) -> str:
-    """Make a model's name of any text: what cannot be in a name becomes "_"."""
+    """Turn any text into a model's name: characters that a name cannot have become "_"."""
     return re.sub("[^A-Za-z0-9_-]+", "_", text).lstrip("_-")[:100] or "model"
 
 
 def file_name(name: str, suffix: str, precision: str = "fp32") -> str:
-    """Name of a model's file: `<name>.onnx`, `<name>_fp16.tflite`, ..."""
+    """Return the name of a model's file: `<name>.onnx`, `<name>_fp16.tflite`, ..."""
     return f"{name}{'' if precision == 'fp32' else f'_{precision}'}{suffix}"
 
 
 @cache
 def official_names() -> tuple[str, ...]:
-    """Return the names of the models whose cards come with the package."""
+    """Return the names of the models whose cards ship with the package."""
     cards = files("pose_onnx.models").iterdir()
     return tuple(sorted(card.name.removesuffix(".json") for card in cards if card.name.endswith(".json")))
 
 
 def card_names() -> tuple[str, ...]:
-    """Return the names of all models: those whose cards come with the package, then those registered here."""
+    """Return all model names: first those whose cards ship with the package, then those registered here."""
     return (*official_names(), *(name for name, problem in _own_cards() if not problem))
 
 
 def broken_cards() -> tuple[str, ...]:
-    """Return a sentence about each file of the models' folder that is named like a card and is none."""
+    """Return a sentence about each file in the models' folder that is named like a card but is not one."""
     return tuple(problem for _, problem in _own_cards() if problem)
 
 
 def _own_cards() -> Iterator[tuple[str, str]]:
-    """Yield the name of each card of the models' folder, and what is wrong with it, empty if nothing is."""
+    """Yield the name of each card in the models' folder and what is wrong with it (empty if nothing is)."""
     try:
         paths = sorted(path for path in models_home().glob("*.json") if path.is_file())
-    except OSError:  # a folder that may not be listed has no names for us
+    except OSError:  # a folder that we may not list counts as empty
         paths = []
     for path in paths:
         if not _NAME.fullmatch(path.stem) or path.stem in official_names():
@@ -95,12 +95,12 @@ def _own_cards() -> Iterator[tuple[str, str]]:
 
 
 def is_known_name(model: str | os.PathLike[str]) -> bool:
-    """Say whether a word is the name of a model that is known here; a path object is always a path."""
+    """Say whether a word is the name of a known model. A path object is always a path."""
     return isinstance(model, str) and model in card_names()
 
 
 def load_card(name: str | os.PathLike[str]) -> ModelCard:
-    """Return the card of a model by its name, or from a card file (`.json`).
+    """Return a model's card, by name or from a card file (`.json`).
 
     Raises:
         UnknownNameError: No card has this name.
@@ -128,25 +128,26 @@ def _read_card_file(path: Path) -> ModelCard:
 
 
 def package_files(name: str) -> tuple[Path, ...]:
-    """Return the files of a built-in model, none for others."""
+    """Return the files of a built-in model; other models have none."""
     folder = Path(str(files("pose_onnx.models")))
     wanted = re.compile(rf"{re.escape(name)}(_(fp|int)\d+)?\.(onnx|tflite)")
     return tuple(path for path in sorted(folder.iterdir()) if wanted.fullmatch(path.name))
 
 
 def resolve_model(model: str | os.PathLike[str], backend: str = "ort", precision: str = "fp32") -> Path:
-    """Return the file of a model: a path as it is; a name's from the package or the models' folder.
+    """Return the file of a model. A path is returned as is; a name is looked up.
 
-    A known name is that model, whatever files and folders have the same name here; `./NAME` is a path.
+    Names are looked up in the package and the models' folder. A known name always means that model, even if
+    a file or folder has the same name; write `./NAME` for a path.
 
     Args:
         model: Path of a model file, or a name.
         backend: Which file format a name stands for.
-        precision: Which export a name stands for: "fp32", or another that files are named after.
+        precision: Which export a name stands for: "fp32", or another precision used in file names.
 
     Raises:
         UnknownNameError: Neither a file nor a known name.
-        ModelFileError: A known name whose file is not on this machine; the message says how to get it.
+        ModelFileError: The name is known but its file is not on this machine; the message says how to get it.
     """
     path = Path(model)
     if not is_known_name(model) and (path.suffix in {".onnx", ".tflite"} or path.exists()):
@@ -161,7 +162,7 @@ def resolve_model(model: str | os.PathLike[str], backend: str = "ort", precision
 
 
 def find_file(name: str, backend: str, precision: str) -> Path | None:
-    """Return the file of a named model, from the package or the models' folder, if it is on this machine."""
+    """Return a named model's file from the package or the models' folder, if it is on this machine."""
     wanted = file_name(name, model_suffix(backend), precision)
     candidates = (Path(str(files("pose_onnx.models") / wanted)), models_home() / wanted)
     return next(filter(Path.is_file, candidates), None)
@@ -180,7 +181,7 @@ def _how_to_get(card: ModelCard, name: str, precision: str) -> str:
 
 
 def card_of(path: Path, card: ModelCard | str | os.PathLike[str] | None) -> ModelCard:
-    """Return the given card, or the one that a file was registered with, or the one inside the model file."""
+    """Return the given card, else the one the file was registered with, else the one inside the file."""
     if isinstance(card, ModelCard):
         return card
     if card is None and path.parent == models_home() and (name := path.stem) not in official_names():

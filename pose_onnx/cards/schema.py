@@ -1,7 +1,7 @@
 """JSON to frozen records and back: every value is checked against the type of its field.
 
-Fields that a record does not know are kept apart, not refused: a newer version may have written them, and
-a file that is written again must still have them.
+Unknown fields are kept separately, not refused: a newer version may have written them, and they must still
+be there when the file is written again.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ def read_record(kind: type[Record], data: object, where: str) -> tuple[Record, d
 
     Args:
         kind: A dataclass whose `__post_init__` calls `check_types`.
-        data: What JSON gave.
-        where: What it is, for error messages.
+        data: The parsed JSON.
+        where: What `data` is, for error messages.
 
     Returns:
-        The record, and the fields that it does not know.
+        The record, and the fields that it does not define.
 
     Raises:
-        CardError: Not an object, a field is missing, or a value has another type than its field.
+        CardError: `data` is not an object, a field is missing, or a value does not have its field's type.
     """
     if not isinstance(data, Mapping):
         raise CardError(f"{where} is {short(data)}; it must be a JSON object")
@@ -48,10 +48,10 @@ def read_record(kind: type[Record], data: object, where: str) -> tuple[Record, d
 
 
 def check_types(record: object, where: str) -> None:
-    """Refuse a record with a value that is not of its field's type; a number must be finite.
+    """Refuse a record if a value does not have its field's type, or a number is not finite.
 
     Raises:
-        CardError: Naming the first such field.
+        CardError: Names the first such field.
     """
     hints = _field_types(cast("Hashable", type(record)))
     for item in fields(record):  # type: ignore[arg-type]  # a dataclass
@@ -66,19 +66,19 @@ def _field_types(kind: Hashable) -> Mapping[str, Any]:
 
 
 def as_tuples(value: Any) -> Any:
-    """Return JSON's lists as tuples, which records hold."""
+    """Convert JSON lists to tuples, which records use."""
     return tuple(map(as_tuples, value)) if isinstance(value, list) else value
 
 
 def _type_problem(value: object, wanted: Any) -> str:
-    """Say in a few words what a value must be, or nothing if it is that."""
+    """Say in a few words what a value must be; empty if the value is valid."""
     origin = get_origin(wanted)
     if origin is Literal:
         choices = get_args(wanted)
         return "" if isinstance(value, str) and value in choices else f"one of {list(choices)}"
     if origin is tuple:
         return _tuple_problem(value, get_args(wanted))
-    if wanted not in _SCALARS:  # a record, which checks itself
+    if wanted not in _SCALARS:  # a record checks itself
         return ""
     test, words = _SCALARS[wanted]
     return "" if test(value) else words
@@ -98,7 +98,7 @@ _PLURALS: Final = MappingProxyType({str: "texts", int: "whole numbers", float: "
 
 
 def _is_number(value: object) -> bool:
-    # Compared, not math.isfinite: that fails on whole numbers beyond the range of float.
+    # A comparison, because math.isfinite fails on integers beyond the range of float.
     return type(value) in (int, float) and abs(cast("float", value)) <= sys.float_info.max
 
 
@@ -113,5 +113,5 @@ _SCALARS: Final[Mapping[Any, tuple[Callable[[object], bool], str]]] = MappingPro
 
 
 def short(value: object) -> str:
-    """Return a value as text of bounded length, for messages."""
+    """Return a value as text of limited length, for messages."""
     return reprlib.repr(value)

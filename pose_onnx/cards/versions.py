@@ -1,7 +1,7 @@
-"""Cards of earlier versions, brought to today's form. Exported files hold them, so they are read forever.
+"""Convert cards of earlier versions to today's form. Exported files contain them, so support never ends.
 
-Version 1 (pose-onnx 0.1) had no `version`, the input's fields beside the name, and `task`, `heatmap` and
-`box` in place of `output`.
+Version 1 (pose-onnx 0.1) had no `version`, kept the input's fields at the top level next to the name, and had
+`task`, `heatmap` and `box` instead of `output`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pose_onnx.cards.schema import short
 from pose_onnx.errors import CardError
 
 VERSION: Final = 2
-"""Bumped when a field is removed or redefined. A field that older versions may ignore needs no bump."""
+"""Bumped when a field is removed or redefined, but not for a new field that older versions may ignore."""
 
 _KINDS_OF_1: Final = MappingProxyType(
     {
@@ -50,7 +50,7 @@ def to_current(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _from_1(card: dict[str, Any]) -> dict[str, Any]:
-    """Gather the input's fields, and turn task, heatmap and box into one output."""
+    """Collect the input's fields, and turn task, heatmap and box into one output."""
     box, task = card.pop("box", {}), card.pop("task", None)
     specs = {"heatmap": card.pop("heatmap", {}), "box": box}
     heads = box.get("heads", "decoded") if isinstance(box, Mapping) else None

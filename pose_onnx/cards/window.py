@@ -1,4 +1,4 @@
-"""A window of one person's poses as a network's input, as a card tells it."""
+"""A window of one person's poses as a network's input, as described by a card."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from pose_onnx.cards.card import ModelCard
 
 MAX_FRAMES: Final = 10_000
-"""Frames of a window, at most: a card that says more is damaged."""
+"""Maximum number of frames in a window; a card with more is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
 class WindowSpec:
-    """How poses become a network's input: one tensor `window` (N, 2, T, K, 1), x and y in channels.
+    """How poses become a network's input: one tensor `window` (N, 2, T, K, 1), with x and y as channels.
 
-    The last axis is for persons that are looked at together, as PaddleVideo lays its tensors out; here it
-    is always one.
+    The last axis is the number of persons examined together, as in PaddleVideo's tensors; here it is always
+    one.
 
     Attributes:
         frames: T.
@@ -46,9 +46,9 @@ class WindowSpec:
             raise CardError(f"the card's input has the box {self.box}; width and height must be above 0")
 
     def shape(self, card: ModelCard) -> tuple[int, int, int, int]:
-        """Return the shape of the network's input without its batch."""
+        """Return the shape of the network's input without the batch axis."""
         return POINT, self.frames, len(card.keypoints), 1
 
     def describe(self) -> str:
-        """Say in a few words what goes in, for tables."""
+        """Describe the input in a few words, for tables."""
         return f"{self.frames} poses"

@@ -1,8 +1,8 @@
-"""Kinds of output: what a network's tensors are called, what shape they have, and how they are read.
+"""Kinds of output: names and shapes of a network's tensors, and how to read them.
 
 A kind is one file here, with a frozen dataclass that has the members of `OutputSpec`, and one line in
-`KINDS`. Another package adds one by entry point (group `pose_onnx.outputs`, the name is the kind's). What
-exporters must know of a kind is in `pose_onnx.exporters.outputs`.
+`KINDS`. Other packages add kinds by entry point (group `pose_onnx.outputs`, named after the kind). What
+exporters must know about a kind is in `pose_onnx.exporters.outputs`.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ KINDS: Final[Mapping[str, type[OutputSpec]]] = MappingProxyType(
         )
     }
 )
-"""Ours, by name."""
+"""The kinds of this package, by name."""
 
 
 def kind_names() -> tuple[str, ...]:
-    """Return the names of all kinds, other packages' included."""
+    """Return the names of all kinds, including those of other packages."""
     return (*KINDS, *sorted(entry_points(group=ENTRY_POINT_GROUP).names - KINDS.keys()))
 
 
@@ -68,10 +68,10 @@ def read_output(data: object) -> tuple[OutputSpec, dict[str, Any]]:
     """Read the `output` of a card.
 
     Returns:
-        The output, and the fields that its kind does not know.
+        The output, and the fields that its kind does not define.
 
     Raises:
-        CardError: No such kind, or a value cannot be.
+        CardError: There is no such kind, or a value is invalid.
     """
     kind = data.get("kind") if isinstance(data, Mapping) else None
     if not isinstance(kind, str) or kind not in kind_names():
@@ -84,7 +84,7 @@ def read_output(data: object) -> tuple[OutputSpec, dict[str, Any]]:
 
 
 def output_to_dict(output: OutputSpec) -> dict[str, Any]:
-    """Return what `read_output` reads."""
+    """Return the JSON object that `read_output` reads."""
     return {"kind": output.kind, **asdict(cast("Any", output))}
 
 

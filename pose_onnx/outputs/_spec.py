@@ -1,4 +1,4 @@
-"""What every kind of output has, and what those of one task have in common."""
+"""What all kinds of output have in common, and what the kinds of each task share."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from pose_onnx.presets import Preset
 
 Shape = tuple["int | None", ...]
-"""Sizes of a tensor's axes; `None` where any size fits."""
+"""Sizes of a tensor's axes; `None` where any size is allowed."""
 Tensors = Mapping[str, F32]
 """A network's outputs by name."""
 
 
 class OutputSpec(Protocol):
-    """A kind of output: a frozen dataclass whose fields are what the card says of it.
+    """A kind of output: a frozen dataclass whose fields are stored in the card.
 
     Attributes:
         kind: Its name in a card.
-        task: What it is good for: "detect" (boxes in a picture), "keypoints" (joints of one person's
+        task: What it is used for: "detect" (boxes in a picture), "keypoints" (joints in one person's
             crop), "people" (all people in a picture and their joints) or "actions" (what a person does).
     """
 
@@ -35,10 +35,10 @@ class OutputSpec(Protocol):
         """Names of the outputs that the model's file must have."""
 
     def problems(self, card: ModelCard) -> list[str]:
-        """Say in whole sentences what is wrong with the card's values."""
+        """Describe what is wrong with the card's values, in full sentences."""
 
     def shapes(self, card: ModelCard) -> dict[str, Shape]:
-        """Return the shape that each tensor must have, by the card."""
+        """Return the shape that each tensor must have according to the card."""
 
 
 class DetectionOutput(OutputSpec, Protocol):
@@ -48,9 +48,9 @@ class DetectionOutput(OutputSpec, Protocol):
         """Return boxes (N, A, 4), xyxy in pixels of the network's input, and scores (N, A, C), 0 to 1."""
 
     def select(self, boxes: F32, scores: F32, threshold: float, picture: tuple[int, int]) -> Detections:
-        """Keep of (A, 4) boxes with (A, C) scores those above a threshold that no better one covers.
+        """From (A, 4) boxes with (A, C) scores, keep those above a threshold that no better box covers.
 
-        Boxes are in pixels of the picture, of which height and width are given.
+        Boxes are in pixels of the picture, whose height and width are given.
         """
 
 

@@ -1,4 +1,4 @@
-"""What a person does, as one number for each class: PP-Human's ST-GCN and its kin."""
+"""What a person does, as one number per class: PP-Human's ST-GCN and similar networks."""
 
 from __future__ import annotations
 
@@ -45,6 +45,6 @@ class ActionLogitsOutput:
     def read(self, tensors: Tensors) -> F32:
         """Return probabilities (N, C): exp(logit), divided by their sum."""
         logits = tensors[LOGITS].astype(np.float64)
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))  # the largest is 1: none overflows
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))  # the largest is 1, so none overflows
         probabilities: F32 = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
         return probabilities

@@ -1,4 +1,4 @@
-"""Class scores and box-edge distributions of each level, as other people's exports of PicoDet have them."""
+"""Class scores and box-edge distributions for each level, as in third-party exports of PicoDet."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ CELL_OFFSET: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class BoxDistributionOutput:
-    """For each level one tensor of class probabilities (N, A, C), one of edge logits (N, A, 4 * bins).
+    """For each level, one tensor of class probabilities (N, A, C) and one of edge logits (N, A, 4 * bins).
 
     Attributes:
         score_outputs: Names of the class tensors, one for each stride.
         box_outputs: Names of the distribution tensors, one for each stride.
         strides: Input pixels per cell of each level, finest first.
-        bins: Number of bins of an edge's distribution, bin i standing for i strides.
-        nms_iou: Two boxes of one class that overlap by more are one object.
-        max_boxes: The best so many boxes are kept.
+        bins: Number of bins in an edge's distribution; bin i stands for i strides.
+        nms_iou: Two boxes of one class with a higher IoU are the same object.
+        max_boxes: Maximum number of boxes kept (the best ones).
     """
 
     kind: ClassVar[str] = "box_distributions"

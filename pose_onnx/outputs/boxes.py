@@ -1,4 +1,4 @@
-"""Boxes and scores, decoded inside the network: every detector that this package exports."""
+"""Boxes and scores that are decoded inside the network, as in every detector that this package exports."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ class BoxOutput:
     """Two tensors: `boxes` (N, A, 4), xyxy in pixels of the network's input, and `scores` (N, A, C).
 
     Attributes:
-        nms_iou: Two boxes of one class that overlap by more are one object.
-        max_boxes: The best so many boxes are kept.
-        nms: What becomes of boxes that overlap: a name of `SELECTORS`.
-        sigma: Of the Gaussian in "matrix_gaussian": larger leaves less of boxes that overlap.
-        ends_inside: Boxes end at the picture's last pixels before it is seen which overlap.
-        strides: Input pixels per cell of each level of the network's head, finest first. Exporters need it.
-        bins: Number of bins of an edge's distribution in the head, bin i standing for i strides. Likewise.
+        nms_iou: Two boxes of one class with a higher IoU are the same object.
+        max_boxes: Maximum number of boxes kept (the best ones).
+        nms: How overlapping boxes are handled: a name in `SELECTORS`.
+        sigma: Of the Gaussian in "matrix_gaussian"; a larger value lowers overlapping boxes more.
+        ends_inside: Boxes are clipped to the picture's last pixels before overlaps are computed.
+        strides: Input pixels per cell of each level of the network's head, finest first. Used by exporters.
+        bins: Number of bins in an edge's distribution in the head; bin i stands for i strides. Used by
+            exporters.
     """
 
     kind: ClassVar[str] = "boxes"
@@ -96,4 +97,4 @@ def _matrix_linear(boxes: F32, scores: F32, threshold: float, spec: BoxOutput) -
 SELECTORS: Final[Mapping[str, Callable[[F32, F32, float, BoxOutput], Detections]]] = MappingProxyType(
     {"hard": _hard, "matrix_gaussian": _matrix_gaussian, "matrix_linear": _matrix_linear}
 )
-"""What becomes of boxes that overlap: they are left out, or lowered."""
+"""How overlapping boxes are handled: they are removed, or their scores are lowered."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 HEADS: Final = ("centers", "sizes", "offsets")
 """Names of the tensors."""
 PLANE: Final = 2
-"""Channels of sizes (width, height) and offsets (x, y)."""
+"""Number of channels of sizes (width, height) and of offsets (x, y)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class CenterOutput:
 
     Attributes:
         stride: Input pixels per cell.
-        max_boxes: The best so many boxes are kept. Nothing is suppressed: two centres are two objects.
+        max_boxes: Maximum number of boxes kept (the best ones). There is no NMS: two centres are two objects.
     """
 
     kind: ClassVar[str] = "centers"

@@ -1,4 +1,4 @@
-"""Keypoints as heatmaps of one person's crop: PP-TinyPose, HRNet and their kin."""
+"""Keypoints as heatmaps of one person's crop: PP-TinyPose, HRNet and similar networks."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class HeatmapOutput:
 
     Attributes:
         stride: Input pixels per heatmap cell; a joint at input pixel x has its peak at cell x / stride.
-        blur_kernel: Side of the Gaussian that DARK smooths with, odd (docs/accuracy.md).
-        refine: How a peak comes to sub-pixel accuracy: "dark", or "quarter" for a quarter of a cell towards
-            its higher neighbours.
+        blur_kernel: Side of the Gaussian kernel that DARK smooths with; odd (docs/accuracy.md).
+        refine: How a peak is refined to sub-pixel accuracy: "dark", or "quarter" to move it a quarter of a
+            cell towards its higher neighbours.
     """
 
     kind: ClassVar[str] = "heatmaps"
@@ -79,9 +79,9 @@ class HeatmapOutput:
     def merge_mirrored(self, tensors: Tensors, mirrored: Tensors, card: ModelCard) -> Tensors:
         """See `KeypointOutput`.
 
-        Mirroring takes input column x to w - 1 - x, so a peak at cell x / s reappears, once its map is
-        mirrored back, at x / s - (s - 1) / s: for a stride s of 4 it must move by 0.75 cells.
-        (PaddleDetection's evaluation moves it by 1, its deployment does not flip.)
+        Mirroring moves input column x to w - 1 - x. After its map is mirrored back, a peak at cell x / s
+        is therefore at x / s - (s - 1) / s: for a stride s of 4 it must be shifted by 0.75 cells.
+        (PaddleDetection's evaluation shifts it by 1; its deployment does not flip.)
         """
         joints = np.arange(len(card.keypoints))
         for left, right in card.flip_pairs:
@@ -100,7 +100,7 @@ def _by_dark(heatmaps: F32, spec: HeatmapOutput, preset: Preset) -> tuple[F32, F
 
 
 def _by_quarters(heatmaps: F32, spec: HeatmapOutput, preset: Preset) -> tuple[F32, F32]:
-    del spec, preset  # they say how DARK is done
+    del spec, preset  # only DARK uses them
     return decode_quarter_steps(heatmaps)
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NEEDED: Final = ("hm", "wh", "hps")
 ALL: Final = (*NEEDED, "reg", "hm_hp", "hp_offset")
-"""CenterNet's names (src/lib/opts.py), in the order of the fields of `PeopleHeads`."""
+"""CenterNet's head names (src/lib/opts.py), in the order of the fields of `PeopleHeads`."""
 
 _PER_JOINT: Final[Mapping[str, int]] = MappingProxyType({"hps": 2, "hm_hp": 1})
 _SCORES: Final = ("hm", "hm_hp")
@@ -33,13 +33,14 @@ _OTHERS: Final[Mapping[str, int]] = MappingProxyType({"hm": 1, "wh": 2, "reg": 2
 
 @dataclass(frozen=True, slots=True)
 class PeopleOutput:
-    """One tensor (N, C, H / stride, W / stride) for each head, as the last layers make them: no sigmoid.
+    """One tensor (N, C, H / stride, W / stride) per head: the raw output of the last layers, without sigmoid.
 
     Attributes:
-        heads: Names of the tensors, of `ALL` and in that order. A network may lack "reg" (where in its cell a
-            person's centre is), "hm_hp" (maps of joints) and "hp_offset" (where in its cell a joint is).
+        heads: Names of the tensors, taken from `ALL` and in that order. A network may lack "reg" (position of
+            a person's centre within its cell), "hm_hp" (joint maps) and "hp_offset" (position of a joint
+            within its cell).
         stride: Input pixels per cell.
-        max_people: The best so many people are found, and so many peaks of each joint are considered.
+        max_people: Maximum number of people found (the best ones), and of peaks considered for each joint.
     """
 
     kind: ClassVar[str] = "people_heads"
@@ -84,12 +85,12 @@ class PeopleOutput:
         """Return the heads of each of N pictures, with scores 0 to 1.
 
         Args:
-            tensors: By name; of a network that has more tensors, the others are not looked at.
+            tensors: By name; tensors that are not heads are ignored.
         """
         fields = [self._field(name, tensors) for name in ALL]
         pictures = len(tensors[self.heads[0]])
         return [
-            PeopleHeads(*(None if field is None else field[index] for field in fields))  # type: ignore[arg-type]  # only those that may lack do
+            PeopleHeads(*(None if field is None else field[index] for field in fields))  # type: ignore[arg-type]  # only optional heads can be None
             for index in range(pictures)
         ]
 
