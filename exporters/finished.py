@@ -1,4 +1,4 @@
-"""Models that are exported already, by name or file: what end-to-end files and layouts are made of."""
+"""Models that are already exported, by name or file. End-to-end files and layouts are made from them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Finished:
 
     @property
     def is_end_to_end(self) -> bool:
-        """Whether the file is an end-to-end file already, so that there is none of the network alone."""
+        """Whether the file is already an end-to-end file, so that the network alone is not available."""
         return any(entry.key == FORM_KEY for entry in self.model.metadata_props)
 
     @cached_property
@@ -54,7 +54,7 @@ class Finished:
         """The end-to-end file.
 
         Raises:
-            ExportError: None can be made of such a model.
+            ExportError: No end-to-end file can be made of such a model.
         """
         if self.is_end_to_end:
             return self.path.read_bytes()
@@ -62,14 +62,14 @@ class Finished:
 
     @property
     def end_to_end_name(self) -> str:
-        """The name of that file, as an export gives it."""
+        """The name that an export gives the end-to-end file."""
         if self.is_end_to_end:
             return self.path.name
         return f"{self.path.stem.replace(self.card.name, f'{self.card.name}_end_to_end', 1)}{SUFFIX}"
 
     @contextmanager
     def end_to_end_file(self) -> Iterator[Path]:
-        """Give the end-to-end file while the block runs."""
+        """Yield the path of the end-to-end file, which exists while the block runs."""
         with tempfile.TemporaryDirectory(prefix="pose-onnx-") as folder:
             file = Path(folder) / self.end_to_end_name
             file.write_bytes(self.end_to_end)
@@ -92,18 +92,18 @@ class Finished:
 def write_end_to_end_files(
     sources: Sequence[str | os.PathLike[str]], out: Path, photo: Path | None
 ) -> tuple[tuple[Path, ...], tuple[Measured, ...]]:
-    """Write the end-to-end files of models that are exported already.
+    """Write the end-to-end files of models that are already exported.
 
     Args:
         sources: Names or ONNX files.
-        out: Where to.
-        photo: What to compare on; the demo photo if None.
+        out: Folder for the files.
+        photo: Photo for the comparison; the demo photo if None.
 
     Returns:
-        The files, and how far they are from the core.
+        The files, and their differences from the core.
 
     Raises:
-        ExportError: One cannot be made, or is too far from the core; none is written.
+        ExportError: A file cannot be made, or differs too much from the core. No file is written.
     """
     models = read_finished(sources)
     measured = []
@@ -117,9 +117,9 @@ def write_end_to_end_files(
 
 
 def is_finished(source: str | os.PathLike[str]) -> bool:
-    """Say whether a source needs no conversion: an ONNX file, or the name of a model that is known.
+    """Say whether a source needs no conversion: an ONNX file, or the name of a known model.
 
-    Paddle's folders are often called like their models: what is there goes before a name.
+    Paddle's folders often have the names of their models: an existing path takes precedence over a name.
     """
     return Path(source).suffix == SUFFIX or (is_known_name(source) and not Path(source).exists())
 
@@ -128,9 +128,9 @@ def read_finished(sources: Sequence[str | os.PathLike[str]]) -> tuple[Finished, 
     """Return models that need no conversion: one, or a detector and a keypoint model in this order.
 
     Raises:
-        InputError: There are more, or two that do the same.
-        ModelFileError: A file is missing, broken, no ONNX file, or for no task of a pipeline.
-        MissingCardError: One has no card.
+        InputError: There are more than two, or two for the same task.
+        ModelFileError: A file is missing, broken, not an ONNX file, or not for a task of a pipeline.
+        MissingCardError: A file has no card.
     """
     models = []
     for source in sources:

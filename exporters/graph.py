@@ -1,4 +1,4 @@
-"""An ONNX graph as plain Python data, small enough that a rewrite pass is a dozen lines."""
+"""An ONNX graph as plain Python data, so simple that a rewrite pass takes a dozen lines."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Node:
         op: its ONNX type.
         inputs: names of tensors; "" where an optional input is left out.
         outputs: names of tensors.
-        attributes: as Python values; strings are `str`.
-        name: "" where it has none.
-        domain: of its type; ONNX's own is "".
+        attributes: attributes as Python values; strings are `str`.
+        name: its name, or "" if it has none.
+        domain: domain of its type; ONNX's own is "".
     """
 
     op: str
@@ -43,7 +43,7 @@ class Node:
     domain: str = ""
 
     def input(self, index: int) -> str:
-        """Name of an input, "" where it is left out."""
+        """Name of an input, or "" if it is left out."""
         return self.inputs[index] if index < len(self.inputs) else ""
 
 
@@ -61,12 +61,12 @@ class Graph:
     """A graph whose constants are arrays by name.
 
     Attributes:
-        nodes: in an order in which they can run.
-        constants: initialisers, float or int arrays that no pass writes into.
-        inputs: what is fed.
-        outputs: what is returned.
-        skipped: why a pass was left out on the way here, a sentence each.
-        opsets: version of the operators of each domain.
+        nodes: nodes in an order in which they can run.
+        constants: initialisers: float or int arrays, which no pass may write to.
+        inputs: inputs of the graph.
+        outputs: outputs of the graph.
+        skipped: one sentence for each pass that was skipped, with the reason.
+        opsets: operator version of each domain.
     """
 
     nodes: list[Node]
@@ -79,7 +79,7 @@ class Graph:
 
     @property
     def ir_version(self) -> int:
-        """Version of the format that goes with the operators; the oldest for operators of other versions."""
+        """Format version that matches the operators; the oldest one for operators of other versions."""
         return OPSETS.get(self.opsets.get("", OPSET), OPSETS[OPSET])
 
     @classmethod
@@ -96,13 +96,13 @@ class Graph:
         )
 
     def to_model(self, *, strict: bool = False) -> onnx.ModelProto:
-        """Write the graph as a model with inferred shapes for every tensor.
+        """Convert the graph to a model with inferred shapes for every tensor.
 
         Args:
-            strict: whether shapes that contradict each other are an error.
+            strict: whether contradictory shapes are an error.
 
         Raises:
-            onnx.shape_inference.InferenceError: they do.
+            onnx.shape_inference.InferenceError: shapes contradict each other, and `strict` is set.
         """
         model = self._inferred(strict=strict)
         del model.graph.input[len(self.inputs) :]
@@ -111,9 +111,9 @@ class Graph:
         return model
 
     def _inferred(self, *, strict: bool) -> onnx.ModelProto:
-        """Return the model with inferred shapes, and weights as further inputs.
+        """Return the model with inferred shapes, and weights as additional inputs.
 
-        Only the shapes of weights count: without their values inference is several times faster.
+        Only the shapes of the weights matter: without their values, inference is several times faster.
         """
         weights = {name: array for name, array in self.constants.items() if array.ndim > 1}
         nodes = [
@@ -142,7 +142,7 @@ class Graph:
         return onnx.shape_inference.infer_shapes(model, check_type=strict, strict_mode=strict, data_prop=True)
 
     def _unique_names(self) -> list[str]:
-        """A name for every node: its own, or one that no node of a model that was read has already."""
+        """A name for every node: its own, or a new one that no other node has."""
         taken = {node.name for node in self.nodes}
         numbers = count()
         return [
@@ -151,7 +151,7 @@ class Graph:
         ]
 
     def copy(self) -> Graph:
-        """Return a copy whose nodes may be changed; arrays are shared, as nobody writes into them."""
+        """Return a copy whose nodes may be changed; arrays are shared, as nothing writes to them."""
         nodes = [
             replace(n, inputs=[*n.inputs], outputs=[*n.outputs], attributes={**n.attributes})
             for n in self.nodes
@@ -189,7 +189,7 @@ class Graph:
         return {t.name for t in self.outputs}
 
     def of_type(self, *ops: str) -> Iterator[Node]:
-        """Nodes of these operators, over a snapshot: the list may be changed meanwhile."""
+        """Nodes of these operators, from a snapshot: the list may be changed during the iteration."""
         return iter([n for n in self.nodes if n.op in ops])
 
     def constant(self, array: Array, hint: str) -> str:
@@ -199,7 +199,7 @@ class Graph:
         return name
 
     def new_name(self, hint: str) -> str:
-        """Return a name that no tensor has, made from `hint`; it is not given again."""
+        """Return an unused tensor name, made from `hint`; it is never returned again."""
         inputs = [t.name for t in self.inputs]
         name, number = hint, 0
         while (
@@ -214,7 +214,7 @@ class Graph:
         return name
 
     def rename(self, names: Mapping[str, str]) -> None:
-        """Make every reader of a key of `names` read its value instead, chains included."""
+        """Make every reader of a key of `names` read its value instead, following chains."""
 
         def final(name: str) -> str:
             while name in names:
@@ -230,12 +230,12 @@ class Graph:
         self.nodes = [node for node in self.nodes if id(node) not in gone]
 
     def swap(self, old: Node, new: Sequence[Node]) -> None:
-        """Put nodes in the place of one, which may be among them."""
+        """Replace a node by others, which may include the node itself."""
         place = next(i for i, node in enumerate(self.nodes) if node is old)
         self.nodes[place : place + 1] = new
 
     def prune(self) -> None:
-        """Remove what no output needs: nodes, constants and inputs."""
+        """Remove nodes, constants and inputs that no output needs."""
         needed = self.output_names()
         kept = []
         for node in reversed(self.nodes):
@@ -257,7 +257,7 @@ def _text(value: Any) -> Any:
 
 
 def _domain(item: onnx.NodeProto | onnx.OperatorSetIdProto) -> str:
-    """Name of a domain; ONNX's own has two."""
+    """Name of a domain; ONNX's own has two names."""
     return "" if item.domain == "ai.onnx" else str(item.domain)
 
 
@@ -268,12 +268,12 @@ def _info(value: onnx.ValueInfoProto) -> TensorInfo:
 
 
 def permutation(node: Node, rank: int) -> list[int]:
-    """Axes of a Transpose; without the attribute they are reversed."""
+    """Permutation of a Transpose; without the attribute it reverses the axes."""
     return list(node.attributes.get("perm", range(rank)[::-1]))
 
 
 def scalar(array: Array | None) -> float | None:
-    """Return the one value that fills an array, or None if there is none or more than one."""
+    """Return the one value that fills an array, or None if there is no array or more than one value."""
     if array is None or array.size == 0:
         return None
     first = array.reshape(-1)[0]

@@ -1,4 +1,4 @@
-"""Tell what the outputs of an exported Paddle program are, from their shapes and the model card."""
+"""Identifies the outputs of an exported Paddle program from their shapes and the model card."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def find_heads(shapes: Mapping[str, Shape], card: ModelCard) -> Heads:
     """Choose among the floating point outputs of a program, in their order.
 
     Raises:
-        ExportError: they do not look like the outputs of such a model.
+        ExportError: they are not the outputs of such a model.
     """
     kind = export_of(card)
     heads = kind.find(shapes, card)

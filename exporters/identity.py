@@ -1,4 +1,4 @@
-"""Which model a source is. It is never guessed: a name, a card, or what the folder says about itself."""
+"""Decides which model a source is, from a name, a card or the files of the folder; it never guesses."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from pose_onnx.files import sha256_of
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What the user says that a source is; at most one of the three.
+    """The user's statement of what a source is; at most one of the three is given.
 
     Attributes:
-        model: name of the model that it is.
-        like: name of a model that it is run like, without being it.
+        model: name of the model.
+        like: name of a model that it is run like, without being that model.
         card: its card, or a card file.
     """
 
@@ -33,17 +33,17 @@ class Identity:
 def resolve_card(source: Source, said: Identity) -> tuple[ModelCard, tuple[str, ...]]:
     """Find the card of a source.
 
-    What the user says decides. Else a checkpoint must be called like its model; and the card of a folder is
-    derived from its `infer_cfg.yml` and its program.
+    The user's statement takes precedence. Without one, a checkpoint must have its model's name, and the card
+    of a folder is derived from its `infer_cfg.yml` and its program.
 
     Returns:
-        The card, and what it lacks: a sentence each.
+        The card, and one sentence for each thing that it lacks.
 
     Raises:
-        InputError: it cannot be told, or several things are said.
+        InputError: the model cannot be determined, or more than one of the three is given.
         UnknownNameError: no model has the given name.
-        CardError: the given card file is wrong.
-        ExportError: the folder's outputs or preparation of pictures are not known.
+        CardError: the given card file is invalid.
+        ExportError: the folder's outputs or steps before the network are not known.
     """
     if len([each for each in (said.model, said.like, said.card) if each is not None]) > 1:
         raise InputError("several of model, like and card were given; give one")

@@ -21,20 +21,20 @@ Triple: TypeAlias = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class InferConfig:
-    """The part of a config that matters here.
+    """The part of a config that is used here.
 
     Attributes:
-        metric: PaddleDetection's word for how the model is evaluated; empty if the config does not say.
-        input_size: (H, W) of the network's input, if the config says so.
-        resize: how a picture comes to that size, as in `InputSpec.resize`; empty if it is not known.
+        metric: PaddleDetection's name for how the model is evaluated; empty if the config does not say.
+        input_size: (H, W) of the network's input, if the config gives it.
+        resize: how pictures are resized to that size, as in `InputSpec.resize`; empty if it is not known.
         color: order of the network's colour channels.
         strange: steps before the network that this package does not know, in a few words each.
-        mean: subtracted from pixels of 0 to 1; None if the config has no normalisation at all.
-        std: divided by after that.
-        labels: names of the classes. 80 may stand beside a detector of one class.
+        mean: subtracted from pixels in 0 to 1; None if the config has no normalisation.
+        std: divisor after that.
+        labels: names of the classes. A detector of one class may still list 80.
         strides: input pixels per cell of each level of a detector's head; empty if the config does not say.
-        nms: options of the suppression that a program without one needs: nms_threshold, keep_top_k.
-        dark: whether keypoints are refined by DARK; PaddleDetection's own default is that they are.
+        nms: options of the suppression for a program without one: nms_threshold, keep_top_k.
+        dark: whether keypoints are refined by DARK, as is PaddleDetection's default.
     """
 
     metric: str
@@ -52,7 +52,7 @@ class InferConfig:
     def adapt(self, card: ModelCard) -> ModelCard:
         """Return the card with this config's normalisation.
 
-        A config without one is of a graph that normalises by itself and wants pixels of 0 to 255.
+        If the config has none, the graph normalises pixels itself and takes values in 0 to 255.
         """
         if not isinstance(card.input, InputSpec):
             return card
@@ -61,7 +61,7 @@ class InferConfig:
 
     @property
     def normalisation(self) -> tuple[Triple, Triple]:
-        """Mean and standard deviation of pixels of 0 to 1."""
+        """Mean and standard deviation of pixels in 0 to 1."""
         if self.mean is None or self.std is None:
             return (0.0, 0.0, 0.0), (1 / PIXEL_MAX,) * 3
         return self.mean, self.std
@@ -71,7 +71,7 @@ def read_infer_cfg(folder: Path) -> InferConfig | None:
     """Read the config of a Paddle inference folder; None if it has none.
 
     Raises:
-        ModelFileError: it cannot be read, or has not the form of such a config.
+        ModelFileError: it cannot be read, or does not have the form of such a config.
     """
     import yaml  # noqa: PLC0415  # of the extra "export", needed for this one file only
 
@@ -132,7 +132,7 @@ _OTHER_STEPS: Final = ("NormalizeImage", "Permute")
 
 
 def _strange(kind: str, step: Mapping[str, Any]) -> str:
-    """Say what a step is that is not known; nothing if it is."""
+    """Describe a step that is not known; empty if it is known."""
     if kind in _OTHER_STEPS or (kind in _SIZING and _SIZING[kind][1](step)):
         return ""
     options = {key: value for key, value in step.items() if key != "type"}

@@ -1,4 +1,4 @@
-"""One self-contained ONNX file per model, for every other language: docs/end-to-end.md."""
+"""Writes one self-contained ONNX file per model, for use from other languages: docs/end-to-end.md."""
 
 from __future__ import annotations
 

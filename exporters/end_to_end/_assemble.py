@@ -1,4 +1,4 @@
-"""An exported network, with all that comes before and after it, as one ONNX file."""
+"""Builds one ONNX file from an exported network and all steps before and after it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _IMAGE_MEANING: Final = "Height, width and RGB; values 0 to 255."
 
 
 def assemble(network: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
-    """Put the preset "accurate" around an exported network, in standard operators.
+    """Add the steps of the preset "accurate" to an exported network, as standard operators.
 
     Args:
-        network: As `pose_onnx.exporters.stamp` writes it, of any precision.
+        network: As `pose_onnx.exporters.stamp` writes it, in any precision.
         card: Its card.
 
     Returns:
@@ -33,7 +33,7 @@ def assemble(network: onnx.ModelProto, card: ModelCard) -> onnx.ModelProto:
         Boxes are xyxy; all but the image is float32 and in image pixels.
 
     Raises:
-        ExportError: A detector that does not find people.
+        ExportError: The model is a detector that does not find people.
     """
     inner = Graph.from_model(network)
     graph = Graph([], {}, [IMAGE], [], opsets=inner.opsets)

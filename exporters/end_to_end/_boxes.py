@@ -1,4 +1,4 @@
-"""What comes after a detector inside the graph: boxes in image pixels, threshold and suppression."""
+"""The steps after a detector inside the graph: boxes in image pixels, threshold and suppression."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Pair = tuple[Value, Value]
 
 
 def person_class(card: ModelCard) -> int:
-    """Return the class that is people: the one of that name, or the only one.
+    """Return the class for people: the one with that name, or the only one.
 
     Raises:
-        ExportError: There are several, and none is people.
+        ExportError: There are several classes, and none is for people.
     """
     if PERSON in card.classes:
         return card.classes.index(PERSON)
@@ -37,14 +37,14 @@ def person_class(card: ModelCard) -> int:
 
 
 def select(boxes: Value, scores: Value, image: Value, card: ModelCard, preset: Preset) -> Pair:
-    """Keep the people above a threshold, and of those that overlap the best.
+    """Keep the people above a threshold, and only the best of those that overlap.
 
     Args:
         boxes: (1, A, 4) float32, xyxy, input pixels.
         scores: (1, A, C) float32.
         image: (H, W, 3), the picture.
-        card: Way of suppression, and number that is kept.
-        preset: Its threshold; a score must be above, not at it.
+        card: The model's card: how to suppress, and how many boxes to keep.
+        preset: Gives the threshold. A score must be above it, not equal.
 
     Returns:
         boxes: (M, 4) float32, xyxy, image pixels, best first.
@@ -82,7 +82,7 @@ def _gaussian(iou: Value, largest: Value, spec: BoxOutput) -> Value:
 
 
 def _linear(iou: Value, largest: Value, _spec: BoxOutput) -> Value:
-    # A box that lies on a better one, of which nothing is left, leaves others as they are.
+    # A suppressed box, whose score has fallen to nothing, does not suppress others.
     hidden = largest.apply("Less", 1.0, dtype=np.bool_)
     return hidden.where((1.0 - iou) / (1.0 - largest), 1.0)
 
@@ -92,7 +92,7 @@ def _matrix(decay: Callable[[Value, Value, BoxOutput], Value]) -> Callable[..., 
 
     def select(boxes: Value, scores: Value, spec: BoxOutput, threshold: float) -> Pair:
         anchors = _above(scores, threshold)
-        # One more box, with a score of 0: no operator finds the largest of nothing.
+        # Add a box with a score of 0: no operator finds the maximum of an empty tensor.
         scores = scores.take(anchors).join(np.zeros(1), axis=0)
         ranked, order = scores.best(scores.shape(0))
         boxes = boxes.take(anchors).join(np.zeros((1, BOX)), axis=0).take(order)
@@ -115,7 +115,7 @@ def _above(scores: Value, threshold: float) -> Value:
 
 
 def _pixel_iou(boxes: Value) -> Value:
-    """Return the (M, M) overlap of boxes that cover the pixels of their last edges too."""
+    """Return the (M, M) overlap of boxes that include the pixels of their right and bottom edges."""
     low, high = boxes.split(2, axis=1)
     span = high.unsqueeze(1).apply("Min", high) - low.unsqueeze(1).apply("Max", low)
     touch = span.apply("GreaterOrEqual", 0.0, dtype=np.bool_).cast(np.float32)

@@ -1,4 +1,4 @@
-"""An end-to-end file against the core, on a photo: what an export must pass, and its receipt tells."""
+"""Compares an end-to-end file with the core on a photo. Exports must pass; receipts hold the result."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pose_onnx.exporters.verify import Measured
 
 
 def compare_with_core(file: Path, network: Path, card: ModelCard, image_bgr: Image) -> list[Measured]:
-    """Measure how far an end-to-end file is from the core with the network's own file, on one photo.
+    """Measure the difference between an end-to-end file and the core with the network's file, on one photo.
 
     Args:
         file: The end-to-end file.
-        network: The file that it was made of.
+        network: The file that it was made from.
         card: Its card.
         image_bgr: (H, W, 3) uint8, BGR.
     """
@@ -30,7 +30,7 @@ def compare_with_core(file: Path, network: Path, card: ModelCard, image_bgr: Ima
 
 
 def _difference(found: F32, expected: F32) -> float:
-    """Return the largest difference; infinity where one found other people than the other."""
+    """Return the largest difference; infinity if the two found different people."""
     if found.shape != expected.shape:
         return float("inf")
     return float(np.abs(found - expected).max(initial=0))

@@ -15,7 +15,7 @@ from pose_onnx.outputs import HeatmapOutput
 
 @dataclass(frozen=True, slots=True)
 class CropValues:
-    """As `pose_onnx.core.crops.Crops`; the maps scale and shift without turning, so two numbers an axis do.
+    """As `pose_onnx.core.crops.Crops`. The maps only scale and shift, so two numbers per axis are enough.
 
     Attributes:
         scale: (N, 1) float64, input pixels per image pixel.
@@ -49,7 +49,7 @@ def crop_geometry(boxes_image: Value, card: ModelCard) -> CropValues:
 
 
 def to_image(points_heatmap: Value, crops: CropValues, card: ModelCard) -> Value:
-    """Take (N, K, 2) float32 points from heatmap cells to image pixels; the box's centre where not valid."""
+    """Convert (N, K, 2) float32 points from heatmap cells to image pixels; the box's centre if not valid."""
     points_input = points_heatmap.cast(np.float64) * cast("HeatmapOutput", card.output).stride
     points_image = (points_input - crops.shift.unsqueeze(1)) / crops.scale.unsqueeze(1)
     placed = crops.valid.unsqueeze(1).where(points_image, crops.center.unsqueeze(1))

@@ -22,7 +22,7 @@ def decode(heatmaps: Value, card: ModelCard, preset: Preset) -> tuple[Value, Val
     Args:
         heatmaps: (N, K, h, w) float32.
         card: The keypoint model's card.
-        preset: Length of a step, and the smoothing if the card's is not meant.
+        preset: Gives the step length, and the smoothing if it overrides the card's.
 
     Returns:
         points_heatmap: (N, K, 2) float32, xy, cells.
@@ -33,7 +33,7 @@ def decode(heatmaps: Value, card: ModelCard, preset: Preset) -> tuple[Value, Val
     height, width = map_size(card)
     cells, scores = find_peaks(heatmaps, card)
     last_middle = np.array([[width, height]]) - 1 - REACH
-    middles = cells.clip(REACH, last_middle)  # a patch around these lies inside of the map
+    middles = cells.clip(REACH, last_middle)  # a patch around these lies inside the map
     kernel = preset.blur_kernel or spec.blur_kernel
     smooth = _smooth(heatmaps, joints, kernel).reshape(-1, height * width)
     logs = _log_patches(smooth, middles, width)
@@ -63,10 +63,10 @@ def find_peaks(heatmaps: Value, card: ModelCard) -> tuple[Value, Value]:
 
 
 def _smooth(heatmaps: Value, joints: int, kernel: int) -> Value:
-    """Smooth (N, K, h, w) heatmaps by a Gaussian and make each as high as it was.
+    """Smooth (N, K, h, w) heatmaps with a Gaussian and restore the original maximum of each.
 
-    The core restores the height only of maps with a cell at `LOG_FLOOR`; in the others a factor falls out of
-    every derivative of the logarithm.
+    The core restores the maximum only of maps with a cell at `LOG_FLOOR`. In other maps a factor has no
+    effect on the derivatives of the logarithm.
     """
     weights = gaussian(kernel)
     square = np.broadcast_to(np.outer(weights, weights), (joints, 1, kernel, kernel))
@@ -95,7 +95,7 @@ def _newton_steps(logs: Value) -> Value:
 
 
 def _derivatives() -> F64:
-    """Return the (25, 5) matrix that takes a patch to its dx, dy, dxx, dyy and dxy in the middle."""
+    """Return the (25, 5) matrix that maps a patch to dx, dy, dxx, dyy and dxy at its middle."""
     stencils = np.zeros((5, _SIDE, _SIDE))
     stencils[0, 2, [3, 1]] = 1 / 2, -1 / 2
     stencils[1, [3, 1], 2] = 1 / 2, -1 / 2

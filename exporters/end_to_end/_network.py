@@ -1,4 +1,4 @@
-"""A network inside a larger graph, and the larger graph run on a picture."""
+"""Inserts a network into a larger graph, and runs the larger graph on a picture."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PREFIX: Final = "network/"
 
 
 def insert(network: Graph, tensor: Value) -> dict[str, Value]:
-    """Append a network to the graph of its input; return its outputs by name."""
+    """Append a network to the graph that holds its input; return its outputs by name."""
     graph = tensor.graph
     names = {network.inputs[0].name: tensor.name, "": ""}
 

@@ -1,4 +1,4 @@
-"""From the heads of a one-pass network to people inside the graph: `decode_people` of the core."""
+"""Decodes the heads of a one-pass network to people inside the graph: `decode_people` of the core."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class Found(NamedTuple):
 
 
 def place(image: Value, card: ModelCard) -> CropValues:
-    """Say where an (H, W, 3) image goes in the network's input, by the card's way to resize.
+    """Return where an (H, W, 3) image is placed in the network's input, by the card's resize mode.
 
     Raises:
-        ExportError: End-to-end files do not know this way.
+        ExportError: End-to-end files do not support this resize mode.
     """
     if card.picture.resize not in _PLACES:
         raise ExportError(
@@ -122,7 +122,7 @@ class _Grid(NamedTuple):
 def _take_peaks(
     grid: _Grid, heads: Mapping[str, Value], box: tuple[Value, Value], rough: Value, scores: Value, count: int
 ) -> tuple[Value, Value]:
-    """Put each of (K, J, 2) rough joints on the nearest peak of its map, where that one does."""
+    """Move each of (K, J, 2) rough joints to the nearest peak of its map, if that peak qualifies."""
     peak_scores, cells = grid.peaks(heads["hm_hp"], count)
     flat = cells.reshape(-1)
     offsets = grid.at(heads["hp_offset"], flat) if "hp_offset" in heads else float(CELL_OFFSET)
@@ -145,7 +145,7 @@ def _take_peaks(
 
 
 def to_image(found: Found, place_of: CropValues, stride: int) -> Found:
-    """Take people from cells to image pixels."""
+    """Convert people from cells to image pixels."""
     scale, shift = place_of.scale, place_of.shift  # (1, 1) and (1, 2): input pixels per image pixel
     factor = (float(stride) / scale).cast(np.float32)
     origin = (-(shift / scale)).cast(np.float32)

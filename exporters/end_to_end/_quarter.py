@@ -17,7 +17,7 @@ def decode(heatmaps: Value, card: ModelCard, preset: Preset) -> tuple[Value, Val
     Args:
         heatmaps: (N, K, h, w) float32.
         card: The keypoint model's card.
-        preset: Not needed; it says how DARK is done.
+        preset: Not used here; it configures DARK.
 
     Returns:
         points_heatmap: (N, K, 2) float32, xy, cells.

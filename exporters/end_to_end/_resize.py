@@ -1,11 +1,11 @@
 """The detector's resize inside the graph: cubic convolution, rounded to whole grey levels as in the core.
 
-OpenCV's INTER_CUBIC has two results. Where Intel's IPP is built in (its wheels for x86), its weights are
-floats, and about one value in 10,000 differs from here, by one grey level. Elsewhere they are multiples of
-1/2048, and some hundredths of the values differ, by one grey level too.
+OpenCV's INTER_CUBIC gives one of two results. In builds with Intel's IPP (the wheels for x86), its weights
+are floats, and about one value in 10,000 differs from this result, by one grey level. In other builds the
+weights are multiples of 1/2048, and a few percent of the values differ, also by one grey level.
 
-ONNX has a cubic Resize, but ONNX Runtime runs it on float planes only, so that the whole photo would have to
-be converted; gathers touch just the rows and columns that are needed.
+ONNX has a cubic Resize, but ONNX Runtime runs it on float planes only, so the whole photo would have to be
+converted. Gathers read only the rows and columns that are needed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SHARPNESS: Final = -0.75
 
 
 def resize_cubic(image: Value, size: tuple[int, int]) -> Value:
-    """Resize an image, aspect ignored.
+    """Resize an image without keeping its aspect ratio.
 
     Args:
         image: (H, W, 3) uint8.
@@ -37,14 +37,14 @@ def resize_cubic(image: Value, size: tuple[int, int]) -> Value:
     column_cells, column_weights = _taps(image.shape(1), width)
     rows = image.take(row_cells).reshape(height, TAPS, -1).cast(np.float32)
     tall = (row_weights.unsqueeze(1) @ rows).reshape(height, -1, CHANNELS)
-    # Turned, so that a column is gathered as one piece of memory, as a row was: twice as fast.
+    # Transposed, so that each column, like each row before, is one piece of memory: twice as fast.
     columns = tall.transpose(1, 2, 0).reshape(-1, CHANNELS * height).take(column_cells)
     resized = (column_weights.unsqueeze(1) @ columns).reshape(width, CHANNELS, height)
     return resized.apply("Round").clip(0.0, 255.0).transpose(1, 2, 0).unsqueeze(0)
 
 
 def _taps(source: Value, target: int) -> tuple[Value, Value]:
-    """Return which pixels of an axis make each of the target's, and how much of each.
+    """Return which source pixels along an axis make up each target pixel, and their weights.
 
     Args:
         source: (1,) int64, pixels of the axis.

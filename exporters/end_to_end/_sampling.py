@@ -1,4 +1,4 @@
-"""Cut people out of the one image by gathers: the arithmetic of `pose_onnx.core.warping`, to the last bit."""
+"""Crops people from the image with gathers: bit for bit the arithmetic of `pose_onnx.core.warping`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _Tap:
     """One of the two pixels that a coordinate lies between, along one axis of the crop.
 
     Attributes:
-        cell: (N, size) int32, index into the image, moved inside of it.
+        cell: (N, size) int32, index into the image, clipped to its borders.
         weight: (N, size) float32, 0 to 1; 0 where the pixel was outside.
     """
 
@@ -31,7 +31,7 @@ class _Tap:
 
 
 def sample(image: Value, crops: CropValues, size: tuple[int, int]) -> Value:
-    """Resample N crops bilinearly, black outside of the image.
+    """Resample N crops bilinearly, with black outside the image.
 
     Args:
         image: (H, W, 3) uint8.
@@ -42,8 +42,8 @@ def sample(image: Value, crops: CropValues, size: tuple[int, int]) -> Value:
         (N, 3, h, w) float32, whole numbers 0 to 255.
     """
     height, width = size
-    # Rounded as by cv2.invertAffineTransform. Not by Div: ONNX Runtime makes one division of that, and of a
-    # coordinate half-way between two fixed-point numbers the other one.
+    # Rounded as in cv2.invertAffineTransform. Div is not used: ONNX Runtime would fuse it into one division,
+    # and a coordinate half-way between two fixed-point numbers would become the other one.
     inverse = crops.scale * (crops.scale * crops.scale).apply("Reciprocal")
     start_x, start_y = (-(crops.shift * inverse)).split(2, axis=1)
     place_x = (inverse * np.arange(width)[None] * _UNIT).apply("Round") + (start_x * _UNIT).apply("Round")
@@ -67,7 +67,7 @@ def sample(image: Value, crops: CropValues, size: tuple[int, int]) -> Value:
 
 
 def _taps(place: Value, limit: Value) -> tuple[_Tap, _Tap]:
-    """Read fixed-point coordinates, (N, size) float64, `_UNIT` a pixel, as two pixels and their weights."""
+    """Convert fixed-point coordinates, (N, size) float64 with `_UNIT` per pixel, to two weighted pixels."""
     fine = ((place + _STEP // 2) / _STEP).apply("Floor")
     cell = (fine / _FINE).apply("Floor")
     fraction = (fine / _FINE - cell).cast(np.float32)
@@ -82,11 +82,11 @@ def _tap(cell: Value, weight: Value, last: Value) -> _Tap:
 
 
 def _flat(pixels: Value, height: int, width: int) -> Value:
-    """Return (N, h, w, 3) pixels as (N, h, w * 3) float32: long rows are quick to compute with."""
+    """Return (N, h, w, 3) pixels as (N, h, w * 3) float32: long rows are fast to compute with."""
     return pixels.reshape(-1, height, width * CHANNELS).cast(np.float32)
 
 
 def _spread(weights: Value, width: int) -> Value:
-    """Return (N, w) weights as (N, 1, w * 3), each for all channels."""
+    """Return (N, w) weights as (N, 1, w * 3): each one repeated for all channels."""
     channels = weights.constant(np.ones((1, 1, CHANNELS)))
     return (weights.unsqueeze(2) * channels).reshape(-1, 1, width * CHANNELS)

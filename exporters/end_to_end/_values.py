@@ -20,12 +20,12 @@ _BOOL: Final = np.dtype(np.bool_)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Value:
-    """One tensor. Numbers and arrays beside it become constants of its dtype.
+    """One tensor. Numbers and arrays used together with it become constants of its dtype.
 
     Attributes:
-        graph: What operators are appended to.
-        name: Of the tensor.
-        dtype: Of its elements.
+        graph: The graph that operators are appended to.
+        name: Name of the tensor.
+        dtype: Type of its elements.
     """
 
     graph: Graph
@@ -63,13 +63,13 @@ class Value:
         return self.apply("MatMul", other)
 
     def apply(self, op: str, *others: Operand, dtype: DTypeLike | None = None, **attributes: Any) -> Value:
-        """Append an operator with this tensor and `others` of its dtype as inputs; return its output."""
+        """Append an operator that takes this tensor and `others` (of the same dtype); return its output."""
         inputs = [self.name, *(self.constant(other).name for other in others)]
         (output,) = self._append(op, inputs, 1, attributes)
         return Value(self.graph, output, self.dtype if dtype is None else np.dtype(dtype))
 
     def constant(self, value: Operand, dtype: DTypeLike | None = None) -> Value:
-        """Return `value` as a tensor, of this one's dtype if no other is given."""
+        """Return `value` as a tensor, with this tensor's dtype unless another is given."""
         if isinstance(value, Value):
             return value
         array = np.array(value, self.dtype if dtype is None else dtype)
@@ -80,7 +80,7 @@ class Value:
         return values if isinstance(values, Value) else self.constant(np.array(values), np.int64)
 
     def cast(self, dtype: DTypeLike) -> Value:
-        """Convert the elements; towards zero from a float to an integer."""
+        """Convert the elements; floats are rounded towards zero to integers."""
         return self.apply("Cast", dtype=dtype, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
 
     def clip(self, low: Operand, high: Operand) -> Value:
@@ -88,7 +88,7 @@ class Value:
         return self.apply("Min", high).apply("Max", low)
 
     def where(self, then: Operand, otherwise: Operand) -> Value:
-        """Choose by this tensor of truth values; one of the two must be a tensor."""
+        """Choose elements by this boolean tensor; one of the two operands must be a tensor."""
         like = next(value for value in (then, otherwise) if isinstance(value, Value))
         return self.apply("Where", like.constant(then), like.constant(otherwise), dtype=like.dtype)
 
@@ -97,7 +97,7 @@ class Value:
         return self.apply("Shape", dtype=np.int64, start=axis, end=axis + 1)
 
     def reshape(self, *sizes: int) -> Value:
-        """Give it another shape; -1: what is left over, 0: as it is."""
+        """Change the shape; -1 means the remaining size, 0 an unchanged size."""
         return self.apply("Reshape", self.integers(sizes))
 
     def unsqueeze(self, *axes: int) -> Value:
@@ -113,11 +113,11 @@ class Value:
         return self.apply("Gather", self.integers(indices), axis=axis)
 
     def first(self, count: Value) -> Value:
-        """Return the first `count` rows, (1,) int64; none of them if it is 0 or less."""
+        """Return the first `count` rows; none if it is 0 or less. `count` is (1,) int64."""
         return self.apply("Slice", self.integers([0]), count.apply("Max", 0))
 
     def best(self, count: Value) -> tuple[Value, Value]:
-        """Return the largest numbers, falling, and their places, (count,) each; `count` is (1,) int64."""
+        """Return the largest numbers, descending, and their indices, (count,) each; `count` is (1,) int64."""
         values, places = self._append("TopK", [self.name, count.name], 2, {})
         return Value(self.graph, values, self.dtype), Value(self.graph, places, np.dtype(np.int64))
 
@@ -132,7 +132,7 @@ class Value:
         return self.apply("Concat", *others, axis=axis)
 
     def rename(self, name: str) -> None:
-        """Give the tensor a name, for an output of the graph."""
+        """Rename the tensor, for use as an output of the graph."""
         self.graph.nodes.append(Node("Identity", [self.name], [name]))
 
     def _append(self, op: str, inputs: list[str], count: int, attributes: dict[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""From an exported ONNX file to the end-to-end file beside it, compared with the core."""
+"""Writes the end-to-end file beside an exported ONNX file, and compares it with the core."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from pose_onnx.exporters.verify import Measured, comparison_photo
 
 
 def write_end_to_end(network: Path, card: ModelCard, photo: Path | None) -> tuple[Path, list[Measured]]:
-    """Write the end-to-end file of an exported network, and measure how far it is from the core.
+    """Write the end-to-end file of an exported network, and measure its difference from the core.
 
     Args:
-        network: `NAME.onnx`, or of another precision `NAME_fp16.onnx`.
+        network: `NAME.onnx`, or in another precision `NAME_fp16.onnx`.
         card: Its card.
-        photo: What to compare on; the demo photo if None.
+        photo: Photo for the comparison; the demo photo if None.
 
     Returns:
         The file, `NAME_end_to_end.onnx` or `NAME_end_to_end_fp16.onnx`, and what was measured.
 
     Raises:
-        ExportError: A detector that does not find people.
+        ExportError: The model is a detector that does not find people.
     """
     file = network.with_name(network.name.replace(card.name, f"{card.name}_end_to_end", 1))
     onnx.save(assemble(onnx.load(network), card), file)
@@ -41,9 +41,9 @@ def end_to_end_bytes(path: Path, task: str) -> bytes:
         task: What it must do, "detect" or "keypoints".
 
     Raises:
-        ModelFileError: The file is missing, broken, of another format or for another task.
+        ModelFileError: The file is missing, broken, in another format or for another task.
         MissingCardError: It has no card.
-        ExportError: A detector that does not find people.
+        ExportError: The model is a detector that does not find people.
     """
     card = card_of(path, None)
     if path.suffix != ".onnx":

@@ -1,6 +1,6 @@
-"""Golden vectors: what each stage of a pipeline gets and must give, for ports to other languages.
+"""Golden vectors: the inputs and expected outputs of each pipeline stage, for ports to other languages.
 
-What the stages of a kind of output are is one file here and one line in `STAGES`.
+The stages of each kind of output are defined by one file here and one line in `STAGES`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ STAGES: Final[Mapping[str, str]] = MappingProxyType(
 
 
 def files(models: Sequence[Finished], photo: Path | None) -> dict[str, bytes]:
-    """Return the golden vectors of one or two models, by their paths in a folder; see `lay_out`.
+    """Return the golden vectors of one or two models, by path in a folder; see `lay_out`.
 
     Raises:
         ExportError: A model's kind of output has no stages, or its end-to-end file differs from the core.
@@ -59,7 +59,7 @@ def files(models: Sequence[Finished], photo: Path | None) -> dict[str, bytes]:
         "README.md": README.encode(),
         picture: cv2.imencode(".png", image)[1].tobytes(),
         **store.files,
-        INDEX: (json.dumps(index, indent=1) + "\n").encode(),  # last: where it is, all that it names is
+        INDEX: (json.dumps(index, indent=1) + "\n").encode(),  # last: all files that it names exist by then
     }
 
 

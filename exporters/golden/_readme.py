@@ -1,4 +1,4 @@
-"""What the folder says of itself."""
+"""Writes the README of a folder of golden vectors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One stage of a pipeline: arrays in, arrays out, and how near a port must come."""
+"""One stage of a pipeline: input arrays, output arrays, and the tolerance for a port."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Golden:
 
     Attributes:
         array: Its values.
-        meaning: What they are, with their unit.
-        tolerance: Largest absolute difference of a right result, in that unit; none for what goes in.
-        reason: Why it is that.
-        share: Of the values, at most so many may differ at all.
-        sure: Name of the scores beside it: only where they reach `JOINT_THRESHOLD` are values compared.
+        meaning: What the values are, with their unit.
+        tolerance: Largest absolute difference of a correct result, in that unit; none for inputs.
+        reason: The reason for this tolerance.
+        share: Largest share of the values that may differ at all.
+        sure: Name of the matching scores: values are compared only where these reach `JOINT_THRESHOLD`.
     """
 
     array: Array
@@ -53,14 +53,14 @@ class Golden:
 
 
 class Store:
-    """`.npy` files by path; an array that is there already is not stored again."""
+    """`.npy` files by path; an array that is already stored is not stored again."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self._paths: dict[bytes, str] = {}
 
     def add(self, path: str, array: Array) -> str:
-        """Store an array; return its path, an earlier one if the same values are there."""
+        """Store an array; return its path, or the earlier path if the same values are already stored."""
         buffer = io.BytesIO()
         np.save(buffer, np.ascontiguousarray(array, array.dtype.newbyteorder("<")), allow_pickle=False)
         content = buffer.getvalue()
@@ -74,14 +74,14 @@ class Stage:
     """One stage.
 
     Attributes:
-        part: What it is a stage of: a model's name, or "pair".
+        part: What the stage belongs to: a model's name, or "pair".
         name: "resize", "crop", "normalize", "network", "decode", "to_image" or "end_to_end".
-        does: One sentence.
-        inputs: By name.
-        outputs: By name.
-        model_file: Name of the ONNX file that does all of it, where there is one; inputs and outputs are then
-            called like its tensors.
-        parameters: Numbers that it needs besides.
+        does: What the stage does, in one sentence.
+        inputs: Input arrays by name.
+        outputs: Output arrays by name.
+        model_file: Name of the ONNX file that does the whole stage, if there is one. Inputs and outputs then
+            have the names of its tensors.
+        parameters: Other numbers that the stage needs.
     """
 
     part: str
@@ -93,7 +93,7 @@ class Stage:
     parameters: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
 
     def describe(self, store: Store) -> dict[str, object]:
-        """Put the arrays into a store; return all but their values, for JSON."""
+        """Put the arrays into a store; return everything but their values, for JSON."""
 
         def describe(arrays: Mapping[str, Golden]) -> dict[str, object]:
             folder = f"{self.part}/{self.name}"

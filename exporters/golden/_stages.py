@@ -1,4 +1,4 @@
-"""What the stages of a detector and of a keypoint model have in common."""
+"""Parts shared by the stages of detectors and of keypoint models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NORMALIZE_BAR: Final = 1e-6
 
 
 def rgb(pixels_bgr: Array) -> Array:
-    """Turn the last axis around."""
+    """Reverse the last axis."""
     return np.ascontiguousarray(pixels_bgr[..., ::-1])
 
 

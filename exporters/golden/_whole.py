@@ -1,4 +1,4 @@
-"""End-to-end files, and a pair of them, as one stage each."""
+"""One stage for each end-to-end file, and one for a pair of them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Found = dict[str, F32]
 
 
 def stages(models: Sequence[Finished], image_bgr: Image) -> Iterator[Stage]:
-    """Give a stage for each model's end-to-end file, and one for both together.
+    """Yield a stage for each model's end-to-end file, and one for both together.
 
     Raises:
         ExportError: An end-to-end file differs from the core by more than an export allows.

@@ -43,7 +43,7 @@ _NETWORK_REASON: Final = "what engines may differ by for an export to pass (docs
 
 
 def stages(model: Finished, image_bgr: Image) -> Iterator[Stage]:
-    """Give the stages from a picture to its people."""
+    """Yield the stages from a picture to its people."""
     card, name = model.card, model.card.name
     tensor = np.empty((1, 3, *card.picture.size), np.float32)
     resized = detector_input(image_bgr, card.picture, out=tensor)

@@ -24,7 +24,7 @@ from pose_onnx.outputs.heatmaps import DARK, HEATMAPS, QUARTER
 if TYPE_CHECKING:
     from pose_onnx.exporters.finished import Finished
 
-# Parts of the photo, x1, y1, x2, y2, that people are looked for in: one reaches outside, one has no area.
+# Parts of the photo, x1, y1, x2, y2, to search for people: one reaches outside, one has no area.
 _PARTS: Final = ((0.0, 0.0, 1.0, 1.0), (0.21, 0.13, 0.77, 0.98), (-0.1, 0.3, 0.5, 1.2), (0.5, 0.5, 0.5, 0.5))
 _CROP_BAR: Final = 0.0
 """Not 1: one grey level in a hundredth of the values moves joints by up to 0.3 px, in all of them by 2 px."""
@@ -42,14 +42,14 @@ _REFINED: Final = MappingProxyType(
 
 
 def parts_of(image_bgr: Image) -> F32:
-    """Return the boxes, (4, 4) float32, in which people are looked for where no detector is."""
+    """Return the boxes, (4, 4) float32, in which to look for people if there is no detector."""
     height, width = image_bgr.shape[:2]
     boxes: F32 = (np.array(_PARTS) * (width, height, width, height)).astype(np.float32)
     return boxes
 
 
 def stages(model: Finished, image_bgr: Image) -> Iterator[Stage]:
-    """Give the stages from a picture and boxes to keypoints."""
+    """Yield the stages from a picture and boxes to keypoints."""
     card = model.card
     spec = cast("HeatmapOutput", card.output)
     boxes = parts_of(image_bgr)

@@ -1,4 +1,4 @@
-"""Folders that are made of finished models: a layout is one file here and one line in `LAYOUTS`."""
+"""Folders made from finished models: a layout is one file here and one line in `LAYOUTS`."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _Files = Callable[["Sequence[Finished]", "Path | None"], Mapping[str, bytes]]
 
 
 def check_layouts(names: Sequence[str]) -> None:
-    """Refuse a name that is no layout.
+    """Refuse a name that is not a layout.
 
     Raises:
-        UnknownNameError: Naming those that are.
+        UnknownNameError: A name is not a layout; the message lists the layouts.
     """
     if unknown := [name for name in names if name not in LAYOUTS]:
         raise UnknownNameError(f"layout {unknown[0]!r} is not known; choose out of {', '.join(LAYOUTS)}")
@@ -46,13 +46,14 @@ def lay_out(
     out: str | os.PathLike[str] = ".",
     photo: str | os.PathLike[str] | None = None,
 ) -> tuple[Path, ...]:
-    """Write folders made of finished models.
+    """Write folders made from finished models.
 
     Args:
         models: Name or ONNX file of a detector, of a keypoint model, or of one of each.
-        layouts: Names of `LAYOUTS`.
-        out: Each becomes a folder of its name in here. Files that are there are replaced, others stay.
-        photo: For the comparison; the demo photo if None.
+        layouts: Names from `LAYOUTS`.
+        out: Parent folder: each layout becomes a folder of its name here. Existing files with the same names
+            are replaced; other files stay.
+        photo: Photo for the comparison; the demo photo if None.
 
     Returns:
         The folders.
@@ -60,7 +61,7 @@ def lay_out(
     Raises:
         UnknownNameError, InputError: A layout or model cannot be used.
         ModelFileError: A file is missing or broken.
-        ExportError: A layout cannot be made of these models. Nothing of any is written.
+        ExportError: A layout cannot be made from these models. No layout is written.
     """
     from pose_onnx.exporters.finished import read_finished  # noqa: PLC0415 (heavy)
 

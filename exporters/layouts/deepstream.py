@@ -1,10 +1,10 @@
-"""Configurations of DeepStream's Gst-nvinfer, with networks that fit its pixels and its parser.
+"""Configurations for DeepStream's Gst-nvinfer, with networks that fit its pixel format and its parser.
 
 https://docs.nvidia.com/metropolis/deepstream/dev-guide/text/DS_plugin_gst-nvinfer.html
 
-Gst-nvinfer has one factor for all channels where a card has a standard deviation for each, so the
-normalisation is in the network. And it reads boxes without a library of one's own in one form only, the
-grid of NVIDIA's DetectNet: the detector's boxes are written as such a grid of one row.
+Gst-nvinfer has one factor for all channels, but a card has a standard deviation for each. So the
+normalisation is part of the network. Without a custom library, Gst-nvinfer reads boxes in one form only,
+the grid of NVIDIA's DetectNet, so the detector's boxes are written as such a grid with one row.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def files(models: Sequence[Finished], photo: Path | None) -> dict[str, bytes]:
     """Return configurations, labels and networks of one or two models; see `lay_out`.
 
     Raises:
-        ExportError: A model's kind of output is not known to Gst-nvinfer, or its file is an end-to-end file.
+        ExportError: Gst-nvinfer does not support a model's kind of output, or a file is an end-to-end file.
     """
     del photo
     contents: dict[str, bytes] = {}
@@ -131,9 +131,9 @@ def _with_normalization(model: Finished) -> tuple[Graph, dict[str, Value]]:
 
 
 def _write_grid(boxes: Value, scores: Value, model: Finished) -> None:
-    """Write (N, A, 4) boxes and (N, A, C) scores as the parser's grid, one cell an anchor.
+    """Write (N, A, 4) boxes and (N, A, C) scores as the parser's grid, one cell per anchor.
 
-    It takes a corner to be (centre of its cell - value) * `BOX_NORM`, and the opposite one the sum of both.
+    The parser computes one corner as (centre of its cell - value) * `BOX_NORM`, the opposite one as the sum.
     """
     (anchors,) = (
         tensor.type.tensor_type.shape.dim[1].dim_value

@@ -2,8 +2,8 @@
 
 https://github.com/triton-inference-server/server/blob/main/docs/user_guide/model_repository.md
 
-Each end-to-end file is a model of its own, and so is each network alone, which Triton batches dynamically.
-A detector and a keypoint model make an ensemble besides: picture in, poses out.
+Each end-to-end file is one model. Each network alone is another, which Triton batches dynamically.
+A detector and a keypoint model also form an ensemble: picture in, poses out.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ ensemble_scheduling {{
 
 
 def files(models: Sequence[Finished], photo: Path | None) -> dict[str, bytes]:
-    """Return a model repository of one or two models, by the paths in it; see `lay_out`.
+    """Return a model repository of one or two models, by path; see `lay_out`.
 
     Raises:
         ExportError: An end-to-end file cannot be made of a model.
@@ -81,13 +81,13 @@ def files(models: Sequence[Finished], photo: Path | None) -> dict[str, bytes]:
             detector=Path(detector.end_to_end_name).stem,
             pose=Path(pose.end_to_end_name).stem,
         )
-        # Triton wants a version's folder of an ensemble too, and there is nothing to put into it.
+        # Triton also requires a version folder for an ensemble, although there is nothing to put into it.
         contents |= {f"{ENSEMBLE}/config.pbtxt": config.encode(), f"{ENSEMBLE}/{VERSION}/.keep": b""}
     return contents
 
 
 def _models_of(model: Finished) -> Iterator[tuple[str, bytes]]:
-    """Give the files of an end-to-end model, and of the network alone where there is one."""
+    """Yield the file of an end-to-end model, and that of the network alone if there is one."""
     versions = [(model.end_to_end_name, model.end_to_end)]
     if not model.is_end_to_end:
         versions.append((model.path.name, model.path.read_bytes()))
@@ -117,10 +117,10 @@ def _config(name: str, content: onnx.ModelProto, model: Finished) -> str:
 
 
 def _largest_batch(graph: onnx.GraphProto, model: Finished) -> int:
-    """Return the largest batch of a network by its card; 0 for a file whose first axis is no batch.
+    """Return the largest batch of a network by its card; 0 for a file whose first axis is not a batch.
 
-    That is a picture of any size and however many people: Triton makes batches of equal shapes only, and an
-    end-to-end file makes one of the people itself.
+    The latter are end-to-end files, for pictures of any size with any number of people. Triton only batches
+    equal shapes, and an end-to-end file batches the people itself.
     """
     (tensor, *others) = graph.input
     is_network = not others and len(_sizes(tensor)) == 1 + len(model.card.input_shape)
