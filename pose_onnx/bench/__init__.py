@@ -1,4 +1,4 @@
-"""Where the time of a picture goes: stages of the real pipeline, engines and threads interleaved."""
+"""Measure where the time per picture goes: stages of the real pipeline, engines and threads interleaved."""
 
 from pose_onnx.bench._crowd import Crowd, gather, repeat_picture, threshold_for
 from pose_onnx.bench._machine import machine, peak_memory_mb, versions

@@ -1,4 +1,4 @@
-"""A picture with as many people as one likes, made of one with a few."""
+"""Make a picture with any number of people from a picture with a few."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from pose_onnx.errors import InputError
 from pose_onnx.opening import open_pose_model
 
 LOWEST_SCORE: Final = 0.1
-"""Boxes with less are noise, of which a detector has hundreds."""
+"""Boxes with lower scores are noise; a detector gives hundreds of them."""
 LONGEST_SIDE: Final = 1280
-"""Of a crowd's picture, pixels: its tiles are made smaller rather than it larger."""
+"""Longest side of a crowd's picture, pixels. Tiles are scaled down so that the picture does not exceed it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """A picture in which just so many people are found.
+    """A picture in which exactly the wanted number of people is found.
 
     Attributes:
         jpeg: The picture, as the content of a file.
-        threshold: The box threshold that this needs.
+        threshold: The box threshold needed for that.
     """
 
     jpeg: bytes
@@ -36,15 +36,15 @@ class Crowd:
 
 
 def gather(image: Image, people: int, arguments: Mapping[str, Any]) -> Crowd:
-    """Repeat a picture until it holds so many people, and choose a threshold that finds just these.
+    """Repeat a picture until it holds enough people, and choose a threshold that finds exactly that many.
 
     Args:
         image: (H, W, 3) uint8, BGR, with one person or more.
         people: How many are wanted.
-        arguments: Of `open_pose_model`: what finds them.
+        arguments: Arguments of `open_pose_model`, for the model that finds them.
 
     Raises:
-        InputError: Nobody is in the picture, or not enough people are found even so.
+        InputError: Nobody is in the picture, or repeating it does not give enough people.
     """
     if people < 1:
         raise InputError(f"people={people!r} was given; give a whole number of 1 or more")
@@ -60,7 +60,7 @@ def gather(image: Image, people: int, arguments: Mapping[str, Any]) -> Crowd:
 
 
 def repeat_picture(image: Image, copies: int) -> Image:
-    """Return a picture that shows another at least so many times, in rows as long as there are columns.
+    """Return a picture that repeats another at least `copies` times, in a nearly square grid.
 
     Args:
         image: (H, W, 3) uint8.
@@ -79,17 +79,17 @@ def repeat_picture(image: Image, copies: int) -> Image:
 
 
 def threshold_for(scores: F32, people: int) -> float:
-    """Return a threshold that so many scores are above.
+    """Return a threshold with exactly `people` scores above it.
 
-    Non-maximum suppression goes from the best box to the worst: what it keeps above a threshold does not
-    depend on what is below.
+    Non-maximum suppression goes from the best box to the worst, so what it keeps above a threshold does not
+    depend on the boxes below.
 
     Args:
         scores: (N,) float32, best first, above `LOWEST_SCORE`.
         people: How many are wanted, 1 or more.
 
     Raises:
-        InputError: There are fewer.
+        InputError: There are fewer scores.
     """
     if len(scores) < people:
         raise InputError(

@@ -1,4 +1,4 @@
-"""What a measurement was made on."""
+"""The machine and software that a measurement was made on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BYTES_IN_MB: Final = 1024**2
 
 
 def machine() -> dict[str, Any]:
-    """Return name of the processor, cores of the machine and of this process, system, and load."""
+    """Return the processor's name, the cores of the machine and of this process, the system, and the load."""
     return {
         "cpu": _cpu_name(),
         "cores": os.cpu_count(),
@@ -31,7 +31,7 @@ def machine() -> dict[str, Any]:
 
 
 def versions(backends: Iterable[str]) -> dict[str, str]:
-    """Return versions of Python, this package, what it stands on and the engines of some backends."""
+    """Return versions of Python, this package, its dependencies and the engines of some backends."""
     engines = [engine for name in backends if name in BACKENDS for engine in BACKENDS[name].engines]
     owners = packages_distributions()
     distributions = dict.fromkeys(
@@ -42,9 +42,9 @@ def versions(backends: Iterable[str]) -> dict[str, str]:
 
 
 def peak_memory_mb() -> float | None:
-    """Return the most memory that this process held at once (resident set); `None` where nobody says."""
+    """Return this process's peak memory (resident set); `None` if the system does not report it."""
     if _STATUS.is_file():
-        # Not getrusage: on Linux its peak starts at that of the process that started this one.
+        # Not getrusage: on Linux its peak starts at the peak of the parent process.
         fields = dict(line.split(":", 1) for line in _STATUS.read_text().splitlines())
         return int(fields["VmHWM"].split()[0]) / _KB_IN_MB
     if sys.platform == "darwin":

@@ -1,4 +1,4 @@
-"""Estimators on the same pictures, interleaved."""
+"""Measure estimators on the same pictures, interleaved."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from pose_onnx.opening import open_pose_model
 from pose_onnx.pose_model import PoseModel
 
 WARM_UP: Final = 3
-"""Rounds that do not count: engines allocate and choose kernels in their first runs."""
+"""Rounds that do not count, because engines allocate memory and choose kernels in their first runs."""
 _PAUSE: Final = 0.01
-"""Seconds between two runs: an engine's threads spin a while after a run, which disturbs the next engine."""
+"""Seconds between two runs: an engine's threads keep spinning after a run, which disturbs the next engine."""
 _MEMORY_RUNS: Final = 3
 _MS: Final = 1e3
 
 
 class Quartiles(NamedTuple):
-    """The middle of some numbers, and between what the middle half lies."""
+    """Median and quartiles of some numbers."""
 
     median: float
     lower: float
@@ -37,12 +37,12 @@ class Quartiles(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one setting took.
+    """The measurement of one setting.
 
     Attributes:
         people: How many were found in all pictures together.
-        stages: Milliseconds a picture, for each of `STAGES`; in each round they add up to the total.
-        total: Milliseconds a picture.
+        stages: Milliseconds per picture, for each of `STAGES`; in each round they add up to the total.
+        total: Milliseconds per picture.
     """
 
     people: int
@@ -55,11 +55,11 @@ def measure(models: Sequence[PoseModel], pictures: Sequence[Path], repeat: int) 
 
     Args:
         models: What to compare.
-        pictures: Files; they are read anew in each round.
-        repeat: Rounds that count.
+        pictures: Files; they are read again in each round.
+        repeat: Number of rounds that count.
 
     Returns:
-        One for each model.
+        One measurement per model.
     """
     clock = StageClock()
     rounds: list[list[dict[str, float]]] = [[] for _ in models]
@@ -90,10 +90,10 @@ def quartiles(values: Sequence[float]) -> Quartiles:
 
 
 def memory_of(arguments: Mapping[str, Any], pictures: Sequence[Path]) -> float | None:
-    """Return the peak memory, MB, of a process of its own that runs a model on some pictures.
+    """Return the peak memory, MB, of a separate process that runs a model on some pictures.
 
     Args:
-        arguments: Of `open_pose_model`.
+        arguments: Arguments of `open_pose_model`.
         pictures: What it runs on.
     """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:

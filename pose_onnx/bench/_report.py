@@ -10,20 +10,20 @@ from typing import Any, Final
 from pose_onnx.bench._measure import Run
 
 SCHEMA: Final = "pose_onnx.bench/1"
-"""Bumped when a field is removed or redefined; new fields may come without."""
+"""Bumped when a field is removed or redefined, but not for new fields."""
 _MS: Final = 1e3
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One setting and what it took.
+    """One setting and its measurement.
 
     Attributes:
         backend: Name of the engine.
-        threads: Threads that it was given.
+        threads: Number of threads it was given.
         run: Times and people.
-        pictures: How many pictures a round had.
-        peak_memory_mb: Of a process that does nothing else; `None` where nobody says.
+        pictures: Number of pictures in a round.
+        peak_memory_mb: Of a process that does nothing else; `None` if the system does not report it.
     """
 
     backend: str
@@ -34,7 +34,7 @@ class Column:
 
     @property
     def people_per_second(self) -> float:
-        """People of all pictures over the time of all pictures."""
+        """People in all pictures, divided by the time for all pictures."""
         return _MS * self.run.people / (self.run.total.median * self.pictures)
 
 
@@ -43,11 +43,11 @@ def report(
 ) -> str:
     """Return a measurement as JSON text.
 
-    The document: `schema`; what `settings` holds (the command line writes `machine`, `versions`, `models`,
-    `preset`, `flip`, `threshold`, `pictures`, `warm_up`, `repeat`); `runs`, each with `backend`,
-    `threads`, `people`, `people_per_second`, `peak_memory_mb` (null where the system does not say), and, each
-    with `median`, `lower` and `upper` quartile in milliseconds a picture, `stages` by name and `total`;
-    `skipped`, each with `backend` and `reason`.
+    The document has `schema`; the contents of `settings` (the command line writes `machine`, `versions`,
+    `models`, `preset`, `flip`, `threshold`, `pictures`, `warm_up`, `repeat`); `runs`, each with `backend`,
+    `threads`, `people`, `people_per_second`, `peak_memory_mb` (null if the system does not report it),
+    `stages` by name and `total`; and `skipped`, each with `backend` and `reason`. Each stage and the total
+    have `median`, `lower` and `upper` quartile in milliseconds per picture.
     """
     document = {
         "schema": SCHEMA,

@@ -1,7 +1,7 @@
-"""Which stage of the pipeline is at work when.
+"""Record which stage of the pipeline is at work when.
 
-Nothing of the pipeline is written again here: while `watched` is open, the package's own functions that make
-up the stages note when they are entered and left, wherever they are called from and in whatever thread.
+No part of the pipeline is reimplemented here: while `watched` is open, the package's own functions that make
+up the stages record when they are entered and left, wherever they are called from and in any thread.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _KEYPOINTS_IN: Final = "keypoint pre-processing"
 _KEYPOINTS: Final = "keypoint network"
 _DECODE: Final = "decode"
 REST: Final = "rest"
-"""What no stage accounts for: where to crop, checks of arguments, records of results."""
+"""Time outside all stages: deciding where to crop, checking arguments, building result records."""
 
 STAGES: Final = (_LOAD, _DETECTOR_IN, _DETECTOR, _DETECTOR_OUT, _KEYPOINTS_IN, _KEYPOINTS, _DECODE, REST)
-"""In the order of the work on one picture."""
+"""The stages, in the order of the work on one picture."""
 
 FUNCTIONS: Final = MappingProxyType(
     {
@@ -53,10 +53,10 @@ METHODS: Final = MappingProxyType(
         "people": MappingProxyType({"merge_mirrored": _DECODE, "read": _DECODE, "decode": _DECODE}),
     }
 )
-"""The same for the methods of the kinds of outputs (`pose_onnx.outputs`), by what they are good for."""
+"""The same for the methods of the kinds of outputs (`pose_onnx.outputs`), by task."""
 
 _OF_KEYPOINTS: Final = frozenset({"heatmaps", "hps"})
-"""Tensors that say where keypoints are: of a keypoint model, and of one that finds all people in one pass."""
+"""Tensors that hold keypoint positions: of keypoint models, and of one-pass models (all people at once)."""
 
 NO_MORE: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -73,11 +73,11 @@ class Part(Protocol):
 
     @property
     def output(self) -> OutputSpec:
-        """How its tensors are read."""
+        """The output, which reads its tensors."""
 
 
 def parts_of(model: PoseModel) -> list[Part]:
-    """Return a model's networks: itself, or those of its attributes that are one."""
+    """Return a model's networks: the model itself, or its attributes that are networks."""
     return [each for each in (model, *vars(model).values()) if isinstance(each, Part)]
 
 
@@ -91,13 +91,13 @@ class Event(NamedTuple):
 
 
 class Shares:
-    """How much of the time each stage had, so far.
+    """How much time each stage has had so far.
 
-    Several threads that are at work at once share that time equally, so that the stages add up to the
-    whole. Of stages within each other the inner counts.
+    Threads that work at the same time share that time equally, so that the stages add up to the whole. If
+    stages are nested, the inner one counts.
 
     Args:
-        start: When it begins, seconds.
+        start: Start time, seconds.
     """
 
     def __init__(self, start: float) -> None:
@@ -106,12 +106,12 @@ class Shares:
         self._before = start
 
     def note(self, event: Event) -> None:
-        """Take the next event, which is not before the last one."""
+        """Take the next event, which must not be earlier than the last one."""
         self._share_out(event.time)
         stack = self._stacks.setdefault(event.thread, [])
         if event.enters:
             stack.append(event.stage)
-        elif stack:  # else it was entered before the start
+        elif stack:  # else the stage was entered before the start
             stack.pop()
 
     def until(self, end: float) -> dict[str, float]:
@@ -127,20 +127,20 @@ class Shares:
 
 
 class StageClock:
-    """Notes when stages begin and end.
+    """Records when stages begin and end.
 
     Args:
-        clock: Seconds, never backwards.
+        clock: Returns seconds; must never go backwards.
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
-        self._lock = threading.Lock()  # events come in the order of their times
+        self._lock = threading.Lock()  # keeps events in the order of their times
         self._shares = Shares(0.0)
         self.restart()
 
     def restart(self) -> None:
-        """Forget what was, and begin now."""
+        """Discard everything recorded so far, and start now."""
         with self._lock:
             self._shares = Shares(self._clock())
 
@@ -150,7 +150,7 @@ class StageClock:
             return self._shares.until(self._clock())
 
     def timed(self, function: Callable[..., Any], stage_of: Callable[..., str]) -> Callable[..., Any]:
-        """Return `function` made to note itself as the stage that `stage_of` says of its arguments."""
+        """Wrap `function` so that it records itself as the stage that `stage_of` gives for its arguments."""
 
         @wraps(function)
         def noted(*args: Any, **options: Any) -> Any:
@@ -168,7 +168,7 @@ class StageClock:
             self._shares.note(Event(self._clock(), threading.get_ident(), stage, enters))
 
     def split(self, action: Callable[[], Result]) -> tuple[dict[str, float], Result]:
-        """Do something; return the seconds of each stage, which add up to the whole, and the result."""
+        """Call a function; return the seconds of each stage, which add up to the whole, and the result."""
         self.restart()
         result = action()
         return self.seconds(), result
@@ -178,12 +178,12 @@ class StageClock:
 def watched(
     clock: StageClock, models: Sequence[PoseModel], more: Mapping[str, str] = NO_MORE
 ) -> Iterator[None]:
-    """While the block runs, let the stages' functions and these models' engines and outputs report.
+    """While the block runs, the stages' functions and these models' engines and outputs report to a clock.
 
     Args:
-        clock: Notes them.
-        models: Whose engines and outputs.
-        more: Functions, as in `FUNCTIONS`, and methods, of stages that are the caller's own.
+        clock: Records them.
+        models: The models whose engines and outputs report.
+        more: Functions, as in `FUNCTIONS`, and methods of the caller's own stages.
     """
     parts = [part for model in models for part in parts_of(model)]
     with ExitStack() as undo:
@@ -202,7 +202,7 @@ def watched(
 
 
 def _found(place: str) -> tuple[Callable[..., Any], list[tuple[Any, str]]]:
-    """Return a function or a method by its place, and where it can be reached."""
+    """Return the function or method at a place, and all places where it can be reached."""
     module, _, name = place.partition(":")
     owner, _, method = name.rpartition(".")
     function = attrgetter(name)(import_module(module))
@@ -210,7 +210,7 @@ def _found(place: str) -> tuple[Callable[..., Any], list[tuple[Any, str]]]:
 
 
 def _users(function: Callable[..., Any]) -> list[tuple[Any, str]]:
-    """Return where in the package a function can be reached: each module, and by which name."""
+    """Return each module of the package through which a function can be reached, and its name there."""
     ours = [module for name, module in sys.modules.items() if name.partition(".")[0] == _PACKAGE]
     return [(module, name) for module in ours for name, value in vars(module).items() if value is function]
 

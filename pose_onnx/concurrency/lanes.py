@@ -1,4 +1,4 @@
-"""Parts of one picture's work on several threads at once."""
+"""Run parts of one picture's work on several threads at once."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ Part = TypeVar("Part")
 
 
 class Lanes:
-    """Threads that share out the parts of a call.
+    """Threads that share the parts of a call.
 
-    Several threads may call `run` at once; together they keep no more than `count` threads busy, unless
-    each has a single part, which it does itself.
+    Several threads may call `run` at once; together they keep at most `count` threads busy, except that a
+    call with a single part runs it on the calling thread.
 
     Args:
-        count: Threads at work, at most. They are started when they are first needed.
+        count: Maximum number of threads at work. They are started when first needed.
     """
 
     def __init__(self, count: int) -> None:
@@ -27,10 +27,10 @@ class Lanes:
         """Do the work on every part, and return when all of it is done.
 
         Raises:
-            Exception: What the work raised on a part. Parts that nobody had begun by then are left, and
-                nothing is at work any more: the caller may use its arrays again.
+            Exception: What the work raised on a part. Parts that had not been started by then are skipped,
+                and no thread is working any more: the caller may use its arrays again.
         """
-        pool = self._pool  # held, so that another thread's `close` cannot take it away in between
+        pool = self._pool  # a local reference, so that another thread's `close` cannot remove it meanwhile
         if pool is None or len(parts) <= 1:
             for part in parts:
                 work(part)

@@ -1,4 +1,4 @@
-"""Many items through several threads: results in order, bounded memory, and an end at any time."""
+"""Process many items on several threads: results in order, bounded memory, can be stopped at any time."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _GROUPS_A_WORKER: Final = 2
-"""The group that a worker is at, and the next one."""
+"""The group that a worker is processing, and the next one."""
 
 PATIENCE_S: Final = 5.0
-"""How long the end waits for the iterable to give an item that it is busy with. Longer than any picture
-takes; a camera that has died must not hold up the end forever."""
+"""How long shutdown waits for the iterable to finish the item that it is busy with. Longer than any picture
+takes, but finite: a dead camera must not block shutdown forever."""
 
 
 class Stream(Generic[Item, Result]):
     """Items on their way from an iterable, through workers, to a consumer.
 
-    One thread takes items from the iterable, so that one that blocks (a camera) holds up no result that is
-    ready. Workers take their share of the items that wait, up to a group. When the results end, are closed or
-    dropped, or the program ends, the threads have ended: nobody is inside the iterable, and no engine is at
-    work while Python is taken down, which would abort the process. Only an iterable that blocks for longer
-    than `PATIENCE_S` keeps its thread, a daemon, which nothing can end.
+    One thread takes items from the iterable, so that an iterable that blocks (a camera) does not delay
+    results that are ready. Workers take their share of the waiting items, up to a group. Once the results end
+    or are closed or dropped, or the program ends, the threads have ended: no thread is inside the iterable,
+    and no engine runs during interpreter shutdown, which would abort the process. The only exception is an
+    iterable that blocks for longer than `PATIENCE_S`: its thread, a daemon, cannot be ended.
 
     Args:
-        items: Where they come from; iterated in a thread of its own.
-        work: Makes of a group of items as many results.
-        workers: Threads that work.
-        group: Items that one worker takes at a time, at most.
+        items: Where items come from; iterated in a separate thread.
+        work: Turns a group of items into as many results.
+        workers: Number of worker threads.
+        group: Maximum number of items that one worker takes at a time.
     """
 
     def __init__(
@@ -48,20 +48,20 @@ class Stream(Generic[Item, Result]):
         self._feeder = Thread(target=self._feed, daemon=True)
         self._servers = [Thread(target=self._serve, daemon=True) for _ in range(workers)]
         self._group = group
-        self._changed = Condition()  # guards all that follows
+        self._changed = Condition()  # guards all attributes below
         self._waiting: deque[tuple[int, Item]] = deque()
         self._done: dict[int, Result] = {}
         self._room = workers * group * _GROUPS_A_WORKER
-        self._count: int | None = None  # of the items, once there come no more
+        self._count: int | None = None  # number of items, once no more will come
         self._failure: BaseException | None = None
         self._is_closed = False
 
     def results(self) -> Generator[Result]:
-        """Start the threads and give the results in the order of the items.
+        """Start the threads and yield the results in the order of the items.
 
         Raises:
-            BaseException: What the iterable raised, after the results of the items before; what the work
-                raised, as soon as the results before it are given.
+            BaseException: What the iterable or the work raised, after the results of all earlier items have
+                been yielded.
         """
         atexit.register(self._stop)
         try:
@@ -76,18 +76,18 @@ class Stream(Generic[Item, Result]):
             atexit.unregister(self._stop)
 
     def _stop(self) -> None:
-        """End the threads once they are done with what they are at."""
+        """End the threads once they have finished their current work."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
-        # Not alive where the system had no thread for it. The results may be dropped on any thread, ours too.
+        # Not alive if the system could not start it. Results may be dropped on any thread, including ours.
         alive = [each for each in (self._feeder, *self._servers) if each.is_alive()]
         for thread in alive:
             if thread is not current_thread():
                 thread.join(PATIENCE_S if thread is self._feeder else None)
 
     def _await(self, turn: int) -> bool:
-        """Wait for a result; false where there is none because the items have ended."""
+        """Wait for a result; return false if there is none because the items have ended."""
         with self._changed:
             self._changed.wait_for(lambda: turn in self._done or turn == self._count or self._is_closed)
             if turn not in self._done and self._failure is not None:
@@ -113,7 +113,7 @@ class Stream(Generic[Item, Result]):
             self._end(count)
 
     def _offer(self, index: int, item: Item) -> bool:
-        """Hand an item to the workers and wait for room for the next one; false once nobody wants it."""
+        """Hand an item to the workers and wait for room for the next; return false once none is wanted."""
         with self._changed:
             self._waiting.append((index, item))
             self._room -= 1
@@ -141,7 +141,7 @@ class Stream(Generic[Item, Result]):
             return [self._waiting.popleft() for _ in range(min(share, self._group))]
 
     def _end(self, count: int, failure: BaseException | None = None) -> None:
-        """Note that no result comes from this item on."""
+        """Record that there are no results from this item on."""
         with self._changed:
             if self._count is None or count < self._count:
                 self._count, self._failure = count, failure

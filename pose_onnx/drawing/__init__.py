@@ -1,1 +1,1 @@
-"""Poses drawn into a copy of a picture."""
+"""Draw poses on a copy of a picture."""

@@ -1,4 +1,4 @@
-"""What the colours and lines of a drawing mean, on a strip below it."""
+"""A legend: a strip below a drawing that explains its colours and lines."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _IN_CELL: Final = np.array([_SPACE, (_ROW - 1) / 2])
 _OF_SAMPLE: Final = np.array([_SAMPLE, 1.0])
 _TO_TEXT: Final = np.array([_SAMPLE + _SPACE, 0.0])
 
-_LETTER_HEIGHT: Final = 0.75  # of those on plates
-_LEAST_LETTER_HEIGHT: Final = 4.0  # pixels; a picture too narrow for these has no legend
-_ANY_HEIGHT: Final = 100.0  # pixels; text is as long as it is high
+_LETTER_HEIGHT: Final = 0.75  # relative to letters on plates
+_LEAST_LETTER_HEIGHT: Final = 4.0  # pixels; a picture too narrow for this height has no legend
+_ANY_HEIGHT: Final = 100.0  # pixels; text length is proportional to its height
 
 _Sample: TypeAlias = Callable[[Painter, F64, float], None]
-"""Draws into a (4,) area, with letters of a height beside it."""
+"""Draws into a (4,) area, next to letters of a given height."""
 
 
 def with_legend(picture: Image, width: float) -> Image:
@@ -37,7 +37,7 @@ def with_legend(picture: Image, width: float) -> Image:
 
     Args:
         picture: (H, W, 3) uint8, BGR.
-        width: Of lines in it, pixels.
+        width: Width of the drawing's lines, pixels.
 
     Returns:
         (H + h, W, 3) uint8, with an even h that depends on H, W and `width` alone; 0 if W is too small.
@@ -64,7 +64,7 @@ def _draw_joint(side: str, painter: Painter, area: F64, height: float) -> None:
 
 
 def _draw_people(painter: Painter, area: F64, height: float) -> None:
-    """Draw lines in the first colours of people, one after the other."""
+    """Draw lines in the first colours for people, one after another."""
     colors = list(PERSON_COLORS_RGB[:3])
     cuts = np.linspace(area[0], area[2], len(colors) + 1)
     pieces = [_level(area, start, end) for start, end in pairwise(cuts.tolist())]

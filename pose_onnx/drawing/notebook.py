@@ -1,4 +1,4 @@
-"""How poses show themselves where there is no picture of them: in one line, and in notebooks."""
+"""How poses are displayed without their picture: as one line of text, and in notebooks."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from pose_onnx.drawing.poses import draw_poses
 from pose_onnx.image_files import encode_image
 from pose_onnx.poses import Poses
 
-_LISTED: Final = 5  # people in the one line
+_LISTED: Final = 5  # people listed in the one line
 _SKETCH: Final = 480  # pixels of a sketch's longer side
-_MARGIN: Final = 0.1  # about the people in it, of their longer side
+_MARGIN: Final = 0.1  # around the people in it, relative to their longer side
 _GROUND: Final = 255
 
 
 def summary(poses: Poses) -> str:
-    """Return poses in one line."""
+    """Describe poses in one line."""
     people = f"{len(poses)} {'person' if len(poses) == 1 else 'people'}"
     parts = [people, f"{len(poses.names)} keypoints"]
     if len(poses):
@@ -34,10 +34,10 @@ def summary(poses: Poses) -> str:
 
 
 def sketch(poses: Poses) -> Image | None:
-    """Draw people alone, on white, as large as a notebook shows them.
+    """Draw people alone, on white, at the size that a notebook shows.
 
     Returns:
-        (H, W, 3) uint8, BGR; `None` if nobody is anywhere.
+        (H, W, 3) uint8, BGR; `None` if there is nobody to draw.
     """
     places = [poses.boxes.reshape(-1, 2), poses.keypoints[poses.visible()]]
     points = np.concatenate(places).astype(np.float64)
@@ -95,7 +95,7 @@ def _few(numbers: np.ndarray, form: str) -> str:
 
 
 def _moved(points: np.ndarray, low: F64, scale: float) -> np.ndarray:
-    """Return (..., 2 n) coordinates, x and y in turn, as they are in the sketch; NaN of those far away."""
+    """Convert (..., 2 n) coordinates, x and y alternating, to those of the sketch; NaN for those far away."""
     flat = points.reshape(-1, 2).astype(np.float64)
     moved = np.where(is_drawable(flat)[:, None], (flat - low) * scale, np.nan)
     return moved.reshape(points.shape).astype(np.float32)

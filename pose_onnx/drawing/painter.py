@@ -1,4 +1,4 @@
-"""Shapes on a picture, each with a dark rim so that it shows on any ground."""
+"""Shapes on a picture, each with a dark rim so that it is visible on any background."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DASH: Final = 4.0  # in line widths, rim included
 
 _FONT_HEIGHT: Final = 21.0  # pixels of a capital of OpenCV's Hershey font at scale 1
 _STROKE: Final = 1 / 8  # of a letter's height
-_PADDING: Final = 0.4  # about a word on its plate, in letter heights
+_PADDING: Final = 0.4  # around a word on its plate, in letter heights
 
 _SHIFT: Final = 4  # OpenCV draws at 1 / 2**4 pixel
 _FAR_AWAY: Final = 1e6  # pixels; beyond, OpenCV's fixed-point coordinates would overflow
@@ -41,14 +41,14 @@ class Painter:
     canvas: Image
 
     def lines(self, pairs: list[F64], colors: list[Rgb], widths: list[float]) -> None:
-        """Draw lines between (2, 2) points: all rims first, so that none cuts another line."""
+        """Draw lines between (2, 2) points: all rims first, so that no rim cuts another line."""
         for points, width in zip(pairs, widths, strict=True):
             self._line(points, DARK_RGB, width + 2 * _rim(width))
         for points, color, width in zip(pairs, colors, widths, strict=True):
             self._line(points, color, width)
 
     def disc(self, point: F64, color: Rgb, radius: float) -> None:
-        """Draw a filled circle about a (2,) point."""
+        """Draw a filled circle around a (2,) point."""
         (centre,) = _fixed(point[None])
         radius = max(_MIN_RADIUS, radius)
         for paint, size in ((DARK_RGB, radius + _rim(radius)), (color, radius)):
@@ -57,7 +57,7 @@ class Painter:
             )
 
     def frame(self, box: F64, color: Rgb, width: float, *, dashed: bool = False) -> None:
-        """Draw the sides of a (4,) box, xyxy, on whole pixels; those beyond the picture, along its edge."""
+        """Draw a (4,) box, xyxy, on whole pixels; sides outside the picture are drawn along its edge."""
         corners = box.reshape(2, 2)
         limits = np.array(self.canvas.shape[1::-1], np.float64)
         if not is_drawable(corners).all() or (corners[0] >= limits).any() or (corners[1] < 0).any():
@@ -75,7 +75,7 @@ class Painter:
                 self.canvas[max(0, y1 - before) : y2 + after, max(0, x1 - before) : x2 + after] = paint[::-1]
 
     def plate(self, corner: F64, text: str, color: Rgb, height: float) -> None:
-        """Write dark letters of a height onto a plate of a colour; its upper left corner is given."""
+        """Write dark letters of a given height on a coloured plate whose upper left corner is given."""
         start = corner.round().astype(int)
         ends = start.tolist(), (start + plate_size(text, height).astype(int) - 1).tolist()
         cv2.rectangle(self.canvas, *ends, color[::-1], cv2.FILLED)
@@ -83,7 +83,7 @@ class Painter:
         self.text(corner + _PADDING * height, text, DARK_RGB, height)
 
     def text(self, corner: F64, text: str, color: Rgb, height: float) -> None:
-        """Write letters of a height; their upper left corner is given."""
+        """Write letters of a given height; their upper left corner is given."""
         x, y = (round(float(value)) for value in (corner[0], corner[1] + height))
         thick = _stroke(height)
         cv2.putText(
@@ -103,18 +103,18 @@ class Painter:
 
 
 def text_length(text: str, height: float) -> float:
-    """Return how long a text in letters of a height is, pixels."""
+    """Return the length in pixels of a text in letters of a given height."""
     (length, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, height / _FONT_HEIGHT, _stroke(height))
     return float(length)
 
 
 def plate_size(text: str, height: float) -> F64:
-    """Return the (2,) width and height of a plate, pixels."""
+    """Return the (2,) width and height of a plate in pixels."""
     return np.ceil(np.array([text_length(text, height), height]) + 2 * _PADDING * height)
 
 
 def is_drawable(points: F64) -> NDArray[np.bool_]:
-    """Return, for (..., 2) points, which are finite and near enough for OpenCV's fixed-point arithmetic."""
+    """Return which of (..., 2) points are finite and near enough for OpenCV's fixed-point arithmetic."""
     drawable: NDArray[np.bool_] = np.all(np.abs(np.nan_to_num(points, nan=np.inf)) < _FAR_AWAY, axis=-1)
     return drawable
 
@@ -128,7 +128,7 @@ def _stroke(height: float) -> int:
 
 
 def _dashes(start: int, end: int, length: float) -> list[tuple[int, int]]:
-    """Return where dashes between two pixels start and end; gaps are as long; each end has a dash."""
+    """Return where dashes between two pixels start and end; gaps are equally long; both ends have a dash."""
     gaps = max(0, math.ceil((end - start) / length / 2))
     cuts = np.linspace(start, end, 2 * gaps + 2).round().astype(int).tolist()
     return list(zip(cuts[::2], cuts[1::2], strict=True))

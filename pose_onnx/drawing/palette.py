@@ -1,4 +1,4 @@
-"""Which colour is whose: one for each side of a body, and one for each person."""
+"""The colours of drawings: one for each side of a body, and one for each person."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from pose_onnx.core.arrays import F32, F64
 Rgb: TypeAlias = tuple[int, int, int]
 
 DARK_RGB: Final = (20, 20, 20)
-"""Around whatever is drawn, so that it shows on any ground; and the writing on plates."""
+"""Colour of rims, which make drawings visible on any background, and of the text on plates."""
 
 LIGHT_RGB: Final = (240, 240, 240)
 
-# Warm is left, cold is right (the person's own left), told apart by people with a red-green deficiency too.
+# Warm is (the person's own) left, cold is right; people with red-green deficiency can tell them apart too.
 SIDE_COLORS_RGB: Final = MappingProxyType({"left": (255, 140, 0), "right": (0, 160, 255)})
 _SIDE_WORDS: Final = MappingProxyType({"left": "left", "l": "left", "right": "right", "r": "right"})
 
@@ -35,7 +35,7 @@ PERSON_COLORS_RGB: Final = (
 """Any two of these and of `SIDE_COLORS_RGB` are 40 or more apart in CIELAB; all are bright beside dark."""
 
 _NEIGHBOURHOOD: Final = 0.5
-"""People are neighbours if the gap between their boxes is at most so much of the longer of their sides."""
+"""People are neighbours if the gap between their boxes is at most this share of their longest side."""
 
 _FARTHEST: Final = 1e9  # pixels; keeps the differences of infinite boxes finite
 
@@ -43,8 +43,8 @@ _FARTHEST: Final = 1e9  # pixels; keeps the differences of infinite boxes finite
 def person_colors(boxes: F32, ids: NDArray[np.int64] | None = None) -> list[Rgb]:
     """Choose a colour for each person, so that neighbours differ as long as there are colours left.
 
-    A person has the colour of the id (of the place in the list, where there are no ids), the same in every
-    picture. Only where a neighbour with a smaller number has that colour already, it is another one: that
+    The colour follows from the id (without ids, from the place in the list), so it is the same in every
+    picture. Only if a neighbour with a smaller number already has that colour is another one chosen: the one
     whose nearest owner is farthest away.
 
     Args:
@@ -67,13 +67,13 @@ def person_colors(boxes: F32, ids: NDArray[np.int64] | None = None) -> list[Rgb]
 
 
 def side_of(name: str) -> str:
-    """Return "left", "right" or "middle", by the words of a keypoint's name."""
+    """Return "left", "right" or "middle", from the words of a keypoint's name."""
     words = re.split(r"[^a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower())
     return next((_SIDE_WORDS[word] for word in words if word in _SIDE_WORDS), "middle")
 
 
 def _distances(boxes: F64) -> F64:
-    """Return (N, N) gaps between boxes, over the longest side of the two."""
+    """Return (N, N) gaps between boxes, divided by the longest side of the two."""
     low, high = boxes[:, :2], boxes[:, 2:]
     gaps = np.maximum(low[:, None] - high[None], low[None] - high[:, None]).max(axis=2)
     sides = np.maximum((high - low).max(axis=1), 1)

@@ -1,4 +1,4 @@
-"""Plates that say who somebody is, each at its box and, where there is room, beside the others."""
+"""Plates with each person's label, placed at the person's box without covering each other if possible."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _HEAD: Final = 0.2  # share of a person's height
 
 
 def letter_height(width: float) -> float:
-    """Return how high letters beside lines of a width are, pixels."""
+    """Return the letter height in pixels that goes with lines of a given width."""
     return max(_MIN_LETTER_HEIGHT, width * _LETTER_HEIGHT)
 
 
 def draw_plates(
     painter: Painter, boxes: F64, texts: Sequence[str], colors: Sequence[Rgb], heights: Sequence[float]
 ) -> None:
-    """Write a text at each of (N, 4) boxes; none at a box that is nowhere, and none that is empty.
+    """Write a text at each of (N, 4) boxes, except empty texts and boxes without a usable position.
 
-    Where there is room, a plate covers neither another one nor anybody's head.
+    If there is room, a plate covers neither another plate nor anybody's head.
     """
     limits = np.array(painter.canvas.shape[1::-1], np.float64)
     is_somewhere = is_drawable(boxes.reshape(-1, 2, 2)).all(axis=1)
@@ -41,13 +41,13 @@ def draw_plates(
 
 
 def _heads(boxes: F64) -> F64:
-    """Return where the heads of people in boxes are: (N, 4)."""
+    """Return boxes (N, 4) of the heads of people in boxes."""
     left, top, right, bottom = boxes.T
     return np.stack([left, top, right, top + _HEAD * (bottom - top)], axis=1)
 
 
 def _place(box: F64, size: F64, limits: F64, taken: F64) -> F64:
-    """Return where a plate goes, (4,) xyxy: the first place about the box that is free, else the freest."""
+    """Return a plate's place, (4,) xyxy: the first free one around the box, else the least covered."""
     (left, top, right, bottom), (length, height) = box, size
     columns, rows = (left, right - length), (top - height, top, bottom - height, bottom)
     corners = np.array([(column, row) for row in rows for column in columns])

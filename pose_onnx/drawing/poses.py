@@ -1,4 +1,4 @@
-"""Draw poses into a copy of a picture."""
+"""Draw poses on a copy of a picture."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from pose_onnx.poses import JOINT_THRESHOLD, Poses
 Skeleton: TypeAlias = Sequence[tuple[int, int]]
 
 _WIDTH_PER_IMAGE: Final = 1 / 160  # line width over the geometric mean of the image's sides
-_WIDTH_PER_PERSON: Final = 1 / 50  # and at most so much of the person's box, that far ones stay visible
+_WIDTH_PER_PERSON: Final = 1 / 50  # limit relative to the person's box: distant people stay visible
 _JOINT_RADIUS: Final = 1.0  # in line widths
 _FRAME_WIDTH: Final = 0.35  # in line widths
 
-_SURE_SCORE: Final = 0.6  # from this score on a joint is drawn in full
-_THINNEST: Final = 0.4  # share of the width that is left of a joint that just reaches `min_score`
+_SURE_SCORE: Final = 0.6  # a joint with this score or more is drawn at full size
+_THINNEST: Final = 0.4  # share of the full width for a joint that just reaches `min_score`
 
 _LEAST_RANGE: Final = 1e-6  # of scores; keeps the division finite where `min_score` is `_SURE_SCORE` or more
 
@@ -43,32 +43,32 @@ def draw_poses(
     line_width: float | None = None,
     color: Color = "bgr",
 ) -> Image:
-    """Draw people into a copy of their picture.
+    """Draw people on a copy of their picture.
 
-    Lines and box have a colour of the person, of the id where people have ids; neighbours differ. Joints of
-    the person's left are orange, of the right blue (by the keypoints' names), the others have the person's
-    colour. Everything has a dark rim, so that it shows on any ground. The surer a joint, the larger; one
-    below `min_score`, and the lines that end there, are left out. Whoever has no joint left has a dashed
-    box. The first person, who has the best box, is drawn over the others.
+    Each person's lines and box have one colour, which follows the id if there are ids; neighbours differ.
+    Joints on the person's left are orange, those on the right blue (by the keypoints' names); the others have
+    the person's colour. Everything has a dark rim, so that it is visible on any background. Joints with
+    higher scores are larger; joints below `min_score`, and lines that end at them, are left out. A person
+    without any joint left has a dashed box. The first person, who has the best box, is drawn on top.
 
     Args:
         image: Path, or (H, W, 3) uint8 array; never written to.
         poses: What `PoseEstimator` found in it.
-        skeleton: Index pairs of keypoints to join; `None`: those that the poses carry.
+        skeleton: Index pairs of keypoints to join; `None`: the skeleton stored in the poses.
         min_score: Joints below this score are not drawn.
-        boxes: Whether to draw the people's boxes too, with a plate of the id and of what the person does,
-            where that is known.
-        scores: Whether the plates say the box's score, beside the id.
+        boxes: Whether to draw the people's boxes too, with a plate that shows the id and what the person
+            does, if known.
+        scores: Whether the plates also show the box's score, next to the id.
         legend: Whether to explain the colours on a strip below.
-        line_width: Of skeletons, pixels; `None`: as fits picture and person.
-        color: Channel order of an array, and of the result (that of a file, too).
+        line_width: Width of skeleton lines, pixels; `None`: chosen to fit picture and person.
+        color: Channel order of an array, and of the result (also when the image is a file).
 
     Returns:
-        (H, W, 3) uint8, a new array; with a legend higher than the picture, by an even number of rows.
+        (H, W, 3) uint8, a new array. With a legend it has more rows than the picture, by an even number.
 
     Raises:
-        InputError: The image cannot be used, the skeleton names a keypoint that is not there, or the line
-            width is no positive number.
+        InputError: The image cannot be used, the skeleton names a keypoint that does not exist, or the line
+            width is not a positive number.
     """
     check_color(color)
     canvas: Image = load_image(image, color=color).copy()
@@ -96,7 +96,7 @@ def draw_poses(
 def _draw_person(
     painter: Painter, points: F64, widths: F64, limbs: Skeleton, names: tuple[str, ...], color: Rgb
 ) -> None:
-    """Draw lines, then joints, each as wide as it is sure; those of width 0 are left out."""
+    """Draw lines, then joints, with widths that follow their scores; those of width 0 are left out."""
     drawn = [list(limb) for limb in limbs if widths[list(limb)].all()]
     painter.lines(
         [points[limb] for limb in drawn], [color] * len(drawn), [float(widths[limb].min()) for limb in drawn]
@@ -107,7 +107,7 @@ def _draw_person(
 
 
 def _texts(poses: Poses, *, scores: bool) -> list[str]:
-    """Return what stands on each person's plate."""
+    """Return the text of each person's plate."""
     words: list[list[str]] = [[] for _ in range(len(poses))]
     for index, text in enumerate(words):
         if poses.ids is not None:
@@ -125,7 +125,7 @@ def _line_widths(shape: tuple[int, ...], poses: Poses, line_width: float | None)
         if not 0 < line_width < math.inf:
             raise InputError(f"line_width={line_width!r} was given; give a number of pixels above 0")
         return [line_width] * len(poses)
-    # A box may be anywhere, infinite or NaN: only what of it is inside the picture counts.
+    # A box may be anywhere, infinite or NaN: only the part inside the picture counts.
     corners = np.nan_to_num(poses.boxes.astype(np.float64)).reshape(-1, 2, 2).clip(0, np.array(shape[1::-1]))
     sides = np.maximum(corners[:, 1] - corners[:, 0], 0)
     of_people = np.sqrt(sides.prod(axis=1)) * _WIDTH_PER_PERSON

@@ -1,6 +1,6 @@
-"""Ways to bring a whole picture to the size of a network's input.
+"""Methods to bring a whole picture to the size of a network's input.
 
-A way is one file here and one line in `RESIZERS`; a card names it as `input.resize`.
+A method is one file here and one line in `RESIZERS`; a card names it as `input.resize`.
 """
 
 from __future__ import annotations
@@ -21,4 +21,4 @@ __all__ = ["RESIZERS", "Resized", "kept_size"]
 RESIZERS: Final[Mapping[str, Callable[[Image, tuple[int, int]], Resized]]] = MappingProxyType(
     {"stretch": stretch, "fix": fix, "keep": keep, "fit": fit}
 )
-"""By name: (H, W, 3) uint8 pixels and the height and width of the input in, `Resized` out."""
+"""By name: from (H, W, 3) uint8 pixels and the input's height and width to `Resized`."""

@@ -1,4 +1,4 @@
-"""A picture of a network's input size, and the way back."""
+"""A picture of a network's input size, and the mapping back to the original."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class Resized(NamedTuple):
     """A resized picture.
 
     Attributes:
-        pixels: (h, w, 3) uint8, the colour order of the picture.
+        pixels: (h, w, 3) uint8, in the colour order of the picture.
         scale: (4,) float32, image pixels per input pixel, for x, y, x, y of a box.
-        offset: (4,) float32, where the input's origin is in image pixels, likewise.
+        offset: (4,) float32, the input's origin in image pixels, for x, y, x, y of a box.
     """
 
     pixels: Image
@@ -24,12 +24,12 @@ class Resized(NamedTuple):
 
 
 def scaled_about(pixels: Image, scale: float, center: tuple[float, float]) -> Resized:
-    """Say that a picture was resized by one factor, and which point of it came to the input's centre.
+    """Describe a picture that was resized by one factor, with a given point at the input's centre.
 
     Args:
         pixels: (h, w, 3) uint8, of the input's size.
         scale: Image pixels per input pixel.
-        center: x and y in image pixels, of what is at (w / 2, h / 2) of the input.
+        center: x and y, in image pixels, of the point at (w / 2, h / 2) of the input.
     """
     height, width = pixels.shape[:2]
     origin = center[0] - scale * width / 2, center[1] - scale * height / 2

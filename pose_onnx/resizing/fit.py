@@ -1,4 +1,4 @@
-"""Fit: a picture that is smaller than the input is not resized, a larger one is made as small."""
+"""Fit: a picture smaller than the input is not resized; a larger one is scaled down to the input."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pose_onnx.resizing.keep import keep
 
 
 def fit(image: Image, size: tuple[int, int]) -> Resized:
-    """Put a picture into the middle of height and width, by `keep` where it fits and by `fix` where not.
+    """Put a picture into the middle of height and width, with `keep` if it fits and with `fix` if not.
 
-    PaddleDetection's CenterNet keeps every picture's resolution, and gives the network an input that is as
-    large as the picture; an exported one has an input of one size.
+    PaddleDetection's CenterNet keeps every picture's resolution and gives the network an input as large as
+    the picture; an exported network has an input of one fixed size.
     """
     fits = bool((np.array(image.shape[:2]) <= size).all())
     return keep(image, size) if fits else fix(image, size)

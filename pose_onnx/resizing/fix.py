@@ -10,12 +10,12 @@ from pose_onnx.resizing._resized import Resized, scaled_about
 
 
 def fix(image: Image, size: tuple[int, int]) -> Resized:
-    """Resize to height and width by one factor, bilinearly; black where the picture ends.
+    """Resize to height and width by one factor, bilinearly; the area outside the picture is black.
 
-    As CenterNet does at a fixed size (src/lib/detectors/base_detector.py, pre_process). The factor makes the
-    picture's longer side as long as the input is wide, whatever the input's height: of an input that is wider
-    than high, a high picture loses its top and bottom. Pixels are those of OpenCV 4, with which the networks
-    were trained (`pose_onnx.core.warping`); OpenCV 5 rounds every tenth of them to the grey level beside.
+    This is what CenterNet does at a fixed size (src/lib/detectors/base_detector.py, pre_process). The factor
+    scales the picture's longer side to the input's width, whatever the input's height: if the input is wider
+    than high, a tall picture loses its top and bottom. Pixels are those of OpenCV 4, with which the networks
+    were trained (`pose_onnx.core.warping`); OpenCV 5 rounds every tenth pixel to the neighbouring grey level.
     """
     height, width = image.shape[:2]
     factor = size[1] / max(height, width)

@@ -1,4 +1,4 @@
-"""Keep: the picture is not resized, and put into the middle of an input that is larger."""
+"""Keep: the picture is not resized, but put into the middle of a larger input."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pose_onnx.resizing._resized import Resized, scaled_about
 def keep(image: Image, size: tuple[int, int]) -> Resized:
     """Put a picture into the middle of height and width, black around it.
 
-    As CenterNet does where it keeps the resolution (src/lib/detectors/base_detector.py, pre_process), with
-    `kept_size` as the size; any other that the picture fits into will do.
+    This is what CenterNet does when it keeps the resolution (src/lib/detectors/base_detector.py,
+    pre_process), with the size from `kept_size`; any other size that the picture fits into works too.
 
     Raises:
-        InputError: The picture is larger than that.
+        InputError: The picture is larger than the given size.
     """
     sides = np.array(image.shape[:2])
     if (sides > size).any():
@@ -33,14 +33,14 @@ def keep(image: Image, size: tuple[int, int]) -> Resized:
 
 
 def kept_size(image_size: tuple[int, int], multiple: int) -> tuple[int, int]:
-    """Return the height and width of the input that CenterNet keeps a picture's resolution with.
+    """Return the input height and width that CenterNet uses to keep a picture's resolution.
 
     Args:
         image_size: Height and width of the picture, pixels.
-        multiple: Of which both sides must be multiples: 128 for the hourglass network, 32 for the others.
+        multiple: Both sides must be multiples of this: 128 for the hourglass network, 32 for the others.
 
     Returns:
-        The next multiples strictly above: a side of 512 becomes 544.
+        For each side, the next multiple strictly above it: 512 becomes 544.
     """
     height, width = ((side // multiple + 1) * multiple for side in image_size)
     return height, width

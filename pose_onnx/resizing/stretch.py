@@ -12,7 +12,7 @@ from pose_onnx.resizing._resized import Resized
 def stretch(image: Image, size: tuple[int, int]) -> Resized:
     """Resize to height and width, each by its own factor.
 
-    INTER_CUBIC, as PaddleDetection trains and deploys PicoDet (deploy/python/preprocess.py, Resize).
+    INTER_CUBIC, as PaddleDetection uses to train and deploy PicoDet (deploy/python/preprocess.py, Resize).
     """
     pixels: Image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_CUBIC)
     height, width = image.shape[:2]
