@@ -3,9 +3,9 @@
     python -m training.actions train.csv --test test.csv --out my_actions.npz
     pose-onnx export my_actions.npz --card my_actions.json
 
-The table has the columns `file` (of `pose-onnx video --jsonl`, beside the table), `id` (whose), `start`,
-`stop` (seconds) and `action`. Windows are those that video asks about; one that ends within a row is an
-example of its action, any other is left out. The persons of the test should not be in the training.
+The table has the columns `file` (from `pose-onnx video --jsonl`, next to the table), `id` (the person),
+`start`, `stop` (seconds) and `action`. Windows are the same as in video. A window that ends within a row is
+an example of its action; all others are left out. No person should be in both training and test.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from pose_onnx.formats import read_frames
 from training.weights import save_npz
 
 WIDTHS: Final = (2, 64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
-MOMENTS: Final = 3  # at which each half second is looked at, so that actions begin anywhere in a window
+MOMENTS: Final = 3  # windows per half second, so that actions begin anywhere in a window
 
 
 class Block(nn.Module):
-    """A step in space, one in time, and what went in."""
+    """A step in space and a step in time; all blocks but the first add their input."""
 
     def __init__(self, c_in: int, c_out: int) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ def mirrored(window: Window, card: ModelCard) -> Window:
 
 
 def examples(table: Path, card: ModelCard, moments: int = 1) -> tuple[F32, list[str]]:
-    """Read a table: windows (N, 2, T, K) and the action of each; of more moments also the mirrored ones."""
+    """Read a table: windows (N, 2, T, K) and their actions; with several moments, mirrored windows too."""
     with table.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     spec, tensors, actions = cast("WindowSpec", card.input), list[F32](), list[str]()
@@ -105,7 +105,7 @@ def examples(table: Path, card: ModelCard, moments: int = 1) -> tuple[F32, list[
 
 
 def train(network: StGcn, windows: Tensor, labels: Tensor, args: argparse.Namespace) -> None:
-    """Train with random examples; the rate rises, and falls to zero."""
+    """Train with random examples; the learning rate rises, then falls to zero."""
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, args.steps)
     for step in range(1, args.steps + 1):

@@ -1,4 +1,4 @@
-"""Random views: of a stored person crop, and of stored photos."""
+"""Random views of stored person crops and of stored photos."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ GREY: Final = 0.08  # share of views without colour
 
 def _affine(scale: float, angle: float, source: NDArray[np.float64], target: NDArray[np.float64],
             *, flip: bool) -> NDArray[np.float64]:  # fmt: skip
-    """Map (2,3) that turns and scales about `source` and moves it to `target`."""
+    """Map (2,3) that rotates and scales around `source` and moves it to `target`."""
     turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     if flip:
         turn[:, 0] *= -1
@@ -44,16 +44,16 @@ def _affine(scale: float, angle: float, source: NDArray[np.float64], target: NDA
 
 
 def _warp(image: Image, matrix: NDArray[np.float64], size: tuple[int, int], border: int = 0) -> Image:
-    """The image at `size` (width, height) under an affine map (2,3), grey level `border` outside.
+    """The image at `size` (width, height) under an affine map (2,3), with grey level `border` outside.
 
-    Views are turned, which the core's `warp` does not do.
+    Views are rotated, which the core's `warp` does not support.
     """
     view: Image = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderValue=(border,) * 3)
     return view
 
 
 def person_view(crop: Image, size: tuple[int, int], margin: float, rng: np.random.Generator) -> Image:
-    """A random view (H,W,3) of a stored crop that is `margin` wider than the network's."""
+    """A random view (H,W,3) of a stored crop that is `margin` times as wide as the network's."""
     stored = np.array(crop.shape[1::-1], np.float64)
     centre = stored / 2
     scale = size[0] * margin / stored[0] * np.exp(rng.uniform(*LOG_SCALE))

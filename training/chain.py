@@ -1,4 +1,4 @@
-"""A student run as a chain of units beside its teacher, and the losses at the cuts."""
+"""Run a student as a chain of units next to its teacher, and compute the losses at the cuts."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def teacher_features(teacher: Units, image: Tensor) -> list[Features]:
 
 
 def mixed(student: Features, teacher: Features, own: float, known: Features) -> Features:
-    """Per image, with probability `own`, the student's features, else the teacher's.
+    """For each image, the student's features with probability `own`, else the teacher's.
 
-    Features that a unit only passed on (those in `known`) were mixed already.
+    Features that a unit only passed on (those in `known`) have already been mixed.
     """
     if own >= 1:
         return student
@@ -49,14 +49,14 @@ def mixed(student: Features, teacher: Features, own: float, known: Features) -> 
 
 
 def is_in(feature: Tensor, features: Features) -> bool:
-    """Whether `feature` is one of `features`, the very same tensor."""
+    """Whether `feature` is one of `features` (the same tensor object)."""
     return any(feature is other for other in features)
 
 
 def compare(
     student: Units, image: Tensor, taught: list[Features], scales: list[list[float]], own: float
 ) -> tuple[Features, list[Tensor]]:
-    """Run the student beside its teacher.
+    """Run the student next to its teacher.
 
     Args:
         student: The network that learns.
@@ -67,7 +67,7 @@ def compare(
 
     Returns:
         Output of the last unit, and for every other unit the mean squared error of its
-        feature maps over the teacher's variance (1 is what the best constant would give).
+        feature maps divided by the teacher's variance (the best constant would give 1).
     """
     features, hints = [image], []
     result = features
@@ -84,7 +84,7 @@ def compare(
 
 
 def spreads(taught: list[list[Features]]) -> list[list[float]]:
-    """Variance of every feature map of the teacher over some batches, as scales of errors."""
+    """Variance of each of the teacher's feature maps over some batches, used to scale errors."""
     return [
         [
             float(torch.stack([f.var(dim=(0, 2, 3)).mean() for f in maps]).mean()) + SCALE_EPS

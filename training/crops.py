@@ -29,9 +29,9 @@ MIN_SCORE: Final = 0.35
 MIN_HEIGHT: Final = 40  # photo pixels; smaller people teach blur
 CROP_HEIGHT: Final = 256  # pixels; enough for 128x96 with MARGIN and some oversampling
 CROP_ASPECT: Final = 0.75  # width over height
-BOX_GROWTH: Final = 1.25  # crop of the network over the box, as the teacher was trained (PaddleDetection)
-MARGIN: Final = 1.6  # stored crop over the crop of the network: room to augment
-STORED_PHOTO: Final = 320  # both sides, aspect ratio given up as the detector does
+BOX_GROWTH: Final = 1.25  # network crop relative to the box, as in the teacher's training (PaddleDetection)
+MARGIN: Final = 1.6  # stored crop relative to the network crop: room to augment
+STORED_PHOTO: Final = 320  # both sides; the aspect ratio is not kept, as in the detector
 REPORT_EVERY: Final = 500  # photos
 
 

@@ -1,8 +1,8 @@
 """Accuracy against training time: from the logs of runs to `curve.json`, a picture and tables.
 
-`python -m training.curve training/checkpoints/curve.json NAME=RUN ...` puts every evaluation of a run behind
-the last point of that name, so that a run that goes on from earlier weights continues their curve. Without
-runs, the picture and the tables are made anew.
+`python -m training.curve training/checkpoints/curve.json NAME=RUN ...` appends every evaluation of a run
+after the last point of that name, so that a run that starts from earlier weights continues their curve.
+Without runs, it only remakes the picture and the tables.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def points(run: Path, after: Point | None = None) -> list[Point]:
 
     Args:
         run: Folder of `training.train`.
-        after: Where the run that it goes on from ended.
+        after: The last point of the run that this one continues.
     """
     before = after or dict.fromkeys(COLUMNS, 0)
     rows = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
@@ -48,11 +48,11 @@ def table(name: str, rows: list[Point]) -> str:
 
 
 def draw(curves: dict[str, list[Point]], path: Path) -> None:
-    """Draw accuracy against CPU minutes, one line a model."""
-    import matplotlib as mpl  # noqa: PLC0415 (the rest of training does without)
+    """Draw accuracy against CPU minutes, one line per model."""
+    import matplotlib as mpl  # noqa: PLC0415 (only needed here)
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    # Text as text, and names that do not change: the same file from the same numbers.
+    # Text stays text and ids are fixed, so that the same numbers give the same file.
     mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "curve"})
     figure = Figure(figsize=PICTURE_INCHES, layout="constrained")
     axes = figure.add_subplot()

@@ -1,4 +1,4 @@
-"""Persons: PicoDet learns the scores and box distributions of PicoDet at every location."""
+"""Person detection: a PicoDet student learns its teacher's scores and box distributions at every location."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from training.weights import load_npz
 
 BOX_WEIGHT: Final = 2.0  # of the overlap loss
 BINS_WEIGHT: Final = 1.0  # of the box distributions
-LOGIT_WEIGHT: Final = 0.5  # of the two factors of the score, each for itself
-MIN_TAUGHT_SCORE: Final = 0.05  # boxes of weaker locations are not taught
+LOGIT_WEIGHT: Final = 0.5  # of each of the two factors of the score
+MIN_TAUGHT_SCORE: Final = 0.05  # boxes at locations with lower scores are not taught
 LARGEST_PROBABILITY: Final = 1 - 1e-6
 
 
@@ -36,7 +36,7 @@ class DetectorTask:
         """Read the photos and the teacher.
 
         Args:
-            card: Of the teacher.
+            card: The teacher's card.
             data: Folder of `training.crops`.
             teacher: Official weights.
             benchmark: What to measure on.
@@ -51,7 +51,7 @@ class DetectorTask:
         self.benchmark = benchmark
 
     def _photo(self, rng: np.random.Generator) -> NDArray[np.uint8]:
-        """A random photo; every folder is drawn from equally often."""
+        """A random photo; each folder is chosen equally often."""
         folder = self._by_folder[rng.integers(len(self._by_folder))]
         photo: NDArray[np.uint8] = self.photos[rng.choice(folder)]
         return photo
@@ -63,7 +63,7 @@ class DetectorTask:
         return augment.colour(np.stack(views), rng)
 
     def target(self, teacher: nn.Module, image: Tensor, output: Features) -> Features:
-        """The teacher's output as it is."""
+        """The teacher's output, unchanged."""
         del teacher, image
         return output
 

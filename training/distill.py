@@ -1,4 +1,4 @@
-"""The training loop: chain of units beside the teacher, average, checkpoints, log."""
+"""The training loop: chain of units next to the teacher, weight average, checkpoints, log."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ _log = logging.getLogger(__name__)
 
 
 class Task(Protocol):
-    """What differs between keypoints and persons."""
+    """What differs between the keypoint and the person task."""
 
     @property
     def student(self) -> nn.Module:
-        """The network that learns, at its first weights."""
+        """The network that learns, with its initial weights."""
 
     @property
     def teacher(self) -> nn.Module:
-        """The network that it learns from."""
+        """The network that the student learns from."""
 
     @property
     def card(self) -> ModelCard:
-        """Of the model that both are: its input."""
+        """Input of the model that student and teacher implement."""
 
     @property
     def metric(self) -> str:
@@ -54,13 +54,13 @@ class Task(Protocol):
 
     @property
     def output_weight(self) -> float:
-        """Weight of the loss of the output; each hint counts 1 at first."""
+        """Weight of the output's loss; each hint initially has weight 1."""
 
     def batch(self, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
         """Random augmented training images (N,H,W,3)."""
 
     def target(self, teacher: nn.Module, image: Tensor, output: Features) -> Features:
-        """What the last unit should say, given the teacher's output."""
+        """Target for the last unit, given the teacher's output."""
 
     def output_loss(self, student: Features, teacher: Features, scales: list[float]) -> Tensor:
         """Loss between the outputs of the last units."""
@@ -71,7 +71,7 @@ class Task(Protocol):
 
 @dataclass(slots=True)
 class Progress:
-    """Where a run stands."""
+    """Progress of a run."""
 
     steps: int = 0
     samples: int = 0
@@ -120,7 +120,7 @@ class Trainer:
     # -- checkpoints
 
     def save(self) -> None:
-        """Write the checkpoint, whole or not at all."""
+        """Write the checkpoint atomically."""
         state = {
             "student": self.student.state_dict(),
             "average": self.average.state_dict(),
@@ -146,7 +146,7 @@ class Trainer:
     # -- one step
 
     def position(self) -> float:
-        """Share of the run that is done, by its sample or its time budget."""
+        """Share of the run that is done, by its sample or time budget."""
         if self.options.samples:
             return self.progress.samples / self.options.samples
         return self.progress.seconds / (60 * self.options.minutes)
@@ -175,7 +175,7 @@ class Trainer:
     # -- evaluation
 
     def recalibrated(self) -> nn.Module:
-        """A copy of the averaged weights with batch-norm statistics of its own."""
+        """A copy of the averaged weights with its own batch-norm statistics."""
         network = copy.deepcopy(self.average).train()
         norms = [m for m in network.modules() if isinstance(m, BatchNorm)]
         for norm in norms:

@@ -1,4 +1,4 @@
-"""Accuracy of a network while it trains: what `pose-onnx eval` measures, on the network in torch."""
+"""Accuracy of a network during training: measures the same as `pose-onnx eval`, on the torch network."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ IMAGES: Final = "images"
 
 
 class Benchmark:
-    """The photos of an annotation file; they are read again at every evaluation.
+    """The photos of an annotation file, which are read again at every evaluation.
 
     Args:
         folder: Holds `person_keypoints_dev.json` and the folder `images`.
-        card: Of the model that is measured.
-        limit: Take the first so many photos only.
+        card: Card of the model that is measured.
+        limit: Maximum number of photos; the first ones are taken.
     """
 
     def __init__(self, folder: Path, card: ModelCard, limit: int | None = None) -> None:

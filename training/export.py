@@ -1,9 +1,9 @@
 """The built-in models, made from the committed checkpoints: `python -m training.export`.
 
-Each checkpoint becomes an ONNX and a TFLite file with float16 weights, and a receipt of how far they are from
-what Paddle itself computes. The card of the same name goes inside, so edit the card first. Needs
-`pose-onnx[export]`, not PyTorch. What follows from the files is made anew afterwards: README.md, "From a
-checkpoint to the built-in files".
+Each checkpoint becomes an ONNX and a TFLite file with float16 weights, and a receipt that says how far their
+results are from Paddle's own. The card of the same name is embedded, so edit the card first. Needs
+`pose-onnx[export]`, not PyTorch. Everything derived from the files must be regenerated afterwards: see
+README.md, "From a checkpoint to the built-in files".
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ def export_builtin(checkpoint: Path, models: Path) -> None:
     """Write NAME.onnx, NAME.tflite and receipts/NAME.json to the folder `models`.
 
     Args:
-        checkpoint: State dict with Paddle's names, called after the model's card.
+        checkpoint: State dict with Paddle's names; its file is named after the model's card.
         models: The folder of the built-in files.
     """
     name = checkpoint.stem
     receipts = models / "receipts"
     receipts.mkdir(parents=True, exist_ok=True)
-    # On the same disk, so that a file is replaced whole or not at all.
+    # On the same disk, so that files are replaced atomically.
     with tempfile.TemporaryDirectory(dir=models) as folder:
         done = export(checkpoint, model=name, to=FORMATS, precision=(PRECISION,), via="paddle", out=folder)
         for file in done.files:
@@ -40,7 +40,7 @@ def export_builtin(checkpoint: Path, models: Path) -> None:
 
 
 def main() -> None:
-    """Export every committed checkpoint, or those that are named."""
+    """Export the named checkpoints, or by default every committed one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "checkpoints", nargs="*", type=Path, help="files (default: training/checkpoints/*.npz)"

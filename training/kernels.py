@@ -1,8 +1,8 @@
 """Small compiled kernels for training on a CPU, as autograd functions.
 
-PyTorch's own operators spend most of the time of these networks on few-channel
-tensors: see README.md, "Speed". The kernels are compiled by the C++ compiler at
-first use; without one, and on CUDA, PyTorch's operators run instead.
+With PyTorch's own operators, these networks spend most of their time on tensors with
+few channels: see README.md, "Speed". The C++ compiler compiles the kernels at first
+use; without a compiler, and on CUDA, PyTorch's operators run instead.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def pixel_rows(x: Tensor) -> bool:
 
 
 class _Depthwise(torch.autograd.Function):
-    """Stride 1: the gradient of the input is a convolution too, that of the weights is ours."""
+    """Stride 1: the input's gradient is a convolution too; the weights' gradient is our own kernel."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:

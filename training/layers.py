@@ -1,4 +1,4 @@
-"""Building blocks shared by both networks, named so that parameter names equal Paddle's."""
+"""Building blocks of both networks, named so that parameter names match Paddle's."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def depthwise(channels: int, kernel: int, stride: int = 1) -> nn.Conv2d:
 class ConvNorm(nn.Module):
     """Convolution, batch norm and activation.
 
-    Paddle's layers disagree on the name of the normalisation (`norm` or `bn`),
-    so it is an argument; parameter names follow from it.
+    Paddle's layers use different names for the normalisation (`norm` or `bn`),
+    so the name is an argument; it determines the parameter names.
     """
 
     def __init__(self, convolution: nn.Conv2d, act: str, norm_name: str) -> None:

@@ -48,8 +48,8 @@ class DepthwiseConv(nn.Conv2d):
 def interleave(first: Tensor, second: Tensor) -> Tensor:
     """Channel shuffle with two groups: channels of `first` and `second`, alternating.
 
-    Written over pixels, because training runs in the channels-last layout, which the
-    usual view-and-transpose over (N,C,H,W) would silently leave (4x slower on a CPU).
+    Works on pixels, because training runs in the channels-last layout. The usual
+    view-and-transpose over (N,C,H,W) would silently change the layout (4x slower on a CPU).
     """
     if kernels.usable(first) and kernels.pixel_rows(first) and kernels.pixel_rows(second):
         return kernels.interleave(first, second)

@@ -1,7 +1,7 @@
 """PicoDet-S-LCNet-Pedestrian: LCNet x0.75, LC-PAN of 96 channels, PicoHeadV2 (torch).
 
-Structure after Yu et al., "PP-PicoDet" (arXiv 2111.00902), in PaddleDetection's
-2022 variant. Like TinyPose it is cut into units for training by stages.
+The structure follows Yu et al., "PP-PicoDet" (arXiv 2111.00902), in PaddleDetection's
+2022 variant. Like TinyPose, it is cut into units for training in stages.
 """
 
 from __future__ import annotations
@@ -237,7 +237,7 @@ class PicoDet(nn.Module):
         return self._units()[index](features)
 
     def _units(self) -> list[Callable[[Features], Features]]:
-        """Backbone, neck, head; a unit passes on the finer features that a later one needs."""
+        """Backbone, neck, head; a unit passes on the finer features that a later unit needs."""
         net, neck = self.backbone, self.neck
         half = len(net.blocks5) // 2
         return [

@@ -1,4 +1,4 @@
-"""Keypoints: TinyPose learns the heatmaps of TinyPose."""
+"""Keypoints: a TinyPose student learns its teacher's heatmaps."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ class PoseTask:
         """Read the crops and the teacher.
 
         Args:
-            card: Of the teacher.
+            card: The teacher's card.
             data: Folder of `training.crops`.
             teacher: Official weights.
             benchmark: What to measure on.
             flip: Average the teacher's heatmaps with those of the mirrored image: a better
-                target for a quarter more time.
-            fine: More cuts, see `TinyPose`.
+                target, but a quarter more time.
+            fine: More cuts; see `TinyPose`.
         """
         self.flip = flip
         self.card = card
@@ -63,7 +63,7 @@ class PoseTask:
         return augment.colour(np.stack(views), rng)
 
     def target(self, teacher: nn.Module, image: Tensor, output: Features) -> Features:
-        """What the student should say: the teacher's output, on request averaged with its mirror."""
+        """The student's target: the teacher's output, optionally averaged with that of the mirrored image."""
         if not self.flip:
             return output
         with torch.no_grad():
@@ -73,7 +73,7 @@ class PoseTask:
         return [torch.from_numpy(merged["heatmaps"]).to(image.device)]
 
     def output_loss(self, student: Features, teacher: Features, scales: list[float]) -> Tensor:
-        """Squared error of the heatmaps over their variance."""
+        """Squared error of the heatmaps, divided by their variance."""
         return squared_error(student[0], teacher[0]) / scales[0]
 
     def evaluate(self, network: nn.Module) -> float:

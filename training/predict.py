@@ -1,4 +1,4 @@
-"""The torch networks in the package's pipeline: folded for inference, fed and read by `pose_onnx.core`."""
+"""Run the torch networks, folded for inference, with the pre- and postprocessing of `pose_onnx.core`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WHITE: Final = 255  # grey level of 1.0
 def to_input(images_rgb: NDArray[np.uint8], card: ModelCard, device: torch.device | None = None) -> Tensor:
     """RGB images (N,H,W,3) to the normalised input (N,3,H,W), channels last in memory.
 
-    What `pose_onnx.core.normalizing` computes for one picture, for a batch and on any device.
+    Computes the same as `pose_onnx.core.normalizing`, but for a batch and on any device.
     """
     x = torch.from_numpy(images_rgb).to(device).float()
     mean, std = (
@@ -55,11 +55,11 @@ def find_people(network: nn.Module, image_bgr: Image, card: ModelCard, threshold
     Args:
         network: A PicoDet for inference.
         image_bgr: (H, W, 3) uint8, BGR.
-        card: Of the model that it is.
+        card: The model's card.
         threshold: Boxes with a score above this are kept.
 
     Returns:
-        Boxes in image pixels, cut at the picture's border, best first.
+        Boxes in image pixels, clipped to the picture, best first.
     """
     output = cast("DetectionOutput", card.output)
     height, width = card.picture.size
@@ -81,7 +81,7 @@ def find_poses(network: nn.Module, image_bgr: Image, boxes_image: F32, card: Mod
         network: A TinyPose for inference.
         image_bgr: (H, W, 3) uint8, BGR.
         boxes_image: (N, 4) float32, xyxy, image pixels.
-        card: Of the model that it is.
+        card: The model's card.
 
     Returns:
         N poses.
@@ -97,7 +97,7 @@ def find_poses(network: nn.Module, image_bgr: Image, boxes_image: F32, card: Mod
 
 
 def _run(network: nn.Module, tensor: F32) -> Any:
-    """The output of a network on the CPU, wherever it runs."""
+    """The output of a network as a CPU array, whatever device it runs on."""
     device = next(network.parameters(), torch.empty(0)).device
     with torch.inference_mode():
         return network(torch.from_numpy(tensor).to(device)).float().cpu().contiguous()

@@ -1,4 +1,4 @@
-"""What changes over a run: learning rate, hand-over to own features, weight average."""
+"""What changes during a run: learning rate, hand-over to own features, weight average."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ EMA_LONGEST: Final = 0.999
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Position-dependent settings; positions run from 0 to 1 over the run.
+    """Settings that depend on the position in the run, from 0 to 1.
 
     Attributes:
         peak_rate: Largest learning rate.
-        local_until: Before it every unit is fed with the teacher's features only.
-        own_from: After it every unit is fed with the student's own features only.
+        local_until: Before this position every unit is fed only the teacher's features.
+        own_from: After this position every unit is fed only the student's own features.
         hint_weight: Weight of the hints while units are fed by the teacher.
         last_hint_weight: Weight at the end of the run.
     """
@@ -31,7 +31,7 @@ class Schedule:
     last_hint_weight: float = 0.1
 
     def rate(self, position: float) -> float:
-        """Learning rate: short warm-up, then down to zero with the square of what is left."""
+        """Learning rate: short warm-up, then down to zero with the square of the remaining share."""
         if position < WARM_UP:
             return self.peak_rate * (position / WARM_UP + 1e-3)
         return self.peak_rate * (1 - min(position, 1.0)) ** 2

@@ -2,10 +2,10 @@
 
     python -m training.skeletons FOLDER --train 120 --test 40
 
-They prove that training, export and video fit together, and nothing about real people. A body of straight
-limbs moves by sines and ramps, is seen by a camera from anywhere around, and gets what a pose model adds:
-noise, joints that are lost for a while (a low score, the wrong place) and frames without the person. Persons
-of the test have bodies, cameras and frame rates that those of the training have not.
+They show that training, export and video work together, but nothing about real people. A body of straight
+limbs moves by sines and ramps and is seen by a camera from any side. Then come the errors of a pose model:
+noise, joints that are lost for a while (a low score, the wrong place) and frames without the person. The
+test persons have bodies, cameras and frame rates that do not occur in training.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ COLUMNS: Final = ("file", "id", "start", "stop", "action")
 SIZE: Final = (720, 1280)  # height, width of the picture
 TRAIN_RATES: Final = (10.0, 15.0, 25.0, 30.0)  # frames a second
 TEST_RATES: Final = (8.0, 12.5, 24.0, 50.0)
-AFTER: Final = 1.5  # seconds for which someone who sat down or fell is said to have done so
-CLEAR: Final = 0.6  # of a movement, after which it can be told
-WALKS_BEFORE: Final = 0.5  # of those who sit down or fall; the others stand
+AFTER: Final = 1.5  # seconds after sitting down or falling that still have that label
+CLEAR: Final = 0.6  # share of a movement after which it can be recognised
+WALKS_BEFORE: Final = 0.5  # share of those who sit down or fall; the others stand before
 
-# Of the body's height.
+# Relative to the body's height.
 THIGH, SHIN, HIPS, TORSO, SHOULDERS, UPPER_ARM, FOREARM = 0.245, 0.246, 0.055, 0.29, 0.115, 0.17, 0.16
-HEAD: Final = np.array(  # nose, eyes, ears from the middle of the shoulders: left, up, forward
+HEAD: Final = np.array(  # nose, eyes, ears relative to the middle of the shoulders: left, up, forward
     [[0, 0.11, 0.06], [0.02, 0.13, 0.05], [-0.02, 0.13, 0.05], [0.045, 0.12, 0], [-0.045, 0.12, 0]]
 )
 Angles = dict[str, F64]
-"""Radians over time, (T,) each. Of the left and the right, forward: `thigh`, `knee`, `arm`, `elbow`;
-sideways: `up`, of the upper arm, and `forearm`. Of the body: `lean` and `fall`."""
+"""Radians over time, (T,) each. For the left and the right side, forward: `thigh`, `knee`, `arm`, `elbow`;
+sideways: `up` (upper arm) and `forearm`. For the body: `lean` and `fall`."""
 
 
 class Act(NamedTuple):
-    """A movement: angles over time, and who does what from when to when."""
+    """A movement: angles over time, and which action is done from when to when."""
 
     angles: Angles
     walking: F64
@@ -54,7 +54,7 @@ class Act(NamedTuple):
 
 @dataclass(frozen=True)
 class Clip:
-    """A person: (T,) seconds, the pose at each, (T,) whether it was seen, and what is done when."""
+    """A person: (T,) seconds, the pose at each, (T,) whether it was seen, and which action is done when."""
 
     times: F64
     all_poses: Poses
@@ -73,7 +73,7 @@ def _ramp(times: F64, start: float, length: float) -> F64:
 
 
 def _still(times: F64, rng: np.random.Generator) -> Angles:
-    """Someone who stands, and sways a little."""
+    """Someone who stands and sways a little."""
     names = [f"{side}_{limb}" for side in ("left", "right") for limb in ("thigh", "knee", "arm", "elbow")]
     angles = {
         name: rng.uniform(0, 0.08) + 0.03 * np.sin(times * rng.uniform(0.5, 2) + rng.uniform(0, 6))
@@ -87,7 +87,7 @@ def _still(times: F64, rng: np.random.Generator) -> Angles:
 
 
 def _steps(times: F64, rng: np.random.Generator, angles: Angles, until: float) -> F64:
-    """Add walking; return the speed, of body heights a second."""
+    """Add walking; return the speed in body heights per second."""
     pace, phase = rng.uniform(0.75, 1.15), rng.uniform(0, 6)
     strength = 1 - _ramp(times, until, 0.3)
     swing = rng.uniform(0.3, 0.55) * strength
@@ -112,7 +112,7 @@ def walk(times: F64, rng: np.random.Generator) -> Act:
 
 
 def wave(times: F64, rng: np.random.Generator) -> Act:
-    """Someone who stands, and waves with one arm or both."""
+    """Someone who stands and waves with one or both arms."""
     angles, start, rate = _still(times, rng), rng.uniform(1.2, 2), rng.uniform(1.2, 2.5)
     lifted, wide = _ramp(times, start, 0.4), rng.uniform(0.3, 0.7)
     for side in rng.permutation(["left", "right"])[: rng.integers(1, 3)]:
@@ -124,7 +124,7 @@ def wave(times: F64, rng: np.random.Generator) -> Act:
 
 
 def sit_down(times: F64, rng: np.random.Generator) -> Act:
-    """Someone who stands or walks up, and sits down."""
+    """Someone who stands or walks up, then sits down."""
     angles, start, length = _still(times, rng), rng.uniform(1.5, 2.5), rng.uniform(0.8, 1.4)
     before, speed = _before(times, rng, angles, start)
     down = _ramp(times, start, length)
@@ -139,7 +139,7 @@ def sit_down(times: F64, rng: np.random.Generator) -> Act:
 
 
 def fall(times: F64, rng: np.random.Generator) -> Act:
-    """Someone who stands or walks, falls to any side, faster and faster, and stays on the ground."""
+    """Someone who stands or walks, falls to any side with growing speed, and stays on the ground."""
     angles, start, length = _still(times, rng), rng.uniform(1.5, 2.5), rng.uniform(0.6, 1.1)
     before, speed = _before(times, rng, angles, start)
     down = np.clip((times - start) / length, 0, 1) ** 2
@@ -157,7 +157,7 @@ def fall(times: F64, rng: np.random.Generator) -> Act:
 def _before(
     times: F64, rng: np.random.Generator, angles: Angles, start: float
 ) -> tuple[tuple[float, float, str], F64]:
-    """What is done before: walking, or standing."""
+    """The action before: walking or standing."""
     if rng.random() < WALKS_BEFORE:
         return (times[0], start, "walk"), _steps(times, rng, angles, start - 0.3)
     return (times[0], start, "stand"), np.zeros_like(times)
@@ -169,13 +169,13 @@ ACTS: Final[Mapping[str, Callable[[F64, np.random.Generator], Act]]] = MappingPr
 
 
 def _limb(pitch: F64, sideways: F64, length: float) -> F64:
-    """(T, 3): from a joint to the next; 0 and 0 hang down, `pitch` goes forward, `sideways` to the left."""
+    """From a joint to the next, (T, 3): 0 and 0 hangs down; `pitch` is forward, `sideways` to the left."""
     down = np.cos(sideways)
     return length * np.stack([np.sin(sideways), -down * np.cos(pitch), down * np.sin(pitch)], axis=1)
 
 
 def body(angles: Angles, direction: float) -> F64:
-    """Joints (T, 17, 3) of a body of height 1 on the ground: left, up, forward. It falls to a direction."""
+    """Joints (T, 17, 3) of a body of height 1 on the ground: left, up, forward. It falls in a direction."""
     zero = np.zeros_like(angles["lean"])
     joints = np.zeros((len(zero), len(NAMES), 3))
     legs = {}
@@ -201,7 +201,7 @@ def body(angles: Angles, direction: float) -> F64:
 
 
 def _turned(points: F64, angle: F64 | float, axis: int = 1) -> F64:
-    """Turn points (T, K, 3) about the upward axis (1), or forward to the ground about the left one (0)."""
+    """Rotate points (T, K, 3) around the upward axis (1), or forward to the ground around the left one (0)."""
     a, b = ((2, 0), (1, 2))[axis == 0]
     turned: F64 = points.copy()
     cos, sin = (np.reshape(f(angle), (-1, 1)) for f in (np.cos, np.sin))
@@ -211,7 +211,7 @@ def _turned(points: F64, angle: F64 | float, axis: int = 1) -> F64:
 
 
 def perform(action: str, rate: float, rng: np.random.Generator, seconds: float = 5.0) -> Clip:
-    """Let someone do something in front of a camera."""
+    """Simulate someone doing something in front of a camera."""
     times = np.arange(round(seconds * rate)) / rate
     angles, walking, rows = ACTS[action](times, rng)
     joints = body(angles, rng.uniform(0, 2 * np.pi)) * rng.uniform(0.9, 1.1, (1, 1, 3))
@@ -229,7 +229,7 @@ def perform(action: str, rate: float, rng: np.random.Generator, seconds: float =
 def _seen(
     times: F64, points: F64, size: float, rng: np.random.Generator, rows: list[tuple[float, float, str]]
 ) -> Clip:
-    """What a pose model and a tracker would make of a body's joints (T, K, 2), `size` pixels high."""
+    """What a pose model and a tracker would return for joints (T, K, 2) of a body `size` pixels high."""
     points = points + rng.normal(0, rng.uniform(0.005, 0.02) * size, points.shape)
     scores = rng.uniform(0.6, 0.95, points.shape[:2])
     low, high = points.min(axis=1), points.max(axis=1)
@@ -255,7 +255,7 @@ def _span(times: F64, length: float, rng: np.random.Generator) -> NDArray[np.boo
 
 
 def clips(persons: int, rates: Sequence[float], seed: int) -> Iterator[Clip]:
-    """Give a clip of each action of each person."""
+    """Yield a clip of each action of each person."""
     for person in range(persons):
         for index, action in enumerate(ACTS):
             rng = np.random.default_rng([seed, person, index])
@@ -263,7 +263,7 @@ def clips(persons: int, rates: Sequence[float], seed: int) -> Iterator[Clip]:
 
 
 def write(folder: Path, name: str, found: Iterator[Clip]) -> None:
-    """Write clips as JSON Lines, and the table of what is done in them."""
+    """Write clips as JSON Lines, and the table of their actions."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
@@ -277,7 +277,7 @@ def write(folder: Path, name: str, found: Iterator[Clip]) -> None:
 
 
 def main() -> None:
-    """Write persons to train with, and other ones to test with."""
+    """Write persons for training, and other persons for testing."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--train", type=int, default=120, help="persons (default: %(default)s)")

@@ -1,9 +1,9 @@
 """TinyPose: Lite-HRNet "wider naive" of width 40 with an iterative head (torch).
 
-Structure after Yu et al., "Lite-HRNet: A Lightweight High-Resolution Network"
-(CVPR 2021), in the variant PaddleDetection ships as PP-TinyPose. The network is
-cut into units, one per fused stage, because training by stages needs to feed and
-read it at every cut.
+The structure follows Yu et al., "Lite-HRNet: A Lightweight High-Resolution Network"
+(CVPR 2021), in the variant that PaddleDetection ships as PP-TinyPose. The network is
+cut into units, one per fused stage, because training in stages feeds and reads it at
+every cut.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Stem(nn.Module):
 
 
 class ShuffleBlock(nn.Module):
-    """Half of the channels through pointwise-depthwise-pointwise, then interleaved."""
+    """Half of the channels go through pointwise-depthwise-pointwise; both halves are then interleaved."""
 
     def __init__(self, channels: int) -> None:
         """Build a block of `channels` in and out."""
@@ -115,8 +115,8 @@ class FusedModule(nn.Module):
     def exchange(self, features: Features) -> Features:
         """Every branch becomes a sum over all branches.
 
-        Two habits of the original are kept: branch 0 takes part in its own sum twice
-        (and so does its path into every other branch), and the other branches read
+        Two quirks of the original are kept: branch 0 is added twice in its own sum
+        (and so is its path into every other branch), and the other branches read
         branch 0 after, not before, its own sum.
         """
         out = list(features)
@@ -206,7 +206,7 @@ class TinyPose(nn.Module):
         """Build the network with random initial values.
 
         Args:
-            fine: Cut modules into transition, blocks and exchange, too.
+            fine: Also cut modules into transition, blocks and exchange.
         """
         super().__init__()
         self.fine = fine
@@ -238,7 +238,7 @@ class TinyPose(nn.Module):
         return [partial(_in_turn, group) for group in groups]
 
     def _enter(self, stage: int, features: Features) -> Features:
-        """Add the branch that the stage adds, made from the coarsest so far."""
+        """Add the stage's new branch, made from the coarsest branch so far."""
         paths = self.backbone.get_submodule(f"transition{stage}").children()
         inputs = [*features, features[-1]]
         return [path(x) for path, x in zip(paths, inputs, strict=True)]

@@ -18,7 +18,7 @@ from training.pose_task import PoseTask
 from training.schedule import Schedule
 from training.weights import load_npz, save_npz
 
-# size: the official model, which is the teacher
+# size: name of the official model, which is the teacher
 POSE_MODELS: Final = {"128x96": "tinypose_128x96", "256x192": "tinypose_256x192"}
 DETECTOR_MODELS: Final = {"192": "picodet_s_192_lcnet_pedestrian", "320": "picodet_s_320_lcnet_pedestrian"}
 
@@ -73,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main() -> None:
-    """Train, or continue the run that `--out` holds, and write `student.npz`."""
+    """Train, or continue the run in `--out`, and write `student.npz`."""
     args = parser().parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(args.threads)

@@ -47,8 +47,8 @@ def to_paddle(network: nn.Module) -> dict[str, NDArray[np.float32]]:
 
 
 def save_npz(network: nn.Module, path: Path) -> None:
-    """Write `to_paddle(network)` to `path`, whole or not at all."""
+    """Write `to_paddle(network)` to `path` atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part.npz")
-    np.savez(part, **to_paddle(network))  # type: ignore[arg-type]  # its stub takes the names for options
+    np.savez(part, **to_paddle(network))  # type: ignore[arg-type]  # the stub mistakes the names for options
     part.replace(path)
