@@ -34,10 +34,10 @@ class Display(Protocol):
         """Return the actions shown, ready for JSON."""
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state` returned.
+        """Continue from a return value of `state`.
 
         Raises:
-            KeyError, TypeError, ValueError: It is something else.
+            KeyError, TypeError, ValueError: The value has the wrong form.
         """
 
 
@@ -185,10 +185,10 @@ class Actions:
         return {"windows": self._windows.state(), "display": self._display.state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state` returned.
+        """Continue from a return value of `state`.
 
         Raises:
-            KeyError, TypeError, ValueError: It is something else.
+            KeyError, TypeError, ValueError: The value has the wrong form.
         """
         self._windows.restore(state["windows"])
         self._display.restore(state["display"])

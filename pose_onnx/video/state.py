@@ -23,10 +23,10 @@ def to_json(value: Any) -> Any:
 
 
 def from_json(kind: type[Record], value: Any) -> Record:
-    """Return the record of a kind that `to_json` was given.
+    """Return the record of the given type that was passed to `to_json`.
 
     Raises:
-        KeyError, TypeError, ValueError: It is something else.
+        KeyError, TypeError, ValueError: The value has the wrong form.
     """
     hints = get_type_hints(kind)
     return kind(**{name: _field(hint, value[name]) for name, hint in hints.items()})

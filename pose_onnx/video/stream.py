@@ -1,4 +1,4 @@
-"""One of several videos at once: a thread that reads it, what waits to be worked on, and how it goes."""
+"""One stream of a `MultiVideo`: its reading thread, its waiting frames, and its status."""
 
 from __future__ import annotations
 
@@ -17,21 +17,20 @@ from pose_onnx.video.sources.source import FrameSource, TimedImage
 from pose_onnx.video.steps import Found, Step
 
 RATE_S: Final = 5.0
-"""The rate of a stream is that of its last seconds."""
+"""The rate of a stream is measured over this many last seconds."""
 _READ_AHEAD: Final = 2
-"""Frames of a file that are read before they are asked for: one is decoded while another is worked on."""
+"""Frames of a file that are read ahead: one is decoded while another is processed."""
 
 
 class VideoStream:
-    """One source of a `MultiVideo`. All of it may be asked for from any thread.
+    """One source of a `MultiVideo`. All attributes can be read from any thread.
 
     Attributes:
         name: What it is called.
-        history: The last seconds of everyone in it.
-        source: Where its frames come from, with how often it was opened again and the like; `None` until it
-            is open.
-        frames: Results so far.
-        error: Why it ended before its time, if it did.
+        history: The last seconds of each person in it.
+        source: The frame source, with its counters such as `reconnects`; `None` until it is open.
+        frames: Number of results so far.
+        error: Why it ended early, if it did.
     """
 
     def __init__(
@@ -50,7 +49,7 @@ class VideoStream:
         self.error: PoseOnnxError | None = None
         self._open, self._stop_at = open_frames, stop
         self._session = session
-        self._news = news  # guards what follows
+        self._news = news  # guards the attributes below
         self._waiting: deque[TimedImage] = deque()
         self._replaced = 0
         self._is_read = self._is_removed = False
@@ -61,17 +60,17 @@ class VideoStream:
 
     @property
     def session(self) -> VideoSession:
-        """The video's session, whose `state` is that after the last result."""
+        """The video's session; its `state` is the one after the last result."""
         return self._session
 
     @property
     def dropped(self) -> int:
-        """Frames of a live source that were not worked on because newer ones had come; 0 of a file."""
+        """Frames of a live source that were skipped because newer ones had arrived; 0 for a file."""
         return self._replaced + (self.source.dropped if self.source else 0)
 
     @property
     def rate(self) -> float:
-        """Results a second, over the last `RATE_S` seconds."""
+        """Results per second, over the last `RATE_S` seconds."""
         now = time.monotonic()
         with self._news:
             recent = sum(moment > now - RATE_S for moment in self._results)
@@ -79,26 +78,26 @@ class VideoStream:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether a frame waits to be worked on."""
+        """Whether a frame is waiting to be processed."""
         return bool(self._waiting)
 
     @property
     def has_ended(self) -> bool:
-        """Whether there come no more results."""
+        """Whether no more results will come."""
         return self._is_removed or (self._is_read and not self._waiting)
 
     @property
     def is_removed(self) -> bool:
-        """Whether it was ended from outside, or failed: what was found in it counts no more."""
+        """Whether it was removed or failed: pending results are discarded."""
         return self._is_removed
 
     @property
     def is_open(self) -> bool:
-        """Whether its thread still reads, or closes the source."""
+        """Whether its thread is still reading or closing the source."""
         return self._thread.is_alive()
 
     def prepare(self) -> Step:
-        """Begin the frame that waits; it waits on until `take`.
+        """Begin the waiting frame; it stays in place until `take`.
 
         Raises:
             InputError: The frame cannot be used.
@@ -113,7 +112,7 @@ class VideoStream:
             self._news.notify_all()
 
     def finish(self, step: Step, found: Found) -> Frame:
-        """Make a result of the frame that was prepared last."""
+        """Make the result of the frame that was prepared last."""
         frame = self._session.finish(step, found)
         self.history.add(frame)
         now = time.monotonic()
@@ -125,7 +124,7 @@ class VideoStream:
         return frame
 
     def remove(self, error: Exception | None = None) -> None:
-        """End it: what waits is dropped, and nothing more is read. Returns at once."""
+        """End the stream: drop waiting frames and stop reading. Returns at once."""
         with self._news:
             if error is not None:
                 self.error = failure_of(self.name, error)
@@ -137,23 +136,23 @@ class VideoStream:
             source.stop()
 
     def join(self, patience: float) -> None:
-        """Wait until the source is closed, for so many seconds at most: nobody can end a read that hangs."""
+        """Wait until the source is closed, for a limited time: a read that hangs cannot be ended."""
         self._thread.join(patience)
 
     def _read(self) -> None:
-        """Be the thread: read until the end, or until the stream is removed."""
+        """Run the thread: read until the end, or until the stream is removed."""
         error = None
         try:
             with self._open() as source:
                 with self._news:
                     self.source = source
-                    if self._is_removed:  # while it was being opened
+                    if self._is_removed:  # removed while it was being opened
                         return
                 for frame in source:
                     is_late = self._stop_at is not None and frame[1] >= self._stop_at
                     if is_late or not self._offer(frame, is_live=source.live):
                         break
-        except Exception as caught:  # noqa: BLE001 (whatever is wrong with one source, the others go on)
+        except Exception as caught:  # noqa: BLE001 (an error of one source must not stop the others)
             error = failure_of(self.name, caught)
         with self._news:
             if not self._is_removed:
@@ -162,7 +161,7 @@ class VideoStream:
             self._news.notify_all()
 
     def _offer(self, frame: TimedImage, *, is_live: bool) -> bool:
-        """Let a frame wait: of a live source instead of an older one, of others once there is room.
+        """Queue a frame: for a live source it replaces an older one, for others it waits for room.
 
         Returns:
             Whether another frame is wanted.

@@ -1,18 +1,18 @@
 """The models on this machine: fetch official ones, register your own, find, check and remove them.
 
-The same as `pose-onnx models ...`. `pose_onnx.cards.lookup` finds the file of a name; this package only puts
-files there. Nothing here is needed to run a model, and nothing is downloaded unless `pull` is called.
+The Python form of `pose-onnx models ...`. `pose_onnx.cards.lookup` finds the file of a name; this package
+only stores files. It is not needed to run a model, and only `pull` downloads anything.
 
 | module | what |
 |---|---|
-| `_store.py` | the folder: pinned digests, locks between processes, files that appear whole |
-| `_http.py` | one request, with a deadline and redirects that are looked at |
-| `_part.py` | what was received so far, and one attempt to receive the rest |
+| `_store.py` | the folder: pinned digests, locks between processes, atomic writes |
+| `_http.py` | one request, with a deadline and checked redirects |
+| `_part.py` | a partial download, and one attempt to receive the rest |
 | `_fetch.py` | mirrors and retries |
 | `_trust.py` | which digest a download must have |
-| `_unpack.py` | archives, safely |
+| `_unpack.py` | safe unpacking of archives |
 | `_pull.py` | an official name: fetch, check, convert, keep |
-| `_register.py` | a file of your own becomes a name |
+| `_register.py` | register your own file under a name |
 | `_care.py` | where, check, remove |
 """
 

@@ -1,4 +1,4 @@
-"""Find, check and remove the models of the folder."""
+"""Find, check and remove the models in the models' folder."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Checked:
     """One file of the folder.
 
     Attributes:
-        model: whose it is; empty if that is not known.
-        path: of the file.
+        model: name of its model; empty if unknown.
+        path: path of the file.
         state: "ok", "changed" or "missing" against the pinned digest; "not pinned" if another program, such
             as `pose-onnx export`, put it there.
     """
@@ -33,7 +33,7 @@ class Checked:
 
 
 def where(name: str) -> tuple[Path, ...]:
-    """Return every file of a model that is on this machine, those of the package first.
+    """Return every file of a model on this machine, bundled files first.
 
     Raises:
         UnknownNameError: No card has this name.
@@ -72,14 +72,14 @@ def _state(path: Path, sha256: str) -> State:
 
 
 def remove(name: str) -> tuple[Path, ...]:
-    """Delete what `pull` or `add` put into the models' folder for a model, and nothing else.
+    """Delete only the files that `pull` or `add` put into the models' folder for a model.
 
     Returns:
         The files that were deleted.
 
     Raises:
-        InputError: The name cannot be one.
-        UnknownNameError: Nothing of that name was put there.
+        InputError: The name is not valid.
+        UnknownNameError: The folder has no model of that name.
         OutputError: A file cannot be deleted.
     """
     check_name(name)
@@ -98,6 +98,6 @@ def remove(name: str) -> tuple[Path, ...]:
         except OSError as error:
             raise OutputError(f"{error.filename!r} cannot be deleted ({error.strerror})") from error
         store.forget(name)
-        with contextlib.suppress(OSError):  # others' downloads are in it
+        with contextlib.suppress(OSError):  # it holds downloads of other models
             store.path(DOWNLOADS).rmdir()
     return tuple(files)

@@ -1,4 +1,4 @@
-"""Download one file over HTTP: several addresses, retries, resuming; only the right file gets the name."""
+"""Download one file over HTTP with mirrors, retries and resuming; only an accepted file gets its name."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from pose_onnx.zoo._store import publish
 log = logging.getLogger(__name__)
 
 MIRROR_VARIABLE: Final = "POSE_ONNX_MIRROR"
-"""Environment variable: addresses, separated by spaces, that are tried first, instead of scheme and host."""
+"""Environment variable: mirrors, separated by spaces, tried first in place of scheme and host."""
 OFFLINE_VARIABLE: Final = "POSE_ONNX_OFFLINE"
-"""Environment variable: anything but "" and "0" forbids connections."""
+"""Environment variable: any value except "" and "0" forbids connections."""
 _LONGEST: Final = 1e6
-"""Seconds; eleven days, and less than any system's clock overflows at."""
+"""Seconds; about eleven days, which no system's clock overflows at."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How patient a download is.
+    """Limits for the retries and waits of a download.
 
     Attributes:
-        attempts: At one address without a new byte, before the next address is tried.
+        attempts: Attempts at one address without a new byte before the next address is tried.
         first_wait: Seconds before the second attempt; doubled each time.
-        longest_wait: Seconds between two attempts at most.
+        longest_wait: Maximum number of seconds between two attempts.
         timeout: Seconds without an answer, or without a byte, that end an attempt.
-        total: Seconds for all attempts at one address together, so that a server which drips ends too.
+        total: Seconds for all attempts at one address together; also stops a server that sends very slowly.
 
     Raises:
-        InputError: There is no attempt, or no time for it, or more than 1,000,000 s.
+        InputError: The number of attempts or a time is too low, or a time is above 1,000,000 s.
     """
 
     attempts: int = 5
@@ -62,23 +62,23 @@ class Policy:
             )
 
     def wait(self, failures: int) -> float:
-        """Seconds after so many failures: exponential, with jitter so that many clients spread."""
+        """Return the seconds to wait after some failures: exponential, with jitter to spread clients."""
         longest = min(self.longest_wait, self.first_wait * 2.0 ** min(failures - 1, 99))
         return random.uniform(longest / 2, longest)  # noqa: S311 (no secret)
 
 
 def is_offline() -> bool:
-    """Tell whether the environment forbids connections."""
+    """Return whether the environment forbids connections."""
     return os.environ.get(OFFLINE_VARIABLE, "").strip() not in {"", "0"}
 
 
 def addresses(url: str) -> tuple[str, ...]:
-    """Return where a file may be fetched from: the mirrors of the environment, then its own address.
+    """Return the addresses to fetch a file from: the mirrors of the environment, then its own address.
 
     Raises:
-        InputError: One is not an HTTP address.
+        InputError: An address is not HTTP.
     """
-    url, _ = urldefrag(url)  # the file's name, for us
+    url, _ = urldefrag(url)  # the fragment is the file's name
     parts = urlsplit(url)
     path = parts.path + (f"?{parts.query}" if parts.query else "")
     mirrors = [mirror.rstrip("/") + path for mirror in os.environ.get(MIRROR_VARIABLE, "").split()]
@@ -94,7 +94,7 @@ def addresses(url: str) -> tuple[str, ...]:
 def _is_http(address: str) -> bool:
     try:
         parts = urlsplit(address)
-        # urllib takes user and password for a part of the host's name, and shows them when it fails.
+        # urllib treats user and password as part of the host name and shows them in its errors.
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.username is None
     except ValueError:  # brackets that are not IPv6 address
         return False
@@ -108,20 +108,20 @@ def fetch(
     policy: Policy | None = None,
     progress: bool = False,
 ) -> None:
-    """Download a file. What was received before an interruption is kept and continued.
+    """Download a file. A partial download is kept after an interruption and continued.
 
     Only one process may fetch to the same target at a time (`Store.locked`).
 
     Args:
-        urls: where it is, best first.
-        target: where it shall be.
-        accept: called with the path of the whole file, which keeps the suffix; raises ModelFileError if it
-            is the wrong one.
-        policy: how patient to be.
-        progress: draw a bar, if a terminal is there.
+        urls: addresses of the file, best first.
+        target: path of the downloaded file.
+        accept: called with the path of the complete file, which keeps the suffix; raises ModelFileError if
+            the file is wrong.
+        policy: limits for retries and waits.
+        progress: show a progress bar if there is a terminal.
 
     Raises:
-        DownloadError: No address gives the right file; says what was wrong with each.
+        DownloadError: No address provides the right file; the message gives the reason for each.
         OutputError: The folder cannot be written.
     """
     if is_offline():
@@ -165,10 +165,10 @@ def _bar(name: str, *, show: bool) -> Iterator[Advance]:
 def _fetch_from(
     url: str, part: Part, accept: Callable[[Path], object], policy: Policy, advance: Advance
 ) -> None:
-    """Try one address until the file is whole and right, or until it fails too often without a new byte.
+    """Try one address until the file is complete and accepted, or too many attempts bring no new byte.
 
     Raises:
-        FinalError: This address does not give the file.
+        FinalError: This address does not provide the file.
     """
     limits = Limits(policy.timeout, policy.total, time.monotonic() + policy.total)
     failures, most = 0, part.size
@@ -179,7 +179,7 @@ def _fetch_from(
             accept(part.path)
         except ModelFileError as error:
             part.discard()
-            if not resumed:  # else a server may have lied about the two parts, and the whole is worth a try
+            if not resumed:  # if resumed, the two parts may not match, so try the whole file once more
                 raise FinalError(str(error)) from error
             reason, asked = str(error), 0.0
         except PassingError as error:

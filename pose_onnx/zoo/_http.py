@@ -1,9 +1,9 @@
-"""One HTTP request to a server that nobody vouches for.
+"""One HTTP request to an untrusted server.
 
-urllib opens the connection: proxies of the environment and certificates come with it. Redirects are
-followed here: urllib, as requests does, would read the whole body of each into memory first, and would go on
-to FTP. The clock is here too: the timeouts of both begin anew with each byte, so that a reply that drips, or
-headers, "100 Continue" and trailers that never end, would last forever.
+urllib opens the connection and handles certificates and the proxies of the environment. Redirects are
+followed here: urllib, like requests, would first read the whole body of each into memory, and would follow
+a redirect to FTP. The time limit is here too: the timeouts of both libraries restart with each byte, so a
+very slow reply, or endless headers, "100 Continue" and trailers, would last forever.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from pose_onnx.addresses import redacted
 
 _MOST_REDIRECTS: Final = 10
 _LONGEST_REASON: Final = 200
-"""Characters of a server's own words that are repeated to the user."""
+"""Maximum number of characters of a server's message that are shown to the user."""
 _PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""HTTP status codes that may be gone at the next attempt (RFC 9110, 8470, 6585)."""
+"""HTTP status codes of temporary errors (RFC 9110, 8470, 6585)."""
 _READABLE: Final = frozenset(
     {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE}
 )
@@ -41,10 +41,10 @@ _WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,18}")
 
 
 class PassingError(Exception):
-    """An attempt failed, and another may not.
+    """An attempt failed, but another one may succeed.
 
     Attributes:
-        wait: seconds that the server asks to wait.
+        wait: seconds to wait, as requested by the server.
     """
 
     def __init__(self, reason: str, wait: float = 0.0) -> None:
@@ -53,17 +53,17 @@ class PassingError(Exception):
 
 
 class FinalError(Exception):
-    """This address will not give the file."""
+    """This address will not provide the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long a server may take.
+    """Time limits for a server.
 
     Attributes:
         timeout: seconds without an answer, or without a byte.
         total: seconds for everything, all attempts together.
-        until: when those end, in seconds of `time.monotonic`.
+        until: end of the total time, in seconds of `time.monotonic`.
     """
 
     timeout: float
@@ -71,10 +71,10 @@ class Limits:
     until: float
 
     def next_timeout(self) -> float:
-        """Seconds that may be waited for the next byte.
+        """Return the maximum number of seconds to wait for the next byte.
 
         Raises:
-            FinalError: The time is over.
+            FinalError: The total time is used up.
         """
         left = self.until - time.monotonic()
         if left <= 0:
@@ -83,19 +83,19 @@ class Limits:
 
 
 def get(url: str, headers: Mapping[str, str], limits: Limits) -> http.client.HTTPResponse:
-    """Ask for a file, and follow redirects to HTTP and HTTPS, but not from HTTPS to plain HTTP.
+    """Request a file and follow redirects to HTTP and HTTPS, but not from HTTPS to plain HTTP.
 
     Returns:
-        The reply, with status 200, 206 or 416; to be closed, and to be read within `failures`.
+        The reply, with status 200, 206 or 416. The caller closes it and reads it within `failures`.
 
     Raises:
-        PassingError, FinalError: There is none, or it has another status.
+        PassingError, FinalError: There is no reply, or it has another status.
     """
     for _ in range(_MOST_REDIRECTS):
         reply = _request(url, headers, limits)
         if reply.status in _READABLE:
             return reply
-        with reply:  # whose body is not read
+        with reply:  # the body is not read
             if reply.status not in _REDIRECTS:
                 raise _explained(reply)
             url = redirected(url, reply.headers.get("Location", ""))
@@ -109,23 +109,23 @@ def failures() -> Iterator[None]:
         yield
     except (OSError, http.client.HTTPException, ValueError) as error:
         cause = error.reason if isinstance(error, urllib.error.URLError) else error
-        # A ValueError is an address, or a certificate, that will be as wrong the next time.
+        # A ValueError means a bad address or certificate, so a retry cannot help.
         kind = FinalError if isinstance(cause, (ValueError, http.client.InvalidURL)) else PassingError
         raise kind(plain(str(cause)) or type(cause).__name__) from error
 
 
 def plain(text: str) -> str:
-    """Return a server's own words cut, and without characters that steer a terminal."""
+    """Return a server's message, shortened and without terminal control characters."""
     return "".join(c if c.isprintable() else "?" for c in text[:_LONGEST_REASON])
 
 
 def whole_number(text: str) -> int | None:
-    """Return the number that a header holds, or `None` if it holds none that a file could have."""
+    """Return the number in a header, or `None` if it is not a valid file size."""
     return int(text) if _WHOLE_NUMBER.fullmatch(text) else None
 
 
 def _request(url: str, headers: Mapping[str, str], limits: Limits) -> http.client.HTTPResponse:
-    opener = urllib.request.OpenerDirector()  # which knows HTTP and nothing else
+    opener = urllib.request.OpenerDirector()  # supports HTTP only
     opener.add_handler(urllib.request.ProxyHandler())
     opener.add_handler(_Connections(limits))
     with failures():
@@ -140,7 +140,7 @@ def redirected(url: str, location: str) -> str:
     """Return the address that a redirect of `url` leads to.
 
     Raises:
-        FinalError: It is none, or leads from HTTPS to plain HTTP.
+        FinalError: The address is not valid, or leads from HTTPS to plain HTTP.
     """
     try:
         target = urljoin(url, quote(location, safe=punctuation, encoding="latin-1"))
@@ -163,7 +163,7 @@ def _explained(reply: http.client.HTTPResponse) -> PassingError | FinalError:
 
 
 class _Connections(urllib.request.AbstractHTTPHandler):
-    """Opens HTTP and HTTPS connections whose replies end in time."""
+    """Opens HTTP and HTTPS connections whose replies obey the time limits."""
 
     http_request = https_request = urllib.request.AbstractHTTPHandler.do_request_
 
@@ -193,7 +193,7 @@ class _Reply(http.client.HTTPResponse):
 
 
 class _InTime(io.RawIOBase):
-    """What comes from a socket, until the time is over."""
+    """Reads from a socket until the time limit."""
 
     def __init__(self, limits: Limits, sock: socket.socket, source: io.RawIOBase) -> None:
         self._limits, self._socket, self._source = limits, sock, source

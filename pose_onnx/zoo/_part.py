@@ -1,7 +1,7 @@
-"""The part of a file that was received so far, and one attempt to receive the rest.
+"""A partial download, and one attempt to receive the rest.
 
-Two parts are joined only if both carry one strong ETag and one length: two versions of a file may share a
-date or a weak ETag (RFC 9110, 8.8.1), and the file of two halves would be nobody's.
+Two parts are joined only if both have the same strong ETag and the same length. Two versions of a file may
+share a date or a weak ETag (RFC 9110, 8.8.1), and joining their parts would give a broken file.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ from pose_onnx.files import cannot_write
 from pose_onnx.zoo._http import FinalError, Limits, PassingError, failures, get, plain, whole_number
 
 _CHUNK: Final = 1 << 16
-"""Bytes that are read from a connection at most at a time."""
+"""Maximum number of bytes per read from a connection."""
 _STRONG: Final = re.compile(r'"[\x21\x23-\x7e]{1,200}"')
 _RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})")
 
 Advance = Callable[[int, "int | None"], None]
-"""Called with the bytes that are here, and with how many there will be, if that is known."""
+"""Called with the number of bytes received, and the total if known."""
 _Origin = tuple[str, str, int]
-"""What a part was received from: address, strong ETag, bytes of the whole."""
+"""Origin of a part: address, strong ETag, size of the whole file in bytes."""
 
 
 class Part:
-    """What is here of a file, in two hidden files beside the target."""
+    """A partial download, stored in two hidden files beside the target."""
 
     def __init__(self, target: Path) -> None:
-        self.path = target.with_name(f".part.{target.name}")  # keeps the suffix, by which readers go
+        self.path = target.with_name(f".part.{target.name}")  # keeps the suffix, which readers rely on
         self._note = target.with_name(f".part.{target.name}.json")
 
     @property
     def size(self) -> int:
-        """Bytes that are here."""
+        """Number of bytes received."""
         try:
             return self.path.stat().st_size
         except FileNotFoundError:
             return 0
 
     def origin(self) -> _Origin | None:
-        """Return where the part is from, or `None` if it cannot be continued."""
+        """Return the origin of the part, or `None` if it cannot be continued."""
         try:
             url, etag, total = json.loads(self._note.read_bytes())
         except (OSError, ValueError, TypeError, RecursionError):
@@ -68,7 +68,7 @@ class Part:
             raise OutputError(cannot_write(self.path, error)) from error
 
     def append(self, chunk: bytes) -> int:
-        """Add what came, and return the bytes that are here now.
+        """Append the received bytes, and return the number of bytes received so far.
 
         Raises:
             OutputError: The disk is full, ...
@@ -81,26 +81,26 @@ class Part:
             raise OutputError(cannot_write(self.path, error)) from error
 
     def discard(self) -> None:
-        """Forget what was received."""
+        """Delete the partial download."""
         self._note.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
 
 
 def attempt(url: str, part: Part, limits: Limits, advance: Advance) -> bool:
-    """Receive what is missing.
+    """Receive the missing bytes.
 
     Returns:
-        Whether something was there before.
+        Whether a partial download was continued.
 
     Raises:
-        PassingError, FinalError: It did not work; what was received is kept if it can be continued.
+        PassingError, FinalError: It failed; the received bytes are kept if they can be continued.
         OutputError: The part cannot be written.
     """
     known = part.origin()
     if known and known[0] != url:
         known = None
     if known and known[2] == part.size:
-        return True  # stopped between the last byte and the check
+        return True  # the earlier run stopped between the last byte and the check
     headers = {"User-Agent": "pose-onnx", "Accept-Encoding": "identity"}
     if known:
         headers |= {"Range": f"bytes={part.size}-", "If-Range": known[1]}
@@ -112,7 +112,7 @@ def attempt(url: str, part: Part, limits: Limits, advance: Advance) -> bool:
 
 
 def _begin(url: str, part: Part, reply: http.client.HTTPResponse) -> int | None:
-    """Prepare for the whole file, and return its length if the server says it."""
+    """Prepare for the whole file, and return its length if the server states it."""
     length = None if reply.chunked else reply.headers.get("Content-Length")
     total = None if length is None else whole_number(length)
     if length is not None and total is None:
@@ -125,7 +125,7 @@ def _begin(url: str, part: Part, reply: http.client.HTTPResponse) -> int | None:
 
 
 def _continue(part: Part, known: _Origin | None, reply: http.client.HTTPResponse) -> int:
-    """Make sure that the server sends the rest of what is here, and return the length of the whole."""
+    """Make sure that the server sends the rest of this file, and return the total length."""
     found = _RANGE.fullmatch(reply.headers.get("Content-Range", "").strip())
     if (
         not found

@@ -1,4 +1,4 @@
-"""An official name becomes files: fetch, check, convert, pin."""
+"""Pull an official model: fetch, check, convert, pin."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SUFFIXES: Final = (".onnx", ".tflite")
 CHECKPOINTS: Final = (".pdparams", ".npz", ".pth")
 STATIC: Final = "int8"
 WEIGHTS: Final = "int8-dynamic"
-"""Names of precisions; `pose_onnx.exporters.targets` has all."""
+"""Names of precisions; the full list is in `pose_onnx.exporters.targets`."""
 
 
 def pull(
@@ -44,27 +44,27 @@ def pull(
 ) -> tuple[Path, ...]:
     """Fetch an official model, convert it to ONNX and TFLite, and keep it.
 
-    What is here already is checked against its pinned digest, and not fetched again. A download whose
-    digest nobody knows is trusted once: a warning says its digest, and another is refused from then on.
+    Files already in the folder are checked against their pinned digests and not fetched again. A download
+    with an unknown digest is trusted once: a warning shows its digest, and any other is refused later.
 
     Args:
-        name: of the model.
-        dest: folder to keep it in; the models' folder (`models_home`) if None.
-        precision: of the stored weights, "fp32" and "fp16".
-        sha256: of the download, in hexadecimal; if empty, that of the card, or of the first download.
-        policy: how patient to be with the network.
-        progress: draw a bar, if a terminal is there.
+        name: name of the model.
+        dest: folder to store it in; the models' folder (`models_home`) if None.
+        precision: precision of the stored weights, "fp32" and "fp16".
+        sha256: digest of the download, in hexadecimal; if empty, that of the card or of the first download.
+        policy: limits for network retries and waits.
+        progress: show a progress bar if there is a terminal.
 
     Returns:
         The model's files.
 
     Raises:
-        InputError: There is no such precision or digest, or `POSE_ONNX_MIRROR` holds no address.
+        InputError: The precision or digest is not valid, or `POSE_ONNX_MIRROR` is not an address.
         UnknownNameError: No card has this name.
         DownloadError: It cannot be fetched, or `POSE_ONNX_OFFLINE` forbids it.
         DependencyError: The packages that convert are not installed.
-        ModelFileError: What came is not the model, or a file differs from what was pinned.
-        ExportError: The conversion failed, or crossed an accuracy bar.
+        ModelFileError: The download is not the model, or a file differs from its pinned digest.
+        ExportError: The conversion failed, or missed an accuracy limit.
         OutputError: The folder cannot be written.
     """
     card = load_card(name)
@@ -72,23 +72,23 @@ def pull(
         return built_in
     store, wanted = _store_at(dest), _wanted(name, precision)
     if sha256:
-        trust_in(card, store, _place(card), sha256)  # what is here must be of that download too
+        trust_in(card, store, _place(card), sha256)  # existing files must come from that download too
     if not (wanted and store.holds(name, wanted)):
         _demand_exports(card, precision)
         with store.locked(name):
-            if not store.holds(name, wanted):  # another process may have been faster
+            if not store.holds(name, wanted):  # another process may have pulled it meanwhile
                 _make(card, store, precision, sha256, policy, progress=progress)
     return tuple(map(store.path, wanted))
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What `pull` would do.
+    """The plan of a `pull`.
 
     Attributes:
-        files: that it would return.
-        urls: where it would fetch the download from, best first; empty if it is here, or not needed.
-        sha256: that the download must have; empty if nobody knows, so that the first that comes is trusted.
+        files: files that it would return.
+        urls: addresses for the download, best first; empty if it is already here or not needed.
+        sha256: digest that the download must have; empty if unknown: the first download is then trusted.
         converts: whether it would convert the download.
     """
 
@@ -105,10 +105,10 @@ def plan(
     precision: Sequence[str] = ("fp32",),
     sha256: str = "",
 ) -> Plan:
-    """Say what `pull` with the same arguments would do; connects to nobody and writes nothing.
+    """Return what `pull` with the same arguments would do, without connecting or writing anything.
 
     Raises:
-        PoseOnnxError: As `pull`, as far as it can be known before.
+        PoseOnnxError: As `pull`, as far as known in advance.
     """
     card = load_card(name)
     if built_in := _built_in(name, sha256):
@@ -135,12 +135,12 @@ def _store_at(dest: str | os.PathLike[str] | None) -> Store:
 
 
 def _wanted(name: str, precision: Sequence[str]) -> list[str]:
-    """Return the names of the files that a pull makes here: of every format that can be written.
+    """Return the names of the files that a pull writes here, one for each format that can be written.
 
     Raises:
-        InputError: There is no such precision.
+        InputError: The precision is unknown.
     """
-    from pose_onnx.exporters._tools import possible_formats  # noqa: PLC0415 (only who pulls needs it)
+    from pose_onnx.exporters._tools import possible_formats  # noqa: PLC0415 (only needed to pull)
     from pose_onnx.exporters.targets import PRECISIONS  # noqa: PLC0415 (likewise)
 
     known = [each for each in PRECISIONS if each != STATIC]
@@ -162,7 +162,7 @@ def _make(
     *,
     progress: bool,
 ) -> None:
-    """Fetch, convert and pin; a download that turns out not to be the model is not kept."""
+    """Fetch, convert and pin; a download that is not the model is not kept."""
     place = _place(card)
     trust = trust_in(card, store, place, sha256)
     _fetch(card, store, place, trust, policy, progress=progress)
@@ -198,13 +198,13 @@ def _place(card: ModelCard) -> str:
 def _fetch(
     card: ModelCard, store: Store, place: str, trust: Trust, policy: Policy | None, *, progress: bool
 ) -> None:
-    """Make sure that the download is here, whole, and the same as ever."""
+    """Make sure that the download is present, complete and unchanged."""
     target = store.path(place)
     if target.is_file():
         if place in store.pins().get(card.name, {}):
             store.demand_pinned(card.name, place, trust.sha256)
             return
-        if trust.sha256 in {"", sha256_of(target)}:  # a pull was stopped after it came
+        if trust.sha256 in {"", sha256_of(target)}:  # an earlier pull stopped after the download
             return
 
     def accept(path: Path) -> None:
@@ -215,19 +215,19 @@ def _fetch(
 
 
 def _demand_readable(path: Path) -> None:
-    """Refuse what is no such file at all, such as a web page that says "not found" with status 200."""
+    """Refuse other content, such as a "not found" web page sent with status 200."""
     if is_archive(path):
         demand_archive(path)
         return
-    from pose_onnx.exporters.checkpoint import read_checkpoint  # noqa: PLC0415 (only who pulls needs it)
+    from pose_onnx.exporters.checkpoint import read_checkpoint  # noqa: PLC0415 (only needed to pull)
 
     read_checkpoint(path)
 
 
 @contextmanager
 def _stage_bar(name: str, *, show: bool) -> Iterator[Callable[[str], None]]:
-    """Draw a bar of the conversion's stages, on a terminal only."""
-    from tqdm import tqdm  # noqa: PLC0415 (only who pulls needs it)
+    """Show a progress bar of the conversion's stages, on a terminal only."""
+    from tqdm import tqdm  # noqa: PLC0415 (only needed to pull)
 
     from pose_onnx.exporters.pipeline import STAGES  # noqa: PLC0415 (likewise)
 
@@ -251,9 +251,9 @@ def convert(
 ) -> ExportResult:
     """Export a checkpoint, an inference folder, or an archive with one of them, into a folder.
 
-    The export compares names, shapes and number of a checkpoint's parameters with the network's first.
+    The export first compares the names, shapes and number of a checkpoint's parameters with the network's.
     """
-    from pose_onnx.exporters import export  # noqa: PLC0415 (only who converts needs it)
+    from pose_onnx.exporters import export  # noqa: PLC0415 (only needed to convert)
     from pose_onnx.exporters._tools import possible_formats  # noqa: PLC0415 (likewise)
 
     digest: str | None = sha256 or None
@@ -269,7 +269,7 @@ def convert(
         out=work / "exported",
         sha256=digest,
         progress=progress,
-        force=WEIGHTS in precision,  # there are no annotated pictures to judge it on; the receipt says so
+        force=WEIGHTS in precision,  # no annotated pictures to measure it on; the receipt says so
     )
 
 
@@ -285,8 +285,8 @@ def _source_in(folder: Path, archive: str) -> Path:
 
 
 def _demand_exports(card: ModelCard, precision: Sequence[str]) -> None:
-    """Find out before anything is fetched whether it can be converted."""
-    from pose_onnx.exporters._tools import demand_targets  # noqa: PLC0415 (only who pulls needs it)
+    """Check that conversion is possible before fetching anything."""
+    from pose_onnx.exporters._tools import demand_targets  # noqa: PLC0415 (only needed to pull)
     from pose_onnx.exporters.conversion import template_for  # noqa: PLC0415 (likewise)
 
     try:

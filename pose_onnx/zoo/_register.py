@@ -1,4 +1,4 @@
-"""A file of your own becomes a name."""
+"""Register your own model file under a name."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def add(
     like: str | None = None,
     precision: Sequence[str] = ("fp32",),
 ) -> tuple[Path, ...]:
-    """Make a name of a model file, usable wherever an official name is.
+    """Register a model file under a name that can be used like an official one.
 
     Args:
         file: an exported `.onnx` or `.tflite` file, which is copied; or a checkpoint (`.pdparams`, `.npz`), a
@@ -37,11 +37,11 @@ def add(
             be added under the same name.
         name: new name, of letters, digits, "_" and "-".
         card: its card, or a card file; not needed if the file carries one.
-        like: name of a model that it is run like, instead of a card.
-        precision: of the stored weights, if the file is converted.
+        like: name of a model whose card to use, instead of `card`.
+        precision: precision of the stored weights, if the file is converted.
 
     Returns:
-        What was put into the models' folder: the model's files, and its card.
+        The files put into the models' folder: the model's files and its card.
 
     Raises:
         InputError: The name cannot be used or is taken, or there is no card.
@@ -86,7 +86,7 @@ def _own_card(
 
 
 def _demand_same_model(store: Store, own: ModelCard) -> None:
-    """Allow another format of a model, and nothing else, under a name that is taken."""
+    """Under a name that is taken, allow only another format of the same model."""
     if store.path(f"{own.name}.json").exists() and load_card(own.name) != own:
         raise InputError(
             f"{own.name!r} is registered with another card; run pose-onnx models remove {own.name} first, "

@@ -1,7 +1,7 @@
 """A folder of models: `models.lock.json` pins the SHA-256 of every file that was put into it.
 
-Readers take no lock, so that a folder may be read-only: each file, the table of pins too, is renamed into its
-place whole. Writers of one model wait for each other, and so do writers of the table.
+Readers take no lock, so the folder may be read-only: each file, including the table of pins, is written
+completely and then renamed. Writers of one model wait for each other, and so do writers of the table.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PINS: Final = "models.lock.json"
 DOWNLOADS: Final = "downloads"
 _LOCKS: Final = ".locks"
 _VERSION: Final = 1
-"""Of the table's form."""
+"""Version of the table's format."""
 
 Pins = dict[str, dict[str, str]]
 """Model -> path relative to the folder, with slashes -> SHA-256 in hexadecimal."""
@@ -34,7 +34,7 @@ Pins = dict[str, dict[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A folder of models; it need not exist before something is put into it.
+    """A folder of models; it is created when the first file is stored.
 
     Attributes:
         home: the folder.
@@ -43,7 +43,7 @@ class Store:
     home: Path
 
     def pins(self) -> Pins:
-        """Return what is pinned.
+        """Return the pinned digests.
 
         Raises:
             ModelFileError: The table is broken, or names a file outside the folder.
@@ -53,7 +53,7 @@ class Store:
     def trusted(self, model: str) -> str:
         """Return the SHA-256 of the download that a model was first made from; empty if none was.
 
-        It stays when the model is removed: what comes from its address later must be the same.
+        It is kept when the model is removed: a later download must be the same.
 
         Raises:
             ModelFileError: As in `pins`.
@@ -88,10 +88,10 @@ class Store:
         return self.home / name
 
     def holds(self, model: str, names: Sequence[str]) -> bool:
-        """Tell whether all these files of a model are here, pinned and unchanged.
+        """Return whether all these files of a model are present, pinned and unchanged.
 
         Raises:
-            ModelFileError: One is here and is not what was pinned.
+            ModelFileError: A file is present but differs from its pinned digest.
         """
         pins = self.pins().get(model, {})
         here = [name for name in names if name in pins and self.path(name).is_file()]
@@ -113,7 +113,7 @@ class Store:
 
     @contextlib.contextmanager
     def locked(self, what: str) -> Iterator[None]:
-        """Keep other processes (and threads) from writing the same; wait until they are done.
+        """Lock out other processes (and threads) that write the same; wait until they are done.
 
         Raises:
             OutputError: The folder cannot be written.
@@ -137,10 +137,10 @@ class Store:
 
     @contextlib.contextmanager
     def workspace(self, model: str) -> Iterator[Path]:
-        """Make a folder on the same disk for files in the making; it never stays. Needs the model's lock."""
+        """Make a temporary folder on the same disk; it is always deleted. Needs the model's lock."""
         make_folder(self.home)
         prefix = f".work.{model}."  # a name has no dot, so no other model's folder starts like this
-        for left in self.home.glob(f"{prefix}*"):  # by a process that was killed: we have its lock
+        for left in self.home.glob(f"{prefix}*"):  # left by a killed process: we hold its lock
             shutil.rmtree(left, ignore_errors=True)
         try:
             folder = Path(tempfile.mkdtemp(prefix=prefix, dir=self.home))
@@ -154,12 +154,12 @@ class Store:
             shutil.rmtree(folder, ignore_errors=True)
 
     def put(self, model: str, files: Mapping[str, Path], *, trust: str = "") -> tuple[Path, ...]:
-        """Move finished files into the folder, all on the disk before any is pinned.
+        """Move finished files into the folder; all are on disk before any is pinned.
 
         Args:
-            model: whose files they are.
-            files: by the name that they get; a file that is in its place already is only pinned.
-            trust: name of the one of them that was fetched; later downloads must be the same.
+            model: name of the model.
+            files: the files by their new names; a file already in its place is only pinned.
+            trust: name of the file that was downloaded; later downloads must be the same.
 
         Raises:
             ModelFileError: A name belongs to another model.
@@ -196,7 +196,7 @@ class Store:
 
 
 def publish(file: Path, target: Path) -> None:
-    """Bring a finished file to the disk, and only then under its name.
+    """Flush a finished file to disk, then rename it.
 
     Raises:
         OutputError: The folder cannot be written.
@@ -211,6 +211,6 @@ def publish(file: Path, target: Path) -> None:
 
 
 def _is_inside(name: str) -> bool:
-    """Tell whether a name of the table can only mean a file below the folder."""
+    """Return whether a name in the table can only refer to a file inside the folder."""
     path = PurePosixPath(name)
     return bool(path.parts) and not path.is_absolute() and not {"..", ""} & {*path.parts} and "\\" not in name

@@ -1,4 +1,4 @@
-"""Which digest the download of a model must have: the user's, the card's, or that of the first that came."""
+"""The digest that a model's download must have: from the user, the card, or the first download."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _SHA256: Final = re.compile(r"[0-9A-Fa-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What is known of a download before it comes.
+    """The expected digest of a download.
 
     Attributes:
-        sha256: its digest; empty if nobody knows it.
-        origin: who says so.
+        sha256: its digest; empty if unknown.
+        origin: where the digest comes from.
         renewal: the command, up to the digest, that pulls the model from another download.
     """
 
@@ -31,10 +31,10 @@ class Trust:
     renewal: str
 
     def demand(self, path: Path) -> None:
-        """Refuse another file.
+        """Refuse a different file.
 
         Raises:
-            ModelFileError: It has another digest.
+            ModelFileError: The file has a different digest.
         """
         if self.sha256 and (found := sha256_of(path)) != self.sha256:
             raise ModelFileError(
@@ -44,17 +44,17 @@ class Trust:
 
 
 def trust_in(card: ModelCard, store: Store, place: str, given: str) -> Trust:
-    """Find out which digest a model's download must have.
+    """Return the digest that a model's download must have.
 
     Args:
-        card: of the model.
+        card: card of the model.
         store: the folder.
-        place: where its download is kept, relative to the folder.
-        given: what the user says; empty if they do not.
+        place: path of its download, relative to the folder.
+        given: digest from the user; empty if not given.
 
     Raises:
-        InputError: What the user says is not a SHA-256.
-        ModelFileError: The files here were made of another download than the user means.
+        InputError: The given digest is not a SHA-256.
+        ModelFileError: The existing files were made from a download with another digest.
     """
     name, sha256 = card.name, given.lower()
     if given and not _SHA256.fullmatch(given):

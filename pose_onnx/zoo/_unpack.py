@@ -1,7 +1,7 @@
-"""Unpack an archive that nobody vouches for: no path outside its folder, no links, no bombs.
+"""Unpack an untrusted archive: no path outside its folder, no links, no archive bombs.
 
-`zipfile` and `tarfile` read the formats, in a child process. What they leave to their callers is here:
-tarfile's own filters refuse paths and links, but not sizes, and neither library limits what headers take.
+`zipfile` and `tarfile` read the formats, in a child process. This module adds the missing checks: tarfile's
+own filters refuse paths and links, but not sizes, and neither library limits the memory for headers.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ from pose_onnx.files import cannot_write
 MAX_FILES: Final = 1000
 """An inference folder has about five files."""
 _CHUNK: Final = 1 << 16
-"""Bytes that are read from an archive at most at a time. A tar header is read at once, and none is longer."""
+"""Maximum number of bytes per read from an archive. A tar header is read at once and is never longer."""
 _FOR_A_READ: Final = 1 << 12
-"""Bytes of the budget that a read costs: what Python makes of a header of 512 bytes."""
+"""Budget in bytes per read: the memory Python needs for a header of 512 bytes."""
 _ENTRY: Final = b"PK\x01\x02"
-"""What each entry of a zip file's directory starts with."""
+"""First bytes of each entry in a zip file's directory."""
 _OF_A_MAC: Final = "._"
-"""What the files start with that a Mac adds to an archive, one for each; they would look like more models."""
+"""Name prefix of the extra files that macOS adds to archives; they would look like more models."""
 _SUFFIXES: Final = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 _OPENERS: Final[Mapping[bytes, Callable[[Path], Any]]] = MappingProxyType(
     {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 )
-"""By the first bytes of a tar file that is compressed."""
+"""Openers by the first bytes of a compressed tar file."""
 
 
 class _Member(NamedTuple):
     """A file of an archive.
 
     Attributes:
-        name: as the archive has it.
-        size: bytes that it says it has.
+        name: name in the archive.
+        size: declared size in bytes.
         open: opens it; `None` if it is a link or a device.
     """
 
@@ -56,7 +56,7 @@ class _Member(NamedTuple):
 
 
 def is_archive(path: Path) -> bool:
-    """Tell by its name whether a file is an archive that can be unpacked."""
+    """Return whether a file is an archive that can be unpacked, by its name."""
     return path.name.lower().endswith(_SUFFIXES)
 
 
@@ -64,7 +64,7 @@ def unpack(archive: Path, folder: Path) -> None:
     """Unpack a `.zip` or `.tar` (gzip, xz, bzip2) into an empty folder.
 
     Raises:
-        ModelFileError: It is broken, or holds what no model needs; the folder is to be thrown away then.
+        ModelFileError: It is broken, or holds files that no model needs; the caller then discards the folder.
         OutputError: The folder cannot be written.
     """
     _in_child(unpack_here, archive, folder=str(folder))
@@ -74,7 +74,7 @@ def demand_archive(archive: Path) -> None:
     """Look at the start of an archive.
 
     Raises:
-        ModelFileError: It is none.
+        ModelFileError: The file is not an archive.
     """
     _in_child(look_here, archive)
 
@@ -113,7 +113,7 @@ def unpack_here(archive: str, folder: str) -> None:
 
 
 def members(path: Path, budget: Budget) -> Iterator[_Member]:
-    """Yield the files of an archive; what their headers cost is taken from a budget."""
+    """Yield the files of an archive; the memory for their headers is taken from a budget."""
     return (_of_zip if path.suffix.lower() == ".zip" else _of_tar)(path, budget)
 
 
@@ -154,7 +154,7 @@ def _write(file: IO[bytes], chunk: bytes, target: Path) -> None:
 
 
 def _of_zip(path: Path, budget: Budget) -> Iterator[_Member]:
-    budget.take(_count(path, _ENTRY) * _FOR_A_READ)  # before the directory is read, all at once
+    budget.take(_count(path, _ENTRY) * _FOR_A_READ)  # before zipfile reads the directory
     with zipfile.ZipFile(path) as archive:
         for item in archive.infolist():
             kind = stat.S_IFMT(item.external_attr >> 16)  # of Unix; 0 when another system made it
@@ -178,7 +178,7 @@ def _of_tar(path: Path, budget: Budget) -> Iterator[_Member]:
         start = file.read(max(map(len, _OPENERS)))
     opener = next((found for magic, found in _OPENERS.items() if start.startswith(magic)), io.FileIO)
     with opener(path) as plain:
-        metered: Any = _Metered(plain, budget)  # all that a reading TarFile calls
+        metered: Any = _Metered(plain, budget)  # has every method that a reading TarFile calls
         with tarfile.open(fileobj=metered, mode="r:") as archive:
             for item in archive:
                 if not item.isdir():
@@ -187,9 +187,9 @@ def _of_tar(path: Path, budget: Budget) -> Iterator[_Member]:
 
 
 class _Metered:
-    """A file that tarfile reads from, which refuses headers that are too long, or too many.
+    """A file for tarfile to read from; it refuses headers that are too long or too many.
 
-    tarfile reads a long name, or the extended fields of a file, at once, as long as a header says.
+    tarfile reads a long name, or the extended fields of a file, at once, at the length its header declares.
     """
 
     def __init__(self, file: IO[bytes], budget: Budget) -> None:

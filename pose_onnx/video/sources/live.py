@@ -92,7 +92,7 @@ class LiveSource(FrameSource):
             return frame
 
     def _run(self, capture: Capture) -> None:
-        """Be the thread: read until `close`, or until the stream is given up."""
+        """Run the thread: read until `close`, or until the stream is given up."""
         current: Capture | None = capture
         try:
             while current is not None:

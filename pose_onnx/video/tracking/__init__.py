@@ -1,1 +1,1 @@
-"""Who is who from frame to frame, when to look for people again, and how to steady them."""
+"""Tracking: ids from frame to frame, the detection schedule, and keypoint smoothing."""

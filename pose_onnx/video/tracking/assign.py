@@ -1,4 +1,4 @@
-"""Who is who: the best one-to-one assignment."""
+"""Optimal one-to-one assignment of detections to tracks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def assign(similarity: F64, least: float) -> list[tuple[int, int]]:
 
     Args:
         similarity: (N, M).
-        least: Pairs below are not made.
+        least: Pairs with a lower similarity are not made.
 
     """
     if 0 in similarity.shape:
@@ -33,7 +33,7 @@ def assign(similarity: F64, least: float) -> list[tuple[int, int]]:
 
 
 def check_can_assign() -> None:
-    """Say at the beginning of a video, not at its second person, that a package is missing.
+    """Report a missing package at the start of a video instead of at its second person.
 
     Raises:
         DependencyError: SciPy is not installed.

@@ -1,4 +1,4 @@
-"""Who is who after people were in each other's way, or out of sight."""
+"""Re-identification after people occluded each other or were out of sight."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from pose_onnx.video.tracking.look import alike
 from pose_onnx.video.tracking.person import Identity, Track
 
 SETTLING_S: Final = 0.2
-"""So long after people parted it is decided who is who."""
+"""Time after people separate at which their identities are decided."""
 LEAST_ALIKE: Final = 0.75
-"""Of the looks of somebody seen before and somebody to be told, to be one person."""
+"""Least colour similarity of an earlier identity and an open track to be one person."""
 TURNING: Final = 0.1
-"""What another velocity counts, in parts of a look, for each size per second, up to one."""
+"""Penalty for a velocity difference, in units of colour similarity, per size per second, up to one."""
 STAYING: Final = 0.03
-"""What speaks for everyone keeping their ids, in parts of a look."""
+"""Bonus for keeping the current id, in units of colour similarity."""
 REACH: Final = 0.5
 REACH_PER_S: Final = 1.5
-"""How far from the expected place somebody may be found, in person sizes, and per second not seen alone."""
+"""Largest distance from the expected place, in person sizes, and its growth per second not seen alone."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lost:
-    """Somebody who is out of sight, and since when (seconds)."""
+    """A lost track, and the time since when it is lost (seconds)."""
 
     identity: Identity
     since: float
 
 
 def identify(tracks: list[Track], lost: list[Lost], time: float) -> tuple[list[Track], list[Lost]]:
-    """Decide who is who, of those in view whose identity is open, by look, place and velocity.
+    """Re-identify the tracks in view whose identity is open, by colour, place and velocity.
 
-    Open are those who are new, and those who met somebody and are by themselves again; they are assigned to
-    the identities of the latter and of the lost. Who gets none is somebody new.
+    Open are new tracks, and tracks that overlapped another one and are separate again. They are assigned to
+    the identities of the separated and of the lost tracks. A track without a match is a new person.
 
     Returns:
-        Those in view, in the same order, and those who are lost now.
+        The tracks in view, in the same order, and the tracks that are lost now.
     """
     rows = [row for row, track in enumerate(tracks) if is_open(track, time)]
     known = [tracks[row].identity for row in rows if tracks[row].identity.number]
@@ -60,7 +60,7 @@ def identify(tracks: list[Track], lost: list[Lost], time: float) -> tuple[list[T
 
 
 def _told(track: Track, match: Identity | None, taken: set[int], time: float) -> Track:
-    """Return somebody in view with the identity that was found, or their own, or a new one."""
+    """Return a track in view with the matched identity, its own, or a new one."""
     settled = time - track.mixed_at >= SETTLING_S
     mixed_at = -np.inf if settled else track.mixed_at
     if match is None and track.identity.number in taken:
@@ -72,7 +72,7 @@ def _told(track: Track, match: Identity | None, taken: set[int], time: float) ->
 
 
 def is_open(track: Track, time: float) -> bool:
-    """Say whether it is to be decided who somebody is."""
+    """Return whether the identity of a track is to be decided."""
     met = track.mixed_at > -np.inf
     if track.identity.number:
         return met and time - track.mixed_at >= SETTLING_S
@@ -80,7 +80,7 @@ def is_open(track: Track, time: float) -> bool:
 
 
 def _fit(track: Track, identity: Identity, time: float) -> float:
-    """Say how well somebody in view fits an identity; 0 where the one cannot have come to the other."""
+    """Return how well a track in view matches an identity; 0 if the distance is too large."""
     if not is_within_reach(track, identity, time):
         return 0.0
     turned = float(np.hypot(*(track.velocity - identity.drift))) / identity.size
@@ -90,7 +90,7 @@ def _fit(track: Track, identity: Identity, time: float) -> float:
 
 
 def is_within_reach(track: Track, identity: Identity, time: float) -> bool:
-    """Say whether somebody in view can be somebody last seen alone at that time and place."""
+    """Return whether a track in view can be the person last seen alone at that time and place."""
     apart: F64 = track.sight.place() - identity.expected_place(time)
     most = (REACH + REACH_PER_S * (time - identity.time)) * identity.size
     return bool(np.hypot(*apart) <= most)

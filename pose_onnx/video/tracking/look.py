@@ -1,4 +1,4 @@
-"""How people look: a few colour histograms, enough to tell two who passed each other apart."""
+"""Colour histograms of people, enough to tell apart two people who passed each other."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from pose_onnx.core.arrays import F32, F64, Image
 from pose_onnx.core.opencv import cv2
 
-_THUMBNAIL: Final = (24, 12)  # rows, columns that a person is reduced to
-_SAMPLES: Final = 3  # pixels read for each of the thumbnail's, each way: all of a large person cost time
-_MIDDLE: Final = 0.5  # of a box's width: beside it is background
+_THUMBNAIL: Final = (24, 12)  # rows and columns that a person is reduced to
+_SAMPLES: Final = 3  # pixels read per thumbnail pixel and axis: reading all pixels is slow
+_MIDDLE: Final = 0.5  # of a box's width: the rest is mostly background
 _PARTS: Final = 2  # above, below
 _BINS: Final = 8  # of each colour channel, each shared between neighbours
 LOOK_LENGTH: Final = _PARTS * 3 * _BINS
@@ -51,6 +51,6 @@ def _histograms(patch: Image) -> F64:
 
 
 def alike(looks: F64, others: F64) -> F64:
-    """Return (N, M): the common part of (N, D) and (M, D) histograms, 0 to 1."""
+    """Return (N, M): the intersection of (N, D) and (M, D) histograms, 0 to 1."""
     common: F64 = np.minimum(looks[:, None], others[None]).sum(axis=-1)
     return common

@@ -1,4 +1,4 @@
-"""Less jitter, little lag: the One-Euro filter for each person and joint, in real time.
+"""The One-Euro filter for each person and joint, in real time: less jitter with little lag.
 
 G. Casiez, N. Roussel, D. Vogel, "1 Euro Filter: A Simple Speed-based Low-pass Filter for Noisy Input in
 Interactive Systems", CHI 2012: a low-pass filter whose cutoff frequency grows with the speed.
@@ -27,7 +27,7 @@ _LEAST_SPEED: Final = 1e-9  # sizes per second; keeps the division finite
 class Smoothing(Protocol):
     """Smooths one video.
 
-    One that also has `state()`, JSON-ready, and `restore(state)` can be saved with its session.
+    If it also has `state()`, JSON-ready, and `restore(state)`, it can be saved with its session.
     """
 
     def __call__(self, poses: Poses, time: float, image_size: tuple[int, int]) -> Poses:
@@ -56,9 +56,9 @@ class OneEuro:
 
     Attributes:
         min_cutoff: Cutoff frequency at rest, Hz: lower is steadier.
-        beta: What the cutoff gains with speed, Hz for a person's size per second: higher lags less.
-        rest_speed: Person sizes per second. Speeds around and below are counted less, since the noise of a
-            still joint looks like them; 0 is the paper's formula.
+        beta: Increase of the cutoff with speed, Hz per (person size per second): higher lags less.
+        rest_speed: Person sizes per second. Speeds around and below this value count less, because the noise
+            of a still joint looks the same; 0 gives the paper's formula.
         d_cutoff: Cutoff frequency of the speed itself, Hz.
     """
 
@@ -79,12 +79,12 @@ class OneEuro:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FilterState:
-    """What the filter knows of one person.
+    """The filter's state for one person.
 
     Attributes:
         time: Of the last frame, seconds.
         raw: (K, 2), measured then, pixels.
-        smooth: (K, 2), what the filter made of it, pixels.
+        smooth: (K, 2), filtered, pixels.
         speed: (K, 2), filtered, pixels per second.
     """
 
@@ -101,9 +101,9 @@ def one_euro_step(
 
     Args:
         settings: Cutoffs.
-        state: After the last frame; `None` begins.
+        state: State after the last frame; `None` for a new person.
         points: (K, 2), measured now, pixels.
-        scores: (K,), how sure each is.
+        scores: (K,), the joints' scores.
         time: Of this frame, seconds, later than the last.
         size: The person's size, pixels.
     """
@@ -132,7 +132,7 @@ def low_pass(cutoff: F64 | float, passed: float) -> F64:
 
 
 class OneEuroSmoothing:
-    """Filters everyone in one video; whoever is lost begins anew."""
+    """Filters all people in one video; a person who was lost starts with a fresh filter."""
 
     def __init__(self, settings: OneEuro) -> None:
         self._settings = settings
@@ -160,13 +160,13 @@ class OneEuroSmoothing:
         return replace(poses, keypoints=keypoints)
 
     def state(self) -> dict[str, Any]:
-        """Return, as JSON knows it, what `restore` needs."""
+        """Return the JSON-ready state that `restore` needs."""
         return {str(person): to_json(state) for person, state in self._people.items()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state` was called.
+        """Continue from the point where `state` was called.
 
         Raises:
-            KeyError, TypeError, ValueError: It is something else.
+            KeyError, TypeError, ValueError: The value has the wrong form.
         """
         self._people = {int(person): from_json(FilterState, each) for person, each in state.items()}

@@ -1,4 +1,4 @@
-"""PaddleDetection's own smoothing, to compare with: for one person, in frames instead of seconds.
+"""PaddleDetection's own smoothing, for comparison: for one person, in frames instead of seconds.
 
 From deploy/python/det_keypoint_unite_infer.py of PaddleDetection: a joint that moved by less than a threshold
 (in parts of the frame's width and height) stays; any other goes through a One-Euro filter that takes every
@@ -26,7 +26,7 @@ _D_CUTOFF: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class PaddleFilter:
-    """The reference's filter, with its constants."""
+    """The reference filter with its constants."""
 
     def start(self) -> PaddleSmoothing:
         """Begin a video."""

@@ -1,4 +1,4 @@
-"""One person who is followed: where the body is, and what makes out who it is."""
+"""One tracked person: body position and identity."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from pose_onnx.video.tracking.motion import (
 )
 
 VELOCITY_S: Final = 0.15
-"""Time constant with which the velocity follows what is measured."""
+"""Time constant with which the velocity follows the measured one."""
 USUAL_S: Final = 1.0
-"""Time constant with which what is usual for a person follows what is seen."""
+"""Time constant with which a person's usual values follow the measured ones."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,11 +33,11 @@ class Sight:
     Attributes:
         points: (K, 2), image pixels.
         scores: (K,).
-        box: (4,), that the person was cropped by, image pixels.
+        box: (4,), the box of the person's crop, image pixels.
         box_score: The detector's.
         look: (D,), colours.
         detected: Whether the box is the detector's; if not, it was expected from earlier frames.
-        free: Whether nobody else's box overlaps, so that the look is this person's alone.
+        free: Whether no other box overlaps, so that the colours belong to this person only.
     """
 
     points: F64
@@ -49,7 +49,7 @@ class Sight:
     free: bool
 
     def sure(self) -> NDArray[np.bool_]:
-        """Return (K,): which joints are surely there."""
+        """Return (K,): which joints are reliable."""
         return self.scores > JOINT_THRESHOLD
 
     def quality(self) -> float:
@@ -64,12 +64,12 @@ class Sight:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Identity:
-    """Who somebody is, as far as it shows: what was usual while nobody else was in the way.
+    """The identity of a track: its usual values while nobody else overlapped.
 
     Attributes:
-        number: The id; 0 for somebody who is not confirmed.
+        number: The id; 0 if the track is not confirmed.
         time: When last seen and free, seconds.
-        place: (2,), where, image pixels.
+        place: (2,), position at that time, image pixels.
         drift: (2,), usual velocity, pixels per second.
         size: Usual `person_size`, pixels.
         quality: Usual mean score of the joints.
@@ -85,22 +85,22 @@ class Identity:
     look: F64
 
     def expected_place(self, time: float) -> F64:
-        """Return (2,): where the person may be by now."""
+        """Return (2,): the expected position now."""
         return self.place + self.drift * coasting(time - self.time)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Track:
-    """Somebody in view.
+    """A track in view.
 
     Attributes:
-        sight: In the last frame.
-        anchor: When the detector last found the person: its box is carried along with the joints.
-        identity: Who it is.
+        sight: The detection in the last frame.
+        anchor: The detection when the detector last found the person; its box moves along with the joints.
+        identity: The identity of the track.
         born_at: When first seen, seconds.
         time: Of the last frame, seconds.
         detected_at: When the detector last found the person, seconds.
-        mixed_at: When somebody else was last in the way, seconds; minus infinity if identity is settled.
+        mixed_at: When another person last overlapped, seconds; minus infinity if the identity is settled.
         velocity: (2,), pixels per second.
         hits: Frames in which the person was seen.
         misses: Runs of the detector since it last found the person.
@@ -132,7 +132,7 @@ class Track:
 
 
 def begin(sight: Sight, time: float) -> Track:
-    """Return the track of someone seen for the first time."""
+    """Return the track of a person seen for the first time."""
     still = np.zeros(2)
     identity = Identity(0, time, sight.place(), still, person_size(sight.box), sight.quality(), sight.look)
     mixed_at = -np.inf if sight.free else time
@@ -140,7 +140,7 @@ def begin(sight: Sight, time: float) -> Track:
 
 
 def see(track: Track, sight: Sight, time: float, *, looked: bool) -> Track:
-    """Return the track of someone seen again, in a frame at which the detector looked or not."""
+    """Return the track of a person seen again, whether or not the detector ran on this frame."""
     passed = time - track.time
     both = track.sight.sure() & sight.sure()
     velocity = track.velocity

@@ -15,16 +15,16 @@ Every: TypeAlias = int | Literal["auto"]
 """Frames from one detection to the next."""
 
 LONGEST_S: Final = 0.5
-"""Automatic: someone who comes in is found after so long at the latest."""
+"""Automatic: a new person is found after this time at the latest."""
 MOST_FRAMES: Final = 15
-"""Automatic: at most so many frames from one detection to the next."""
+"""Automatic: maximum number of frames from one detection to the next."""
 TRAVEL: Final = 1.0
-"""Automatic: nobody goes further than this from one detection to the next, in person sizes."""
+"""Automatic: nobody moves further than this from one detection to the next, in person sizes."""
 CROWDED_IOU: Final = 0.1
-"""Automatic: where boxes overlap by more, the detector looks at every `CROWDED_FRAMES`-th frame at least."""
+"""Automatic: if boxes overlap by more, the detector runs on every `CROWDED_FRAMES`-th frame at least."""
 CROWDED_FRAMES: Final = 3
 LOOKING_FRAMES: Final = 3
-"""While someone is lost or hard to see, the detector looks at every third frame at least."""
+"""While a track is lost or uncertain, the detector runs on every third frame at least."""
 
 
 def check_every(every: Every) -> Every:
@@ -39,13 +39,13 @@ def check_every(every: Every) -> Every:
 
 
 def frames_between(every: Every, tracks: Sequence[Track], step: float, *, unsure: bool) -> int:
-    """Return how many frames on from one detection the next is due.
+    """Return after how many frames the next detection is due.
 
     Args:
-        every: What the caller wants.
-        tracks: Who is in view.
+        every: Setting of the caller.
+        tracks: The tracks in view.
         step: Seconds from frame to frame.
-        unsure: Whether somebody is hard to see, or may come back.
+        unsure: Whether a track is uncertain, or a lost one may come back.
     """
     frames = _by_motion(tracks, step) if every == "auto" else every
     return min(frames, LOOKING_FRAMES) if unsure else frames

@@ -1,4 +1,4 @@
-"""Ids: who in this frame is who of the frames before."""
+"""The tracker: matches the people of a frame to the tracks of earlier frames."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ from pose_onnx.video.tracking.look import alike, looks_of
 from pose_onnx.video.tracking.person import Sight, Track, begin, see
 
 KEPT_S: Final = 3.0
-"""Someone not seen for longer than this is forgotten, and would come back as somebody new."""
+"""A person not seen for longer than this is dropped and gets a new id on return."""
 CONFIRMING_HITS: Final = 2
-"""Frames in which somebody must be seen to get an id; in the first frame of a video one is enough."""
+"""Frames in which a person must be seen to get an id; in the first frame of a video, one is enough."""
 WAITING_S: Final = 0.5
 WAITING_MIXED_S: Final = 1.5
-"""Where someone was lost, somebody new waits so long for an id of their own; in a crowd so long."""
+"""Near a lost track, a new track waits this long for its own id; the second value is for crowds."""
 SAME_PERSON: Final = 0.5
-"""Two poses of one frame with a larger OKS are one person, seen twice."""
+"""Two poses of one frame with a larger OKS are duplicates of one person."""
 LEAST_SIMILAR: Final = 0.25
-"""Of a track and a pose, to be of one person."""
+"""Least similarity of a track and a pose to be one person."""
 LEAST_QUALITY: Final = 0.4
-"""At an expected box, a pose with a mean score below this part of the usual is nobody."""
+"""At an expected box, a pose whose mean score is below this part of the usual one is discarded."""
 UNSURE_QUALITY: Final = 0.7
-"""A mean score below this part of the usual asks for a detection."""
+"""A mean score below this part of the usual one triggers a detection."""
 MOST_MISSES: Final = 3
 UNSUPPORTED_S: Final = 1.0
-"""Someone whom the detector missed in more runs than `MOST_MISSES`, and for so long, is lost."""
+"""A track that the detector missed in more runs than `MOST_MISSES`, and for this long, is lost."""
 FREE_IOU: Final = 0.05
-"""With a larger overlap, the look of a person is mixed with somebody else's."""
+"""With a larger overlap, a person's colours are mixed with those of another person."""
 
 
 class Tracker:
-    """Follows people through one video. The same input gives the same ids.
+    """Tracks people through one video. The same input gives the same ids.
 
     Args:
         sigmas: (K,) tolerance of each joint, for the OKS.
-        max_people: At most so many people are followed: those who came first, then the best boxes.
+        max_people: Maximum number of people to track: existing tracks first, then the best boxes.
     """
 
     def __init__(self, sigmas: tuple[float, ...], max_people: int | None = None) -> None:
@@ -58,17 +58,17 @@ class Tracker:
         self._started = False
         self._expected = np.zeros((0, BOX))
         self.alarmed = False
-        """Whether the detector should look at the next frame: someone was just lost."""
+        """Whether the detector should run on the next frame: a track was just lost."""
         self.unsure = False
-        """Whether it should look soon: someone is hard to see, or may come back."""
+        """Whether the detector should run soon: a track is uncertain, or a lost one may come back."""
 
     @property
     def tracks(self) -> tuple[Track, ...]:
-        """Who is in view, confirmed or not."""
+        """The tracks in view, confirmed or not."""
         return tuple(self._tracks)
 
     def state(self) -> dict[str, Any]:
-        """Return, as JSON knows it, what `restore` needs."""
+        """Return the JSON-ready state that `restore` needs."""
         return {
             "tracks": [to_json(track) for track in self._tracks],
             "lost": [to_json(one) for one in self._lost],
@@ -79,10 +79,10 @@ class Tracker:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state` was called.
+        """Continue from the point where `state` was called.
 
         Raises:
-            KeyError, TypeError, ValueError: It is something else.
+            KeyError, TypeError, ValueError: The value has the wrong form.
         """
         self._tracks = [from_json(Track, each) for each in state["tracks"]]
         self._lost = [from_json(Lost, each) for each in state["lost"]]
@@ -106,7 +106,7 @@ class Tracker:
     def update(
         self, image: Image, poses: Poses, detected: NDArray[np.bool_], time: float, *, looked: bool
     ) -> Poses:
-        """Give the people of the frame their ids; `expect` was called before.
+        """Assign ids to the people of the frame; call `expect` first.
 
         Args:
             image: The frame, BGR.
@@ -116,7 +116,7 @@ class Tracker:
             looked: Whether the detector ran.
 
         Returns:
-            Those of the poses that are somebody, with `ids`, in the order of their ids.
+            The poses of confirmed tracks, with `ids`, in the order of their ids.
         """
         indices = self._somebody(poses)
         sights = _sights(image, poses[indices], detected[indices])
@@ -132,7 +132,7 @@ class Tracker:
         return _with_ids(poses[indices[columns]], [track.identity.number for track in self._tracks])
 
     def _follow(self, sights: list[Sight], time: float, *, looked: bool) -> tuple[list[Track], list[int]]:
-        """Find who was in view among what is in sight: return those found, and where."""
+        """Match the tracks in view to the detections: return the matched tracks and their detections."""
         pairs = dict(assign(self._similarity(self._tracks, sights, time), LEAST_SIMILAR))
         tracks: list[Track] = []
         columns: list[int] = []
@@ -149,11 +149,11 @@ class Tracker:
         return tracks, columns
 
     def _somebody(self, poses: Poses) -> NDArray[np.int64]:
-        """Return which poses to look at: of several of one person, one."""
+        """Return which poses to keep: one of several duplicates of a person."""
         return np.sort(suppress_duplicates(poses, poses.mean_scores(), SAME_PERSON, self._sigmas))
 
     def _similarity(self, tracks: list[Track], sights: list[Sight], time: float) -> F64:
-        """Return (tracks, sights): mean of OKS, IoU and look with where and how each track is expected."""
+        """Return (tracks, sights): mean of OKS and IoU at the expected places, times colour similarity."""
         if not (tracks and sights):
             return np.zeros((len(tracks), len(sights)))
         points = np.stack([track.expected_points(time) for track in tracks])
@@ -169,7 +169,7 @@ class Tracker:
         return near * same_look
 
     def _numbered(self, track: Track, time: float) -> Track:
-        """Give somebody an id once they were seen often enough, and are nobody who was lost nearby."""
+        """Assign an id to a track that was seen often enough and matches no track lost nearby."""
         if track.identity.number or (track.hits < CONFIRMING_HITS and self._started):
             return track
         near = any(is_within_reach(track, one.identity, time) for one in self._lost)
@@ -181,7 +181,7 @@ class Tracker:
 
 
 def _is_somebody(track: Track, sight: Sight, time: float) -> bool:
-    """Say whether what was found at an expected box is still the person."""
+    """Return whether the pose at an expected box is still the same person."""
     if sight.detected:
         return True
     unsupported = track.misses > MOST_MISSES and time - track.detected_at > UNSUPPORTED_S
@@ -198,7 +198,7 @@ def _sights(image: Image, poses: Poses, detected: NDArray[np.bool_]) -> list[Sig
 
 
 def _with_ids(poses: Poses, numbers: list[int]) -> Poses:
-    """Return the confirmed people, with ids, in their order."""
+    """Return the confirmed people, in the order of their ids."""
     ids = np.array(numbers, np.int64)
     order = np.argsort(ids, kind="stable")
     order = order[ids[order] > 0]
