@@ -1,4 +1,4 @@
-"""Compare what Paddle, ONNX Runtime and TFLite compute from the same inputs."""
+"""Compares the outputs of Paddle, ONNX Runtime and TFLite for the same inputs."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ class Measured:
         inputs: which inputs both were fed.
         output: name of the output.
         error: largest absolute difference.
-        bar: what it should not exceed; None where nothing follows from a difference of tensors.
-        rounding: what it may be even so, because float32 lets no engine be more exact here; see ROUNDING.
+        bar: largest allowed error; None if a difference of tensors says nothing about accuracy.
+        rounding: error that is allowed anyway, because float32 cannot be more exact here; see ROUNDING.
     """
 
     stage: str
@@ -83,14 +83,14 @@ class Measured:
 
 
 def make_inputs(card: ModelCard, photo: Path | None = None) -> dict[str, NDArray[np.float32]]:
-    """Make the inputs that every step is fed.
+    """Make the inputs that are given to every step.
 
     Args:
         card: gives size and normalisation.
         photo: a picture to use; `DEMO_PHOTO` if None.
 
     Returns:
-        "random": two inputs, standard normal; and one as in use, a "photo" or a window of "poses".
+        "random": two standard normal inputs; and one realistic input, a "photo" or a window of "poses".
     """
     rng = np.random.default_rng(SEED)
     random = rng.standard_normal((RANDOM_BATCH, *card.input_shape)).astype(np.float32)
@@ -115,7 +115,7 @@ def _photo(card: ModelCard, photo: Path | None) -> F32:
 
 
 def _poses(card: ModelCard, photo: Path | None) -> F32:
-    """Return (2, T, K, 1): joints that wander about the box, a step a frame, for two thirds of the frames."""
+    """Return (2, T, K, 1): joints that move randomly in the box, a step per frame, for 2/3 of the frames."""
     del photo
     spec = cast("WindowSpec", card.input)
     rng = np.random.default_rng(SEED)
@@ -128,7 +128,7 @@ def _poses(card: ModelCard, photo: Path | None) -> F32:
 
 
 class _InUse(NamedTuple):
-    """An input as in use: its name, what makes it, and what says how."""
+    """A realistic input: its name, the function that makes it, and the one that describes it."""
 
     name: str
     make: Callable[[ModelCard, Path | None], F32]
@@ -160,10 +160,10 @@ def run_file(path: Path, inputs: Mapping[Key, NDArray[np.float32]]) -> dict[Key,
 
 
 def run_with_rounding(path: Path, inputs: Arrays) -> tuple[Outputs, Outputs]:
-    """Run a model file on every input, and measure what the last bit of every input value makes.
+    """Run a model file on every input, and measure the effect of the last bit of every input value.
 
     Returns:
-        The outputs, and by how much they change.
+        The outputs, and how much they change.
     """
     rng = np.random.default_rng(SEED)
     signs = {name: rng.choice(np.array([-1, 1], np.float32), a.shape) for name, a in inputs.items()}
@@ -191,9 +191,9 @@ def compare(
     Args:
         stage: what is compared, for the receipt.
         reference: output arrays by name, by input.
-        other: the same of what is compared with it.
-        card: its kind of output has the bars.
-        precision: which of them apply.
+        other: the arrays to compare with it, in the same form.
+        card: its kind of output defines the bars.
+        precision: selects the bars that apply.
         rounding: see `run_with_rounding`.
 
     Raises:
@@ -216,13 +216,13 @@ def compare(
 
 
 def measure_damage(stage: str, reference: Outputs, other: Outputs, card: ModelCard) -> Measured:
-    """Measure how much worse an int8 file is on an input as in use, in one figure that has a bar.
+    """Measure how much worse an int8 file is on a realistic input, as one figure that has a bar.
 
     Args:
         stage: what is compared, for the receipt.
         reference: outputs of the float32 file, by input.
-        other: the same of the int8 file.
-        card: its kind of output says what damage is.
+        other: outputs of the int8 file, by input.
+        card: its kind of output defines damage.
     """
     in_use = _IN_USE[type(card.input)].name
     damage = export_of(card).damage(reference[in_use], other[in_use])
@@ -230,10 +230,10 @@ def measure_damage(stage: str, reference: Outputs, other: Outputs, card: ModelCa
 
 
 def demand(measured: Sequence[Measured]) -> None:
-    """Hold every measurement to its bar.
+    """Check every measurement against its bar.
 
     Raises:
-        ExportError: lists all that fail.
+        ExportError: some exceed their bars; the message lists them.
     """
     failed = [
         f"{m.stage}: {m.output} of the {m.inputs} input differ by {m.error:.3g} "

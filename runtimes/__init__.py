@@ -1,4 +1,4 @@
-"""Adapters to inference engines: one file each, behind one four-member protocol."""
+"""Adapters for inference engines: one file each, all with the same four-member protocol."""
 
 from pose_onnx.runtimes._checks import check_feeds
 from pose_onnx.runtimes._cores import default_threads

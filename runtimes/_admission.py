@@ -1,4 +1,4 @@
-"""The admission of model files: each is read once, without any engine, before an engine may see it."""
+"""Checks model files: each is read once, without any engine, before an engine may open it."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ SUFFIXES: Final = tuple(_READERS)
 
 
 def admit(path: Path, suffix: str) -> ModelFacts:
-    """Refuse a model file that is broken, contradicts itself or asks for outsize memory.
+    """Refuse a model file that is broken, contradicts itself or asks for too much memory.
 
     Args:
         path: The file.
         suffix: Its format, one of `SUFFIXES`.
 
     Returns:
-        What the file says about itself.
+        The facts that the file declares.
 
     Raises:
-        ModelFileError: It cannot be admitted; one sentence says why.
+        ModelFileError: The file is refused; one sentence says why.
     """
     check_model_file(path)
     state = path.stat()
@@ -44,7 +44,7 @@ def admit(path: Path, suffix: str) -> ModelFacts:
 
 @lru_cache(maxsize=16)
 def _read(path: Path, suffix: str, _state: tuple[int, ...]) -> ModelFacts:
-    """Read a file in this state, once: its card and its engine ask one after the other."""
+    """Read a file once per state of the file: reading its card and opening its engine both need this."""
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
         try:
             return _READERS[suffix](content)

@@ -1,4 +1,4 @@
-"""What every adapter checks before it hands tensors to its engine."""
+"""Checks that every adapter makes before it passes tensors to its engine."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def check_feeds(feeds: Mapping[str, Tensor], specs: tuple[TensorSpec, ...]) -> N
 
 
 def check_threads(threads: SupportsIndex | None) -> int:
-    """Return a thread count as an `int`, NumPy's whole numbers included; every core for `None`.
+    """Return a thread count as an `int`. NumPy integers are accepted; `None` means every core.
 
     Raises:
         InputError: `threads` is not a whole number of 1 or more.
@@ -59,7 +59,7 @@ def check_threads(threads: SupportsIndex | None) -> int:
 
 
 def check_model_file(path: Path) -> None:
-    """Refuse what cannot be a model file before an engine sees it.
+    """Refuse a path that cannot be a model file, before an engine opens it.
 
     Raises:
         ModelFileError: The path does not exist, is a directory or a pipe, cannot be read, or is empty.
@@ -80,7 +80,7 @@ def check_model_file(path: Path) -> None:
 
 
 def check_model_folder(path: Path) -> None:
-    """Refuse what cannot be a model of several files.
+    """Refuse a path that cannot be a model of several files.
 
     Raises:
         ModelFileError: The path does not exist, is a file, cannot be read, or is empty.

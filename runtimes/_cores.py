@@ -1,4 +1,4 @@
-"""How many cores this process may keep busy: affinity, and the quotas of its Linux control groups."""
+"""Number of cores that this process may use: affinity, and the quotas of its Linux control groups."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _V1_MOUNTS: Final = ("cpu,cpuacct", "cpu")
 
 
 def default_threads() -> int:
-    """Return the number of cores that this process may keep busy, at least 1.
+    """Return the number of cores that this process may use, at least 1.
 
     A container's quota counts: `docker run --cpus=2` on 64 cores gives 2.
     """
-    affinity = getattr(os, "sched_getaffinity", None)  # of Linux
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux only
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
     return max(1, math.ceil(min(cores, quota())))
 
 
 def quota(root: Path = _ROOT) -> float:
-    """Return the cores' worth of time that the control groups of this process allow; infinity for no limit.
+    """Return the number of cores that the control groups of this process allow; infinity for no limit.
 
     Args:
-        root: Where `proc` and `sys` are.
+        root: Folder that contains `proc` and `sys`.
     """
     try:
         lines = (root / _MEMBERSHIP).read_text(encoding="utf-8", errors="replace").splitlines()
@@ -48,10 +48,10 @@ def quota(root: Path = _ROOT) -> float:
 
 
 def _folders(hierarchy: Path, group: str) -> Iterator[Path]:
-    """Give the folder of a group and of all groups around it.
+    """Yield the folder of a group and of all groups that contain it.
 
-    In a container the group may be named as on the host, where the container's files cannot be found: those
-    of its own group are then at the top.
+    In a container the group may have its name on the host, which does not exist inside the container. The
+    files of the container's own group are then at the top.
     """
     place = hierarchy / group.lstrip("/")
     yield place

@@ -1,6 +1,7 @@
-"""Read flatbuffers that nobody vouches for: every offset is checked before it is followed.
+"""Reads untrusted flatbuffers: every offset is checked before it is followed.
 
-A file may point to one table from many places, and so say more than its size: the work is bounded.
+A file may point to one table from many places, so reading it may take more work than its size suggests. The
+amount of work is limited.
 """
 
 from __future__ import annotations
@@ -15,48 +16,48 @@ _OFFSET: Final = struct.Struct("<I")
 _BACKWARDS: Final = struct.Struct("<i")
 _SIZES: Final = struct.Struct("<HH")
 _SLOT: Final = struct.Struct("<H")
-# Tables, and numbers in vectors, that are read before a file is given up. The largest of ours has 6,000.
+# Limit of tables, and numbers in vectors, read from one file. Our largest file has 6,000.
 _BUDGET: Final = 1_000_000
 
 
 class Flatbuffer:
-    """The content of a file, and how much more of it may be read."""
+    """The content of a file, and the remaining reading budget."""
 
     def __init__(self, content: Content) -> None:
         self.content = content
         self._left = _BUDGET
 
     def root(self) -> Table:
-        """The table to which the file points first.
+        """The root table of the file.
 
         Raises:
-            ValueError: Whatever is read is not as a flatbuffer has it; so do all methods of `Table`.
+            ValueError: The data is not a valid flatbuffer. All methods of `Table` raise this too.
         """
         return Table(self, self.follow(0))
 
     def unpack(self, form: struct.Struct, place: int) -> tuple[int, ...]:
-        """The numbers at a place."""
+        """The numbers at a position."""
         self.demand(place, form.size)
         return form.unpack_from(self.content, place)
 
     def follow(self, place: int) -> int:
-        """Where the offset at a place leads."""
+        """The position that the offset at a position points to."""
         return place + self.unpack(_OFFSET, place)[0]
 
     def demand(self, start: int, size: int) -> None:
-        """Refuse bytes that the file does not have."""
+        """Refuse a range that is not inside the file."""
         if start < 0 or start + size > len(self.content):
             raise ValueError("it ends too early")
 
     def spend(self, count: int) -> None:
-        """Take note that so many things are read."""
+        """Subtract the number of items read from the budget."""
         self._left -= count
         if self._left < 0:
             raise ValueError("it is too complex, or points to the same place again and again")
 
 
 class Table:
-    """One table: a position and, through its vtable, the places of its fields."""
+    """One table: its position and, from its vtable, the positions of its fields."""
 
     def __init__(self, file: Flatbuffer, position: int) -> None:
         file.spend(1)
@@ -78,18 +79,18 @@ class Table:
         return self._position + offset
 
     def number(self, field: int, form: str = "i", default: int = 0) -> int:
-        """A number, by its letter in `struct`."""
+        """A number, of the type given by its letter in `struct`."""
         layout = struct.Struct(f"<{form}")
         place = self._place(field, layout.size)
         return default if place is None else self._file.unpack(layout, place)[0]
 
     def table(self, field: int) -> Table | None:
-        """A table, None where it is absent."""
+        """A table, or None if it is absent."""
         place = self._place(field, _OFFSET.size)
         return None if place is None else Table(self._file, self._file.follow(place))
 
     def span(self, field: int, size: int = 1) -> tuple[int, int] | None:
-        """Where the elements of a vector start, and how many there are; None where it is absent."""
+        """Position of a vector's first element, and the number of elements; None if it is absent."""
         place = self._place(field, _OFFSET.size)
         if place is None:
             return None
@@ -104,7 +105,7 @@ class Table:
         return self._file.content[start : start + count]
 
     def text(self, field: int) -> str:
-        """A string, which must be there: engines read it up to its null without a second look."""
+        """A string, which must be present: engines read it up to its null byte without checks."""
         span = self.span(field)
         if span is None:
             raise ValueError("a name is missing")
@@ -115,7 +116,7 @@ class Table:
         return self._file.content[span[0] : end].decode()
 
     def numbers(self, field: int, form: str = "i") -> tuple[int, ...] | None:
-        """A vector of numbers, None where it is absent."""
+        """A vector of numbers, or None if it is absent."""
         span = self.span(field, struct.calcsize(f"<{form}"))
         if span is None:
             return None
@@ -123,7 +124,7 @@ class Table:
         return self._file.unpack(struct.Struct(f"<{span[1]}{form}"), span[0])
 
     def tables(self, field: int) -> list[Table]:
-        """A vector of tables; absent is empty."""
+        """A vector of tables; empty if it is absent."""
         start, count = self.span(field, _OFFSET.size) or (0, 0)
         self._file.spend(count)
         places = range(start, start + count * _OFFSET.size, _OFFSET.size)

@@ -1,4 +1,4 @@
-"""What a model file says about itself, and how much memory it may ask for."""
+"""The facts that a model file declares, and the limit of memory that it may ask for."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _ITEM_BYTES: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What a file says, without any engine.
+    """The facts that a file declares, read without any engine.
 
     Attributes:
         inputs: Its inputs, as a runtime describes them: rank 4 is NCHW, None is a free size.
         outputs: Its outputs, likewise.
-        metadata: Further entries, by name.
+        metadata: Metadata entries, by name.
     """
 
     inputs: tuple[TensorSpec, ...]
@@ -30,10 +30,10 @@ class ModelFacts:
 
 
 def demand_size(sizes: Iterable[int | None], what: str, item_bytes: int = _ITEM_BYTES) -> None:
-    """Refuse a tensor that needs more memory than any model of people does; a free size counts as one.
+    """Refuse a tensor that needs more memory than any model of people does; a free size counts as 1.
 
     Raises:
-        ValueError: Naming what is too large.
+        ValueError: The tensor is too large; the message names it.
     """
     known = [1 if size is None else size for size in sizes]
     if prod(known) * item_bytes > MAX_TENSOR_BYTES:

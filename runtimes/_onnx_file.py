@@ -1,6 +1,6 @@
-"""Does an ONNX file ask for a sensible amount of memory? ONNX Runtime allocates whatever it says.
+"""Checks that an ONNX file asks for a sensible amount of memory: ONNX Runtime allocates any declared size.
 
-ONNX is protobuf; only the fields on the way to sizes, to the model's inputs and outputs and to its metadata
+ONNX is protobuf. Only the fields that lead to sizes, to the model's inputs and outputs and to its metadata
 are read. Field numbers: onnx.proto. Sizes that a graph computes from its inputs are not known here.
 """
 
@@ -24,11 +24,11 @@ _ATTRIBUTE_NAME, _ATTRIBUTE_INT, _ATTRIBUTE_TENSOR, _ATTRIBUTE_GRAPH, _ATTRIBUTE
 _TENSORS, _GRAPHS, _SPARSE = 10, 11, 22
 _DIMS, _DATA_TYPE, _FLOATS, _INT64S, _TENSOR_NAME, _RAW, _EXTERNAL = 1, 2, 4, 7, 8, 9, 13
 _FLOAT, _INT64 = 1, 7
-# Elements to a byte of a file, at the most: those of 4 bits.
+# Most elements per byte of a file: 4-bit elements.
 _DENSEST: Final = 2
-# Graphs inside of graphs.
+# Limit of graphs nested inside graphs.
 _DEPTH: Final = 8
-# A vector that decides on a shape has a number for each axis; longer ones are weights.
+# A vector that determines a shape has one number per axis; longer vectors are weights.
 _MAX_AXES: Final = 64
 _MAX_VARINT: Final = 10
 _TYPE_NAMES: Final = MappingProxyType({_FLOAT: "float32", 2: "uint8", _INT64: "int64", 10: "float16"})
@@ -37,10 +37,10 @@ Values: TypeAlias = "tuple[float, ...]"
 
 
 def read_onnx(content: Content) -> ModelFacts:
-    """Check what an ONNX file declares, and say what is in it.
+    """Check the declarations of an ONNX file, and return its facts.
 
     Raises:
-        ValueError: The file is broken, or declares tensors of outsize.
+        ValueError: The file is broken, or declares tensors that are too large.
     """
     return _Reader(content).model()
 
@@ -93,7 +93,7 @@ class _Reader:
         return [spec for spec in ends[_INPUT] if spec.name not in initialized], ends[_OUTPUT]
 
     def _tensor(self, span: Span) -> tuple[str, Values]:
-        """Name of a tensor, and its numbers if they are few and may be a shape, else none."""
+        """Name of a tensor, and its numbers if they are few enough to be a shape."""
         dims: list[int] = []
         name, kind_of_data, external = "", 0, False
         numbers: Values = ()
@@ -203,7 +203,7 @@ class _Reader:
 
 
 def _sizes(values: Sequence[float]) -> list[int]:
-    """Sizes or factors as whole numbers; what says "as it was" or "the rest" counts as one."""
+    """Sizes or factors as integers; values that mean "unchanged" or "the rest" count as 1."""
     return [int(min(value, 2**62)) if 1 <= value < inf else 1 for value in values]
 
 

@@ -1,4 +1,4 @@
-"""A Paddle inference folder, read without Paddle: its files, and what its program takes and gives."""
+"""A Paddle inference folder, read without Paddle: its files, and its program's inputs and outputs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pose_onnx.runtimes._protocol import TensorSpec
 OLD_SUFFIX: Final = ".pdmodel"
 NEW_SUFFIX: Final = ".json"
 _PARAMS_SUFFIX: Final = ".pdiparams"
-_PIR_START: Final = b'"base_code"'  # tells a program from other JSON files
+_PIR_START: Final = b'"base_code"'  # distinguishes a program from other JSON files
 _PIR_START_WITHIN: Final = 64  # bytes
 _DATA_OP, _FETCH_OP = "1.data", "1.fetch"
 _FLOAT32: Final = "0.t_f32"
@@ -22,7 +22,7 @@ _FLOAT32: Final = "0.t_f32"
 
 @dataclass(frozen=True, slots=True)
 class Border:
-    """Inputs and outputs of a program, in its own order and by its own names."""
+    """Inputs and outputs of a program, in the program's order and with its names."""
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
@@ -57,7 +57,7 @@ def _is_pir(path: Path) -> bool:
 
 
 def read_pir_border(content: bytes) -> Border:
-    """Return what a `.json` program takes and gives.
+    """Return the inputs and outputs of a `.json` program.
 
     Raises:
         ValueError: It is not an intact program.
@@ -79,5 +79,5 @@ def _pir_specs(operators: list[dict[str, Any]], kind: str) -> Iterator[TensorSpe
 
 
 def make_spec(name: str, shape: list[int], dtype: str) -> TensorSpec:
-    """Return a spec from Paddle's shape, where -1 is free."""
+    """Return a spec for a shape of Paddle's, in which -1 is a free size."""
     return TensorSpec(name, tuple(None if size < 0 else int(size) for size in shape), dtype)

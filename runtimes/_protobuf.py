@@ -1,4 +1,4 @@
-"""Read protobuf that nobody vouches for: fields of messages, as far as a reader asks for them."""
+"""Reads untrusted protobuf: only the message fields that a reader asks for."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ VARINT: Final = 0
 BYTES: Final = 2
 """Wire type of a field that holds bytes."""
 _FIXED: Final = {1: 8, 5: 4}
-# Fields and numbers that are read before a file is given up. The largest of ours has 30,000.
+# Limit of fields and numbers read from one file. Our largest file has 30,000.
 _BUDGET: Final = 2_000_000
 
 Span: TypeAlias = "tuple[int, int]"
 
 
 class Protobuf:
-    """The content of a file, and how much more of it may be read."""
+    """The content of a file, and the remaining reading budget."""
 
     def __init__(self, content: Content) -> None:
         self.content = content
         self._left = _BUDGET
 
     def fields(self, span: Span) -> Iterator[tuple[int, int, Any]]:
-        """Number, wire type and value of each field; the value of bytes is where they start and end.
+        """Number, wire type and value of each field. The value of a bytes field is its start and end.
 
         Raises:
-            ValueError: They are not protobuf, or too many; so do all methods.
+            ValueError: It is not valid protobuf, or has too many fields. All methods raise this too.
         """
         position, end = span
         while position < end:
@@ -65,7 +65,7 @@ class Protobuf:
         raise ValueError("a number is too long")
 
     def integers(self, kind: int, value: Any) -> list[int]:
-        """The signed integers of one field, which may hold one or, packed, many; none if it holds others."""
+        """The signed integers of a field: one, or several if packed; none if it holds another type."""
         if kind == VARINT:
             return [signed(value)]
         if kind != BYTES:
@@ -80,14 +80,14 @@ class Protobuf:
         return numbers
 
     def text(self, span: Span) -> str:
-        """A string, which protobuf has in UTF-8."""
+        """A string, which protobuf encodes in UTF-8."""
         return self.content[span[0] : span[1]].decode()
 
     def messages(self, span: Span) -> Iterator[tuple[int, Span]]:
-        """Number and place of each field that holds bytes: a message, a string, or packed numbers."""
+        """Number and position of each field that holds bytes: a message, a string, or packed numbers."""
         return ((number, value) for number, kind, value in self.fields(span) if kind == BYTES)
 
 
 def signed(value: int) -> int:
-    """The integer that a varint of 64 bits stands for."""
+    """The signed integer that a 64-bit varint stands for."""
     return value - 2**64 if value >= 2**63 else value

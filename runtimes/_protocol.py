@@ -1,4 +1,4 @@
-"""The seam between the core and the engines: four members, nothing else."""
+"""The interface between the core and the engines: only four members."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Tensor = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """Name, shape and dtype of one tensor at the border of a model.
+    """Name, shape and dtype of one input or output of a model.
 
     Attributes:
         name: Name by which the tensor is fed or returned.
-        shape: Sizes, `None` where the size is free. Rank-4 tensors are NCHW, whatever the engine prefers.
+        shape: Sizes; `None` for a free size. Rank-4 tensors are NCHW, whatever layout the engine uses.
         dtype: NumPy name of the element type; every model of this package has "float32".
     """
 
@@ -29,22 +29,22 @@ class TensorSpec:
 
 @runtime_checkable
 class Runtime(Protocol):
-    """One loaded model. Tensors are float32, NCHW and go in and out by name.
+    """One loaded model. Inputs and outputs are float32 NCHW tensors, passed by name.
 
-    A Protocol, not a base class: any object with these four members runs the core, without inheriting
-    anything. A new wish is a function beside the protocol, not a fifth member.
+    This is a Protocol, not a base class: the core works with any object that has these four members, without
+    inheritance. New features become functions beside the protocol, not a fifth member.
     """
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
-        """What `run` must be fed."""
+        """The inputs that `run` takes."""
 
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:
-        """What `run` returns."""
+        """The outputs that `run` returns."""
 
     def run(self, feeds: Mapping[str, Tensor], /) -> dict[str, Tensor]:
-        """Run the model once. Several threads may call it; whether they run at once is the engine's affair.
+        """Run the model once. Several threads may call it; the engine decides whether they run in parallel.
 
         Args:
             feeds: One float32 array for each of `inputs`. Never written to.
@@ -53,9 +53,9 @@ class Runtime(Protocol):
             One float32 array for each of `outputs`, not shared with the engine's own memory.
 
         Raises:
-            RuntimeFeedError: A name, shape or dtype is not as in `inputs`.
+            RuntimeFeedError: A name, shape or dtype does not match `inputs`.
             EngineError: The engine failed, or the runtime is closed.
         """
 
     def close(self) -> None:
-        """Release the engine. May be called twice."""
+        """Release the engine. Calling it twice is allowed."""

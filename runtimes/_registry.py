@@ -1,4 +1,4 @@
-"""From a backend's name to its adapter: a table for ours, entry points for everybody else's."""
+"""Finds the adapter of a backend by name: a table for our own, entry points for third-party ones."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class Backend:
 
     Attributes:
         adapter: `"module:attribute"` of a callable `(path, *, threads, **options) -> Runtime`.
-        engines: Import names of which at least one must be installed, the preferred one first.
-        install: What to give to `pip install` when none is.
-        suffix: File suffix of the models it runs, `FOLDER` where a model is a folder.
-        devices: Short names of what it can run on, and the adapter's options that they stand for.
+        engines: Import names, the preferred one first; at least one must be installed.
+        install: Argument for `pip install` if none is installed.
+        suffix: File suffix of the models it runs; `FOLDER` if a model is a folder.
+        devices: Short names of the devices it can run on, and the adapter options that they stand for.
     """
 
     adapter: str
@@ -103,19 +103,19 @@ BACKENDS: Final = MappingProxyType(
 
 
 def backend_names() -> tuple[str, ...]:
-    """Return every known backend name, installed or not, third parties' included."""
+    """Return every known backend name, installed or not, including third-party ones."""
     return (*BACKENDS, *sorted(entry_points(group=ENTRY_POINT_GROUP).names - BACKENDS.keys()))
 
 
 def installed_backends() -> tuple[str, ...]:
-    """Return the backends whose engine is installed here."""
+    """Return the backends whose engine is installed."""
     third_party = tuple(name for name in backend_names() if name not in BACKENDS)
     ours = tuple(name for name, backend in BACKENDS.items() if any(map(find_spec, backend.engines)))
     return ours + third_party
 
 
 def model_suffix(backend: str) -> str:
-    """Return the file suffix of the models that a backend runs; third parties' run ONNX.
+    """Return the file suffix of the models that a backend runs; third-party backends run ONNX.
 
     Raises:
         UnknownNameError: No backend has this name.
@@ -131,7 +131,7 @@ def backend_for(path: str | os.PathLike[str]) -> str:
     """Return the name of our first backend that runs a file with this suffix, or a folder.
 
     Raises:
-        ModelFileError: None does.
+        ModelFileError: No backend runs it.
     """
     model = Path(path)
     suffix = FOLDER if model.is_dir() else model.suffix.lower() or None
@@ -155,8 +155,8 @@ def open_runtime(
         backend: One of `BACKENDS`, or a name that another package registered in the entry-point group
             `pose_onnx.runtimes`.
         threads: Threads inside one model run; every core of this process when `None`.
-        options: Handed to the adapter, for example `providers=[...]` of `"ort"`; or `device`, a short name
-            such as "cpu" or "cuda", which stands for some of them.
+        options: Passed to the adapter, for example `providers=[...]` of `"ort"`. Or `device`, a short name
+            such as "cpu" or "cuda" that stands for some of these options.
 
     Returns:
         The loaded model.
@@ -165,7 +165,7 @@ def open_runtime(
         UnknownNameError: No backend has this name.
         DependencyError: The backend's engine is not installed, or cannot load.
         InputError: `threads` or an option cannot be used.
-        ModelFileError: The file is missing, empty, broken or of another format.
+        ModelFileError: The file is missing, empty, broken or in another format.
     """
     adapter = load_adapter(backend)
     threads = check_threads(threads)
@@ -195,7 +195,7 @@ def option_names(backend: str) -> tuple[str, ...] | None:
 
 
 def _without_short_name(backend: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options with what `device` stands for in its place, unless it is an engine's own name."""
+    """Replace `device` by the options that it stands for, unless it is an engine's own device name."""
     if backend not in BACKENDS or "device" not in options:
         return options
     device, others = str(options["device"]), {name: options[name] for name in options if name != "device"}
@@ -210,7 +210,7 @@ def _without_short_name(backend: str, options: dict[str, Any]) -> dict[str, Any]
 
 
 def _check_model(path: Path, backend: str) -> None:
-    """Refuse what an engine of ours should not see; third parties know their files themselves."""
+    """Refuse files that our engines must not open; third-party adapters check their own files."""
     suffix = model_suffix(backend)
     if suffix == FOLDER:
         check_model_folder(path)

@@ -1,7 +1,7 @@
-"""Is a TFLite file whole, and does it mean something? Interpreters trust it, and crash where it lies.
+"""Checks that a TFLite file is complete and consistent: interpreters trust it, and crash if it is wrong.
 
-Every index leads to something, every vector has the length that another one says, nothing is outsize, and
-every operator has what engines read unchecked (`_tflite_operators`). Field numbers: TFLite's schema.fbs.
+Every index must be valid, vector lengths must match, nothing may be too large, and every operator must have
+the inputs and options that engines read unchecked (`_tflite_operators`). Field numbers: TFLite's schema.fbs.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _DATA, _DATA_OFFSET, _DATA_SIZE = 0, 1, 2
 _SIGNATURE_INPUTS, _SIGNATURE_OUTPUTS, _SIGNATURE_KEY, _SIGNATURE_SUBGRAPH = 0, 1, 2, 4
 # Operators that run another subgraph: CALL, IF, WHILE, CALL_ONCE.
 _CALLS: Final = frozenset({31, 118, 119, 129})
-# The vectors in the tables of options, by type of options: ReshapeOptions and SqueezeOptions have one each.
+# The vectors in the options tables, by options type: ReshapeOptions and SqueezeOptions have one each.
 _OPTION_VECTORS: Final[Mapping[int, str]] = MappingProxyType({17: "i", 30: "i"})
-# Types of options with other vectors: ConcatEmbeddings, Bucketize, and from StableHLO's on.
+# Options types with other vectors: ConcatEmbeddings, Bucketize, and all from the StableHLO ones on.
 _OPAQUE_OPTIONS: Final = frozenset({3, 115, *range(119, 256)})
-# NumPy's name and the bytes of each element type that a network of ours or an int8 one has.
+# NumPy name and size in bytes of each element type that occurs in our networks, including int8 ones.
 _TYPES: Final[Mapping[int, tuple[str, int]]] = MappingProxyType(
     {
         0: ("float32", 4),
@@ -52,7 +52,7 @@ _TYPES: Final[Mapping[int, tuple[str, int]]] = MappingProxyType(
     }
 )
 _FREE: Final = -1
-# Letters in `struct` of the whole numbers that sizes are given in, and more than any size has of them.
+# `struct` letters of the integer types that sizes are stored in, and a limit on how many a size vector has.
 _INTEGERS: Final[Mapping[str, str]] = MappingProxyType({"int32": "i", "int64": "q"})
 _MAX_VALUES: Final = 64
 _IMAGE_RANK: Final = 4
@@ -60,10 +60,10 @@ _TO_NCHW: Final = (0, 3, 1, 2)
 
 
 def read_tflite(content: Content) -> ModelFacts:
-    """Check a TFLite file, and say what is in it.
+    """Check a TFLite file, and return its facts.
 
     Raises:
-        ValueError: The file is broken, or cannot be trusted to an interpreter.
+        ValueError: The file is broken, or is not safe to open in an interpreter.
     """
     if content[_IDENTIFIER_AT] != _IDENTIFIER:
         raise ValueError(f"its identifier is {content[_IDENTIFIER_AT]!r}, not {_IDENTIFIER!r}")
@@ -148,12 +148,12 @@ def _code(table: Table) -> int:
 
 
 def _has_value(tensor: Table, buffer_sizes: Sequence[int]) -> bool:
-    """Whether a tensor has numbers before any operator runs; a state starts with zeros."""
+    """Whether a tensor has values before any operator runs; state tensors start with zeros."""
     return buffer_sizes[tensor.number(_BUFFER, "I")] > 0 or bool(tensor.number(_IS_VARIABLE, "B"))
 
 
 def _facts(tensor: Table, spec: TensorSpec, buffers: Sequence[Table]) -> TensorFacts:
-    """What the checks of operators ask about a tensor."""
+    """The facts about a tensor that the operator checks need."""
     shape = tensor.numbers(_SHAPE) or ()
     letter = _INTEGERS.get(spec.dtype)
     if letter is None or prod(shape) > _MAX_VALUES:
@@ -170,7 +170,7 @@ def _check_operators(
     specs: Sequence[TensorSpec],
     facts: Sequence[TensorFacts],
 ) -> None:
-    """Check that all operators read what is known by then, and write what is not."""
+    """Check that operators read only tensors that already have values, and write only tensors without."""
     tensors = len(facts)
     inputs = _indices(subgraph, _INPUTS, tensors, "subgraph")
     for index in inputs:
@@ -199,13 +199,13 @@ def _check_operators(
 
 
 def _check_free_sizes(spec: TensorSpec, facts: TensorFacts) -> None:
-    """Check that a free size of an input is 1 at first: that much is allocated, and fed."""
+    """Check that a free size of an input is initially 1: that is the size allocated and fed."""
     if any(said is None and size != 1 for said, size in zip(spec.shape, facts.shape, strict=True)):
         raise ValueError(f"input {spec.name!r} has the shape {facts.shape}, of which {spec.shape} is known")
 
 
 def _check_options(operator: Table, code: int, tensors: int) -> None:
-    """Check what an operator has besides its inputs and outputs."""
+    """Check the parts of an operator other than its inputs and outputs."""
     if code in _CALLS:
         raise ValueError("an operator calls another subgraph, but there is none")
     _indices(operator, _INTERMEDIATES, tensors, "operator")

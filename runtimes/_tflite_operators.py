@@ -1,6 +1,6 @@
-"""What a TFLite operator must have before an interpreter may see it. Codes of operators: TFLite's schema.fbs.
+"""Checks on TFLite operators before an interpreter may open them. Operator codes: TFLite's schema.fbs.
 
-Engines check the rest themselves; what stands here they read or allocate first.
+Engines check the rest themselves, but they read or allocate the items below before checking them.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from pose_onnx.runtimes._flatbuffer import Table
 ABSENT: Final = -1
 """Stands for an input that is left out."""
 _STRIDED_SLICE: Final = 45
-# How many inputs an operator needs, by its code; all others need one. XNNPACK reads them uncounted. A bias
-# may be missing, but not of DEPTHWISE_CONV_2D: XNNPACK always reads it.
+# Number of inputs that an operator needs, by code; all others need one. XNNPACK reads them without counting.
+# A bias may be missing, except for DEPTHWISE_CONV_2D: XNNPACK always reads it.
 _INPUTS_NEEDED: Final[Mapping[int, int]] = MappingProxyType(
     {
         0: 2,  # ADD
@@ -51,7 +51,7 @@ _INPUTS_NEEDED: Final[Mapping[int, int]] = MappingProxyType(
 )
 # The one input that may be absent, by code: the bias of CONV_2D, FULLY_CONNECTED and TRANSPOSE_CONV.
 _OPTIONAL_INPUT: Final[Mapping[int, int]] = MappingProxyType({3: 2, 9: 2, 67: 3})
-# Options that must be 0, by code: with these, slices are read and written outside of their tensors.
+# Options that must be 0, by code: otherwise slices are read and written outside their tensors.
 _ZERO_OPTIONS: Final[Mapping[int, Mapping[str, tuple[int, str]]]] = MappingProxyType(
     {_STRIDED_SLICE: {"ellipsis_mask": (2, "i"), "new_axis_mask": (3, "i"), "offset": (5, "B")}}
 )
@@ -59,11 +59,11 @@ _ZERO_OPTIONS: Final[Mapping[int, Mapping[str, tuple[int, str]]]] = MappingProxy
 
 @dataclass(frozen=True, slots=True)
 class TensorFacts:
-    """What a file says about a tensor.
+    """The facts that a file declares about a tensor.
 
     Attributes:
-        shape: Its sizes, 1 where they are free.
-        values: Its numbers, where they are a few whole ones; None where they are not, or are computed.
+        shape: Its sizes; 1 for free sizes.
+        values: Its numbers if they are a few integers; None if they are not, or are computed.
     """
 
     shape: tuple[int, ...]
@@ -74,7 +74,7 @@ def inputs_of(inputs: Sequence[int], code: int) -> list[int]:
     """Return the tensors that an operator reads.
 
     Raises:
-        ValueError: It lacks one that it needs.
+        ValueError: A required input is missing.
     """
     needed = _INPUTS_NEEDED.get(code, 1)
     if len(inputs) < needed:
@@ -87,7 +87,7 @@ def check_options(options: Table, code: int) -> None:
     """Refuse options with which engines fail.
 
     Raises:
-        ValueError: Naming the option.
+        ValueError: An option is refused; the message names it.
     """
     for name, (field, form) in _ZERO_OPTIONS.get(code, {}).items():
         if options.number(field, form):
@@ -95,7 +95,7 @@ def check_options(options: Table, code: int) -> None:
 
 
 def check_size(inputs: Sequence[TensorFacts], output: TensorFacts, code: int) -> None:
-    """Refuse a result whose declared size is not that which constants give it: engines allocate the latter.
+    """Refuse a result whose declared size differs from that given by constants: engines allocate the latter.
 
     Raises:
         ValueError: The sizes differ.

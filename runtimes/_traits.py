@@ -1,15 +1,15 @@
-"""What an adapter says of its engine beyond the protocol, by attributes that it may have or lack.
+"""Properties of an engine beyond the protocol, as optional attributes of its adapter.
 
-`is_parallel` (bool): several threads can run one loaded model at the same time. Where not (the default), they
-wait for each other, and only threads inside a run make use of several cores.
+`is_parallel` (bool): several threads can run one loaded model at the same time. If not (the default), they
+wait for each other, and only threads inside a run use several cores.
 
 `fills_device` (bool): one run keeps the whole device busy, as on a GPU. The people of one picture are then
-not shared out to several runs at once.
+not distributed over several parallel runs.
 
-`run_pixels` (int): pixels of all inputs in one run up to which a larger batch pays.
+`run_pixels` (int): a larger batch is worthwhile up to this many pixels of all inputs in one run.
 
-They are asked of the loaded model; `is_parallel` of the adapter too, before it loads one: it then gets a
-single thread for the inside of a run. A class attribute answers both.
+They are read from the loaded model. `is_parallel` is also read from the adapter before it loads a model: if
+set, each run gets a single inner thread. A class attribute serves both cases.
 """
 
 from __future__ import annotations
@@ -31,5 +31,5 @@ def fills_device(runtime: object) -> bool:
 
 
 def run_pixels(runtime: object) -> int:
-    """Return how many pixels all inputs of one run have best, at most."""
+    """Return the largest recommended number of pixels of all inputs in one run."""
     return int(getattr(runtime, "run_pixels", CPU_RUN_PIXELS))

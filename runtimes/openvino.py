@@ -1,4 +1,4 @@
-"""OpenVINO adapter: the ONNX files of the `ort` backend, on Intel's engine."""
+"""OpenVINO adapter: runs the ONNX files of the `ort` backend on Intel's engine."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from pose_onnx.runtimes._checks import check_feeds
 from pose_onnx.runtimes._protocol import Tensor, TensorSpec
 from pose_onnx.runtimes._traits import CPU_RUN_PIXELS
 
-_FORMAT: Final = "onnx"  # OpenVINO would read TFLite and Paddle files too, with other tensors than ours
+_FORMAT: Final = "onnx"  # OpenVINO also reads TFLite and Paddle files, but with different tensors
 _PRECISION: Final = "INFERENCE_PRECISION_HINT"
-# On a CPU with bfloat16 instructions OpenVINO computes in bfloat16 unless told not to. Against ONNX Runtime,
-# on random input, that moves TinyPose's heatmaps by 0.014 and PicoDet's boxes by 43 px; float32 by 4e-7 and
+# On a CPU with bfloat16 instructions OpenVINO computes in bfloat16 by default. Compared with ONNX Runtime, on
+# random input, bfloat16 moves TinyPose's heatmaps by 0.014 and PicoDet's boxes by 43 px; float32 by 4e-7 and
 # 7e-4 px.
 _FLOAT32: Final = "f32"
 _THREADS: Final = "INFERENCE_NUM_THREADS"  # only a CPU has it
@@ -32,11 +32,11 @@ class OpenVinoRuntime:
     Args:
         path: The `.onnx` file.
         threads: Threads inside one run, on the CPU.
-        device: One of OpenVINO's devices, such as "CPU" or "GPU". Strict: one that is not here is an error,
-            and the virtual ones ("AUTO", "HETERO:GPU,CPU"), which may fall back in silence, are not taken.
+        device: One of OpenVINO's devices, such as "CPU" or "GPU". A missing device is an error. The virtual
+            devices ("AUTO", "HETERO:GPU,CPU") are refused, because they may fall back silently.
 
     Attributes:
-        run_pixels: Pixels of the inputs of one run, at most; see `pose_onnx.runtimes._traits`.
+        run_pixels: Largest number of input pixels in one run; see `pose_onnx.runtimes._traits`.
     """
 
     def __init__(self, path: Path, *, threads: int, device: str = "CPU") -> None:
@@ -63,12 +63,12 @@ class OpenVinoRuntime:
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
-        """What `run` must be fed."""
+        """The inputs that `run` takes."""
         return self._inputs
 
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:
-        """What `run` returns."""
+        """The outputs that `run` returns."""
         return self._outputs
 
     def run(self, feeds: Mapping[str, Tensor], /) -> dict[str, Tensor]:
@@ -95,8 +95,9 @@ class OpenVinoRuntime:
 def _core() -> Any:
     """Return the one Core of the process.
 
-    Each gives its thread a stack for signals and takes it away when it goes, whichever other came after it:
-    of two, the thread is left with one that is freed, and the next Ctrl-C ends Python with SIGSEGV.
+    Each Core gives its thread a signal stack, and removes it when the Core is destroyed, even if another Core
+    was created since. With two Cores, the thread may keep a freed stack, and the next Ctrl-C ends Python
+    with SIGSEGV.
     """
     return ov.Core()
 
@@ -128,7 +129,7 @@ def _is_openvino_error(error: Exception) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """Return the last line of OpenVINO's report; those before it are places in its sources."""
+    """Return the last line of OpenVINO's error text; the lines before it are positions in its source code."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__
 

@@ -17,10 +17,10 @@ from pose_onnx.runtimes._traits import CPU_RUN_PIXELS
 
 _NUMPY_NAMES: Final = {"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(int64)": "int64"}
 _LOG_ERRORS_ONLY: Final = 3
-# Its threads would go on burning their cores for a while after every operator: a detector's took them from
-# the keypoint model that comes next, and where anything else runs on the machine, runs took twice as long.
+# By default its threads keep their cores busy for a while after every operator. The detector's threads took
+# cores from the keypoint model that runs next, and with other load on the machine, runs took twice as long.
 _NO_SPINNING: Final = ("session.intra_op.allow_spinning", "0")
-# What onnxruntime raises has no public base class: these builtins, or classes of its own modules.
+# The errors of onnxruntime have no public base class: they are these builtins, or classes of its modules.
 _ORT_ERRORS: Final = (RuntimeError, ValueError)
 
 
@@ -40,14 +40,14 @@ class OrtRuntime:
     Args:
         path: The `.onnx` file.
         threads: Threads inside one operator.
-        providers: Execution providers in order of preference, by name or as (name, options). Strict: one
-            that this onnxruntime build lacks, or that refuses the machine, is an error, never a silent
-            fall-back to the CPU.
+        providers: Execution providers in order of preference, by name or as (name, options). A provider
+            that this onnxruntime build lacks, or that does not work on this machine, is an error; there is no
+            silent fallback to the CPU.
 
     Attributes:
         is_parallel: Whether runs may overlap; see `pose_onnx.runtimes._traits`, as for the next two.
-        fills_device: Whether it is not a CPU.
-        run_pixels: Pixels of the inputs of one run, at most.
+        fills_device: Whether it runs on a device other than the CPU.
+        run_pixels: Largest number of input pixels in one run.
     """
 
     is_parallel = True
@@ -89,17 +89,17 @@ class OrtRuntime:
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
-        """What `run` must be fed."""
+        """The inputs that `run` takes."""
         return self._inputs
 
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:
-        """What `run` returns."""
+        """The outputs that `run` returns."""
         return self._outputs
 
     def run(self, feeds: Mapping[str, Tensor], /) -> dict[str, Tensor]:
         """Run the model once; see `Runtime.run`."""
-        session = self._session  # held, so that another thread's `close` cannot take it away in between
+        session = self._session  # keep a reference: another thread may call `close`
         if session is None:
             raise EngineError("this runtime is closed; open the model again")
         check_feeds(feeds, self._inputs)

@@ -1,7 +1,7 @@
-"""Paddle Inference adapter: an inference folder as it was trained and saved, nothing converted in between.
+"""Paddle Inference adapter: runs an inference folder as it was saved, without conversion.
 
-For comparison rather than for speed: on one thread its native kernels take six to seven times as
-long as ONNX Runtime.
+It is meant for comparison rather than for speed: on one thread its native kernels take six to seven
+times as long as ONNX Runtime.
 Tried with Paddle 3.2.2.
 """
 
@@ -27,7 +27,7 @@ from pose_onnx.runtimes._protocol import Tensor, TensorSpec
 from pose_onnx.runtimes._traits import CPU_RUN_PIXELS
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # of a compiler cache that running a model has no use for
+    warnings.simplefilter("ignore")  # about a compiler cache that is not needed to run a model
     import paddle.inference as engine
     from paddle.base.proto import framework_pb2 as schema
 
@@ -49,7 +49,7 @@ _ITEM_SIZES: Final = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class _Output:
-    """One tensor of the program, by its own name, and what is made of it."""
+    """One tensor of the program, with the program's name for it, and the tensor it becomes."""
 
     fetched: str
     spec: TensorSpec
@@ -59,18 +59,18 @@ class _Output:
 class PaddleRuntime:
     """A Paddle inference folder, run by Paddle Inference on its native CPU kernels.
 
-    Paddle does not keep the names of outputs, so that they are told by their shapes: of rank 4 are the
-    heatmaps; of rank 3 the boxes, which have 4 numbers, and the scores, which are turned to (N, A, C) where
-    the program has (N, C, A). Integers, such as the argmax of heatmaps, are left out. A detector must give
-    its boxes and scores as they are before NMS.
+    Paddle does not keep the names of outputs, so they are identified by shape. Heatmaps have rank 4. Boxes
+    and scores have rank 3; boxes have 4 numbers, and scores are transposed to (N, A, C) if the program has
+    (N, C, A). Integers, such as the argmax of heatmaps, are left out. A detector must return its boxes and
+    scores before NMS.
 
     Args:
         path: A folder with one program (`.json` or `.pdmodel`) and its weights (`.pdiparams`).
-        threads: Threads of the matrix products; the other kernels have one.
-        onednn: Must be False: with oneDNN Paddle computes TinyPose wrongly.
+        threads: Threads for matrix products; the other kernels use one.
+        onednn: Must be False: with oneDNN, Paddle computes TinyPose incorrectly.
 
     Attributes:
-        run_pixels: Pixels of the inputs of one run, at most; see `pose_onnx.runtimes._traits`.
+        run_pixels: Largest number of input pixels in one run; see `pose_onnx.runtimes._traits`.
     """
 
     def __init__(self, path: Path, *, threads: int, onednn: bool = False) -> None:
@@ -96,12 +96,12 @@ class PaddleRuntime:
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
-        """What `run` must be fed."""
+        """The inputs that `run` takes."""
         return self._inputs
 
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:
-        """What `run` returns."""
+        """The outputs that `run` returns."""
         return tuple(result.spec for result in self._results)
 
     def run(self, feeds: Mapping[str, Tensor], /) -> dict[str, Tensor]:
@@ -156,10 +156,10 @@ def _old_spec(name: str, tensor: Any) -> TensorSpec:
 
 
 def _check_whole(content: bytes) -> None:
-    """Follow the weights to their end: Paddle does not notice where the last tensor is cut off.
+    """Read the weights to their end: Paddle does not notice if the last tensor is truncated.
 
     Raises:
-        ValueError: They end too early, or are something else.
+        ValueError: The file ends too early, or does not contain weights.
     """
     position = 0
     try:

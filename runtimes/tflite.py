@@ -1,8 +1,8 @@
-"""TFLite adapter: ai-edge-litert, or tflite-runtime where that is what is installed.
+"""TFLite adapter: runs on ai-edge-litert, or on tflite-runtime if only that is installed.
 
-Tried with ai-edge-litert 2.3 (the tests), and by hand with tflite-runtime 2.14.0, NumPy 1.26 and Python 3.11:
-exports of TinyPose and PicoDet, float32 and float16 weights, batches of 1, 3 and 1 again, agree with ONNX
-Runtime to 7e-7 (heatmaps) and 4e-4 px (boxes) there too.
+Tested with ai-edge-litert 2.3 (the tests), and by hand with tflite-runtime 2.14.0, NumPy 1.26, Python 3.11.
+There too, exports of TinyPose and PicoDet, with float32 and float16 weights and batches of 1, 3 and 1 again,
+agree with ONNX Runtime to 7e-7 (heatmaps) and 4e-4 px (boxes).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pose_onnx.runtimes._protocol import Tensor, TensorSpec
 from pose_onnx.runtimes._tflite_file import SIGNATURE
 
 _ENGINES: Final = ("ai_edge_litert", "tflite_runtime")
-# tflite-runtime 2.14 was built for NumPy 1 and does not say so to pip: with NumPy 2 it dies of a SIGSEGV.
+# tflite-runtime 2.14 was built for NumPy 1 but does not tell pip so: with NumPy 2 it crashes with SIGSEGV.
 _FIRST_BAD_NUMPY: Final = MappingProxyType({"tflite_runtime": 2})
 _IMAGE_RANK: Final = 4
 _TO_NCHW: Final = (0, 3, 1, 2)
@@ -35,11 +35,11 @@ _TFLITE_ERRORS: Final = (RuntimeError, ValueError)
 class TfliteRuntime:
     """A TFLite file, run by the TFLite interpreter with its default delegate (XNNPACK).
 
-    Rank-4 tensors are NHWC in the file and NCHW outside; this class is the one place that knows.
+    Rank-4 tensors are NHWC in the file and NCHW outside; only this class converts between them.
 
-    A batch is run one item at a time: for another batch size an interpreter would plan its memory anew (1 to
-    3 ms each time), and the items of a batch gain next to nothing from each other. As many threads as call
-    `run` at the same moment have an interpreter each, opened when they first do.
+    A batch is run one item at a time: for a new batch size an interpreter would plan its memory again (1 to
+    3 ms each time), and batching gains almost nothing. Each thread that calls `run` at the same time gets an
+    interpreter of its own, which is opened when first needed.
 
     Args:
         path: The `.tflite` file, with a signature `serving_default`.
@@ -66,22 +66,22 @@ class TfliteRuntime:
         self._outputs = tuple(_spec(name, details) for name, details in outputs.items())
         self._places = {name: details["index"] for name, details in (inputs | outputs).items()}
         self._is_free = all(spec.shape[0] is None for spec in (*self._inputs, *self._outputs))
-        # An interpreter is one set of tensors: a thread takes one out and puts it back when it is done.
+        # An interpreter has one set of tensors: a thread takes one out and puts it back when done.
         self._idle: list[Any] | None = [interpreter]
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
-        """What `run` must be fed."""
+        """The inputs that `run` takes."""
         return self._inputs
 
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:
-        """What `run` returns."""
+        """The outputs that `run` returns."""
         return self._outputs
 
     def run(self, feeds: Mapping[str, Tensor], /) -> dict[str, Tensor]:
         """Run the model once; see `Runtime.run`."""
-        idle = self._idle  # held, so that another thread's `close` cannot take it away in between
+        idle = self._idle  # keep a reference: another thread may call `close`
         if idle is None:
             raise EngineError("this runtime is closed; open the model again")
         check_feeds(feeds, self._inputs)

@@ -82,7 +82,7 @@ def _gaussian(iou: Value, largest: Value, spec: BoxOutput) -> Value:
 
 
 def _linear(iou: Value, largest: Value, _spec: BoxOutput) -> Value:
-    # A suppressed box, whose score has fallen to nothing, does not suppress others.
+    # A box that coincides with a better one has no score left, and does not suppress others.
     hidden = largest.apply("Less", 1.0, dtype=np.bool_)
     return hidden.where((1.0 - iou) / (1.0 - largest), 1.0)
 
