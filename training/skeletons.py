@@ -201,7 +201,7 @@ def body(angles: Angles, direction: float) -> F64:
 
 
 def _turned(points: F64, angle: F64 | float, axis: int = 1) -> F64:
-    """Rotate points (T, K, 3) around the upward axis (1), or forward to the ground around the left one (0)."""
+    """Rotate points (T, K, 3) about the upward axis (1), or forward to the ground about the left one (0)."""
     a, b = ((2, 0), (1, 2))[axis == 0]
     turned: F64 = points.copy()
     cos, sin = (np.reshape(f(angle), (-1, 1)) for f in (np.cos, np.sin))
