@@ -1,4 +1,4 @@
-"""Options of `pose-onnx video` about what people do."""
+"""Action recognition options of `pose-onnx video`."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def open_actions_of(args: argparse.Namespace) -> AbstractContextManager[ActionMo
 
 
 def action_settings(video: VideoPoseEstimator) -> dict[str, Any]:
-    """Return what results say of how actions were found; nothing if nobody asked."""
+    """Return the action settings to store in results; empty if actions were not requested."""
     if video.actions is None:
         return {}
     return {**video.actions.describe(), "action_windows": video.action_windows}

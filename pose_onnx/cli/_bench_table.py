@@ -10,7 +10,7 @@ from pose_onnx.cli._tables import table
 
 
 def as_text(settings: Mapping[str, Any], columns: Sequence[Column], skipped: Mapping[str, str]) -> str:
-    """Return a measurement to be read by eye: what was measured, a column a setting, what was left out."""
+    """Return a measurement as text: what was measured, one column per setting, and what was left out."""
     return "\n".join([table(list(_head(settings))), "", table(list(_rows(columns))), *_left_out(skipped)])
 
 

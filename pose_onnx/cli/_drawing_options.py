@@ -1,4 +1,4 @@
-"""How people are drawn, as options of the verbs that draw."""
+"""Drawing options of the verbs that draw people."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pose_onnx.poses import JOINT_THRESHOLD
 
 
 def add_drawing_options(parser: argparse.ArgumentParser) -> None:
-    """Add what `drawing_of` reads."""
+    """Add the options that `drawing_of` reads."""
     add = parser.add_argument
     add(
         "--min-score",

@@ -20,10 +20,10 @@ _TOTAL_S: Final = 120.0
 
 
 def fetch(address: str) -> bytes:
-    """Return what a server sends, at most one byte more than the budget.
+    """Return the reply of a server, limited to one byte more than the budget.
 
     Raises:
-        InputError: It does not, or not in time.
+        InputError: The server does not reply, or not in time.
     """
     with _reply(address) as reply:
         data = reply.read(MEMORY + 1)
@@ -33,7 +33,7 @@ def fetch(address: str) -> bytes:
 
 
 def begins_as_picture(address: str) -> bool:
-    """Say whether a server sends a picture, by its first bytes; also if it sends nothing, as `fetch` says."""
+    """Return whether a server sends a picture, by its first bytes; also if it sends nothing (see `fetch`)."""
     if _has_user(address):
         return False
     try:

@@ -1,4 +1,4 @@
-"""Follow people through a source, into the outputs that options name: what `video` and `run` share."""
+"""Track people through a source and write the requested outputs; shared by `video` and `run`."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _FFMPEG_IS_SILENT: Final = ("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """How it went.
+    """The outcome of tracking one source.
 
     Attributes:
-        frames: In the outputs.
-        people: In them, by their ids.
+        frames: Number of frames in the outputs.
+        people: Number of people in the outputs, by their ids.
         complete: Whether the end was reached.
-        code: Of the exit.
-        warnings: What the user should know, a sentence each.
+        code: Exit code.
+        warnings: Warnings for the user, one sentence each.
     """
 
     frames: int
@@ -49,18 +49,18 @@ class Followed:
     warnings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """Return what there is, such as "75 frames, 1 person"."""
+        """Return a summary such as "75 frames, 1 person"."""
         return f"{count(self.frames, 'frame')}, {count(self.people, 'person', 'people')}"
 
 
 def silence() -> None:
-    """Let OpenCV and FFmpeg write no lines of their own: what is damaged is counted and named by us."""
+    """Silence OpenCV and FFmpeg: this command counts and reports damaged frames itself."""
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     os.environ.setdefault(*_FFMPEG_IS_SILENT)
 
 
 def follow(model: PoseModel, args: argparse.Namespace) -> Followed:
-    """Follow people through a source, to its end or to Ctrl-C.
+    """Track people through a source, to its end or to Ctrl-C.
 
     Args:
         model: Finds them.
@@ -75,7 +75,7 @@ def follow(model: PoseModel, args: argparse.Namespace) -> Followed:
 
 @contextmanager
 def open_video_of(model: PoseModel, args: argparse.Namespace) -> Iterator[VideoPoseEstimator]:
-    """Return what follows people as the options say, until the end of the `with` block."""
+    """Return the estimator that the options describe, until the end of the `with` block."""
     with open_actions_of(args) as actions:
         yield VideoPoseEstimator(
             model,
@@ -94,7 +94,7 @@ def open_outputs_of(video: VideoPoseEstimator, args: argparse.Namespace) -> Outp
 
 
 def source_options_of(args: argparse.Namespace, outputs: Outputs) -> dict[str, Any]:
-    """Return how to open the source, so that it goes on where the outputs end."""
+    """Return how to open the source so that it continues where the outputs end."""
     return {"fps": args.fps, "start": args.start or 0.0, "first": outputs.progress.first}
 
 
@@ -114,7 +114,7 @@ def _process(video: VideoPoseEstimator, args: argparse.Namespace, outputs: Outpu
 
 
 def followed_before(lines: Path) -> Followed:
-    """Return what the JSON Lines of a run that came to its end hold."""
+    """Return the outcome stored in the JSON Lines of a finished run."""
     frames = people = 0
     for frame in read_frames(lines):
         frames += 1
@@ -125,7 +125,7 @@ def followed_before(lines: Path) -> Followed:
 
 @contextmanager
 def told_once() -> Iterator[None]:
-    """Keep what is missing from being logged: this command says it at its end."""
+    """Suppress the log message about missing frames: this command reports them at its end."""
     logger = logging.getLogger(_SOURCES)
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -138,7 +138,7 @@ def told_once() -> Iterator[None]:
 def _write_frames(
     video: VideoPoseEstimator, source: FrameSource, args: argparse.Namespace, outputs: Outputs
 ) -> bool:
-    """Write every frame; say whether the end was reached, or the window closed before."""
+    """Write every frame; return whether the end was reached before the window was closed."""
     from tqdm import tqdm  # noqa: PLC0415 (only some verbs show a bar)
 
     session, before = video.start(outputs.progress.session), outputs.progress.skipped
@@ -157,7 +157,7 @@ def _write_frames(
 
 
 def _total(source: FrameSource, args: argparse.Namespace) -> int | None:
-    """Return how many frames there will be, as far as the source says."""
+    """Return the expected number of frames, if the source states it."""
     if source.frame_count is None or not source.fps:
         return None
     last = source.frame_count if args.stop is None else min(source.frame_count, args.stop * source.fps)
@@ -176,25 +176,25 @@ def _header(args: argparse.Namespace, model: PoseModel, actions: dict[str, Any])
 
 
 def name_of(args: argparse.Namespace) -> str:
-    """Return what results and messages call the source."""
+    """Return the name of the source in results and messages."""
     return str(args.name or redacted(args.source))
 
 
 def _dependencies(args: argparse.Namespace, header: FramesHeader) -> dict[str, Any]:
-    """Return all that the results depend on, but for where they end."""
+    """Return everything the results depend on, except where they end."""
     outputs = {f"--{option}": str(path.absolute()) for option, path in outputs_of(args).items()}
     options = {"--start": args.start, "--fps": args.fps}
     return {**header.settings, "source": header.source, **options, "drawing": drawing_of(args), **outputs}
 
 
 def sound_of(args: argparse.Namespace) -> Path | None:
-    """Return the file whose sound fits the frames."""
+    """Return the file whose sound belongs to the frames."""
     path = Path(args.source)
     return path if path.is_file() and args.fps is None else None
 
 
 def finished(end: FramesEnd, source: FrameSource, outputs: Outputs, args: argparse.Namespace) -> Followed:
-    """Return how a source went that came to its end; its outputs are closed.
+    """Return the outcome of a source that reached its end; its outputs are closed.
 
     Raises:
         InputError: It has no frame.
@@ -217,7 +217,7 @@ def finished(end: FramesEnd, source: FrameSource, outputs: Outputs, args: argpar
 
 
 def _why_empty(args: argparse.Namespace) -> str:
-    """Say what may be the reason that a source has no frame, and what to do."""
+    """Return why a source may have no frames, and what to do about it."""
     if args.start or args.stop is not None:
         return "has no frame there; check --start and --stop"
     if is_address(str(args.source)):
@@ -229,7 +229,7 @@ def _why_empty(args: argparse.Namespace) -> str:
 
 
 def stopped(outputs: Outputs, code: int) -> Followed:
-    """Return how a source went that did not come to its end."""
+    """Return the outcome of a source that did not reach its end."""
     hint = "; go on with --resume" if outputs.can_resume else ""
     frames, people = outputs.progress.frames, outputs.progress.people
     warning = f"stopped after {count(frames, 'frame')}{hint}"
@@ -237,5 +237,5 @@ def stopped(outputs: Outputs, code: int) -> Followed:
 
 
 def source_of(word: str) -> str | int:
-    """Return a camera's number as one, unless a file has that name."""
+    """Convert a camera number to an integer, unless a file has that name."""
     return int(word) if word.isdecimal() and not Path(word).exists() else word

@@ -1,4 +1,4 @@
-"""Follow people through several sources at once, each into outputs of its own."""
+"""Track people through several sources at once, each with its own outputs."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ from pose_onnx.video import Frame, FrameSource, MultiVideo, VideoPoseEstimator, 
 
 
 def one_each(args: argparse.Namespace) -> list[argparse.Namespace]:
-    """Return the options of each source; of several, the outputs of the second are `NAME-2.jsonl`, and so on.
+    """Return the options of each source; with several, the second writes `NAME-2.jsonl`, and so on.
 
     Raises:
-        InputError: `--show` was given for several sources, or an output of one is another one.
+        InputError: `--show` was given for several sources, or a file is both a source and an output.
     """
     words = args.source
     if len(words) == 1:
@@ -57,7 +57,7 @@ def _numbered(path: Path, number: int) -> Path:
 
 
 def follow_many(model: PoseModel, many: Sequence[argparse.Namespace]) -> list[Followed]:
-    """Follow people through sources, to the end of all or to Ctrl-C. One that fails ends alone.
+    """Track people through all sources, to their ends or to Ctrl-C. A failed source does not stop the others.
 
     Args:
         model: Finds them.
@@ -74,7 +74,7 @@ def follow_many(model: PoseModel, many: Sequence[argparse.Namespace]) -> list[Fo
             stack.enter_context(_Job(video, args, cameras, str(number)))
             for number, args in enumerate(many, start=1)
         ]
-        with suppress(KeyboardInterrupt):  # it is said of each what there is
+        with suppress(KeyboardInterrupt):  # the outcome of each source is reported
             _write_frames(cameras, jobs)
     return [job.followed or stopped(job.outputs, EXIT_INTERRUPTED) for job in jobs]
 
@@ -106,7 +106,7 @@ class _Job(Closing):
     """One source with its outputs.
 
     Attributes:
-        followed: How it went, once it has ended.
+        followed: The outcome, once it has ended.
     """
 
     def __init__(
@@ -169,7 +169,7 @@ class _Job(Closing):
         return replace(followed, warnings=(*followed.warnings, warning))
 
     def close(self) -> None:
-        """Finish all files, with the frames that are there."""
+        """Finish all files with the frames written so far."""
         if not self._is_closed:
             self._is_closed = True
             self.outputs.close()

@@ -10,7 +10,7 @@ from types import FrameType
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came, as `kill`, `timeout` and service managers send it."""
+    """SIGTERM was received, as sent by `kill`, `timeout` and service managers."""
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:
@@ -21,7 +21,7 @@ def _terminate(_number: int, _frame: FrameType | None) -> None:
 def terminated_as_by_ctrl_c() -> Iterator[None]:
     """Let SIGTERM raise `Terminated` in the block: temporary files are deleted, and results written."""
     in_main = threading.current_thread() is threading.main_thread()
-    # Who started us may have it ignored or handled; only the system's own way is replaced.
+    # The parent process may ignore or handle it; only the system's default handler is replaced.
     if not in_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return
@@ -34,13 +34,13 @@ def terminated_as_by_ctrl_c() -> Iterator[None]:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C and SIGTERM back until the block is done.
+    """Delay Ctrl-C and SIGTERM until the block is done.
 
     Raises:
         KeyboardInterrupt: After the block, if Ctrl-C was pressed in it or SIGTERM came.
     """
     in_main = threading.current_thread() is threading.main_thread()
-    # As above; of SIGTERM only our own way is held back.
+    # As above; for SIGTERM, only our own handler is delayed.
     ways = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: _terminate}
     held = {number: way for number, way in ways.items() if in_main and signal.getsignal(number) is way}
     came: list[int] = []

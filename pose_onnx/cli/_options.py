@@ -26,7 +26,7 @@ def add_model_option(parser: argparse.ArgumentParser) -> None:
 
 
 def add_precision_option(parser: argparse.ArgumentParser) -> None:
-    """Add `--precision`: which of a model's files."""
+    """Add `--precision`: which of a model's files to use."""
     parser.add_argument(
         "--precision",
         default="fp32",
@@ -42,7 +42,7 @@ def add_threads_option(parser: argparse.ArgumentParser, default: int | None = No
 
 
 def add_estimator_options(parser: argparse.ArgumentParser, *, threads: int | None = None) -> None:
-    """Add what the verbs share that find people: models, engine and how to run them."""
+    """Add the shared options of the verbs that find people: models, engine and how to run them."""
     add = parser.add_argument
     add_people_options(parser)
     add(
@@ -61,7 +61,7 @@ def add_estimator_options(parser: argparse.ArgumentParser, *, threads: int | Non
 
 
 def add_pair_options(parser: argparse.ArgumentParser) -> None:
-    """Add which models find people: see `models_of`."""
+    """Add the options for the models: see `models_of`."""
     add = parser.add_argument
     add(
         "--quality",
@@ -80,7 +80,7 @@ def add_pair_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_people_options(parser: argparse.ArgumentParser) -> None:
-    """Add which models find people and how, whatever runs them."""
+    """Add the options for the models and their settings, for any engine."""
     add_pair_options(parser)
     add = parser.add_argument
     add("--preset", default="accurate", choices=list(PRESETS), help="how to run them (default: %(default)s)")
@@ -99,7 +99,7 @@ def add_people_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_angles_option(parser: argparse.ArgumentParser) -> None:
-    """Add `--angles`: of joints, in the table."""
+    """Add `--angles`: joint angles in the table."""
     parser.add_argument(
         "--angles",
         action="store_true",
@@ -111,7 +111,7 @@ def angles_of(args: argparse.Namespace, keypoint_names: Sequence[str]) -> Mappin
     """Return the angles to measure.
 
     Raises:
-        InputError: There is no table to write them to, or the model does not find the keypoints for them.
+        InputError: There is no table to write them to, or the model lacks their keypoints.
     """
     if args.angles and not args.csv:
         raise InputError("--angles was given without a table to write them to; add --csv FILE")
@@ -130,10 +130,10 @@ def open_model_of(args: argparse.Namespace) -> closing[PoseModel]:
 
 
 def estimator_arguments(args: argparse.Namespace) -> dict[str, Any]:
-    """Return what those options mean for `open_pose_model`, for a model that is opened elsewhere.
+    """Return those options as arguments of `open_pose_model`, for a model that is opened elsewhere.
 
     Raises:
-        PoseOnnxError: A card that nobody knows, or two for one task.
+        PoseOnnxError: A card is unknown, or two cards are for one task.
     """
     cards = cards_by_task(args.model)
     return {
@@ -153,13 +153,13 @@ def estimator_arguments(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def engine_options(args: argparse.Namespace) -> dict[str, Any]:
-    """Return what is handed to the engine."""
+    """Return the options passed to the engine."""
     providers = {"providers": args.providers.split(",")} if args.providers else {}
     return {**providers, **({"device": args.device} if args.device else {})}
 
 
 def models_of(args: argparse.Namespace) -> dict[str, str]:
-    """Return names or paths of the models by what they are: `detector` and `pose`, or `pose` alone.
+    """Return names or paths of the models by role: `detector` and `pose`, or `pose` alone.
 
     Raises:
         PoseOnnxError: As of `is_one_pass`.
@@ -172,12 +172,12 @@ def models_of(args: argparse.Namespace) -> dict[str, str]:
 
 
 def pose_card_of(cards: Mapping[str, ModelCard]) -> ModelCard | None:
-    """Return, of cards by their tasks, that of the model that finds keypoints."""
+    """Return the card of the keypoint model from cards by task."""
     return cards.get(PEOPLE, cards.get("keypoints"))
 
 
 def settings_of(args: argparse.Namespace, model: PoseModel) -> dict[str, Any]:
-    """Return what a file of results says of how they were made."""
+    """Return the settings to store in a result file."""
     return {
         "pose_onnx": __version__,
         "backend": args.backend,
@@ -190,8 +190,8 @@ def cards_by_task(names: Sequence[str]) -> dict[str, ModelCard]:
     """Load the cards that `--model` named.
 
     Raises:
-        InputError: Two for the same task.
-        PoseOnnxError: A name that nobody knows, or a broken card file.
+        InputError: Two cards are for the same task.
+        PoseOnnxError: A name is unknown, or a card file is broken.
     """
     cards: dict[str, ModelCard] = {}
     for card in map(load_card, names):

@@ -1,4 +1,4 @@
-"""The words of a command line, and what was meant by those that nobody knows."""
+"""The argument parser, with suggestions for unknown words."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pose_onnx.errors import did_you_mean
 
 
 class Parser(argparse.ArgumentParser):
-    """One that says what was probably meant; so do the parsers of its verbs."""
+    """A parser that suggests what was probably meant; so do the parsers of its verbs."""
 
     def parse_known_args(  # type: ignore[override]  # its overloads differ in the kind of the namespace alone
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
-        """Parse, and refuse what is left over here, where the options are known that it could be."""
+        """Parse, and refuse leftover words here, where the possible options are known."""
         found, left = super().parse_known_args(args, namespace)
         if left:
             option = left[0].partition("=")[0]
@@ -36,5 +36,5 @@ class Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong in one line, and leave with exit code 2."""
+        """Print the error in one line, and exit with code 2."""
         self.exit(2, f"{self.prog}: error: {message}\n")

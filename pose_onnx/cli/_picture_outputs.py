@@ -1,4 +1,4 @@
-"""What is written of each picture: the annotated copy, and what was cut out of it."""
+"""The files written for each picture: the annotated copy and the crops."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CROPS: Final = "crops"
 
 
 def add_picture_options(parser: argparse.ArgumentParser) -> None:
-    """Declare which pictures are written."""
+    """Declare the options for written pictures."""
     add = parser.add_argument
     add("--no-pictures", action="store_true", help="write no annotated pictures, only the results")
     add(
@@ -34,11 +34,11 @@ def add_picture_options(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True, slots=True)
 class PictureOutputs:
-    """What the options of `add_picture_options` and of the drawing ask for.
+    """The values of the options of `add_picture_options` and of the drawing options.
 
     Attributes:
-        drawing: Options of `draw_poses`; `None` where no annotated copy is wanted.
-        crops: Folder of the people cut out; `None` where they are not wanted.
+        drawing: Options of `draw_poses`; `None` if no annotated copy is wanted.
+        crops: Folder of the crops of people; `None` if they are not wanted.
     """
 
     drawing: dict[str, Any] | None
@@ -51,13 +51,13 @@ class PictureOutputs:
         return cls(drawing, folder / _CROPS if args.save_crop else None)
 
     def files(self, targets: Iterable[Path]) -> list[Path]:
-        """Return what of given annotated copies, and of crops that are there, would be written over."""
+        """Return which of the given annotated copies and existing crops would be overwritten."""
         copies = [] if self.drawing is None else list(targets)
         there = self.crops.iterdir() if self.crops and self.crops.is_dir() else ()
         return [*copies, *there]
 
     def write(self, target: Path, pixels: Image, poses: Poses) -> str:
-        """Write all that is wanted of one picture.
+        """Write all requested files of one picture.
 
         Args:
             target: Where its annotated copy goes; crops are named after it.
@@ -68,7 +68,7 @@ class PictureOutputs:
             Path of the annotated copy; empty if none was written.
 
         Raises:
-            InputError: The format does not hold a picture of this size.
+            InputError: The format does not support a picture of this size.
             OutputError: A file cannot be written.
         """
         if self.crops:
@@ -80,7 +80,7 @@ class PictureOutputs:
 
 
 def _write_crops(name: Path, pixels: Image, poses: Poses) -> None:
-    """Write what is in each box beside a file name, and remove what more people an earlier run saw there."""
+    """Write a crop of each box beside a file name, and delete surplus crops of an earlier run."""
     for number, crop in _cut_out(pixels, poses):
         write_image(_numbered(name, number), crop)
     for number in count(len(poses) + 1):
@@ -98,7 +98,7 @@ def _numbered(name: Path, number: int) -> Path:
 
 
 def _cut_out(pixels: Image, poses: Poses) -> Iterator[tuple[int, Image]]:
-    """Give what is inside each person's box, with the person's number from 1; nothing of a box outside."""
+    """Yield the crop of each person's box with the person's number from 1; skip boxes outside the image."""
     limits = np.array(pixels.shape[1::-1])
     for number, box in enumerate(np.nan_to_num(poses.boxes), start=1):
         (left, top), (right, bottom) = np.rint(box.reshape(2, 2)).clip(0, limits).astype(int)

@@ -1,4 +1,4 @@
-"""Where the results of `pose-onnx run` go, and that none of an earlier run is lost."""
+"""Result files of `pose-onnx run`, and protection of earlier results."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ DEFAULT_OUT: Final = "pose-onnx-out"
 RESULTS_NAME: Final = "poses.json"
 _RUN: Final = re.compile(r"run([1-9][0-9]{0,8})")
 _SAVE_EVERY_S: Final = 30.0
-"""What a run that is killed loses, at most; all results are written each time."""
+"""The most that a killed run loses; all results are written each time."""
 
 
 def add_result_options(parser: argparse.ArgumentParser) -> None:
-    """Declare where the results go."""
+    """Declare the options for the result files."""
     add = parser.add_argument
     new = f"{DEFAULT_OUT}/run1, run2, ..."
     add("--out", metavar="DIR", help=f"folder for the results (default: a new one, {new})")
@@ -49,19 +49,19 @@ def add_result_options(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(slots=True)
 class RunResults:
-    """What a run has found.
+    """The results of a run.
 
     Attributes:
         folder: Where annotated pictures go.
         document: The JSON file.
         table: The CSV file, if one is wanted.
-        angles: Whose columns the table has.
-        settings: Of the run.
-        keypoint_names: Of its keypoint model.
-        images: What was found in pictures.
-        videos: What was found in what moves.
-        failures: What could not be used.
-        before: How many of `images` an earlier run has found.
+        angles: Angles that have columns in the table.
+        settings: Settings of the run.
+        keypoint_names: Keypoint names of its model.
+        images: Results of pictures.
+        videos: Results of videos, cameras and streams.
+        failures: Inputs that could not be used.
+        before: How many of `images` come from an earlier run.
     """
 
     folder: Path
@@ -78,10 +78,10 @@ class RunResults:
 
     @classmethod
     def open(cls, args: argparse.Namespace, settings: dict[str, Any], names: tuple[str, ...]) -> RunResults:
-        """Choose the files by the options of `add_result_options`, and read what is to be resumed.
+        """Choose the files by the options of `add_result_options`, and read the results to resume.
 
         Raises:
-            InputError: What is to be resumed is damaged, or of other settings; or there are no such angles.
+            InputError: The results to resume are damaged or have other settings, or an angle is unknown.
             OutputError: The folder cannot be created.
         """
         angles = angles_of(args, names)
@@ -100,15 +100,15 @@ class RunResults:
 
     @property
     def places(self) -> list[Path]:
-        """Where everything is: the folder, and files that are elsewhere."""
+        """Where the results are: the folder, and files outside it."""
         files = filter(None, (self.document, self.table))
         return [self.folder, *(path for path in files if path.parent != self.folder)]
 
     def check_new(self, targets: Iterable[Path]) -> None:
-        """Refuse to write over files.
+        """Refuse to overwrite files.
 
         Raises:
-            InputError: The JSON, the table or one of these is there already.
+            InputError: The JSON, the table or one of these files already exists.
         """
         for path in filter(None, (self.document, self.table, *targets)):
             if path.is_file():
@@ -118,7 +118,7 @@ class RunResults:
                 )
 
     def add(self, result: ImageResult | VideoResult | Failure) -> None:
-        """Take one more result, and write all of them from time to time."""
+        """Add a result, and write all results from time to time."""
         kinds: dict[type, list[Any]] = {
             ImageResult: self.images,
             VideoResult: self.videos,
@@ -130,7 +130,7 @@ class RunResults:
 
     @contextmanager
     def saved(self) -> Iterator[None]:
-        """Write what there is, however the work inside ends; and at once, to fail before it if need be."""
+        """Write the results at once, to fail early, and again however the work inside ends."""
         self._save()
         try:
             yield
@@ -172,6 +172,6 @@ def _own_folder(*, resume: bool) -> Path:
         newest += 1
         try:
             (base / f"run{newest}").mkdir()
-        except FileExistsError:  # another run came first
+        except FileExistsError:  # another run created it first
             continue
         return base / f"run{newest}"

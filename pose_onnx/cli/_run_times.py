@@ -1,4 +1,4 @@
-"""Where the time of a run goes, told by the clock of `pose-onnx bench`."""
+"""Where the time of a run goes, measured by the clock of `pose-onnx bench`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OWN_FUNCTIONS: Final = MappingProxyType(
         "pose_onnx.video.tracking.tracker:Tracker.update": IDS,
     }
 )
-"""What belongs to a run and not to finding people; see `pose_onnx.bench.watched`."""
+"""Stages of a run other than finding people; see `pose_onnx.bench.watched`."""
 GROUPS: Final = MappingProxyType(
     {
         LOAD: "load",
@@ -38,19 +38,19 @@ GROUPS: Final = MappingProxyType(
         REST: REST,
     }
 )
-"""Stages as few words as fit in a line."""
+"""Groups of stages, few enough to fit in a line."""
 _MS: Final = 1000
 
 
 def times(clock: StageClock, number: int, unit: str) -> str:
-    """Say where the time since the clock's start went, such as "10.1 ms a picture: load 2.0, ...".
+    """Return where the time since the clock's start went, such as "10.1 ms a picture: load 2.0, ...".
 
     Several threads at once share their time, so that the parts add up to the whole.
 
     Args:
-        clock: Has watched.
-        number: Of pictures or frames, 1 or more.
-        unit: What they are.
+        clock: The clock that measured the run.
+        number: Number of pictures or frames, 1 or more.
+        unit: Their name.
     """
     parts: Counter[str] = Counter()
     for stage, seconds in clock.seconds().items():

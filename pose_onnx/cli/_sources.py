@@ -1,4 +1,4 @@
-"""What the words of `pose-onnx run` mean: pictures, and what moves. A table of kinds, the first that fits."""
+"""Sorts the inputs of `pose-onnx run` into pictures and videos. The first matching kind is used."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class Picture:
     """One picture.
 
     Attributes:
-        name: What results call it.
-        file: What its annotated copy is named after; where it is, if it is on this machine.
-        load: Returns its pixels, (H, W, 3) uint8, BGR, or raises what is wrong with it.
+        name: Its name in results.
+        file: Its path if it is on this machine; the annotated copy is named after it.
+        load: Returns its pixels, (H, W, 3) uint8, BGR, or raises an error.
     """
 
     name: str
@@ -50,9 +50,9 @@ class Moving:
     """A video, a camera or a stream.
 
     Attributes:
-        name: What results call it.
-        file: What its outputs are named after.
-        source: What `pose-onnx video` is given.
+        name: Its name in results.
+        file: The file name that its outputs are named after.
+        source: The source for `pose-onnx video`.
         live: Whether it may never end.
     """
 
@@ -64,13 +64,13 @@ class Moving:
 
 @dataclass(slots=True)
 class Sources:
-    """What the words of a command line mean, each thing once, in the order given.
+    """The inputs of a command line, each once, in the order given.
 
     Attributes:
-        recursive: A folder means what is in its subfolders too.
-        skipped: What is in the folders and is not worked on.
-        pictures: Them.
-        moving: What moves; what may never end is last.
+        recursive: A folder includes its subfolders.
+        skipped: Files in the folders that are not processed.
+        pictures: The pictures.
+        moving: Videos, cameras and streams; those that may never end come last.
     """
 
     recursive: bool = False
@@ -87,9 +87,9 @@ class Sources:
 
     @classmethod
     def find(cls, words: Iterable[str], stack: ExitStack, *, recursive: bool = False) -> Sources:
-        """Find out what words mean.
+        """Interpret the words of a command line.
 
-        A file is taken as it is, be it there or not: reading it says what is wrong with it.
+        A file is taken even if it does not exist: reading it reports the error.
 
         Args:
             words: Of the command line.
@@ -97,7 +97,7 @@ class Sources:
             recursive: See the attribute.
 
         Raises:
-            InputError: A folder or pattern that holds nothing, an address that is none, or no standard input.
+            InputError: A folder or pattern is empty, an address is invalid, or there is no standard input.
         """
         sources = cls(recursive, _stack=stack)
         for word in words:
@@ -106,7 +106,7 @@ class Sources:
         return sources
 
     def add(self, source: Picture | Moving, key: str) -> None:
-        """Take one more, unless it is there already."""
+        """Add an input, unless it is already listed."""
         if key in self._known:
             return
         self._known.add(key)
@@ -137,7 +137,7 @@ class Sources:
             self.add_file(Path(word) / name)
 
     def add_pattern(self, word: str) -> None:
-        """Take the files that a pattern matches, whatever their suffixes are."""
+        """Take the files that a pattern matches, with any suffix."""
         names = glob(word, recursive=True)  # noqa: PTH207 (Path.glob refuses absolute patterns)
         found = sorted(path for path in map(Path, names) if path.is_file())
         if not found:
@@ -155,7 +155,7 @@ class Sources:
         self.add(Moving(redacted(word), _file_of(word), word, live), word)
 
     def add_http(self, word: str) -> None:
-        """Take a picture or a video on a server: by the suffix, else by how it begins."""
+        """Take a picture or a video on a server: by the suffix, else by its first bytes."""
         kind = kind_of(_file_of(word).name)
         if kind == "video" or (kind == "other" and not begins_as_picture(word)):
             self.add_stream(word)
@@ -177,7 +177,7 @@ class Sources:
             self.add(Moving(word, Path("stdin"), str(self._spooled(head, stdin))), word)
 
     def _spooled(self, head: bytes, rest: BinaryIO) -> Path:
-        """Copy a video into a temporary file: where its index is at the end, a pipe cannot be played."""
+        """Copy a video into a temporary file: with the index at its end, it cannot be read from a pipe."""
         if not head:
             raise InputError("standard input is empty; pipe the bytes of a picture or a video in")
         folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="pose-onnx-"))
@@ -198,7 +198,7 @@ _KINDS: Final[tuple[tuple[Callable[[str], object], Callable[[Sources, str], None
     (has_magic, Sources.add_pattern),
     (lambda _: True, Sources.add_file),
 )
-"""Which words are of a kind, and what is done with them."""
+"""For each kind: which words match it, and what is done with them."""
 
 
 def _file_of(address: str) -> Path:

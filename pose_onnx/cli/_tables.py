@@ -1,4 +1,4 @@
-"""Text to be read: columns, and numbers with their nouns."""
+"""Text output: columns, and numbers with their nouns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the results of `pose-onnx run` are called."""
+"""File names for the results of `pose-onnx run`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _FALLBACK_SUFFIX: Final = ".jpg"
 
 
 class Targets:
-    """Gives out paths in one folder: no two the same, and none over given files.
+    """Assigns paths in one folder, all different and none equal to a given file.
 
     Args:
         folder: Where results go.
-        not_over: Paths of which nothing may be written over.
+        not_over: Paths that must not be overwritten.
     """
 
     def __init__(self, folder: Path, not_over: Iterable[Path]) -> None:

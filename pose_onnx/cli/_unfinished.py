@@ -1,8 +1,8 @@
-"""What `pose-onnx video` keeps beside its outputs until it is done, so that `--resume` can go on.
+"""The state that `pose-onnx video` keeps beside its outputs until it is done, for `--resume`.
 
 A folder `.NAME.unfinished` beside the first output holds the finished parts of the annotated video and
-`progress.json`, which is replaced as a whole. What was done after it was written is done again. That file
-comes first and goes first: without it nothing is unfinished, whatever a kill left of the folder.
+`progress.json`, which is replaced atomically. Work done after its last write is repeated. That file is
+created first and deleted first: without it there is nothing to resume, whatever a kill left behind.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _PROGRESS: Final = "progress.json"
 
 @dataclass(slots=True)
 class Progress:
-    """How far a run is.
+    """The progress of a run.
 
     Attributes:
-        first: Index of the frame to go on with.
+        first: Index of the next frame.
         session: State of the video session; `None` at the beginning.
-        frames: That were written.
-        people: The highest id so far, and so the number of people.
+        frames: Number of frames written.
+        people: The highest id so far, which is the number of people.
         skipped: Frames that could not be decoded.
         size: Height and width of the annotated video; `None` at the beginning.
         parts: Its finished parts.
@@ -59,7 +59,7 @@ class Unfinished:
 
     Args:
         output: The first of its outputs.
-        run: What makes the results, as JSON knows it; a run is not continued with anything else.
+        run: Everything the results depend on, JSON-ready; a run is continued only if it is the same.
     """
 
     def __init__(self, output: Path, run: Mapping[str, Any]) -> None:
@@ -68,11 +68,11 @@ class Unfinished:
 
     @property
     def is_there(self) -> bool:
-        """Whether there is a run to go on with."""
+        """Whether there is a run to continue."""
         return (self.folder / _PROGRESS).exists()
 
     def begin(self) -> Progress:
-        """Forget an earlier run, and begin.
+        """Delete the state of an earlier run, and begin.
 
         Raises:
             OutputError: The folder cannot be written.
@@ -86,10 +86,10 @@ class Unfinished:
         return Progress()
 
     def load(self) -> Progress:
-        """Return how far the earlier run came.
+        """Return the progress of the earlier run.
 
         Raises:
-            InputError: It was of other frames, models or options, or the file is damaged.
+            InputError: It used other frames, models or options, or the file is damaged.
         """
         path = self.folder / _PROGRESS
         try:
@@ -113,7 +113,7 @@ class Unfinished:
         return progress
 
     def save(self, progress: Progress) -> None:
-        """Replace what is known of the run.
+        """Replace the stored progress.
 
         Raises:
             OutputError: The disk is full, ...
@@ -129,5 +129,5 @@ class Unfinished:
 
 
 def is_unfinished(output: Path) -> bool:
-    """Say whether there is a run to go on with whose first output is this one."""
+    """Return whether there is a run to continue whose first output is this one."""
     return Unfinished(output, {}).is_there

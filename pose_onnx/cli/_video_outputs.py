@@ -1,4 +1,4 @@
-"""Where `pose-onnx video` puts its results."""
+"""The outputs of `pose-onnx video`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from pose_onnx.video.outputs.parts import VideoParts
 _FILES: Final = ("out", "jsonl", "csv", "coco")
 _LINES: Final = "frames.jsonl"
 SAVE_EVERY: Final = 100
-"""Frames after which what is done is safe; a run that is killed does at most so many again."""
+"""Frames between two saves; a killed run repeats at most this many."""
 
 
 def add_output_options(parser: argparse.ArgumentParser) -> None:
@@ -55,10 +55,10 @@ def outputs_of(args: argparse.Namespace) -> dict[str, Path]:
 
 
 def check_outputs(args: argparse.Namespace) -> None:
-    """Check that there is something to write, and that nothing is written over by accident.
+    """Check that an output is named, and that nothing is overwritten by accident.
 
     Raises:
-        InputError: No output is named, one is there already, or has the name of the source or of another.
+        InputError: No output is named, or one exists already or is also the source or another output.
     """
     named = outputs_of(args)
     if not named and not args.show:
@@ -86,10 +86,10 @@ def check_outputs(args: argparse.Namespace) -> None:
 
 
 def is_done(args: argparse.Namespace) -> bool:
-    """Say whether `--resume` was given and nothing is left to do.
+    """Return whether `--resume` was given and nothing is left to do.
 
     Raises:
-        InputError: The JSON Lines are none of ours, or unfinished without anything to go on from.
+        InputError: The JSON Lines are not from this tool, or unfinished with no state to continue from.
     """
     named = outputs_of(args)
     if not (args.resume and named and all(path.exists() for path in named.values())):
@@ -105,25 +105,25 @@ def is_done(args: argparse.Namespace) -> bool:
 
 
 class Outputs(Closing):
-    """Everything that the options of `add_output_options` name, fed frame by frame.
+    """All outputs named by the options of `add_output_options`, written frame by frame.
 
-    When it is closed, for whatever reason, every file is finished with the frames that are there. Unless
-    `finish` was called before, the run can be continued.
+    Closing it, for any reason, finishes every file with the frames written so far. The run can be continued
+    unless `finish` was called before.
 
     Args:
         args: The options.
-        header: What holds for all frames.
-        run: What else the results depend on, as JSON knows it.
+        header: Data common to all frames.
+        run: What else the results depend on, JSON-ready.
 
     Attributes:
-        progress: How far the run is.
+        progress: Progress of the run.
         wanted: Whether the window is still open.
-        silent_because: Once it is closed: why the annotated video has no sound; empty if all is well.
+        silent_because: After closing: why the annotated video has no sound; empty if all is well.
 
     Raises:
         OutputError: The folder of the outputs cannot be written.
-        InputError: There is no screen, a run to continue is of other frames or models, or there are no
-            such angles.
+        InputError: There is no screen, the run to continue has other frames or models, or an angle is
+            unknown.
     """
 
     def __init__(self, args: argparse.Namespace, header: FramesHeader, run: dict[str, Any]) -> None:
@@ -150,7 +150,7 @@ class Outputs(Closing):
         Args:
             fps: Frames per second as the source states it.
             audio_from: The file whose sound the annotated video gets.
-            can_resume: Whether the source can be read again from the middle on.
+            can_resume: Whether the source can be read again from the middle.
 
         Raises:
             OutputError: A file cannot be written.
@@ -162,7 +162,7 @@ class Outputs(Closing):
             self._video = VideoParts(
                 folder, self._named["out"], fps=fps, parts=progress.parts, size=progress.size
             )
-        if self._named.keys() - {"out"}:  # CSV and COCO are made of the lines: no frame is kept in memory
+        if self._named.keys() - {"out"}:  # CSV and COCO are made from the lines, so no frame stays in memory
             first = self.progress.first if self._args.resume else None
             self._lines = FrameWriter(self._lines_path, self._header, first=first)
 
@@ -180,7 +180,7 @@ class Outputs(Closing):
 
     @property
     def can_resume(self) -> bool:
-        """Whether there is something to go on with after this run."""
+        """Whether this run can be continued later."""
         has_begun = self._unfinished is not None and self.progress.frames > 0
         return has_begun and self._is_repeatable and not self._is_finished
 
@@ -190,11 +190,11 @@ class Outputs(Closing):
         return self.can_resume and self.progress.frames % SAVE_EVERY == 0
 
     def save(self, session: dict[str, Any], skipped: int) -> None:
-        """Make what was written safe.
+        """Save the progress so far.
 
         Args:
             session: State of the video session after the last frame.
-            skipped: Frames until then that could not be decoded.
+            skipped: Number of frames up to then that could not be decoded.
         """
         if self._unfinished:
             self.progress.session, self.progress.skipped = session, skipped
@@ -209,13 +209,13 @@ class Outputs(Closing):
         return self._video.fitted if self._video else 0
 
     def finish(self, end: FramesEnd) -> None:
-        """Say how the video ended: nothing is left to continue."""
+        """Record how the video ended: nothing is left to continue."""
         if self._lines and self.progress.frames:
             self._lines.end(end)
         self._is_finished = True
 
     def close(self) -> None:
-        """Finish all files, with the frames that are there; of no frames there is no file."""
+        """Finish all files with the frames written so far; without frames, no file is written."""
         if self._window:
             self._window.close()
         if self._lines:

@@ -38,7 +38,7 @@ class Window(Closing):
         cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL)
 
     def show(self, image: Image) -> bool:
-        """Show a frame; say whether the window is still wanted."""
+        """Show a frame; return whether the window is still open."""
         cv2.imshow(_TITLE, image)
         closed = cv2.waitKey(1) in _KEYS_TO_CLOSE or cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) < 1
         return not closed

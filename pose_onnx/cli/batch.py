@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _close(report: Report, out: str) -> int:
-    """Say how it went, of this job and of what was there before."""
+    """Print the outcome of this job and of earlier ones."""
     before = f" ({report.before} were done before)" if report.before else ""
     people = count(report.people, "person", "people")
     print(f"{count(report.done, 'item')}{before}, {people}: {out}")

@@ -100,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _choose_backends(args: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
-    """Return the backends to measure, and why each other one is not; those that were asked for must do."""
+    """Return the backends to measure, and why the others are left out; requested ones must work."""
     reasons = {name: _misfit(name, args) for name in args.backends or backend_names()}
     skipped = {name: reason for name, reason in reasons.items() if reason}
     chosen = [name for name in reasons if name not in skipped]
@@ -110,7 +110,7 @@ def _choose_backends(args: argparse.Namespace) -> tuple[list[str], dict[str, str
 
 
 def _misfit(backend: str, args: argparse.Namespace) -> str:
-    """Say why a backend cannot run the models, or nothing."""
+    """Return why a backend cannot run the models, or nothing."""
     try:
         suffix = model_suffix(backend)
         for model in models_of(args).values():
@@ -131,7 +131,7 @@ def _arguments(args: argparse.Namespace, backend: str, threads: int) -> dict[str
 
 @contextmanager
 def _pictures(args: argparse.Namespace, backend: str) -> Iterator[list[Path]]:
-    """Give the pictures to run on; with `--people` one is made, and `args.threshold` set to suit it."""
+    """Return the pictures to run on; `--people` creates one and sets `args.threshold` to match."""
     with as_file(files("pose_onnx.models") / "photos" / DEFAULT_PHOTO) as demo, ExitStack() as stack:
         paths = [Path(name) for name in args.image] or [demo]
         if args.people is not None:

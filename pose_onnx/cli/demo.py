@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run `pose-onnx demo`: `pose-onnx run` on the two photos, once for each backend."""
     out = Path(args.out or DEFAULT_OUT)
-    rest = [] if args.out else ["--overwrite"]  # in its own folder there is nobody else's
+    rest = [] if args.out else ["--overwrite"]  # its own folder holds no other files
     if args.official:
         return _compare(out / "official", rest)
     backends = filter(model_suffix, installed_backends())  # no Paddle folder is bundled
@@ -58,7 +58,7 @@ def _run(out: Path, option: str, value: str, *rest: str) -> int:
 
 def _compare(out: Path, rest: list[str]) -> int:
     """Run the built-in and the official pair, and put their pictures side by side."""
-    from pose_onnx import zoo  # noqa: PLC0415 (only who wants official models needs it)
+    from pose_onnx import zoo  # noqa: PLC0415 (only needed for official models)
 
     for name in PAIRS[OFFICIAL]:
         zoo.pull(name, progress=True)

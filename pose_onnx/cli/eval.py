@@ -101,12 +101,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 class _Evaluated(NamedTuple):
-    """What finds the people, and what the report says of it.
+    """The model under evaluation, and its description in the report.
 
     Attributes:
         people: Finds them.
-        sigmas: Of their joints.
-        settings: Every option that moves a number, and digests.
+        sigmas: Sigmas of their joints.
+        settings: Every option that changes a figure, and digests.
         boxes: Where the boxes come from; `None` if the model finds them itself.
     """
 
@@ -187,7 +187,7 @@ def _one_pass(
 def _box_source(
     args: argparse.Namespace, dataset: Dataset, card: Any, shared: dict[str, Any]
 ) -> tuple[BoxSource, dict[str, str]]:
-    """Return where the boxes come from, and digests of what makes them."""
+    """Return the source of the boxes, and digests of the files that it uses."""
     if args.detector:
         file = resolve_model(args.detector, args.backend, args.precision)
         detector = Detector(file, card=card, threshold=BOX_FLOOR, **shared)
@@ -200,7 +200,7 @@ def _box_source(
 
 
 def _settings(args: argparse.Namespace, card: ModelCard) -> dict[str, Any]:
-    """Return options that move a number, whatever is evaluated."""
+    """Return the options that change a figure in every evaluation."""
     return {
         "version": __version__,
         "annotations": args.annotations.name,
@@ -247,7 +247,7 @@ def _save(out: Path, name: str, data: Any) -> None:
 
 
 def _defined(data: Any) -> Any:
-    """Return data with `None` for the numbers that JSON does not know."""
+    """Return data with `None` for numbers that JSON cannot hold."""
     if isinstance(data, dict):
         return {key: _defined(value) for key, value in data.items()}
     if isinstance(data, list | tuple):

@@ -21,7 +21,7 @@ REFERENCE: Final = ("onnx", "fp32")
 LAYOUTS: Final = ("triton", "deepstream")
 WAYS: Final = ("template", "paddle")
 _OF_FINISHED: Final = ("source", "image", "end_to_end", "golden", "layout", "out")
-"""What may be said of models that are exported already."""
+"""Options that are allowed for models that are already exported."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -147,7 +147,7 @@ def _export(args: argparse.Namespace) -> Sequence[Path]:
 
 
 def _wrap(args: argparse.Namespace, layouts: Sequence[str]) -> None:
-    """Refuse options of a conversion where there is none, and write the end-to-end files that are wanted."""
+    """Refuse conversion options if nothing is converted, and write the requested end-to-end files."""
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     usual = vars(parser.parse_args(args.source))

@@ -68,7 +68,7 @@ def _row(name: str) -> tuple[str, ...]:
     size = f"{next(iter(here.values())).stat().st_size / 1e6:.1f} MB" if here else "-"
     origin = "built in" if package_files(name) else "here"
     state = f"{origin}: {', '.join(here)}" if here else "not here"
-    accuracy = card.published.partition(":")[0]  # what was measured; then comes where that is published
+    accuracy = card.published.partition(":")[0]  # the measured value; the publication follows it
     return name, card.task, card.input.describe(), size, card.license or "-", state, accuracy or "-"
 
 

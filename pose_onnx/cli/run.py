@@ -34,11 +34,11 @@ from pose_onnx.formats.results import Failure, ImageResult, VideoResult
 from pose_onnx.mapping import map_pictures
 
 _VIDEO_SUFFIXES: Final = (".mp4", ".jsonl", ".csv")
-"""What is written of each source that moves: annotated, frame by frame, and a table if one is wanted."""
+"""Outputs of each video, camera or stream: annotated video, JSON Lines, and a table if requested."""
 _Job: TypeAlias = tuple[Picture, Path]
 """A picture, and where its annotated copy goes."""
 _VideoJob: TypeAlias = tuple[Moving, argparse.Namespace]
-"""What moves, and what `pose-onnx video` is told of it."""
+"""A video, camera or stream, and its options for `pose-onnx video`."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,16 +84,16 @@ def run(args: argparse.Namespace) -> int:
 def _plan(
     args: argparse.Namespace, sources: Sources, results: RunResults, outputs: PictureOutputs
 ) -> tuple[list[_Job], list[_VideoJob]]:
-    """Return what is to be done, and where to.
+    """Return the work to do and its output paths.
 
     Raises:
-        InputError: Results of an earlier run are in the way.
+        InputError: Results of an earlier run would be overwritten.
     """
     done = results.done()
     made = (path for result in results.images for path in (result.path, result.picture))
     targets = Targets(results.folder, [*sources.files, *map(Path, made)])
     jobs = [(each, targets.of_picture(each.file)) for each in sources.pictures if each.name not in done]
-    # Those that are done keep their names.
+    # Finished inputs keep their names.
     named = [(each, targets.of(each.file, _VIDEO_SUFFIXES)) for each in sources.moving]
     if not (args.overwrite or args.resume):
         copies = outputs.files(target for _, target in jobs)
@@ -103,7 +103,7 @@ def _plan(
 
 
 def _video_options(args: argparse.Namespace, moving: Moving, targets: Sequence[Path]) -> argparse.Namespace:
-    """Return what `pose-onnx video` is told: its defaults, and the options that both have."""
+    """Return the options for `pose-onnx video`: its defaults, and the options that both commands have."""
     parser = argparse.ArgumentParser()
     video_verb.add_arguments(parser)
     defaults = vars(parser.parse_args(["--", moving.source]))
@@ -117,7 +117,7 @@ def _video_options(args: argparse.Namespace, moving: Moving, targets: Sequence[P
 def _do_pictures(
     model: PoseModel, jobs: Sequence[_Job], outputs: PictureOutputs, results: RunResults
 ) -> None:
-    # All threads are at rest before the results are written.
+    # All threads are idle before the results are written.
     with closing(_process(model, jobs, outputs)) as found:
         for result in _with_progress(jobs, found):
             results.add(result)
@@ -126,7 +126,7 @@ def _do_pictures(
 def _process(
     model: PoseModel, jobs: Sequence[_Job], outputs: PictureOutputs
 ) -> Generator[ImageResult | Failure]:
-    """Do the pictures, several at once; give each in its turn. Whatever is wrong with one is its failure.
+    """Process the pictures, several at once, and yield them in order. An error is recorded for its picture.
 
     Raises:
         OutputError: An annotated picture cannot be written; the next one could not be either.
@@ -152,7 +152,7 @@ def _write(outputs: PictureOutputs, job: _Job, pixels: Image, poses: Poses) -> I
 
 
 def _do_videos(model: PoseModel, jobs: Sequence[_VideoJob], results: RunResults) -> Generator[Followed]:
-    """Follow the people of what moves, one source after another; Ctrl-C ends all. Give how each went."""
+    """Track people in each video, camera or stream in turn; Ctrl-C ends all. Yield each outcome."""
     for moving, options in jobs:
         try:
             check_outputs(options)
@@ -179,7 +179,7 @@ def _result_of(moving: Moving, followed: Followed, options: argparse.Namespace) 
 
 
 def _code(results: RunResults, followed: Sequence[Followed]) -> int:
-    """Return the exit code: that of Ctrl-C, or by what could not be used, in part or at all."""
+    """Return the exit code: the one of Ctrl-C, or by how many inputs failed."""
     if stopped := [each.code for each in followed if not each.complete]:
         return stopped[0]
     code = exit_code(len(results.images) + len(results.videos), len(results.failures))
@@ -187,7 +187,7 @@ def _code(results: RunResults, followed: Sequence[Followed]) -> int:
 
 
 def _close(results: RunResults, sources: Sources, report: Sequence[str]) -> None:
-    """Say how it went, and where everything is."""
+    """Print the outcome, and where the results are."""
     people = sum(len(image.poses) for image in results.images)
     before = f" ({results.before} were done before)" if results.before else ""
     found = [f"{count(len(results.images), 'picture')}{before}, {count(people, 'person', 'people')}"]
@@ -210,7 +210,7 @@ def _close(results: RunResults, sources: Sources, report: Sequence[str]) -> None
 def _with_progress(
     jobs: Sequence[_Job], results: Iterator[ImageResult | Failure]
 ) -> Iterator[ImageResult | Failure]:
-    """Pass results on, and say how each went: a bar on a terminal, else one line a picture."""
+    """Pass results on and show progress: a bar on a terminal, else one line per picture."""
     from tqdm import tqdm  # noqa: PLC0415 (only this verb shows a bar, and not every time)
 
     with tqdm(results, total=len(jobs), unit="picture", disable=None if len(jobs) > 1 else True) as bar:

@@ -19,7 +19,7 @@ from pose_onnx.cli.demo import PHOTOS
 from pose_onnx.verification import END_TO_END, SCORES, Difference, verify
 
 TOLERANCE: Final = 0.5
-"""Pixels between two end results that no export of one model reaches, float16 weights included."""
+"""Pixel difference of end results that no export of one model reaches, even with float16 weights."""
 
 EXIT_DIFFERENT: Final = 1
 
@@ -79,13 +79,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _paths(words: Sequence[str], backends: Sequence[str] | None) -> list[Path]:
-    """Return the files that words mean; a name's is that of the engine that is to run it."""
+    """Return the files for the given words; for a name, the file for the selected engine."""
     engines = backends if backends and len(backends) == len(words) else ["ort"] * len(words)
     return [resolve_model(word, engine) for word, engine in zip(words, engines, strict=True)]
 
 
 def _over_all(differences: Iterable[Difference]) -> list[Difference]:
-    """Return the largest differences over all pictures, and how much was compared in all of them."""
+    """Return the largest differences over all pictures, and how much was compared in total."""
     found: dict[tuple[object, ...], Difference] = {}
     for one in differences:
         key = (one.file, one.backend, one.stage, one.quantity)
@@ -96,7 +96,7 @@ def _over_all(differences: Iterable[Difference]) -> list[Difference]:
 
 
 def _judge(places: Sequence[Difference], tolerance: float) -> int:
-    """Say what is wrong with the end results, and return the exit code."""
+    """Print what is wrong with the end results, and return the exit code."""
     wrong = [each for each in places if not each.largest <= tolerance]
     for each in wrong:
         print(f"\n{each.file}: {each.stage}, {each.quantity}: {each.largest:.3g} is above {tolerance:g}")

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="video, folder of frames, camera number, stream; of several at once, each has outputs of its"
         " own: NAME-1.jsonl, NAME-2.jsonl, ...",
     )
-    parser.set_defaults(name=None)  # `run` gives names of its own
+    parser.set_defaults(name=None)  # `run` sets its own names
     add_output_options(parser)
     add_drawing_options(parser)
     add("--start", type=float, metavar="S", help="from this second on")

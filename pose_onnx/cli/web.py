@@ -32,13 +32,13 @@ _REMEDY: Final = f"run `npm install {PACKAGE}` here, or give its folder with --r
 _PAGE_SUFFIXES: Final = (".html", ".css", ".mjs", ".svg")
 _RUNTIME_FILES: Final = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
 """What the page loads of onnxruntime-web, a tenth of it. Its WebGPU builds have no float64 (docs/web.md)."""
-# Cross-origin isolation: browsers give WebAssembly threads only to pages that nobody else can look into.
+# Cross-origin isolation: browsers give WebAssembly threads only to isolated pages.
 HEADERS: Final = (
     ("Cross-Origin-Opener-Policy", "same-origin"),
     ("Cross-Origin-Embedder-Policy", "require-corp"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
     ("X-Content-Type-Options", "nosniff"),
-    ("Cache-Control", "no-cache"),  # ask each time whether it changed, so that no old model stays
+    ("Cache-Control", "no-cache"),  # revalidate each time, so that no old model stays
 )
 
 
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
 
 @contextmanager
 def _temporary_folder() -> Iterator[Path]:
-    """Give a folder that is gone afterwards, however often Ctrl-C is pressed or SIGTERM comes."""
+    """Yield a temporary folder that is always deleted, even after repeated Ctrl-C or SIGTERM."""
     folder = tempfile.TemporaryDirectory(prefix="pose-onnx-web-")
     try:
         yield Path(folder.name)
@@ -94,7 +94,7 @@ def _temporary_folder() -> Iterator[Path]:
 
 
 def _site(args: argparse.Namespace) -> dict[str, bytes]:
-    """Return the page's files by their paths; all of them, so that what is missing is known first."""
+    """Return all files of the page by path, so that a missing one is reported first."""
     from pose_onnx.exporters.end_to_end import end_to_end_bytes  # noqa: PLC0415 (heavy)
 
     runtime = _runtime_folder(args.runtime)
@@ -138,10 +138,10 @@ def _runtime_folder(given: str | None) -> Path:
 
 
 def _check_new(site: dict[str, bytes], folder: Path, *, overwrite: bool) -> None:
-    """Refuse to replace files of somebody else.
+    """Refuse to replace files that this tool did not write.
 
     Raises:
-        InputError: One is there, and may not be replaced.
+        InputError: Such a file exists and must not be replaced.
     """
     there = [str(folder / name) for name in site if (folder / name).exists()]
     if there and not overwrite:
@@ -152,7 +152,7 @@ def _serve(folder: Path, port: int) -> None:
     """Serve a folder on localhost until Ctrl-C.
 
     Raises:
-        OutputError: The port is taken, or not for us.
+        OutputError: The port is taken, or not permitted.
     """
     try:
         server = _Server((HOST, port), functools.partial(_Handler, directory=str(folder)))
@@ -167,7 +167,7 @@ def _serve(folder: Path, port: int) -> None:
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a browser that goes away in the middle of a file."""
+        """Ignore a browser that disconnects in the middle of a file."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
@@ -191,4 +191,4 @@ class _Handler(SimpleHTTPRequestHandler):
         super().end_headers()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (its name in the base class)
-        """Say nothing of requests; errors are on the page."""
+        """Do not log requests; errors are shown on the page."""
