@@ -2,8 +2,8 @@
 
     python benchmarks/accuracy_choices.py --annotations JSON --images DIR --pose FILE.onnx
 
-Annotated boxes, ONNX Runtime, float32. The interval is of the difference to the preset, over the same
-pictures drawn with replacement: a choice whose interval holds 0 is not told apart by this data.
+Uses annotated boxes, ONNX Runtime and float32. The interval is for the difference from the preset, over the
+same pictures drawn with replacement: if it contains 0, this data cannot tell the choice from the preset.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def evaluate(dataset: Dataset, pose: Path, variant: tuple[Preset, bool, Change])
 
 
 def main() -> None:
-    """Print one line a choice."""
+    """Print one line per choice."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

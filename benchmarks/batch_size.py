@@ -1,9 +1,9 @@
-"""How many people to give the keypoint network at once: CPU time a person, by batch size.
+"""How many people to give the keypoint network at once: CPU time per person, by batch size.
 
     OMP_NUM_THREADS=1 python benchmarks/batch_size.py [--batches 1 2 4 8] [MODEL ...]
 
-One thread, interleaved after a warm-up, medians. MODEL is a name or a path; of a path the suffix is exchanged
-for the backend's. The first of `--batches` is 1.00.
+One thread, interleaved after a warm-up, medians. MODEL is a name or a path; a path's suffix is replaced with
+the backend's. Times are relative to the first of `--batches` (1.00).
 """
 
 from __future__ import annotations

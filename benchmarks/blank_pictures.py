@@ -1,8 +1,8 @@
-"""What tells the box that a detector sees in a picture of one colour from the boxes of people.
+"""How to tell the box that a detector finds in a picture of one colour from the boxes of people.
 
     python -m benchmarks.blank_pictures --annotations JSON --images DIR [--detector FILE] [--pose FILE]
 
-It looks at the spread of colours in each box (`pose_onnx.core.spread`), and at the best joint in it.
+Examines the spread of colours in each box (`pose_onnx.core.spread`) and the best joint in it.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ MATCH: Final = 0.5
 BRIGHTNESS: Final = (1.0, 0.2, 0.1, 0.05)
 COLORS: Final = tuple(product((0, 128, 255), repeat=3))
 SIZES: Final = ((1, 1), (64, 64), (480, 640), (1080, 1920), (100, 1000))
-NOISE: Final = (1, 2, 4, 8, 16, 32)  # grey levels, of a camera under a cover
+NOISE: Final = (1, 2, 4, 8, 16, 32)  # grey levels, as from a covered camera
 RAMPS: Final = (4, 16, 64, 255)  # grey levels from top to bottom
 
 
 def flat_pictures() -> Iterator[np.ndarray]:
-    """Give pictures of one colour."""
+    """Yield pictures of one colour."""
     for color, size in product(COLORS, SIZES):
         yield np.full((*size, 3), color, np.uint8)
 
 
 def empty_pictures() -> Iterator[np.ndarray]:
-    """Give pictures of noise, and of ramps."""
+    """Yield pictures of noise and of ramps."""
     rng = np.random.default_rng(0)
     for level, sigma in product((0, 128), NOISE):
         yield rng.normal(level, sigma, (480, 640, 3)).clip(0, 255).astype(np.uint8)
@@ -50,13 +50,13 @@ def best_joints(poses: Poses) -> np.ndarray:
 
 
 def is_annotated(boxes: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Say which boxes are of annotated people."""
+    """Say which boxes belong to annotated people."""
     overlaps: np.ndarray = box_iou(boxes, truth.astype(np.float32)).max(axis=1, initial=0)
     return overlaps >= MATCH
 
 
 def measure_blanks(estimator: PoseEstimator) -> float:
-    """Print what is seen in empty pictures; return the best joint in those of one colour."""
+    """Print what is found in empty pictures; return the best joint in those of one colour."""
     worst = 0.0
     for name, pictures in (("one colour", list(flat_pictures())), ("noise, ramps", list(empty_pictures()))):
         detected = [estimator.detector(picture) for picture in pictures]

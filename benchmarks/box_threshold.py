@@ -1,9 +1,9 @@
-"""Which box threshold to default to: precision, recall and F1 of a detector's boxes at IoU 0.5.
+"""Choose the default box threshold: precision, recall and F1 of a detector's boxes at IoU 0.5.
 
     python benchmarks/box_threshold.py --annotations JSON --images DIR --detector FILE.onnx
 
-COCO AP rewards every further box, however unlikely: it says nothing about a threshold. A user sees people
-that are missed and people that are not there, so the threshold is where their F1 has its plateau.
+COCO AP rewards every additional box, however unlikely, so it says nothing about a threshold. Users notice
+missed people and false detections, so the threshold is chosen where F1 has its plateau.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MATCH: Final = 0.5
 
 
 def count_matches(found: np.ndarray, truth: np.ndarray, crowd: np.ndarray) -> tuple[int, int]:
-    """Return the numbers of true and of false boxes; those that lie in a crowd are neither."""
+    """Return the numbers of true and false boxes; boxes inside a crowd count as neither."""
     overlaps = box_iou(found, truth)
     true = false = 0
     for index in range(len(found)):
@@ -37,7 +37,7 @@ def count_matches(found: np.ndarray, truth: np.ndarray, crowd: np.ndarray) -> tu
 
 
 def _inside(box: np.ndarray, areas: np.ndarray) -> np.ndarray:
-    """Return the share of a box that lies in each of some areas."""
+    """Return the share of a box that lies in each area."""
     low, high = np.maximum(box[:2], areas[:, :2]), np.minimum(box[2:], areas[:, 2:])
     shares: np.ndarray = np.prod(np.maximum(high - low, 0), axis=1) / max(np.prod(box[2:] - box[:2]), 1)
     return shares

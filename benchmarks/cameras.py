@@ -1,16 +1,16 @@
-"""What cameras cost at once: in one process with `MultiVideo`, and in a process for each.
+"""Cost of several cameras at once: in one process with `MultiVideo`, and with one process per camera.
 
     python -m benchmarks.cameras [--cameras 1 2 4 8 16] [--fps 10] [--people 1] [--threads 1] [--seconds 8]
 
 Cameras are H.264 over HTTP from this machine (`benchmarks.cameras_server`), 640 x 360 pixels, in real time.
-Of each way: processor time (user and system, of all threads) of those who follow, without the server; frames
-that were worked on; time from taking a picture to its result. Counted from `WARM_UP_S` after everybody's
-first result on. What else runs on the machine lengthens latencies and drops frames, and moves the processor
-time of a frame less; so that is what is compared.
+For each way, it measures the processor time (user and system, all threads) without the server, the number of
+processed frames, and the time from taking a picture to its result. Counting starts `WARM_UP_S` after every
+camera has given its first result. Other programs on the machine lengthen latencies and drop frames, but
+affect the processor time per frame less, so the comparison uses that.
 
-`--recorded` compares the processor time alone, on the same scene from files: one `MultiVideo`, and one video
-after another. Nothing waits for a clock, so it can be told on a machine that is busy; frames of all
-files always wait, as those of cameras do when the machine cannot keep up.
+`--recorded` compares only the processor time, on the same scene from files: one `MultiVideo` against one
+video after another. Nothing waits for a clock, so this also works on a busy machine. Frames of all files are
+always waiting, like those of cameras when the machine cannot keep up.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from pose_onnx.video import Frame, MultiVideo, VideoPoseEstimator, VideoWriter
 from pose_onnx.video.multi import GATHER_S
 
 WARM_UP_S: Final = 3.0
-"""Captures give what they have buffered at once, in the first seconds."""
+"""In the first seconds, captures give all their buffered frames at once."""
 
 
 RECORDED: Final = 60
-"""Frames of a file."""
+"""Number of frames in a file."""
 
 
 @dataclass
@@ -48,9 +48,9 @@ class Count:
     """What one process did while it was counted.
 
     Attributes:
-        cpu: Seconds of the processor.
-        seconds: Of the clock.
-        frames: Results of each camera, by its number.
+        cpu: Processor time in seconds.
+        seconds: Wall-clock time in seconds.
+        frames: Number of results of each camera, by the camera's number.
         latencies: From taking a picture to its result, seconds.
     """
 
@@ -92,7 +92,7 @@ def main() -> None:
 
 
 def compare_recorded(options: argparse.Namespace) -> None:
-    """Print the processor time of a frame of several files at once, and of each alone."""
+    """Print the processor time per frame of several files at once, and of each file alone."""
     scene = crossing(demo_people(), seed=1, count=options.people)
     frames = list(islice(scene.frames(), RECORDED))
     with tempfile.TemporaryDirectory() as folder, PoseEstimator(threads=options.threads) as estimator:
@@ -121,7 +121,7 @@ def alone(video: VideoPoseEstimator, path: Path) -> float:
 
 
 def at_once(video: VideoPoseEstimator, path: Path, count: int) -> float:
-    """Return the processor time of a file so many times at once, seconds."""
+    """Return the processor time, seconds, of several copies of a file at once."""
     begun = time.process_time()
     with MultiVideo(video) as cameras:
         for number in range(count):
@@ -132,7 +132,7 @@ def at_once(video: VideoPoseEstimator, path: Path, count: int) -> float:
 
 
 def processes(groups: Sequence[Sequence[str]], options: argparse.Namespace) -> list[Count]:
-    """Follow each group of cameras in a process of its own, all at once."""
+    """Follow each group of cameras in a separate process, all at the same time."""
     words = [sys.executable, "-m", "benchmarks.cameras"]
     for name in ("fps", "threads", "seconds", "gather"):
         words += [f"--{name}", str(getattr(options, name))]
@@ -170,7 +170,7 @@ def count(addresses: Sequence[str], options: argparse.Namespace) -> Count:
 def results(
     video: VideoPoseEstimator, addresses: Sequence[str], gather: float
 ) -> Iterator[tuple[str, Frame]]:
-    """Give each frame with the number of its camera."""
+    """Yield each frame with the number of its camera."""
     names = [address.rpartition("/")[2].removesuffix(".ts") for address in addresses]
     if len(addresses) == 1:
         for frame in video.run(addresses[0]):
@@ -186,12 +186,12 @@ def results(
 
 
 def cost(counts: Sequence[Count]) -> float:
-    """Return the processor time of a frame, seconds."""
+    """Return the processor time per frame, seconds."""
     return sum(each.cpu for each in counts) / sum(sum(each.frames.values()) for each in counts)
 
 
 def show(way: str, counts: Sequence[Count], cameras: int) -> None:
-    """Print what was counted."""
+    """Print the measurements."""
     rates = [number / each.seconds for each in counts for number in each.frames.values()]
     rates += [0.0] * (cameras - len(rates))
     latencies: Any = np.concatenate([each.latencies for each in counts]) * 1000

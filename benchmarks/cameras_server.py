@@ -1,7 +1,7 @@
-"""Cameras on this machine: H.264 in MPEG-TS over HTTP, in real time, each frame marked with its number.
+"""Simulated cameras: H.264 in MPEG-TS over HTTP, in real time, each frame marked with its number.
 
-A frame is taken at a multiple of 1 / fps of the monotonic clock, which all processes share, so whoever reads
-its number knows when that was. Cameras take their pictures one after another, not all at once.
+A frame is taken at a multiple of 1 / fps of the monotonic clock, which all processes share, so its number
+tells when it was taken. Cameras take their pictures one after another, not all at once.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ BITS: Final = 8
 BLOCK: Final = 16
 """Side of a bit of the number, pixels; dark is 0. One H.264 macroblock, so that it stays sharp."""
 FRAMES: Final = 100
-"""Of the scene, which is repeated; fewer than the number has values."""
+"""Number of frames in the scene, which is repeated; fewer than the values a frame number can have."""
 _MIDDLE: Final = 128
 _TICKS: Final = 90_000  # of MPEG-TS
 _GROUP_S: Final = 1.0
-"""From one whole picture to the next: who connects waits for so long at most."""
+"""Distance from one key frame to the next: the longest wait for a client that connects."""
 
 
 def mark(image: Image, number: int) -> Image:
@@ -48,13 +48,13 @@ def read_mark(image: Image) -> int:
 
 
 def taken_at(number: int, now: float, fps: float, offset: float) -> float:
-    """Return when the last frame of a number was taken, seconds of the monotonic clock."""
+    """Return when the last frame with a number was taken, in seconds of the monotonic clock."""
     slot = int((now - offset) * fps)
     return (slot - (slot - number) % FRAMES) / fps + offset
 
 
 def encoded(people: int, fps: int) -> list[tuple[bytes, bool]]:
-    """Return the frames of the scene as H.264, each with whether it is a whole picture."""
+    """Return the frames of the scene as H.264, and for each whether it is a key frame."""
     scene = [image for _, image in crossing(demo_people(), seed=1, count=people).frames()]
     context: Any = av.CodecContext.create("libx264", "w")
     context.height, context.width = scene[0].shape[:2]
@@ -79,17 +79,17 @@ class _Server(ThreadingHTTPServer):
         self.frames, self.fps, self.cameras = frames, fps, cameras
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing when a client has enough."""
+        """Print nothing when a client disconnects."""
 
 
 class _Sender(BaseHTTPRequestHandler):
     server: _Server
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
     def do_GET(self) -> None:
-        """Send `/NUMBER.ts`, the stream of one camera, for as long as somebody reads it."""
+        """Send `/NUMBER.ts`, the stream of one camera, as long as the client reads it."""
         offset = offset_of(
             int(self.path.strip("/").removesuffix(".ts")), self.server.cameras, self.server.fps
         )
@@ -101,12 +101,12 @@ class _Sender(BaseHTTPRequestHandler):
 
 
 def offset_of(camera: int, cameras: int, fps: float) -> float:
-    """Return by how much a camera is later than the first, seconds."""
+    """Return the delay of a camera relative to the first, seconds."""
     return camera / cameras / fps
 
 
 def _muxed(frames: Sequence[tuple[bytes, bool]], fps: int, offset: float) -> Iterator[bytes]:
-    """Give MPEG-TS, frame by frame, each when it is taken; begin with a whole picture."""
+    """Yield MPEG-TS frame by frame, each when it is taken, starting with a key frame."""
     buffer = io.BytesIO()
     container = av.open(buffer, "w", format="mpegts", options={"flush_packets": "1"})
     stream: Any = container.add_stream("libx264", rate=fps)
@@ -133,12 +133,12 @@ def _serve(pipe: Any, people: int, fps: int, cameras: int) -> None:
     server = _Server(encoded(people, fps), fps, cameras)
     pipe.send(server.server_port)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    pipe.recv()  # until the other end is closed or says so
+    pipe.recv()  # waits until the other end is closed or sends something
 
 
 @contextmanager
 def serve(people: int, fps: int, cameras: int) -> Iterator[list[str]]:
-    """Run cameras in a process of their own, so that what they cost is not counted; give their addresses."""
+    """Run cameras in a separate process, so that their cost is not counted; yield their addresses."""
     context = get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, people, fps, cameras), daemon=True)

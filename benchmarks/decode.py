@@ -1,8 +1,8 @@
-"""DARK for all joints at once against a loop over joints, as PaddleDetection's deploy/python does it.
+"""DARK for all joints at once, against a loop over joints as in PaddleDetection's deploy/python.
 
     OMP_NUM_THREADS=1 python benchmarks/decode.py
 
-One thread, interleaved, medians after a warm-up. The loop is that of `reference_loop.py`.
+One thread, interleaved, medians after a warm-up. The loop is the one in `reference_loop.py`.
 """
 
 from __future__ import annotations

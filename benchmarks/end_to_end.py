@@ -2,8 +2,8 @@
 
     OMP_NUM_THREADS=1 python benchmarks/end_to_end.py [--detector NAME.onnx] [--pose NAME.onnx] [PHOTO ...]
 
-One thread, interleaved, medians of CPU time of the thread after a warm-up. Also the networks alone: what is
-above them is what the pictures and boxes cost.
+One thread, interleaved, medians of the thread's CPU time after a warm-up. The networks alone are measured
+too; the time above them is the cost of handling pictures and boxes.
 """
 
 from __future__ import annotations

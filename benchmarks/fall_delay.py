@@ -1,11 +1,11 @@
-"""How late a fall is reported in video, on synthetic people, in both modes and at several frame rates.
+"""Delay until a fall is reported in video, for synthetic people, in both modes and at several frame rates.
 
     python -m benchmarks.fall_delay my_actions.onnx --falls 10
 
-The model is one that was trained on `training.skeletons`; these people are others. Their poses go through
-`VideoPoseEstimator` as those of a pose model would, smoothing and ids included. A delay is the time from the
-first frame of falling, or from the one in which the ground is reached, to the first that says so. Synthetic:
-nothing follows for real falls.
+The model was trained on `training.skeletons`, but with other people. Poses go through `VideoPoseEstimator`
+like those of a pose model, including smoothing and ids. A delay is the time from the first frame of the fall,
+or from the frame in which the person reaches the ground, to the first frame that reports the fall. The data
+is synthetic, so the results say nothing about real falls.
 """
 
 from __future__ import annotations
@@ -46,15 +46,15 @@ class Scripted:
         return self._clip.poses(self._index)
 
     def describe(self) -> dict[str, Any]:
-        """Say what it is."""
+        """Describe the model."""
         return {"pose": "synthetic"}
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no resources are open."""
 
 
 class Fall(NamedTuple):
-    """When someone falls (seconds), and when the video says so; infinite if it never does."""
+    """When someone falls (seconds), and when the video reports it; infinite if it never does."""
 
     begins: float
     ends: float
@@ -62,7 +62,7 @@ class Fall(NamedTuple):
 
 
 def said_at(model: ActionModel, clip: Clip, first: int, mode: str, label: str) -> Iterator[float]:
-    """Give the times at which a video says a label of anyone."""
+    """Yield the times at which a video reports a label for anyone."""
     image: Image = np.zeros((*SIZE, 3), np.uint8)
     frames = ((time, image) for time in clip.times[first:].tolist())
     video = VideoPoseEstimator(Scripted(clip, first), actions=model, action_windows=mode)
@@ -72,7 +72,7 @@ def said_at(model: ActionModel, clip: Clip, first: int, mode: str, label: str) -
 
 
 def falls(model: ActionModel, mode: str, rate: float, count: int, label: str) -> Iterator[Fall]:
-    """Let people fall."""
+    """Simulate people who fall."""
     for person in range(count):
         rng = np.random.default_rng([SEED, person, round(10 * rate)])
         clip = perform("fall", rate, rng, SECONDS)
@@ -83,7 +83,7 @@ def falls(model: ActionModel, mode: str, rate: float, count: int, label: str) ->
 
 
 def false_alarms(model: ActionModel, mode: str, rate: float, count: int, label: str) -> int:
-    """Count the videos of people who stand, walk, wave and sit down in which a fall is said."""
+    """Count the videos of people who stand, walk, wave and sit down in which a fall is reported."""
     alarms = 0
     for person in range(count):
         for index, action in enumerate(("stand", "walk", "wave", "sit_down")):
@@ -94,7 +94,7 @@ def false_alarms(model: ActionModel, mode: str, rate: float, count: int, label: 
 
 
 def row(found: Sequence[Fall]) -> str:
-    """Tell how late they were."""
+    """Describe the delays."""
     after = [fall for fall in found if fall.begins <= fall.said < np.inf]
     early, missed = (
         sum(c) for c in zip(*((f.said < f.begins, np.isinf(f.said)) for f in found), strict=True)

@@ -1,12 +1,12 @@
-"""Our ONNX graph against the file that paddle2onnx makes of the same weights, on ONNX Runtime.
+"""Our ONNX graph against the file that paddle2onnx makes from the same weights, on ONNX Runtime.
 
     python benchmarks/graph.py [CHECKPOINT ...] [--threads 1] [--batches 1 4] [--repeats 200]
         [--avx512] [--json FILE]
 
 The built-in models by default. The runs of both graphs are interleaved, after a warm-up; times are medians
 (of the thread's CPU time, with one thread), the ratio is the median of the ratios of neighbouring runs.
-Differences are the largest of any output, for seeded random input and for the demo photo; `allowed` is what
-the exporter holds itself to (see `exporters/verify.py`).
+Differences are the largest over all outputs, for seeded random input and for the demo photo; `allowed` is the
+exporter's own limit (see `exporters/verify.py`).
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def ours(plain: Path, card: ModelCard, passes: Sequence[Pass]) -> bytes:
 
 def measure(plain: Any, fast: Any, images: F32, threads: int, repeats: int) -> tuple[float, float, float]:
     """Median ms of both, interleaved, and the median of the ratios of neighbours."""
-    # One thread's own time does not count what other programs take from it.
+    # A single thread's CPU time does not include time taken by other programs.
     clock = time.thread_time if threads == 1 else time.perf_counter
     times: list[tuple[float, float]] = []
     for _ in range(WARM_UP + repeats):
@@ -102,7 +102,7 @@ def differences(plain: Any, fast: Any, card: ModelCard) -> dict[str, float]:
 def compare(
     checkpoint: Path, batches: Sequence[int], threads: int, repeats: int, passes: Sequence[Pass]
 ) -> list[Line]:
-    """Measure one model and print what is found."""
+    """Measure one model and print the results."""
     card, _ = resolve_card(read_source(checkpoint), Identity())
     path = plain_export(checkpoint)
     plain, fast = session(path.read_bytes(), threads), session(ours(path, card, passes), threads)
@@ -122,7 +122,7 @@ def compare(
 
 
 def main() -> None:
-    """Compare every model asked for."""
+    """Compare every requested model."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("checkpoints", nargs="*", type=Path, default=list(BUILT_IN.values()))
     parser.add_argument("--threads", type=int, default=1, help="inside one operator")

@@ -1,8 +1,8 @@
 """AP of one-pass decoding with heads that are drawn from annotations instead of computed by a network.
 
-There are no official weights beside this code, so this proves what comes after the network: resizing,
-decoding and evaluation, with `OnePassModel` itself. Perfect heads must give an AP near 100. Worse heads must
-lose what their error predicts: the mean object keypoint similarity (OKS) is measured beside the one that is
+There are no official weights with this code, so this tests everything around the network: resizing, decoding
+and evaluation, with `OnePassModel` itself. Perfect heads must give an AP near 100. Worse heads must lose as
+much as their error predicts: the measured mean object keypoint similarity (OKS) is compared with the one
 computed from the error alone.
 
     python benchmarks/one_pass_accuracy.py person_keypoints_val2017.json val2017 [PICTURES]
@@ -33,9 +33,9 @@ JOINTS: Final = 17
 SPREAD: Final = 1.5
 """Standard deviation of a blob, cells."""
 _NOTHING, _SURE = -12.0, 12.0
-"""Logits of a score of nearly 0 and nearly 1."""
+"""Logits for scores of nearly 0 and nearly 1."""
 _MIDDLE: Final = 1 / 12
-"""Variance of where in its cell a joint is, cells squared."""
+"""Variance of a joint's position within its cell, cells squared."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Draw:
     """How heads are drawn.
 
     Attributes:
-        heads: Which of them.
+        heads: Which heads are drawn.
         noise: Standard deviation of the error of each regressed joint, along x and y, cells.
     """
 
@@ -70,7 +70,7 @@ class Drawn:
 
 
 class FromAnnotations:
-    """A `PeopleSource`: draws the heads of a picture, and lets the model make people of them."""
+    """A `PeopleSource` that draws the heads of a picture and lets the model decode people from them."""
 
     def __init__(self, dataset: Dataset, draw: Draw) -> None:
         base = load_card("multi_pose_dla_3x")
@@ -88,7 +88,7 @@ class FromAnnotations:
         return self._found(image_id, pixels_bgr)
 
     def _heads(self, people: list[dict[str, Any]], scale: float, offset: NDArray[Any]) -> dict[str, F32]:
-        """Draw the heads of people, whose points come to cells as `(point - offset) / scale`."""
+        """Draw the heads of people; points are converted to cells by `(point - offset) / scale`."""
         height, width = (side // 4 for side in self._card.picture.size)
         heads = {name: np.zeros((1, channels_of(name, JOINTS), height, width), np.float32) for name in ALL}
         for name in ("hm", "hm_hp"):
@@ -113,7 +113,7 @@ class FromAnnotations:
 
 
 def _way(pixels: Image, spec: InputSpec) -> tuple[float, NDArray[Any]]:
-    """Return image pixels per cell, and where the grid's origin is."""
+    """Return image pixels per cell, and the position of the grid's origin."""
     resized = detector_input(pixels, spec, out=np.empty((1, 3, *spec.size), np.float32))
     return 4 * float(resized.scale[0]), resized.offset[:2].astype(float)
 
@@ -124,7 +124,7 @@ def _cell(point: NDArray[Any], width: int, height: int) -> NDArray[np.int64]:
 
 
 def _blob(plane: F32, cell: NDArray[np.int64]) -> None:
-    """Raise the logits around a cell to a Gaussian's, which is a parabola."""
+    """Raise the logits around a cell to those of a Gaussian, which form a parabola."""
     rows, columns = np.ogrid[: plane.shape[0], : plane.shape[1]]
     distance = (columns - cell[0]) ** 2 + (rows - cell[1]) ** 2
     np.maximum(plane, _SURE - distance / (2 * SPREAD**2), out=plane)
@@ -152,11 +152,11 @@ def measure(dataset: Dataset, draw: Draw) -> tuple[float, float]:
 
 
 def predicted_oks(dataset: Dataset, draw: Draw) -> float:
-    """Return the mean OKS that the drawing's error leaves, computed from the error alone.
+    """Return the expected mean OKS, computed from the drawing's error alone.
 
-    The regressed joint is off by a Gaussian of `noise` cells; one on a peak, without the offsets in a cell,
-    by as much as lies between the middle of a cell and anywhere in it. Of an error of variance v along x and
-    y a joint of squared tolerance t keeps t / (t + v) on average.
+    A regressed joint has a Gaussian error of `noise` cells. A joint on a peak, without offsets within the
+    cell, has the error between the cell's middle and a random point in it. With an error of variance v along
+    x and y, a joint of squared tolerance t keeps an OKS of t / (t + v) on average.
     """
     is_rounded = "hm_hp" in draw.heads and "hp_offset" not in draw.heads
     variance = _MIDDLE if is_rounded else draw.noise**2

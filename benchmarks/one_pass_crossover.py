@@ -1,10 +1,10 @@
-"""From how many people on one pass is faster than a detector and a crop for each person.
+"""From which number of people one pass is faster than a detector plus one crop per person.
 
-A picture with so many people is made of the bundled photo, a little further in each frame. One pass costs
-what it costs; the pair costs its detector, which looks at every frame here, and a crop for each of the
-people, whose boxes are given. What the networks answer does not matter, so that files with random weights
-will do. The two are interleaved; of each the median of the CPU time on one thread is taken, which is steadier
-than the clock on a busy machine.
+Pictures with the wanted number of people are made from the bundled photo, moved a little in each frame. The
+cost of one pass is fixed. The pair costs its detector, which runs on every frame here, plus a crop for each
+person, whose boxes are given. The networks' results do not matter, so files with random weights are enough.
+Runs of the two are interleaved; the result is the median CPU time on one thread, which is steadier than the
+clock on a busy machine.
 
     python benchmarks/one_pass_crossover.py ONE_PASS.onnx [--pair DETECTOR POSE] [--people 1 4 16 40]
 """
@@ -31,7 +31,7 @@ STEP: Final = 3
 
 
 def crowd(people: int) -> tuple[Image, F32]:
-    """Return a picture of so many people or a few more, and boxes of just so many."""
+    """Return a picture with at least the wanted number of people, and exactly that many boxes."""
     picture = repeat_picture(load_image(PHOTO), people)
     columns = int(np.ceil(np.sqrt(people)))
     rows = -(-people // columns)
@@ -42,21 +42,21 @@ def crowd(people: int) -> tuple[Image, F32]:
 
 
 def frames(picture: Image) -> Iterator[Image]:
-    """Give the picture again and again, the people a little further."""
+    """Yield the picture repeatedly, each time with the people moved a little."""
     while True:
         picture = np.ascontiguousarray(np.roll(picture, STEP, axis=1))
         yield picture
 
 
 def timed(work: Callable[[Image], object], frame: Image) -> float:
-    """Return the seconds of CPU time that something takes."""
+    """Return the CPU time of a call, seconds."""
     start = time.process_time()
     work(frame)
     return time.process_time() - start
 
 
 def compare(one_pass: OnePassModel, pair: PoseEstimator, people: int, rounds: int) -> tuple[float, float]:
-    """Return the median seconds a frame of both."""
+    """Return the median seconds per frame of both."""
     picture, boxes = crowd(people)
 
     def two_steps(frame: Image) -> None:
@@ -65,7 +65,7 @@ def compare(one_pass: OnePassModel, pair: PoseEstimator, people: int, rounds: in
 
     source = frames(picture)
     taken = [[timed(work, next(source)) for work in (one_pass, two_steps)] for _ in range(rounds + 1)]
-    one, two = np.median(taken[1:], axis=0)  # the first is to warm up
+    one, two = np.median(taken[1:], axis=0)  # the first is the warm-up
     return float(one), float(two)
 
 

@@ -1,11 +1,11 @@
-"""The whole pipeline against nothing but its two networks, and TFLite against ONNX Runtime.
+"""The whole pipeline against its two networks alone, and TFLite against ONNX Runtime.
 
     OMP_NUM_THREADS=1 python benchmarks/overhead.py [--people 1 4 16] [--detector MODEL] [--pose MODEL]
 
-One thread. MODEL is a name or a path; of a path the suffix is exchanged for the backend's. The picture is a
-photo repeated until it holds so many people. All runs are interleaved, after a warm-up; what is printed are
-medians of the process's CPU time, which other programs disturb less than they do the clock, and of the
-ratios of neighbours.
+One thread. MODEL is a name or a path; a path's suffix is replaced with the backend's. The picture is a photo
+repeated until it holds enough people. All runs are interleaved, after a warm-up. The output has medians of
+the process's CPU time, which other programs disturb less than wall-clock time, and medians of the ratios of
+neighbouring runs.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ def arguments(detector: str, pose: str, backend: str) -> dict[str, str]:
 
 
 def crowded(people: int, *threads: int, **models: str) -> tuple[np.ndarray, list[PoseEstimator]]:
-    """Return a picture, and for each number of threads an estimator that finds so many people in it."""
+    """Return a picture, and for each number of threads an estimator that finds `people` people in it."""
     crowd = gather(load_image(PHOTO), people, models)
     estimators = [PoseEstimator(**models, threads=count, threshold=crowd.threshold) for count in threads]
     return decode_image(crowd.jpeg, "crowd"), estimators
 
 
 def networks(estimator: PoseEstimator, people: int) -> Callable[[], None]:
-    """Return the runs of the networks, on any numbers, that the pipeline makes for so many people."""
+    """Return the network runs that the pipeline makes for a number of people, on arbitrary input."""
     rng = np.random.default_rng(0)
     model = estimator.pose
     image = rng.standard_normal((1, 3, *estimator.detector.card.picture.size), np.float32)

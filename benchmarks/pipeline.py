@@ -1,16 +1,16 @@
-"""The whole pipeline against the plain paddle2onnx files in a pipeline as PaddleDetection deploys it.
+"""The whole pipeline against plain paddle2onnx files in a pipeline like PaddleDetection's deployment.
 
     python benchmarks/pipeline.py [--detector CHECKPOINT] [--pose CHECKPOINT] [--image PHOTO]
                                   [--people 1 4 16] [--threads 1] [--repeats 50] [--json FILE]
 
-The built-in models by default. All runs are interleaved, on ONNX Runtime with as many threads, after a
-warm-up; times are medians, ratios are medians of the ratios within a round. CPU time, of all threads, is
-steadier than wall time on a busy machine, and as good for one thread.
+The built-in models by default. All runs are interleaved after a warm-up, on ONNX Runtime with the same number
+of threads. Times are medians; ratios are medians of the ratios within a round. CPU time of all threads is
+steadier than wall time on a busy machine, and equivalent for one thread.
 
-The picture is a photo repeated until it holds so many people; both sides detect them, with one threshold.
-Images are in memory: both sides would decode files with the same function. Before any time is taken the
-keypoints must be equal: `preset="paddle"` against the loop, on the same resampled pixels. The networks alone,
-plain and ours, are what would be left of either side if all else took no time.
+The picture is a photo repeated until it holds enough people; both sides detect them with the same threshold.
+Images are in memory, because both sides would decode files with the same function. Before anything is timed,
+the keypoints must be equal: `preset="paddle"` against the loop, on the same resampled pixels. The networks
+alone, plain and ours, show what would be left of each side if everything else took no time.
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ def same_warp(pixels: Image, matrix: F64, size: tuple[int, int]) -> Image:
 
 
 def check_equal(estimator: PoseEstimator, loop: ReferencePipeline, image: Image) -> float:
-    """Return the largest difference of keypoints, pixels.
+    """Return the largest difference between keypoints, pixels.
 
     Raises:
-        SystemExit: It is above the tolerance, or other people are found.
+        SystemExit: The difference is above the tolerance, or different people are found.
     """
     poses = estimator(image)
     boxes, keypoints = loop(image)
@@ -79,7 +79,7 @@ def check_equal(estimator: PoseEstimator, loop: ReferencePipeline, image: Image)
 
 
 def plain_networks(loop: ReferencePipeline, people: int) -> Contender:
-    """Return the runs of the networks, on any numbers, that the loop makes for so many people."""
+    """Return the network runs that the loop makes for a number of people, on arbitrary input."""
     rng = np.random.default_rng(0)
     image = rng.standard_normal((1, 3, *loop.detector_card.picture.size), np.float32)
     crops = rng.standard_normal((people, 3, *loop.pose_card.picture.size), np.float32)
@@ -107,13 +107,13 @@ def measure(contenders: Mapping[str, Contender], repeats: int) -> dict[str, list
 
 
 def ratio(first: list[tuple[float, float]], second: list[tuple[float, float]], clock: int) -> float:
-    """Return the median of how many times as long the first takes, round by round."""
+    """Return the median over rounds of the first's time divided by the second's."""
     return median(a[clock] / b[clock] for a, b in zip(first, second, strict=True))
 
 
 @contextmanager
 def opened(args: argparse.Namespace) -> Iterator[tuple[dict[str, Path], ReferencePipeline]]:
-    """Give our files, as the exporter writes them, and the loop on the plain ones."""
+    """Return our files, as the exporter writes them, and the loop on the plain ones."""
     with tempfile.TemporaryDirectory() as folder:
         files: dict[str, Path] = {}
         cards: dict[str, ModelCard] = {}

@@ -1,8 +1,8 @@
-"""The file that a user of paddle2onnx would have: the network as it converts it, and nothing done to it.
+"""The file that a user of paddle2onnx would have: the converted network, without further changes.
 
     python benchmarks/plain_export.py CHECKPOINT [--model NAME]
 
-prints its path. It is made once and kept in the system's temporary folder: remove it there to make it anew.
+prints its path. It is made once and kept in the system's temporary folder; delete it there to make it again.
 """
 
 from __future__ import annotations
@@ -32,10 +32,11 @@ def plain_export(checkpoint: Path, model: str | None = None) -> Path:
 
     Args:
         checkpoint: `.pdparams`, or `.npz` of the same names.
-        model: name of the model; by default that of the file.
+        model: Name of the model; by default the name of the file.
 
     Returns:
-        An ONNX file, batch free. Boxes and scores are those before the NMS, which it does not contain.
+        An ONNX file with free batch size. Boxes and scores are those before NMS, which the file does not
+        contain.
     """
     source = read_source(checkpoint)
     card, _ = resolve_card(source, Identity(model))

@@ -1,10 +1,10 @@
-"""What smaller number formats cost and save: average precision, size and time of exported files.
+"""Costs and savings of smaller number formats: average precision, size and time of exported files.
 
     python benchmarks/precision.py FOLDER
 
 FOLDER holds what `pose-onnx export --precision fp32,fp16,int8-dynamic,int8 --annotations ...` wrote. Average
-precision is taken from the receipts. Times are CPU time of single images on one thread, files interleaved
-with the float32 one of its format; printed are medians of the ratios of neighbours.
+precision is taken from the receipts. Times are CPU times of single images on one thread; each file is
+interleaved with the float32 file of its format. Medians of the ratios of neighbouring runs are printed.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def rows(folder: Path, receipt: dict[str, Any], repeats: int) -> Iterator[tuple[str, ...]]:
-    """Give a row for each file of a model."""
+    """Yield a row for each file of a model."""
     name, accuracy = receipt["model"], receipt["accuracy"]
     costs = {item["file"]: item for item in accuracy["files"]}
     for suffix in FORMATS:
@@ -71,7 +71,7 @@ def megabytes(file: Path) -> str:
 
 
 def ratio(file: Path, reference: Path, repeats: int) -> float:
-    """CPU time of one image, in multiples of the reference's."""
+    """CPU time of one image, as a multiple of the reference's."""
     image = np.random.default_rng(0).standard_normal((1, 3, *read_card(file).picture.size)).astype(np.float32)
     opened = [open_runtime(path, backend_for(path), threads=1) for path in (file, reference)]
     ratios = []

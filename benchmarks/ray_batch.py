@@ -1,12 +1,12 @@
-"""One worker against more in a batch job: how many photos a second, each worker with one thread.
+"""One worker against several in a batch job: photos per second, with one thread per worker.
 
     python benchmarks/ray_batch.py [--workers 1 2] [--photos 800] [--rounds 5] [--json FILE]
                                    [--detector NAME|FILE] [--pose NAME|FILE]
 
-The built-in models by default, on copies of a photo of this package; on a machine with as many free cores as
-workers. Ray is started once. The jobs are interleaved, each into an empty folder; the first of each is the
-warm-up. "job" is the whole call of `run_batch`: listing, loading the models here and in every worker, and
-writing. "working" begins when every worker has written something, so it is what a long job does.
+The built-in models by default, on copies of one of this package's photos. The machine needs as many free
+cores as workers. Ray is started once. The jobs are interleaved, each into an empty folder; the first of each
+is the warm-up. "job" is the whole call of `run_batch`: listing, loading the models here and in every worker,
+and writing. "working" begins when every worker has written something, so it is the rate of a long job.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ STARTED: Final = 0.2
 
 
 def rates(photos: Path, count: int, workers: int, models: dict[str, str]) -> dict[str, float]:
-    """Return photos a second of one job."""
+    """Return photos per second of one job."""
     begin = time.perf_counter()
     marks: list[tuple[float, int]] = []
 

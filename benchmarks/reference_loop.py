@@ -1,12 +1,12 @@
-"""A pipeline in the style of PaddleDetection's `deploy/python`, for the benchmarks to compare with.
+"""A pipeline in the style of PaddleDetection's `deploy/python`, as a reference for benchmarks.
 
-Written here from a description of what it computes, not taken from it. It does the same work in the same
-steps: boxes through a suppression loop, one crop and one affine warp for each person, pixels normalised as
-floats, at most 8 people in one run of the network, keypoints decoded joint by joint. The networks are the
-files that paddle2onnx makes, on ONNX Runtime.
+It was written from a description of what that code computes, not copied from it. It does the same work in the
+same steps: boxes go through a suppression loop, each person gets one crop and one affine warp, pixels are
+normalised as floats, at most 8 people go into one run of the network, and keypoints are decoded joint by
+joint. The networks are the files that paddle2onnx makes, on ONNX Runtime.
 
-Where the reference is slower than its style demands this is not: boxes below the threshold never enter the
-suppression, and a person's keypoints are mapped back in one step.
+Avoidable inefficiencies of the original are left out: boxes below the threshold never enter the suppression,
+and a person's keypoints are mapped back in one step.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ class ReferencePipeline:
     Attributes:
         detector: ONNX Runtime session: image to boxes and scores before the suppression.
         pose: ONNX Runtime session: crops to heatmaps.
-        detector_card: Of the detector.
-        pose_card: Of the keypoint model.
+        detector_card: Card of the detector.
+        pose_card: Card of the keypoint model.
         threshold: Boxes with a score above this are people.
-        batch: People in one run of the keypoint model, at most.
-        warp: What resamples a crop.
+        batch: Maximum number of people in one run of the keypoint model.
+        warp: Function that resamples a crop.
     """
 
     detector: Any
@@ -132,7 +132,7 @@ def hard_nms(boxes: F32, scores: F32, threshold: float, most_overlap: float) -> 
 
 
 def expand_crop(image: Image, box: F32) -> tuple[Image, tuple[int, int]]:
-    """Cut a person out, grown and widened to the aspect of the network; and say where that begins."""
+    """Cut a person out, grown and widened to the network's aspect ratio; also return the crop's origin."""
     x1, y1, x2, y2 = (int(value) for value in box)
     center_x, center_y = (x1 + x2) / 2, (y1 + y2) / 2
     half_height, half_width = (y2 - y1) * EXPANSION / 2, (x2 - x1) * EXPANSION / 2
@@ -154,7 +154,7 @@ def crop_to_input(crop: Image, size: tuple[int, int]) -> F64:
 
 
 def to_crop(points_heatmap: F64, crop: Image, heatmap_size: tuple[int, int]) -> F64:
-    """Take one person's keypoints from heatmap cells to pixels of the crop."""
+    """Map one person's keypoints from heatmap cells to pixels of the crop."""
     size = np.array(crop.shape[1::-1])
     cells = np.array(heatmap_size[::-1])
     points: F64 = np.round(size / 2) + (points_heatmap - cells / 2) * (size[0] / cells[0])

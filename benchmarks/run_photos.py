@@ -1,12 +1,13 @@
-"""A folder of photos through `pose-onnx run`, against one photo after another in a plain loop.
+"""A folder of photos through `pose-onnx run`, against a plain loop over the photos.
 
     OMP_NUM_THREADS=1 python benchmarks/run_photos.py FOLDER [--photos 360] [--threads 2] [--rounds 3]
         [--detector M --pose M]
 
-Each way does all that the command does: it opens the models, reads the files, finds the people, and writes
-the JSON; the second time the annotated photos too. The loop has as many threads inside a network as `run` has
-for everything, and then one. All is interleaved, by the clock, after both found the same people to the last
-digit; what is printed are medians, and medians of the ratios within a round.
+Each way does everything that the command does: it opens the models, reads the files, finds the people and
+writes the JSON; the second time it also writes annotated photos. The loop runs once with as many threads
+inside a network as `run` has for everything, and once with one. Runs are interleaved and timed by the clock,
+after all ways have found the same people to the last digit. Medians are printed, and medians of the ratios
+within a round.
 """
 
 from __future__ import annotations
@@ -46,10 +47,10 @@ class Job:
 
 
 def by_run(job: Job, out: Path, threads: int) -> None:
-    """Do the photos by `pose-onnx run`.
+    """Process the photos with `pose-onnx run`.
 
     Raises:
-        RuntimeError: It failed.
+        RuntimeError: The command failed.
     """
     options = [word for name, model in job.models.items() for word in (f"--{name}", model)]
     options += [] if job.pictures else ["--no-pictures"]
@@ -61,7 +62,7 @@ def by_run(job: Job, out: Path, threads: int) -> None:
 
 
 def by_loop(job: Job, out: Path, threads: int) -> None:
-    """Do the photos one after the other."""
+    """Process the photos one after another."""
     found = []
     make_folder(out)
     with open_pose_model(**job.models, threads=threads) as model:
@@ -82,16 +83,16 @@ def poses_of(folder: Path) -> list[tuple[str, Poses]]:
 
 
 def differences(folders: Sequence[Path]) -> int:
-    """Return in how many photos one of the ways found other than the first did."""
+    """Return in how many photos any of the ways found something different from the first."""
     first, *others = ([(path, poses.to_dict()) for path, poses in poses_of(folder)] for folder in folders)
     return sum(one != two for other in others for one, two in zip(first, other, strict=True))
 
 
 def timed(ways: Sequence[Callable[[Path], None]], rounds: int, scratch: Path) -> list[list[float]]:
-    """Return the seconds of each way in each round; in a first one, which does not count, they are compared.
+    """Return the seconds of each way in each round, after an uncounted round that compares their results.
 
     Raises:
-        RuntimeError: They find different people.
+        RuntimeError: The ways find different people.
     """
     seconds: list[list[float]] = [[] for _ in ways]
     for turn in range(rounds + 1):
@@ -107,7 +108,7 @@ def timed(ways: Sequence[Callable[[Path], None]], rounds: int, scratch: Path) ->
 
 
 def compare(job: Job, threads: int, rounds: int) -> str:
-    """Return one line: milliseconds a photo of `run`, and how much faster that is than the loops."""
+    """Return one line: milliseconds per photo of `run`, and how much faster it is than the loops."""
     ways = {
         f"run, {threads} threads": lambda out: by_run(job, out, threads),
         f"loop, {threads} threads": lambda out: by_loop(job, out, threads),

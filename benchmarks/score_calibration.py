@@ -2,9 +2,9 @@
 
     python benchmarks/score_calibration.py --annotations JSON --images DIR [--pose NAME|FILE ...]
 
-Scores are heights of heatmap peaks, not probabilities, and each network has its own. Annotated boxes, one
-pass. A joint is right if its own term of COCO's object keypoint similarity is 0.5 or more. Joints that nobody
-annotated are left out: whether a network should have found them is not known.
+Scores are heights of heatmap peaks, not probabilities, and their meaning differs between networks. Uses
+annotated boxes and one pass. A joint is right if its own term of COCO's object keypoint similarity is 0.5 or
+more. Joints without annotation are left out, because it is unknown whether a network should have found them.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def similarities(found: F32, truth: F32, areas: F32, sigmas: tuple[float, ...]) 
     Args:
         found: (N, K, 2), image pixels.
         truth: (N, K, 2), image pixels.
-        areas: (N,) of the people, square pixels.
-        sigmas: K, as in a model's card.
+        areas: (N,) areas of the people, square pixels.
+        sigmas: K values, as in a model's card.
 
     Returns:
         (N, K), 0 to 1.

@@ -2,8 +2,9 @@
 
     python benchmarks/smoothing.py
 
-A person of 1.7 m whose box is 200 x 80 pixels; noise of 1 % of the person's size on every joint. Jitter is
-the standard deviation of a still joint; lag is the delay that explains a joint which goes 1 m/s best.
+The person is 1.7 m tall, the box is 200 x 80 pixels, and every joint has noise of 1 % of the person's size.
+Jitter is the standard deviation of a still joint. Lag is the delay that best explains a joint moving at
+1 m/s.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def jitter_gain(smooth: Smoother, fps: float) -> float:
 
 
 def lag_frames(smooth: Smoother, fps: float) -> float:
-    """Return by how many frames a joint that walks, stops and walks on (1 m/s) is late."""
+    """Return the lag in frames of a joint that walks (1 m/s), stops and walks on."""
     times = np.arange(int(SECONDS * fps)) / fps
     going = (times % PACE_S < WALK_S).astype(float)
     truth = np.stack([100 + SPEED * np.cumsum(going) / fps, np.full(len(times), 300.0)], axis=1)

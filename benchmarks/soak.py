@@ -2,11 +2,11 @@
 
     python benchmarks/soak.py [--images 2000] [--backends ort tflite] [--threads N] [--json FILE]
 
-Pictures of other sizes and with other numbers of people in each turn, from nobody to 9, are read from files
-in a seeded order. Each run is a process of its own. Engines and allocators grow to the largest picture that
-they have seen, so the first third does not count. Memory is flat if from then to the end it grows by less
-than `BAR`: one heatmap of 32 x 24 cells, the smallest array that a person costs, kept for each of 2,000
-pictures would be more. Exits with 1 if memory is not flat. Linux only.
+Pictures of varying size and number of people, from nobody to 9, are read from files in a seeded order. Each
+run is a separate process. Engines and allocators grow to the largest picture that they have seen, so the
+first third does not count. Memory is flat if it grows by less than `BAR` from then to the end. A leak of one
+heatmap of 32 x 24 cells, the smallest array needed for a person, in each of 2,000 pictures would exceed that.
+Exits with 1 if memory is not flat. Linux only.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ FILES: Final = 60
 SIDES: Final = (120, 1200)
 """Shortest and longest side of a picture, pixels."""
 COPIES: Final = (0, 1, 1, 1, 2, 3, 4, 6, 9)
-"""How often a photo is repeated in a picture; 0 is a picture of nobody."""
+"""How often a photo is repeated in a picture; 0 means a picture without people."""
 EVERY: Final = 10
-"""Pictures between two looks at the memory."""
+"""Number of pictures between two memory readings."""
 BAR: Final = 2.5
 """MB."""
 _KB: Final = 1024
@@ -47,7 +47,7 @@ Run = Callable[[PoseEstimator, Iterable[Path]], Iterator[Any]]
 
 
 def call(estimator: PoseEstimator, pictures: Iterable[Path]) -> Iterator[Any]:
-    """Give the poses of each picture by a call for each."""
+    """Yield the poses of each picture, with one call per picture."""
     return map(estimator, pictures)
 
 
@@ -61,9 +61,9 @@ class Soak:
     Attributes:
         backend: Name of the engine.
         run: One of `RUNS`.
-        images: How many pictures.
-        people: How many people were found in them.
-        memory: Each `EVERY` pictures.
+        images: Number of pictures.
+        people: Number of people found in them.
+        memory: Memory after every `EVERY` pictures.
     """
 
     backend: str
@@ -79,18 +79,18 @@ class Soak:
 
     @property
     def growth(self) -> float:
-        """MB from the first fifth of what counts to the last."""
+        """Growth in MB from the first fifth of the counted readings to the last fifth."""
         part = max(1, len(self.settled) // 5)
         return median(self.settled[-part:]) - median(self.settled[:part])
 
     @property
     def slope(self) -> float:
-        """KB a picture, of the straight line through what counts."""
+        """Slope in KB per picture of a straight line through the counted readings."""
         return float(np.polyfit(np.arange(len(self.settled)) * EVERY, self.settled, 1)[0]) * _KB
 
 
 def make_pictures(folder: Path) -> list[Path]:
-    """Write pictures of all sorts."""
+    """Write pictures of many kinds."""
     rng = np.random.default_rng(0)
     photos = [load_image(path) for path in sorted(PHOTOS.glob("*.jpg"))]
     paths = [folder / f"{number}.jpg" for number in range(FILES)]
@@ -100,7 +100,7 @@ def make_pictures(folder: Path) -> list[Path]:
 
 
 def make_picture(photo: Image, rng: np.random.Generator) -> Image:
-    """Repeat a photo a number of times, or show nobody, and cut and stretch that to any size."""
+    """Repeat a photo, or show nobody if the count is 0, then crop and stretch the result to any size."""
     copies = int(rng.choice(COPIES))
     image = repeat_picture(photo, copies) if copies else np.full_like(photo, rng.integers(256))
     height, width = rng.integers(*SIDES, size=2)
@@ -116,7 +116,7 @@ def resident_mb() -> float:
 
 
 def soak(backend: str, run: str, threads: int, pictures: Sequence[Path], images: int) -> Soak:
-    """Run so many pictures through one estimator."""
+    """Run a number of pictures through one estimator."""
     order = np.random.default_rng(1).integers(len(pictures), size=images)
     people, memory = 0, []
     with PoseEstimator(backend=backend, threads=threads) as estimator:

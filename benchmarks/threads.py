@@ -1,10 +1,10 @@
-"""More threads against one: one picture of many people, and many pictures through `PoseEstimator.map`.
+"""Several threads against one: one picture of many people, and many pictures through `PoseEstimator.map`.
 
     OMP_NUM_THREADS=1 python benchmarks/threads.py [--threads 2] [--people 8] [--detector MODEL] [--pose M]
 
-`--threads` is compared with 1, interleaved after a warm-up, by the clock: median milliseconds of a call,
-and of an image of the `map`, and the medians of the ratios of neighbours. The machine must have nothing
-else to do. MODEL is a name or a path; of a path the suffix is exchanged for the backend's.
+`--threads` is compared with 1, interleaved after a warm-up, by the clock: median milliseconds per call and
+per image of `map`, and the medians of the ratios of neighbouring runs. The machine must be otherwise idle.
+MODEL is a name or a path; a path's suffix is replaced with the backend's.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ IMAGES = 16
 
 
 def run_map(estimator: PoseEstimator, image: np.ndarray) -> None:
-    """Take one image through `map` again and again."""
+    """Run one image through `map` repeatedly."""
     for _ in estimator.map([image] * IMAGES):
         pass
 

@@ -1,10 +1,10 @@
-"""Ids kept by people who cross, and by people who were hidden, ours against ByteTrack.
+"""How well ids are kept when people cross or are hidden: ours against ByteTrack.
 
     OMP_NUM_THREADS=1 python -m benchmarks.video_ids [--seeds 10] [--coco DIR --detector M --pose M]
 
-Without --coco, the two people of the demo photos. ByteTrack is that of `pip install trackers` (not a
-dependency; supervision, whose it was, sends there); it is given the same detector's boxes of every frame, and
-remembers people as long as ours does.
+Without --coco, it uses the two people of the demo photos. ByteTrack comes from `pip install trackers` (not a
+dependency; supervision, which used to contain it, refers to that package). It gets the same detector's boxes
+for every frame, and remembers people as long as ours does.
 """
 
 from __future__ import annotations
@@ -65,13 +65,13 @@ def main() -> None:
 
 
 def ours(estimator: PoseEstimator, scene: Scene, every: Every) -> Iterator[Ids]:
-    """Give (N,) for each frame: the id of each true person, 0 for none."""
+    """Yield (N,) for each frame: the id of each true person, 0 for none."""
     for frame in VideoPoseEstimator(estimator, every=every, smooth=None).run(scene.frames()):
         yield ids_of(scene, frame.index, frame.poses)
 
 
 def byte_track(estimator: PoseEstimator, scene: Scene) -> Iterator[Ids]:
-    """Give the ids of ByteTrack on the detector's boxes, frame by frame."""
+    """Yield ByteTrack's ids on the detector's boxes, frame by frame."""
     import supervision as sv  # noqa: PLC0415 (optional)
     from trackers import ByteTrackTracker  # noqa: PLC0415 (optional)
 
@@ -88,11 +88,11 @@ def byte_track(estimator: PoseEstimator, scene: Scene) -> Iterator[Ids]:
             xyxy=found.boxes, confidence=found.scores, class_id=np.zeros(len(found), dtype=int)
         )
         tracked = tracker.update(boxes)
-        yield overlapping_ids(scene, index, tracked.xyxy, tracked.tracker_id + 1)  # unconfirmed is -1
+        yield overlapping_ids(scene, index, tracked.xyxy, tracked.tracker_id + 1)  # -1 is unconfirmed
 
 
 def are_kept(ids: Ids) -> bool:
-    """Say whether everyone has the same id in the last quarter as in the first, and an id of their own."""
+    """Say whether everyone has the same id in the last quarter as in the first, and a different id each."""
     quarter = len(ids) // 4
     before, after = (most_frequent(part) for part in (ids[:quarter], ids[-quarter:]))
     return before == after and 0 not in before and len(set(before)) == len(before)

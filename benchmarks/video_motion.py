@@ -1,11 +1,11 @@
-"""Who is who in scenes made of COCO's photos: IDF1, MOTA and id switches, ours against ByteTrack.
+"""Tracking in scenes made from COCO photos: IDF1, MOTA and id switches, ours against ByteTrack.
 
     python -m benchmarks.video_motion --coco DIR [--seeds 20] [--detector M --pose M]
 
-People cut out of photos by their annotated outlines walk, cross, come near and go away, leave and return,
-over the part of another photo in which nobody is annotated. ByteTrack and the metrics are those of
-`pip install trackers` (not a dependency); it gets the same detector's boxes of every frame, and remembers
-people as long as ours does.
+People are cut out of photos by their annotated outlines. They walk, cross, come near and go away, leave and
+return, over a part of another photo in which nobody is annotated. ByteTrack and the metrics come from
+`pip install trackers` (not a dependency). ByteTrack gets the same detector's boxes for every frame, and
+remembers people as long as ours does.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from pose_onnx.video import Every, VideoPoseEstimator
 
 FPS = 15.0
 FRAMES = 150
-PEOPLE = (3, 6)  # of a scene, at least and below
+PEOPLE = (3, 6)  # in a scene: at least 3, fewer than 6
 MEMORY_S = 3
 HEIGHTS = (130.0, 230.0)  # pixels
-LEAST_VISIBLE = 0.25  # of a person's box; whoever shows less is not in the truth
-SMALLEST_PLACE = 200  # pixels of width in the photo, for a background
-MATCHING_IOU = 0.5  # of the metrics, as MOTChallenge has it
+LEAST_VISIBLE = 0.25  # share of a person's box; people with less are not in the truth
+SMALLEST_PLACE = 200  # minimum width in the photo for a background, pixels
+MATCHING_IOU = 0.5  # for the metrics, as in MOTChallenge
 
 F64: TypeAlias = NDArray[np.float64]
 Ids: TypeAlias = NDArray[np.int64]
@@ -42,11 +42,11 @@ Found: TypeAlias = tuple[Ids, F64]
 """Ids (N,) and boxes (N, 4) of a frame."""
 Frames: TypeAlias = list[tuple[float, NDArray[np.uint8]]]
 Path2D: TypeAlias = tuple[F64, F64]
-"""Middle (F,) of a person, in parts of the picture's width, and height (F,), 0 to 1 of `HEIGHTS`."""
+"""A person's middle (F,), as a share of the picture's width, and height (F,), 0 to 1 within `HEIGHTS`."""
 
 
 def walk(time: F64, rng: np.random.Generator) -> Path2D:
-    """Walk to and fro, and turn around at the sides."""
+    """Walk back and forth, turning around at the sides."""
     phase = rng.uniform() + rng.uniform(0.06, 0.12) * time * rng.choice([-1, 1])
     return 0.1 + 0.8 * np.abs(1 - (2 * phase) % 2), np.full_like(time, rng.uniform(0.2, 0.8))
 
@@ -58,7 +58,7 @@ def cross(time: F64, rng: np.random.Generator) -> Path2D:
 
 
 def approach(time: F64, rng: np.random.Generator) -> Path2D:
-    """Come near and go away again, or the other way round."""
+    """Come near and go away again, or the reverse."""
     near = 0.5 - 0.5 * np.cos(2 * np.pi * (time / time[-1] + rng.choice([0.0, 0.5])))
     return rng.uniform(0.2, 0.8) + 0.1 * np.sin(time * rng.uniform(0.2, 0.6)), near
 
@@ -81,9 +81,9 @@ class Sequence:
 
     Attributes:
         people: N of them.
-        boxes: (F, N, 4), xyxy, the whole of each person, also what is outside the picture.
+        boxes: (F, N, 4), xyxy, of the whole person, including parts outside the picture.
         background: (H, W, 3) uint8.
-        seed: Of the noise.
+        seed: Seed of the noise.
     """
 
     people: list[Cutout]
@@ -92,7 +92,7 @@ class Sequence:
     seed: int
 
     def frames(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:
-        """Give each frame's time and pixels: who stands lower is in front."""
+        """Yield each frame's time and pixels. People who stand lower are in front."""
         rng = np.random.default_rng(self.seed)
         for index, boxes in enumerate(self.boxes):
             image = self.background.astype(np.float32)
@@ -103,7 +103,7 @@ class Sequence:
             yield index / FPS, image.clip(0, 255).astype(np.uint8)
 
     def truth(self) -> Iterator[Found]:
-        """Give who is to be seen in each frame, and where; ids begin at 1."""
+        """Yield who is visible in each frame, and where; ids begin at 1."""
         for boxes in self.boxes:
             shown = np.clip(boxes, 0, np.tile(SIZE[::-1], 2))
             visible = np.array([_visible(person, boxes, shown) for person in range(len(boxes))])
@@ -112,7 +112,7 @@ class Sequence:
 
 
 def _visible(person: int, boxes: F64, shown: F64) -> float:
-    """Return the part of a person's box that is in the picture and behind nobody's box."""
+    """Return the share of a person's box that is inside the picture and not behind another box."""
     free = np.zeros(SIZE, np.bool_)
     x1, y1, x2, y2 = shown[person].round().astype(int)
     free[y1:y2, x1:x2] = True
@@ -123,7 +123,7 @@ def _visible(person: int, boxes: F64, shown: F64) -> float:
 
 
 def make_sequence(people: list[Cutout], places: list[NDArray[np.uint8]], seed: int) -> Sequence:
-    """Return a scene of some people over a place."""
+    """Return a scene with people in front of a background."""
     rng = np.random.default_rng(seed)
     chosen = [people[index] for index in rng.choice(len(people), rng.integers(*PEOPLE), replace=False)]
     time = np.arange(FRAMES) / FPS
@@ -139,7 +139,7 @@ def make_sequence(people: list[Cutout], places: list[NDArray[np.uint8]], seed: i
 
 
 def free_places(folder: Path) -> list[NDArray[np.uint8]]:
-    """Return the largest part of each photo beside its annotated people, if it is large enough."""
+    """Return the largest part of each photo next to its annotated people, if it is large enough."""
     data = json.loads((folder / "person_keypoints_dev.json").read_text())
     places = []
     for photo in data["images"]:
@@ -157,14 +157,14 @@ def free_places(folder: Path) -> list[NDArray[np.uint8]]:
 
 
 def ours(estimator: PoseEstimator, frames: Frames, every: Every) -> Iterator[Found]:
-    """Follow people with this package."""
+    """Track people with this package."""
     for frame in VideoPoseEstimator(estimator, every=every, smooth=None).run(frames):
         ids = frame.poses.ids
         yield np.zeros(0, np.int64) if ids is None else ids, frame.poses.boxes.astype(np.float64)
 
 
 def byte_track(estimator: PoseEstimator, frames: Frames) -> Iterator[Found]:
-    """Follow the detector's boxes of every frame with ByteTrack."""
+    """Track the detector's boxes of every frame with ByteTrack."""
     import supervision as sv  # noqa: PLC0415 (optional)
     from trackers import ByteTrackTracker  # noqa: PLC0415 (optional)
 
@@ -246,7 +246,7 @@ def main() -> None:
 
 def show(sequence: Sequence, path: str) -> None:
     """Write a scene with its truth to a video."""
-    from pose_onnx.video import VideoWriter  # noqa: PLC0415 (only for looking)
+    from pose_onnx.video import VideoWriter  # noqa: PLC0415 (only to view scenes)
 
     with VideoWriter(path, fps=FPS) as writer:
         for (time, image), (ids, boxes) in zip(sequence.frames(), sequence.truth(), strict=True):

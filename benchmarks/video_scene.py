@@ -20,11 +20,11 @@ ROOT = Path(__file__).resolve().parents[1]
 SIZE = (360, 640)  # height, width of a frame
 PERSON_HEIGHT = 220  # pixels
 NOISE = 3.0  # standard deviation of the sensor's noise, of 255
-SMALLEST_PERSON = 200  # pixels of height in the photo, for people of COCO
+SMALLEST_PERSON = 200  # minimum height in the photo for COCO people, pixels
 MOST_JOINTS_MISSING = 1
-SIDES = 2  # people who begin at a side of the picture
-MIDDLE = np.array([0.3, 0.55])  # where others begin and end, of the width
-MATCHING_IOU = 0.3  # of a true and a found box
+SIDES = 2  # number of people who begin at a side of the picture
+MIDDLE = np.array([0.3, 0.55])  # where others begin and end, relative to the width
+MATCHING_IOU = 0.3  # between a true and a found box
 
 OUTLINES = {
     "astronaut.jpg": [
@@ -41,13 +41,13 @@ OUTLINES = {
 
 @dataclass(frozen=True)
 class Cutout:
-    """A person: (h, w, 3) uint8 pixels, and how much of each is the person's, (h, w, 1) float32, 0 to 1."""
+    """A person: (h, w, 3) uint8 pixels, and the person's share of each, (h, w, 1) float32, 0 to 1."""
 
     pixels: NDArray[np.uint8]
     alpha: NDArray[np.float32]
 
     def scaled(self, height: float) -> Cutout:
-        """Return the person with another height."""
+        """Return the person scaled to another height."""
         ratio = height / self.pixels.shape[0]
         pixels, alpha = (cv2.resize(a, None, fx=ratio, fy=ratio, interpolation=cv2.INTER_AREA)
                          for a in (self.pixels, self.alpha))  # fmt: skip
@@ -59,12 +59,12 @@ class Scene:
     """People on paths.
 
     Attributes:
-        people: N of them, those in front last.
+        people: N people, those in front last.
         paths: (F, N, 2) float64, xy of each person's upper left corner in each frame.
         fps: Frames per second.
         background: (H, W, 3) uint8.
         front: Picture pasted over everything, with its alpha (H, W, 1); `None` if there is none.
-        seed: Of the noise.
+        seed: Seed of the noise.
     """
 
     people: tuple[Cutout, ...]
@@ -80,7 +80,7 @@ class Scene:
         return np.concatenate([self.paths, self.paths + sizes], axis=-1)
 
     def frames(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:
-        """Give each frame's time and pixels."""
+        """Yield each frame's time and pixels."""
         rng = np.random.default_rng(self.seed)
         for index, places in enumerate(self.paths):
             image = self.background.astype(np.float32)
@@ -93,7 +93,7 @@ class Scene:
 
 
 def paste(image: NDArray[np.float32], person: Cutout, place: NDArray[np.float64]) -> None:
-    """Blend a person into an image at a place with a fraction."""
+    """Blend a person into an image at a sub-pixel position."""
     height, width = image.shape[:2]
     low = np.floor(place).astype(int)
     move = np.array([[1, 0, place[0] - low[0]], [0, 1, place[1] - low[1]]], np.float32)
@@ -119,7 +119,7 @@ def demo_people() -> list[Cutout]:
 
 
 def coco_people(folder: Path) -> list[Cutout]:
-    """Return people of COCO photos of whom (nearly) all joints are to be seen, by their masks."""
+    """Return people cut out of COCO photos by their masks, if (nearly) all their joints are visible."""
     data = json.loads((folder / "person_keypoints_dev.json").read_text())
     names = {image["id"]: image["file_name"] for image in data["images"]}
     people = []
@@ -158,7 +158,7 @@ def background(seed: int) -> NDArray[np.uint8]:
 def crossing(
     people: list[Cutout], seed: int, *, count: int = 2, frames: int = 300, fps: float = 30.0
 ) -> Scene:
-    """Let people walk through the picture and past each other, each at a pace and height of its own."""
+    """Let people walk through the picture and past each other, each with their own pace and height."""
     rng = np.random.default_rng(seed)
     chosen = tuple(
         people[index].scaled(PERSON_HEIGHT * rng.uniform(0.85, 1.1))
@@ -181,7 +181,7 @@ def crossing(
 def behind_a_pillar(
     people: list[Cutout], seed: int, *, hidden: float = 0.5, frames: int = 120, fps: float = 30.0
 ) -> Scene:
-    """Let one person walk behind a pillar, wholly hidden for `hidden` seconds, beside another who stands."""
+    """Let one person walk behind a pillar, fully hidden for `hidden` seconds, while another stands still."""
     rng = np.random.default_rng(seed)
     walker, stander = (
         people[index].scaled(PERSON_HEIGHT * rng.uniform(0.85, 1.0))

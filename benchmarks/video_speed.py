@@ -1,9 +1,9 @@
-"""What a frame costs when the detector looks at every 8th only, and how alike the poses stay.
+"""Cost per frame when the detector runs only on every 8th frame, and how similar the poses remain.
 
     OMP_NUM_THREADS=1 python -m benchmarks.video_speed [--detector M --pose M] [--coco DIR] [--rounds 5]
 
-Processor time of this process, one thread, interleaved with detecting in every frame; frames are made first.
-Two people walk towards each other and do not touch.
+Measures the processor time of this process on one thread, interleaved with detecting in every frame. Frames
+are made beforehand. Two people walk towards each other and do not touch.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ def main() -> None:
 
 
 def mean_oks(frames: list[Frame], others: list[Frame], threshold: float = JOINT_THRESHOLD) -> float:
-    """Return the mean OKS of people of the same id; 0 for one whom the others miss.
+    """Return the mean OKS of people with the same id; a person missing from the others counts as 0.
 
-    Over the joints with a score above `threshold`, as COCO counts those alone that are to be seen: where a
-    model puts the feet of someone whose feet are outside the picture is no matter.
+    Only joints with a score above `threshold` count, just as COCO counts only visible joints: it does not
+    matter where a model puts feet that are outside the picture.
     """
     found = []
     for frame, other in zip(frames, others, strict=True):
