@@ -63,11 +63,11 @@ class ExportResult:
     """What an export wrote.
 
     Attributes:
-        files: model files, in the order of the formats and precisions asked for.
+        files: model files, in the order of the requested formats and precisions.
         receipt: the receipt's path.
         measured: every difference that was measured.
         accuracy: average precision of files in smaller number formats.
-        notes: what the card of a folder lacks, and how to add it; a sentence each.
+        notes: one sentence for each thing that a folder's card lacks, with how to add it.
     """
 
     files: tuple[Path, ...]
@@ -161,7 +161,7 @@ def _targets(to: Sequence[str], precision: Sequence[str]) -> list[Kind]:
 
 
 def _targets_to_wrap(targets: Sequence[Kind]) -> list[Kind]:
-    """Return those of which there is an end-to-end file."""
+    """Return the files that have an end-to-end file."""
     if found := [target for target in targets if target[0] == REFERENCE[0]]:
         return found
     raise InputError(
@@ -171,7 +171,7 @@ def _targets_to_wrap(targets: Sequence[Kind]) -> list[Kind]:
 
 
 class _Stages:
-    """Names the stage in which something fails, and those that succeeded before it."""
+    """Adds the failed stage, and the stages that succeeded before it, to an error."""
 
     def __init__(self, progress: Callable[[str], None]) -> None:
         self._done: list[str] = []
@@ -195,7 +195,7 @@ class _Stages:
 
 @contextmanager
 def _work_folder(out: Path) -> Iterator[Path]:
-    """Make a folder beside the results to be, so that a rename publishes them; it never stays."""
+    """Make a temporary folder beside the future results, so that a rename publishes them."""
     make_folder(out)
     try:
         work = Path(tempfile.mkdtemp(prefix=".pose-onnx-", dir=out))
@@ -218,7 +218,7 @@ def _material(graph: Graph, card: ModelCard, calibration: Path | None, gate: Gat
 def _write(
     material: Material, targets: Sequence[Kind], gate: Gate, work: Path
 ) -> tuple[dict[Kind, Path], list[Accuracy]]:
-    """Write the reference and every target; return their files, and what the smaller formats cost."""
+    """Write the reference and every target; return their files, and the accuracy cost of smaller formats."""
     files, accuracy = {}, []
     for target in dict.fromkeys([REFERENCE, *targets]):
         files[target] = file = work / file_name(material.card.name, target)

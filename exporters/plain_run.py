@@ -1,4 +1,4 @@
-"""Run a model as it is, on ONNX Runtime's plain kernels: the reference where Paddle does not run."""
+"""Runs a model unchanged, on ONNX Runtime's plain kernels: the reference if Paddle does not run."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ Arrays = Mapping[str, NDArray[np.float32]]
 
 
 def run_plainly(graph: Graph, card: ModelCard, inputs: Arrays) -> dict[str, Arrays]:
-    """Run what paddle2onnx made.
+    """Run a model made by paddle2onnx.
 
-    Sigmoids are spelt out first: ONNX Runtime's own is an approximation, 1e-4 off under the square root of
-    PicoDet's scores, where Paddle's is exact.
+    Sigmoids are first written as basic operators: ONNX Runtime's Sigmoid is an approximation, with an error
+    of 1e-4 under the square root of PicoDet's scores. Paddle's is exact.
 
     Args:
-        graph: Before it is trimmed.
-        card: Of the model.
-        inputs: (N, 3, H, W) by name.
+        graph: The graph before it is trimmed.
+        card: The model's card.
+        inputs: Inputs (N, 3, H, W) by name.
 
     Returns:
         For each input, outputs under the card's names.
@@ -40,7 +40,7 @@ def run_plainly(graph: Graph, card: ModelCard, inputs: Arrays) -> dict[str, Arra
     names = [item.name for item in session.get_outputs()]
     results = {}
     for name, batch in inputs.items():
-        # One by one: it takes less memory, and a batch is then compared with images that were alone.
+        # One by one: this takes less memory, and batches are then compared with single images.
         runs = [session.run(names, {image_name: image[None]}) for image in batch]
         arrays = {
             key: np.concatenate(column) for key, column in zip(names, zip(*runs, strict=True), strict=True)

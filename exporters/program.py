@@ -1,4 +1,4 @@
-"""What is read off a Paddle program: how it selects boxes, what it wants and what it returns."""
+"""Facts read from a Paddle program: how it selects boxes, what it requires and what it returns."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class NmsKind:
 
     Attributes:
         slots: names of these inputs in programs before PIR.
-        select: what the core does instead, from the attributes: a name of `SELECTORS` of the kind "boxes".
-        required: attributes that must have these values, because the core selects boxes that way.
+        select: the core's replacement, chosen by the attributes: a name from `SELECTORS` of the kind "boxes".
+        required: attributes that must have these values, because the core only selects boxes that way.
     """
 
     slots: tuple[str, str]
@@ -70,9 +70,9 @@ class Nms:
     """The suppression of a program.
 
     Attributes:
-        kind: Paddle's name of the operator.
-        boxes, scores: shapes of what goes into it; -1 is a free size.
-        attributes: of the operator, the numbers among them.
+        kind: Paddle's name for the operator.
+        boxes, scores: shapes of its inputs; -1 is a free size.
+        attributes: numeric attributes of the operator.
     """
 
     kind: str
@@ -88,8 +88,8 @@ class Program:
     Attributes:
         outputs: shapes of its floating point outputs, in its order; -1 is a free size.
         nms: how it selects boxes, if it does.
-        clips: boxes end at the border of the picture before that.
-        centers: shapes of the maps of centres, sizes and offsets, if it looks for peaks in such.
+        clips: whether boxes are clipped to the picture before that.
+        centers: shapes of the maps of centres, sizes and offsets, if it looks for peaks in them.
     """
 
     outputs: tuple[Shape, ...]
@@ -99,7 +99,7 @@ class Program:
 
 
 def program_from_json(data: Mapping[str, Any]) -> Program:
-    """Read what the worker found."""
+    """Read the facts that the worker found."""
     nms = data["nms"]
     return Program(
         tuple(tuple(shape) for shape in data["outputs"]),
@@ -110,10 +110,10 @@ def program_from_json(data: Mapping[str, Any]) -> Program:
 
 
 def demand_known(operators: Iterable[str]) -> None:
-    """Refuse operators that are known to have no way to ONNX, before paddle2onnx ends the process.
+    """Refuse operators that cannot be converted to ONNX, before paddle2onnx ends the process.
 
     Raises:
-        ExportError: names them.
+        ExportError: there are such operators; the message names them.
     """
     if unknown := sorted({*operators} & {*NO_CONVERTER}):
         raise ExportError(

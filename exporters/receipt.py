@@ -1,4 +1,4 @@
-"""The receipt of an export: what it was made from, with what, and how exact it is."""
+"""The receipt of an export: its sources, the tools used, and how exact the result is."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ class Receipt:
     Attributes:
         model: name of the card.
         source: SHA-256 of every file that was read, by name.
-        trust: why they are believed to be what they should be.
+        trust: why these files are believed to be the right ones.
         files: SHA-256 of every file that was written, by name.
-        versions: of the tools that took part.
-        inputs: what was fed for the comparison.
-        structure: how the network's structure is known to be right, where a template was filled: its name,
-            and what was measured between Paddle and ONNX Runtime when it was made.
+        versions: versions of the tools used.
+        inputs: the inputs of the comparison.
+        structure: how the network's structure is known to be right if a template was used: its name, and the
+            differences measured between Paddle and ONNX Runtime when it was made.
         errors: every difference that was measured, with its bar.
-        accuracy: `on` what average precision was measured, and what each file of a smaller number format
-            has: `Accuracy` by file.
-        skipped: graph passes that were left out, with the reason; the files are as exact without them.
+        accuracy: the pictures that average precision was measured `on`, and the result of each file in a
+            smaller number format: `Accuracy` by file.
+        skipped: graph passes that were skipped, with the reason; the files are as exact without them.
     """
 
     model: str

@@ -1,4 +1,4 @@
-"""ONNX Runtime as the exporters compare with it: a model as it stands."""
+"""ONNX Runtime as the exporters use it for comparisons: without optimisation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _FATAL = 4
 def plain_session(model: onnx.ModelProto) -> ort.InferenceSession:
     """Open a model without any optimisation, on one thread.
 
-    Errors are raised, so they are not logged as well; unused initialisers are no news. There is no arena: the
+    Errors are raised, so they are not also logged, and neither are unused initialisers. No arena is used: the
     arrays that a session returns would keep all of it in memory.
     """
     options = ort.SessionOptions()

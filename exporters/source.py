@@ -1,4 +1,4 @@
-"""What an export starts from: a training checkpoint, or a Paddle inference folder."""
+"""The source of an export: a training checkpoint, or a Paddle inference folder."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Checkpoint:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Everything that was read."""
+        """All files that were read."""
         return (self.file,)
 
 
@@ -44,7 +44,7 @@ class Folder:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Everything that was read."""
+        """All files that were read."""
         return self.program, self.params
 
 
@@ -56,11 +56,11 @@ def read_source(path: Path, sha256: str | None = None) -> Source:
 
     Args:
         path: the file or folder.
-        sha256: what a checkpoint's digest must be, in hexadecimal.
+        sha256: expected digest of a checkpoint, in hexadecimal.
 
     Raises:
-        ModelFileError: there is nothing of the kind, it is broken, or has another digest.
-        InputError: the digest is none, or was given for a folder.
+        ModelFileError: there is no such file or folder, it is broken, or has a different digest.
+        InputError: the digest is not valid, or was given for a folder.
     """
     if not path.exists():
         raise ModelFileError(

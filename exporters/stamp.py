@@ -20,7 +20,7 @@ def stamp(graph: Graph, card: ModelCard) -> onnx.ModelProto:
     """Check a finished graph against the contract, and write it with its card.
 
     Raises:
-        ExportError: the graph is not what the card says.
+        ExportError: the graph does not match the card.
     """
     _check(graph, card)
     model = graph.to_model()
@@ -55,7 +55,7 @@ def _check(graph: Graph, card: ModelCard) -> None:
 
 
 def _fits(shape: tuple[int | str, ...], wanted: Shape) -> bool:
-    """Say whether a tensor's batch is free and its other sizes are numbers, those that the card says."""
+    """Say whether a tensor's batch is free and its other sizes are those of the card."""
     return (
         len(shape) == len(wanted)
         and shape[0] == BATCH

@@ -1,9 +1,9 @@
 """The deformable convolutions that `exporters/rewriting.py` marked, as samples and an ordinary convolution.
 
-A marked one is a plain convolution, joined with its offsets and masks, of which a slice keeps the plain part.
-In its place, the samples of each pixel are laid out side by side, on a map that is as many times larger as
-the kernel, and a convolution with the kernel's size as its stride goes over it. So ONNX needs no operator
-beyond opset 17; DeformConv came with 19.
+A marked one is a plain convolution joined with its offsets and masks; a slice then keeps the plain part.
+This pass replaces it. It places the samples of each pixel side by side, on a map enlarged by the kernel's
+size, and applies a convolution whose stride is the kernel's size. So ONNX needs no operator beyond opset 17;
+DeformConv came with 19.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A constant that is added to each channel before a batch norm goes into the convolution, as its bias.
+"""A constant added to each channel before a batch norm becomes the bias of the convolution.
 
-So paddle2onnx writes every bias. The batch norm can then be folded.
+paddle2onnx writes every bias as such an addition. The batch norm can then be folded.
 """
 
 from __future__ import annotations

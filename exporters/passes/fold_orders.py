@@ -1,8 +1,8 @@
-"""Nodes that bring channels into another order go: the weights of the convolutions around them take it.
+"""Removes nodes that reorder channels, by permuting the weights of the convolutions around them.
 
-A tensor then has a *layout*: stored channel p is true channel layout[p]. Convolutions and what works channel
-by channel take it as it is; an addition makes one of its operands follow the other, back to the convolution
-that computes it; and a Gather picks from where the channels now are.
+A tensor then has a *layout*: stored channel p is true channel layout[p]. Convolutions and channel-wise
+operators accept any layout. An addition makes one of its operands follow the other, back to the convolution
+that computes it. A Gather picks channels from their new places.
 """
 
 from __future__ import annotations

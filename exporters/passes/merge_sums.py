@@ -1,9 +1,9 @@
 """Sums of several tensors are added in the cheapest order.
 
-A convolution that is added twice has its weights doubled. Of what is resized before it is added, the smallest
-is resized to the size of the next one, added there, and so on: one resize at full size is left. (Nearest
-neighbour by 4 is nearest neighbour by 2, twice.) Convolutions come first, so that an engine can add while it
-convolves.
+If a convolution is added twice, its weights are doubled. If tensors are resized before they are added, the
+smallest is resized to the size of the next one and added to it, and so on, so only one resize at full size
+is left. (Nearest neighbour by 4 equals nearest neighbour by 2, twice.) Convolutions come first, so that an
+engine can add while it convolves.
 """
 
 from __future__ import annotations

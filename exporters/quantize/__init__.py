@@ -1,4 +1,4 @@
-"""int8: weights alone, or weights and activations; layers that it would ruin stay in float32.
+"""int8: weights only, or weights and activations. Layers that int8 would ruin stay in float32.
 
-Imported by `pose_onnx.exporters.pipeline` only; needs the extra "export".
+Imported only by `pose_onnx.exporters.pipeline`; needs the extra "export".
 """

@@ -1,4 +1,4 @@
-"""int8 in TFLite, by ai-edge-quantizer: layers are told by the name of the tensor that they write."""
+"""int8 in TFLite, by ai-edge-quantizer: layers are identified by the name of the tensor that they write."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def calibrate(content: bytes, samples: NDArray[np.float32]) -> Calibrated:
     for sample in samples:
         feed = {INPUT_NAME: np.ascontiguousarray(sample[None].transpose(_TO_NHWC))}
         with _quiet():
-            # One at a time: over several, the quantiser takes a moving average, which cuts off what is rare.
+            # One at a time: over several, the quantiser takes a moving average, which cuts off rare values.
             values = quantizer.calibrate({SIGNATURE: [feed]}, num_threads=1)
         found = {name: _wider(found.get(name, {}), value) for name, value in values.items()}
     return found
@@ -96,8 +96,8 @@ def _quantize(quantizer: Any, kept: Iterable[Layer], calibrated: Calibrated) -> 
 def _inlined(content: bytes) -> bytes:
     """Put buffers back into the model's own data.
 
-    The quantiser appends those of 1,024 bytes and more to the file, as for models beyond 2 GB: readers of the
-    flatbuffer alone do not find them there, and the model card may be one.
+    The quantiser appends buffers of 1,024 bytes or more to the file, as for models beyond 2 GB. Readers of
+    the flatbuffer alone do not find them there, and the model card may be one of them.
     """
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
     model.buffers = [Buffer(_data(part, content)) for part in model.buffers]
@@ -111,7 +111,7 @@ def _data(part: schema.BufferT, content: bytes) -> bytes:
 
 
 def _scope(layer: Layer) -> str:
-    """Match the names of what the operators write that a layer became; see `lower_conv`."""
+    """Match the names of the results of the operators that a layer became; see `lower_conv`."""
     names = "|".join(map(re.escape, dict.fromkeys([layer.name, layer.result])))
     return rf"^({names})(/\w+)?;"
 
@@ -124,7 +124,7 @@ def _wider(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence the quantiser's progress bars, and the interpreter's word that keeping all tensors is dear."""
+    """Silence the quantiser's progress bars, and the interpreter's warning about keeping all tensors."""
     with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore", UserWarning)
         yield

@@ -1,4 +1,4 @@
-"""Calibration inputs: what a network is fed when our own pipeline looks at a folder of photos."""
+"""Calibration inputs: the network inputs that our own pipeline makes from a folder of photos."""
 
 from __future__ import annotations
 
@@ -24,17 +24,18 @@ FEWEST: Final = 8
 def calibration_samples(folder: Path, card: ModelCard) -> F32:
     """Make network inputs from photos, in the order of their names.
 
-    For a detector each photo is one; for a keypoint model each person that the built-in detector finds.
+    For a detector each photo is one input; for a keypoint model, each person that the built-in detector
+    finds.
 
     Args:
-        folder: of photos.
+        folder: folder of photos.
         card: the network's card.
 
     Returns:
         (M, 3, H, W) float32, M up to `SAMPLES`.
 
     Raises:
-        InputError: no such folder, or too few photos or people in it.
+        InputError: there is no such folder, or it has too few photos or people.
     """
     if not folder.is_dir():
         raise InputError(

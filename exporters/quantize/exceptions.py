@@ -1,4 +1,4 @@
-"""Which layers stay in float32: a rule for weights alone, steps of a measured order for static int8."""
+"""Selects the layers that stay in float32: by a rule for weights only, by measured order for static int8."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Layers = tuple[Layer, ...]
 
 WEIGHT_RULES: Final[Mapping[str, Callable[[Layers], Layers]]] = MappingProxyType(
     {
-        # A depthwise kernel has 9 or 25 weights an output: their errors do not average out, and they are few.
+        # A depthwise kernel has only 9 or 25 weights per output: their errors do not average out.
         "depthwise": lambda layers: tuple(layer for layer in layers if layer.depthwise),
-        # Everything after sees the error of the first layer, which is small.
+        # All later layers see the error of the first layer, which is small.
         "first": lambda layers: layers[:1],
     }
 )

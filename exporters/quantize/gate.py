@@ -1,4 +1,4 @@
-"""The gate: of a precision's candidates the first that keeps its average precision is written."""
+"""The gate: writes the first candidate of a precision that keeps its average precision."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Trial:
     """One candidate, measured.
 
     Attributes:
-        float_layers: how many layers stay in float32; None for a precision that is not about layers.
+        float_layers: how many layers stay in float32; None for a precision that does not select layers.
         ap: average precision in percent.
     """
 
@@ -34,16 +34,16 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """What a file costs, for the receipt.
+    """The accuracy cost of a file, for the receipt.
 
     Attributes:
         file: its name.
         ap: average precision in percent; None if it was not measured.
-        drop: how much less than float32's; None likewise.
+        drop: difference below the AP of float32; None likewise.
         note: `UNMEASURED`, `TOO_LOW`, or empty.
         layers: how many convolutions the network has.
-        float_layers: names of those that stay in float32; None for a precision that is not about layers.
-        trials: all candidates that were measured, in turn.
+        float_layers: names of those that stay in float32; None for a precision that does not select layers.
+        trials: all measured candidates, in order.
     """
 
     file: str
@@ -59,11 +59,11 @@ class Gate:
     """Chooses among candidates, and refuses a precision that costs too much.
 
     Args:
-        dev: pictures to measure on; None measures nothing.
-        force: write what is too inaccurate too.
+        dev: pictures to measure on; nothing is measured if None.
+        force: also write files that are too inaccurate.
 
     Attributes:
-        shares: of a network's layers, to keep in float32: what a static precision offers candidates for.
+        shares: shares of the layers to keep in float32; a static precision has a candidate for each.
     """
 
     def __init__(self, dev: Dev | None, *, force: bool) -> None:
@@ -73,22 +73,22 @@ class Gate:
         self._reference: float | None = None
 
     def judges(self, precision: str) -> bool:
-        """Say whether files of a precision are judged: int8 always, float16 where there are pictures."""
+        """Say whether files of a precision are judged: int8 always, float16 if there are pictures."""
         return precision in INT8 or (self._dev is not None and precision != "fp32")
 
     def choose(
         self, candidates: Iterable[Candidate], file: Path, reference: Path, material: Material
     ) -> Accuracy:
-        """Write the first candidate that is accurate enough; if forced, at least the best one.
+        """Write the first candidate that is accurate enough; if forced and there is none, the best one.
 
         Args:
-            candidates: in the order to try.
-            file: to write.
+            candidates: candidates in the order to try.
+            file: file to write.
             reference: the float32 file.
             material: what the candidates are made from.
 
         Raises:
-            ExportError: none is accurate enough.
+            ExportError: no candidate is accurate enough.
         """
         card, layers = material.card, len(material.layers)
         if self._dev is None:
@@ -115,7 +115,7 @@ class Gate:
         return Accuracy(file.name, ap, self._reference - ap, note, layers, _names(chosen), trials)
 
     def facts(self) -> dict[str, str | int | float]:
-        """Describe what was measured on, and float32's AP, for a receipt; empty if nothing was."""
+        """Describe the pictures and the AP of float32 for a receipt; empty if nothing was measured."""
         if self._dev is None or self._reference is None:
             return {}
         return {**self._dev.facts(), "largest_drop": LARGEST_DROP, "fp32_ap": self._reference}

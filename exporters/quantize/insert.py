@@ -1,7 +1,7 @@
 """Static int8 in ONNX: convolutions between QuantizeLinear and DequantizeLinear.
 
-The tensors that a layer reads and writes, its kernel (one scale a channel) and its bias become integers;
-runtimes fuse what stands between the pairs into integer convolutions. All other operators stay float32.
+The tensors that a layer reads and writes, its kernel (one scale per channel) and its bias become integers;
+runtimes fuse the operators between the pairs into integer convolutions. All other operators stay float32.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from pose_onnx.exporters.quantize.ranges import Ranges
 
 
 def quantize_layers(graph: Graph, layers: Sequence[Layer], ranges: Ranges) -> Graph:
-    """Return a copy whose given layers compute in int8.
+    """Return a copy of the graph in which the given layers compute in int8.
 
     Args:
         graph: a float32 graph.
         layers: some of `layers_of(graph)`.
-        ranges: of `source` and `result` of each.
+        ranges: ranges of `source` and `result` of each layer.
     """
     graph = graph.copy()
     results = dict.fromkeys(layer.result for layer in layers)
     for name in results:
         _quantize_result(graph, name, ranges)
-    # Who reads a quantised result reads its integers anyway; other tensors get a pair of their own.
+    # Readers of a quantised result read its integers anyway; other tensors get a separate pair.
     sources = dict.fromkeys(layer.source for layer in layers if layer.source not in results)
     renamed = {name: _quantize_source(graph, name, ranges) for name in sources}
     makers = graph.producers()
@@ -58,14 +58,14 @@ def _pair(graph: Graph, name: str, source: str, target: str, ranges: Ranges) -> 
 
 
 def _quantize_result(graph: Graph, name: str, ranges: Ranges) -> None:
-    """Put a pair behind what computes a tensor; its readers see no other name."""
+    """Put a pair after the node that computes a tensor; the name that readers use does not change."""
     at, node = next((i, n) for i, n in enumerate(graph.nodes) if name in n.outputs)
     node.outputs = [_float(name) if output == name else output for output in node.outputs]
     graph.nodes[at + 1 : at + 1] = _pair(graph, name, _float(name), name, ranges)
 
 
 def _quantize_source(graph: Graph, name: str, ranges: Ranges) -> str:
-    """Put a pair behind a tensor, for those that are told the new name."""
+    """Put a pair after a tensor, for the readers that use the new name."""
     at = next((i + 1 for i, n in enumerate(graph.nodes) if name in n.outputs), 0)
     target = f"{name}/dequantized"
     graph.nodes[at:at] = _pair(graph, name, name, target, ranges)

@@ -1,4 +1,4 @@
-"""The layers of a graph that int8 is about: its convolutions, which hold nearly all weights and work."""
+"""The layers that int8 applies to: the convolutions, which have nearly all weights and computation."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class Layer:
     """One convolution, with the activation that runtimes fuse into it.
 
     Attributes:
-        name: tensor that the convolution writes; names the layer.
+        name: tensor that the convolution writes; also the name of the layer.
         source: tensor that it reads.
         weight: name of its kernel, (M, C / groups, kh, kw) float32.
         bias: name of its bias, (M,) float32; empty if it has none.
         result: tensor after the ReLU that follows, or `name`.
-        depthwise: every input channel has kernels of its own.
+        depthwise: whether every input channel has its own kernels.
     """
 
     name: str

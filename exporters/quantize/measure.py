@@ -37,7 +37,7 @@ class Dev:
 
     Attributes:
         annotations: COCO person keypoint annotations.
-        images: folder of their pictures.
+        images: folder of the annotated pictures.
     """
 
     annotations: Path
@@ -52,7 +52,7 @@ class Dev:
     def measure(self, file: Path, card: ModelCard) -> float:
         """Return the average precision of a model file in percent.
 
-        Of keypoints with annotated boxes for a keypoint model, of people's boxes for a detector.
+        For a keypoint model, that of keypoints in annotated boxes; for a detector, that of people's boxes.
 
         Raises:
             InputError: a picture cannot be read.
@@ -85,7 +85,7 @@ def box_ap(detector: Detector, dataset: Dataset) -> float:
 def people_ap(model: OnePassModel, dataset: Dataset) -> float:
     """Return the average precision of keypoints of the people that a model finds, percent.
 
-    Ranked by the person's score, as CenterNet is evaluated; the model's threshold must be low.
+    People are ranked by their score, as in CenterNet's evaluation; the model's threshold must be low.
     """
     people = []
     for image_id in dataset.image_ids:

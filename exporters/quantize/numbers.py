@@ -1,4 +1,4 @@
-"""Between float32 and int8: scales, zero points, rounding."""
+"""Conversion between float32 and int8: scales, zero points, rounding."""
 
 from __future__ import annotations
 

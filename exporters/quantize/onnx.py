@@ -15,13 +15,13 @@ from pose_onnx.exporters.targets.onnx import onnx_file
 
 
 def int8_weights(material: Material) -> Iterator[Candidate]:
-    """Give the file whose weights are int8."""
+    """Yield the file with int8 weights."""
     graph = material.for_ort
     yield Candidate(onnx_file(rewrite(graph, [STORE_INT8]), material.card), float_weights(layers_of(graph)))
 
 
 def int8(material: Material) -> Iterator[Candidate]:
-    """Give files whose convolutions compute in int8, all first, then fewer and fewer."""
+    """Yield files whose convolutions compute in int8: first all of them, then fewer and fewer."""
     graph = rewrite(material.graph, [SPELL_OUT_SIGMOID])
     for kept in material.kept:
         rest = [layer for layer in material.layers if layer not in kept]

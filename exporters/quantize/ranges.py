@@ -17,7 +17,7 @@ Ranges = Mapping[str, tuple[float, float]]
 
 
 def measure_ranges(graph: Graph, samples: F32, names: Iterable[str]) -> Ranges:
-    """Run the graph and look at tensors.
+    """Run the graph and record the ranges of tensors.
 
     Args:
         graph: a float32 graph.
@@ -39,7 +39,7 @@ def measure_ranges(graph: Graph, samples: F32, names: Iterable[str]) -> Ranges:
 
 
 def session_of(graph: Graph) -> ort.InferenceSession:
-    """Open a graph in ONNX Runtime for few, short runs: as it is, since optimising it takes longer."""
+    """Open a graph in ONNX Runtime for a few short runs, without optimising it, which would take longer."""
     return plain_session(graph.to_model())
 
 

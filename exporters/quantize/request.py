@@ -1,4 +1,4 @@
-"""What must be known before an export to int8 starts; asked before any work is done."""
+"""The settings of an export to int8, checked before any work is done."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Quantization:
         calibration: folder of photos of people, for `STATIC`.
         annotations: COCO person keypoint annotations, to measure average precision on.
         images: folder of their pictures.
-        force: write a precision that is too inaccurate, or not measured, too.
+        force: also write a precision that is too inaccurate or not measured.
     """
 
     calibration: Path | None = None
@@ -37,10 +37,10 @@ class Quantization:
         return Dev(self.annotations, self.images) if self.annotations and self.images else None
 
     def check(self, precisions: Iterable[str]) -> None:
-        """Refuse what cannot be done.
+        """Refuse settings that cannot be used.
 
         Raises:
-            InputError: one sentence.
+            InputError: a setting cannot be used; one sentence says why.
         """
         asked = [precision for precision in precisions if precision in INT8]
         if (self.annotations is None) != (self.images is None):

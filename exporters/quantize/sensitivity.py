@@ -1,4 +1,4 @@
-"""Which layers int8 hurts most: each alone is quantised, and the network's output compared."""
+"""Finds the layers that int8 hurts most: quantises each one alone and compares the network's output."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def rank_layers(
         graph: a float32 graph.
         ranges: of every layer's tensors.
         samples: (M, 3, H, W), its inputs; `PROBES` of them are used, evenly spread.
-        card: of the network; its kind of output says what damage is.
+        card: the network's card; its kind of output defines damage.
     """
     probes = samples[:: max(1, len(samples) // PROBES)][:PROBES]
     expected = _run(graph, probes)

@@ -1,8 +1,8 @@
-"""Kernels are stored as int8, one scale an output channel, and multiplied out when the model is loaded.
+"""Kernels are stored as int8, one scale per output channel, and multiplied out when the model is loaded.
 
-All computation remains float32. The weights are spelt as Cast and Mul, which runtimes fold into a constant:
-ONNX Runtime leaves a DequantizeLinear where it is, and convolutions whose kernel it thus does not know took
-1.2 to 1.8 times as long.
+All computation remains float32. The weights are written as Cast and Mul, which runtimes fold into a constant.
+ONNX Runtime does not fold a DequantizeLinear, and convolutions without a constant kernel took 1.2 to 1.8
+times as long.
 """
 
 from __future__ import annotations

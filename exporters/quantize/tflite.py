@@ -11,13 +11,13 @@ from pose_onnx.exporters.targets.tflite import tflite_file
 
 
 def int8_weights(material: Material) -> Iterator[Candidate]:
-    """Give the file whose weights are int8."""
+    """Yield the file with int8 weights."""
     kept = float_weights(material.layers)
     yield Candidate(weights_int8(tflite_file(material.graph, material.card), kept), kept)
 
 
 def int8(material: Material) -> Iterator[Candidate]:
-    """Give files whose convolutions compute in int8, all first, then fewer and fewer."""
+    """Yield files whose convolutions compute in int8: first all of them, then fewer and fewer."""
     content = tflite_file(material.graph, material.card)
     calibrated = calibrate(content, material.samples)
     for kept in material.kept:

@@ -20,10 +20,10 @@ class Writer:
     """How files of one format and precision are written.
 
     Attributes:
-        function: "module:function": it takes a `Material` and gives the files that may be written, in the
-            order to try.
-        packages: Import names of what it needs beside those of the format.
-        install: What to give to `pip install` where one is missing.
+        function: "module:function": takes a `Material` and yields the candidate files, in the order to
+            try.
+        packages: Import names of the packages it needs in addition to those of the format.
+        install: Argument for `pip install` if one is missing.
     """
 
     function: str
@@ -36,8 +36,8 @@ class Target:
     """One file format.
 
     Attributes:
-        packages: Import names of what every file of it needs.
-        install: What to give to `pip install` where one is missing.
+        packages: Import names of the packages that every file of the format needs.
+        install: Argument for `pip install` if one is missing.
         writers: How each precision is written.
     """
 
@@ -86,7 +86,7 @@ REFERENCE: Final[Kind] = ("onnx", "fp32")
 
 
 def candidates(kind: Kind, material: Material) -> Iterator[Candidate]:
-    """Give the files of a format and precision that may be written, in the order to try."""
+    """Yield the candidate files of a format and precision, in the order to try."""
     file_format, precision = kind
     module, _, name = TARGETS[file_format].writers[precision].function.partition(":")
     writer = cast("Callable[[Material], Iterator[Candidate]]", getattr(import_module(module), name))

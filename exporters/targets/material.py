@@ -1,4 +1,4 @@
-"""What an export has to write files from, and the files that it may choose among."""
+"""The material from which an export writes files, and the candidate files."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from pose_onnx.exporters.quantize.sensitivity import rank_layers
 
 @dataclass(frozen=True)
 class Material:
-    """What files are written from.
+    """The data from which files are written.
 
     Attributes:
         graph: the finished float32 graph.
         card: the model's card.
-        samples: (M, 3, H, W) calibration inputs; empty where no precision asks for them.
-        shares: of the layers, to leave in float32; a static precision gives a candidate for each.
-        passes: for ONNX files in float.
+        samples: (M, 3, H, W) calibration inputs; empty if no precision needs them.
+        shares: shares of the layers to leave in float32; a static precision has a candidate for each.
+        passes: passes for ONNX files in float.
     """
 
     graph: Graph
@@ -68,7 +68,7 @@ class Candidate:
 
     Attributes:
         content: of the file.
-        kept: layers that stay in float32; None for a precision that is not about layers.
+        kept: layers that stay in float32; None for a precision that does not select layers.
     """
 
     content: bytes

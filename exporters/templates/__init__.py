@@ -1,7 +1,7 @@
-"""Networks without their weights: what Paddle and paddle2onnx made of our definitions, once, for everyone.
+"""Networks without their weights, made once from our definitions with Paddle and paddle2onnx.
 
 A template is the ONNX graph of a network in which each parameter is a hole with the parameter's name. Filled
-with a checkpoint's parameters it is, to the last byte, what paddle2onnx would have made of that checkpoint.
+with a checkpoint's parameters, it is byte for byte the model that paddle2onnx would make of that checkpoint.
 So a checkpoint becomes ONNX and TFLite without Paddle. `python -m pose_onnx.exporters.templates` writes them
 anew.
 """

@@ -42,12 +42,12 @@ def convert(
         metadata: Content of further metadata entries, by name.
 
     Returns:
-        The content of the file, which computes what ONNX Runtime does, with XNNPACK and without.
+        The content of the file, which computes the same as ONNX Runtime, with and without XNNPACK.
 
     Raises:
         UnsupportedOperatorError: A node has no TFLite counterpart; the message names it.
-        DisparityError: The file computes something else than the model.
-        ExportError: The model is no such model.
+        DisparityError: The file does not compute the same as the model.
+        ExportError: The model is not of this form.
     """
     content = _lower(Graph.from_model(model), weights, metadata)
     return_freed_memory()

@@ -1,4 +1,4 @@
-"""Does a TFLite file compute what its ONNX model does? Asked of every file before it is handed out."""
+"""Checks every TFLite file before it is returned: it must compute the same as its ONNX model."""
 
 from __future__ import annotations
 
