@@ -1,4 +1,4 @@
-"""Where the people are said to be: the annotations, a file, or a detector."""
+"""Sources of person boxes: the annotations, a file, or a detector."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class FileBoxes:
 
 
 class DetectedBoxes:
-    """What a detector finds.
+    """Boxes from a detector.
 
     Args:
         detector: Best with the threshold `BOX_FLOOR`: box AP is measured over boxes of every score.

@@ -1,4 +1,4 @@
-"""What is wrong with an entry of a COCO file, if anything: such files come from anywhere."""
+"""Checks the entries of a COCO file, which may come from any tool."""
 
 from __future__ import annotations
 
@@ -70,12 +70,12 @@ _FOUND_BOX: Final[_Fields] = MappingProxyType({**_BOX, "score": (_is_number, "a 
 
 
 def picture_trouble(entry: Any) -> str | None:
-    """Say what is wrong with an entry of `images`; `None` if nothing is."""
+    """Return the error of an entry of `images`, or `None`."""
     return _trouble(entry, _PICTURE)
 
 
 def annotation_trouble(entry: Any) -> str | None:
-    """Say what is wrong with an entry of `annotations`; `None` if nothing is. Only people are looked at."""
+    """Return the error of an entry of `annotations`, or `None`. Only people are checked."""
     trouble = _trouble(entry, _ANNOTATION)
     if trouble or entry["category_id"] != PERSON_CATEGORY:
         return trouble
@@ -83,7 +83,7 @@ def annotation_trouble(entry: Any) -> str | None:
 
 
 def box_trouble(entry: Any) -> str | None:
-    """Say what is wrong with an entry of a detection result file; `None` if nothing is."""
+    """Return the error of an entry of a detection result file, or `None`."""
     return _trouble(entry, _FOUND_BOX)
 
 
@@ -93,7 +93,7 @@ def joints_of(entry: Entry) -> int:
 
 
 def is_result(line: Any, joints: int) -> bool:
-    """Say whether a line of results is whole: such a picture need not be done again.
+    """Return whether a line of results is complete, so that its picture need not be repeated.
 
     Args:
         line: `image_id`, and `people` and `boxes` of that picture.

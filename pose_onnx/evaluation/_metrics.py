@@ -1,4 +1,4 @@
-"""COCO's figures, by pycocotools, and how far they would move on other pictures."""
+"""COCO's figures, by pycocotools, and their confidence intervals over pictures."""
 
 from __future__ import annotations
 

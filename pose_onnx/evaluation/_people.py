@@ -1,4 +1,4 @@
-"""What is evaluated: a keypoint model in boxes of some source, or a model that finds people itself."""
+"""The evaluated model: a keypoint model on boxes of a source, or a model that finds people itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept of a frame of a video, and what is kept once for all of them."""
+"""The stored data of a video frame, and the data common to all frames."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class FrameRecord:
         time: Its place in the source, seconds.
         size: Height and width, pixels.
         poses: The people in it.
-        detected: Whether the detector looked at it; if not, people were followed from the frame before.
+        detected: Whether the detector ran on it; if not, people were tracked from the frame before.
     """
 
     index: int
@@ -39,7 +39,7 @@ class FrameRecord:
 
 @dataclass(frozen=True, slots=True)
 class FramesHeader:
-    """What holds for all frames of a file.
+    """The data common to all frames of a file.
 
     Attributes:
         source: Where the frames come from, as it was given; files hold it without user and password.
@@ -57,9 +57,9 @@ class FramesEnd:
     """How a video ended.
 
     Attributes:
-        frames: That were written.
-        skipped: That could not be decoded.
-        missing: That the container promised and that did not come: the file is cut, or the server went away.
+        frames: Number of frames written.
+        skipped: Number of frames that could not be decoded.
+        missing: Number of promised frames that did not come: the file is cut off, or the server was lost.
     """
 
     frames: int

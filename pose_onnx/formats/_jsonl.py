@@ -7,8 +7,8 @@ is a frame: `index`, `time` (seconds), `width`, `height` (pixels), `detected` an
 not, is null. The last line, `end`, says how the video ended: `frames` that were written, `skipped` that could
 not be decoded and `missing` that the container promised.
 
-A line is handed to the system as soon as its frame is done. A run that is killed leaves whole lines, at most
-one cut one, which readers skip, and no `end`.
+A line is passed to the system as soon as its frame is done. A killed run leaves complete lines and no `end`;
+the last line may be cut off, and readers skip it.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ class FrameWriter(Closing):
     Args:
         path: The file. One that is there is replaced, unless it is continued.
         header: What holds for all frames.
-        first: Continue the file that an earlier run left with the frame of this index: its frames before that
-            stay, a cut last line, later frames and `end` go. One without a header, or not there, is begun.
+        first: Continue the file of an earlier run at the frame with this index. Earlier frames are kept; a
+            cut last line, later frames and `end` are removed. A missing file or header is begun anew.
 
     Raises:
         OutputError: The file cannot be written.
-        InputError: The file to continue is none of ours, or of another source or other settings.
+        InputError: The file to continue has another format, source or settings.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ def read_frames(path: str | os.PathLike[str]) -> Iterator[FrameRecord]:
 
 
 def read_end(path: str | os.PathLike[str]) -> FramesEnd | None:
-    """Return how the video ended; `None` if its run has not finished.
+    """Return how the video ended, or `None` if its run has not finished.
 
     Raises:
         InputError: As `read_frames`.

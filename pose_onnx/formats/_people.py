@@ -40,7 +40,7 @@ def people_to_json(poses: Poses) -> list[dict[str, Any]]:
 def people_from_json(people: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Poses:
     """Return what `people_to_json` was given, to 4 decimals; `None` becomes NaN.
 
-    Nobody has ids if one person has none; of no people, the ids are known.
+    If one person has no id, the result has no ids. For an empty list, the ids are an empty array.
     """
     count, joints = len(people), len(names)
     tracked = all("id" in person for person in people)

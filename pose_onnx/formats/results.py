@@ -36,7 +36,7 @@ class ImageResult:
 
 @dataclass(frozen=True, slots=True)
 class VideoResult:
-    """What came of a video, a camera or a stream.
+    """The result of a video, a camera or a stream.
 
     Attributes:
         path: What it is, as it was given.
@@ -69,12 +69,12 @@ class Failure:
 
 
 class Results(NamedTuple):
-    """What a document holds of what went well.
+    """The successful results in a document.
 
     Attributes:
-        settings: Of the run.
-        images: Of its pictures.
-        videos: Of what moves.
+        settings: Settings of the run.
+        images: Results of its pictures.
+        videos: Results of its videos, cameras and streams.
     """
 
     settings: dict[str, Any]
@@ -137,7 +137,7 @@ def _image_result(image: Mapping[str, Any]) -> ImageResult:
 
 
 def _lines(items: Sequence[Mapping[str, Any]]) -> str:
-    """Return a list with one line an item, to be read by eye and by `grep`."""
+    """Return a list with one item per line, readable by people and by `grep`."""
     return "[" + ",".join(f"\n  {_text(item)}" for item in items) + "]"
 
 

@@ -51,7 +51,7 @@ def to_key_points(poses: Poses) -> KeyPoints:
 def from_key_points(key_points: KeyPoints, names: Sequence[str]) -> Poses:
     """Return people from `supervision.KeyPoints`, of this package or of any model.
 
-    What they lack is made: scores of 1, and boxes around the finite keypoints.
+    Missing data is filled in: scores of 1, and boxes around the finite keypoints.
 
     Args:
         key_points: N people.
@@ -82,8 +82,8 @@ def from_key_points(key_points: KeyPoints, names: Sequence[str]) -> Poses:
 def to_detections(poses: Poses) -> Detections:
     """Return people as `supervision.Detections`, which its trackers and zones take.
 
-    The keypoints ride along in `data`, so that `from_detections` brings back those that a tracker gave ids
-    or a zone let pass.
+    The keypoints are kept in `data`, so that `from_detections` restores them after a tracker has assigned ids
+    or a zone has filtered the people.
 
     Raises:
         DependencyError: supervision is not installed.
@@ -112,7 +112,7 @@ def boxes_to_supervision(found: BoxDetections) -> Detections:
 
 
 def from_detections(detections: Detections, names: Sequence[str]) -> Poses:
-    """Return the people of `to_detections`, after whatever was done to them.
+    """Return the people from the result of `to_detections`, which may have been changed since.
 
     Args:
         detections: N people with their keypoints in `data`.

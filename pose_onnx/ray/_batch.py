@@ -1,4 +1,4 @@
-"""The actor of a batch job: it loads the models once and turns items into rows."""
+"""The actor of a batch job: loads the models once and turns items into rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FRAMES_PER_TABLE: Final = 256
 """Rows of a video that are in memory at once; each table becomes a row group of the Parquet file."""
 
 _Item: TypeAlias = tuple[str, bytes | None]
-"""A picture's address, and its content if that was read already."""
+"""A picture's address, and its content if already read."""
 
 
 class PoseBatch:
@@ -34,15 +34,15 @@ class PoseBatch:
     becomes a row with its error, and the others go on.
 
     Args:
-        threads: Threads inside one model run; give the actor as many CPUs (`num_cpus`), and leave one to
-            Ray's reading and writing: where actors hold all of them, it waits forever.
-        options: What `PoseEstimator` takes, by keyword.
+        threads: Threads inside one model run. Give the actor as many CPUs (`num_cpus`), and leave one CPU
+            for Ray's reading and writing: if actors hold all CPUs, Ray waits forever.
+        options: Keyword arguments of `PoseEstimator`.
 
     Attributes:
-        facts: What the model says of itself on this machine (`PoseModel.describe`): names, settings, digests.
+        facts: The result of `PoseModel.describe` on this machine: names, settings, digests.
 
     Raises:
-        PoseOnnxError: As of `PoseEstimator`: a name, model or option that cannot be used.
+        PoseOnnxError: As for `PoseEstimator`: a name, model or option cannot be used.
 
     Example:
         >>> files = ray.data.read_binary_files("s3://bucket/photos", include_paths=True)  # doctest: +SKIP
@@ -59,7 +59,7 @@ class PoseBatch:
         self._names = (self.facts.get("detector"), self.facts.get("pose"))
 
     def __call__(self, batch: Any) -> Iterator[Any]:
-        """Give the rows of a batch, as one Arrow table for its pictures and others for its videos.
+        """Yield the rows of a batch: one Arrow table for its pictures and further tables for its videos.
 
         Args:
             batch: Arrow table, or a mapping of column names to arrays.
@@ -77,7 +77,7 @@ class PoseBatch:
                 yield table_of(some, *self._names)
 
     def _pictures(self, items: Sequence[_Item]) -> list[Row]:
-        """Return the rows of pictures; whatever is wrong with one, the others go on."""
+        """Return the rows of pictures; an error of one does not stop the others."""
         results = map_pictures(self._model, items, _load, _row)
         return [
             failed(path, result) if isinstance(result, Exception) else result
@@ -95,7 +95,7 @@ class PoseBatch:
                     f"{path!r} lacks {lost} of its frames: {source.skipped} cannot be decoded and"
                     f" {source.missing} are missing at the end; get a whole copy of it"
                 )
-            if frame is None:  # without a row nobody would know that it was looked at
+            if frame is None:  # without a row, the video would not count as processed
                 raise InputError(f"{path!r} holds no frame; give a whole video")  # noqa: TRY301 (recorded)
         except Exception as error:  # noqa: BLE001 (as above; the frames before it stay)
             yield failed(path, error)

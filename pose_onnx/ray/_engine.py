@@ -1,4 +1,4 @@
-"""The one place that imports Ray and Arrow, so that a missing one is one sentence."""
+"""The only module that imports Ray and Arrow, so that a missing package gives one clear message."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ try:
     import pyarrow.parquet as pq
     import ray
     import ray.data
-    import scipy.optimize  # noqa: F401 (who is who in a video: not found out at the second person of one)
+    import scipy.optimize  # noqa: F401 (tracking needs it: fail here, not at the second person of a video)
 except ImportError as error:
     raise DependencyError(
         f"pose_onnx.ray needs Ray Data, PyArrow and SciPy ({error}); run: pip install 'pose-onnx[ray]'"

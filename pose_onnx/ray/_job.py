@@ -20,25 +20,25 @@ from pose_onnx.ray._workers import Workers
 from pose_onnx.runtimes import default_threads
 
 SCHEMA_NAME: Final = "pose_onnx.batch/1"
-"""Raised when a column changes its meaning or goes; new columns may come without."""
+"""Increased when a column is redefined or removed; new columns do not change it."""
 
 
 _MODELS: Final = frozenset({"detector", "pose", "detector_card", "pose_card"})
-"""Options that may be paths. No other is one, whatever files there are."""
+"""Options that may be paths. Other options are never treated as paths."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """How a job went, or how it goes.
+    """The progress or outcome of a job.
 
     Attributes:
-        total: Items that were not done before.
-        done: Those that are done now.
-        people: Found in them: in each picture, and in each video by their ids.
-        failed: Those that have an error in the table.
-        before: Items that an earlier job had done, and were left alone.
+        total: Items not done by an earlier job.
+        done: Items of these that are done now.
+        people: People found in them: per picture, and per video by id.
+        failed: Items of these with an error in the table.
+        before: Items that an earlier job finished and this one skipped.
         failed_before: How many of those have an error.
-        skipped: What else is in the folders, in words; empty if nothing is.
+        skipped: Description of other files in the folders; empty if there are none.
     """
 
     total: int
@@ -77,29 +77,29 @@ def run_batch(
 ) -> Report:
     """Find the people in many pictures and videos on many workers, and write Parquet files of the rows.
 
-    Items that the folder has rows of are not done again, so a job that was stopped goes on where it was. Give
-    one job at a time a folder.
+    Items that have rows in the folder are not processed again, so a stopped job continues where it ended.
+    Only one job at a time may use a folder.
 
     Args:
         inputs: Paths and addresses of pictures, videos and folders of them.
         out: Path or address of the folder for the results.
-        workers: Processes, each with its own models; as many as there are CPUs for when `None`.
-        threads: Threads inside one model run, and CPUs of a worker.
-        address: Of a Ray cluster, as `ray.init` takes it; a Ray of this machine, for this job, when `None`,
-            unless Ray is connected already or RAY_ADDRESS names a cluster.
-        retry_failed: Do those items again that have an error in the table.
-        recursive: A folder means what is in its subfolders too.
+        workers: Processes, each with its own models; as many as the CPUs allow when `None`.
+        threads: Threads inside one model run, and CPUs per worker.
+        address: Address of a Ray cluster, as for `ray.init`. When `None`, a local Ray is started for this
+            job, unless Ray is already connected or RAY_ADDRESS names a cluster.
+        retry_failed: Process items with an error in the table again.
+        recursive: A folder includes its subfolders.
         progress: Called with the report so far.
-        options: What `PoseEstimator` takes, by keyword. Models must be on every worker's machine.
+        options: Keyword arguments of `PoseEstimator`. Models must be on every worker's machine.
 
     Returns:
-        How it went. Items that failed are in the table with their error.
+        The outcome. Failed items are in the table with their error.
 
     Raises:
-        InputError: Inputs or options that cannot be used, or a folder with results of other options.
+        InputError: Inputs or options cannot be used, or the folder has results of other options.
         OutputError: The folder cannot be written.
         EngineError: Ray or its workers cannot start, or gave up.
-        PoseOnnxError: Of `PoseEstimator`.
+        PoseOnnxError: As for `PoseEstimator`.
     """
     for name, value in (("workers", workers), ("threads", threads)):
         if value is not None and value < 1:
@@ -128,7 +128,7 @@ def run_batch(
 
 
 def _everywhere(value: Any) -> Any:
-    """Return a model or card as other processes understand it: paths in full, names and cards as they are."""
+    """Return a model or card in a form for other processes: absolute paths, unchanged names and cards."""
     if not isinstance(value, str | os.PathLike) or is_known_name(value):
         return value
     # Not Path.resolve: a link keeps its name.
@@ -136,6 +136,6 @@ def _everywhere(value: Any) -> Any:
 
 
 def _settings(options: dict[str, Any]) -> dict[str, Any]:
-    """Return what makes the results. The models are loaded for it, so what is wrong is said at once."""
+    """Return the settings of the results. This loads the models, so errors are reported at once."""
     with closing(open_pose_model(**options)) as model:
         return {"schema": SCHEMA_NAME, "backend": options.get("backend", "ort"), **model.describe()}

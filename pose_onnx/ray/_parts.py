@@ -1,7 +1,7 @@
-"""The folder of results: Parquet files that appear whole or not at all, and what they say is finished.
+"""The result folder: Parquet files, written atomically, which also record the finished items.
 
-A part is one such file and the items in it. Its name is made from its items, so that a worker that repeats
-the work of one that died overwrites what that may have left, and no row is there twice.
+A part is one such file and the items in it. Its name is derived from its items, so a worker that repeats the
+work of a dead worker overwrites its file, and no row appears twice.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PREFIX: Final = "part-"
 _SUFFIX: Final = ".parquet"
 _UNFINISHED: Final = ".unfinished"
 _DIGITS: Final = 32  # 128 bits of SHA-256: no two sets of items share a name
-_READERS: Final = 16  # a file of an object store takes tens of milliseconds, most of them waiting
+_READERS: Final = 16  # reading a file of an object store takes tens of milliseconds, mostly waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Part:
 class Counts:
     """What is in a part: its items, the people in them, and how many items failed.
 
-    A person of a video counts once, in however many frames.
+    A person in a video counts once, regardless of the number of frames.
     """
 
     items: int
@@ -55,7 +55,7 @@ class Counts:
 
 
 def make_parts(paths: Sequence[str], most: int) -> list[Part]:
-    """Divide items into parts: videos alone, and at most so many pictures together."""
+    """Divide items into parts: each video alone, pictures in groups up to a maximum size."""
     pictures = [path for path in paths if not is_video(path)]
     groups = chain(
         ((path,) for path in paths if is_video(path)),
@@ -71,24 +71,24 @@ def _name(paths: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ResultFolder:
-    """Where parts are written.
+    """The folder where parts are written.
 
     Attributes:
-        address: Of the folder, as any worker finds it.
-        settings: What made the results; one folder holds results of one kind.
+        address: Address of the folder, valid for every worker.
+        settings: Settings of the results; a folder holds results of one kind.
     """
 
     address: str
     settings: Mapping[str, Any]
 
     def prepare(self) -> dict[str, bool]:
-        """Create the folder, delete what killed workers left half-written, and read what is finished.
+        """Create the folder, delete incomplete files of killed workers, and read the finished items.
 
         Returns:
             The finished items, each with whether it failed.
 
         Raises:
-            InputError: The folder holds results of other settings, or a file that cannot be read.
+            InputError: The folder has results of other settings, or a file that cannot be read.
             OutputError: It cannot be created or written.
         """
         self._try_to_write()
@@ -99,7 +99,7 @@ class ResultFolder:
         return found
 
     def forget(self, paths: Collection[str]) -> None:
-        """Take out the rows of items, so that they count as not done."""
+        """Remove the rows of items, so that they count as not done."""
         for name, items in map(self._read, self._names()):
             kept = [path for path in items if path not in paths]
             place = find_place(self.address).child(name)
@@ -135,17 +135,17 @@ class ResultFolder:
         finally:
             with contextlib.suppress(OSError):
                 folder.files.delete_file(draft.path)
-        # Who has an id is in a video, and a video is alone in its part.
+        # People with an id are in a video, and a video is alone in its part.
         count = people.pop(None, 0) + len(people)
         return Counts(len(paths), count, sum(paths.values()))
 
     @contextmanager
     def attempt(self, name: str, most: int) -> Iterator[bool]:
-        """Mark that a part was begun, until it is done or has failed; a worker that dies leaves its mark.
+        """Mark a part as begun until it is done or has failed; a worker that dies leaves its mark.
 
         Args:
-            name: Of the part.
-            most: So many marks, and the part is not begun again.
+            name: Name of the part.
+            most: With this many marks, the part is not begun again.
 
         Raises:
             OutputError: The mark cannot be written.
@@ -168,7 +168,7 @@ class ResultFolder:
                     folder.files.delete_file(path)
 
     def tidy(self) -> None:
-        """Delete what killed workers left half-written.
+        """Delete incomplete files of killed workers.
 
         Raises:
             OutputError: It cannot be deleted.
@@ -188,7 +188,7 @@ class ResultFolder:
             folder.files.create_dir(folder.path, recursive=True)
             with folder.files.open_output_stream(probe.path):
                 pass
-        except (OSError, NotImplementedError) as error:  # the latter: of file systems that only read
+        except (OSError, NotImplementedError) as error:  # the latter: from read-only file systems
             raise self._unwritable(error) from error
         self.tidy()
 

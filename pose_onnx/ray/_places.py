@@ -1,4 +1,4 @@
-"""Files and folders by address: local paths, and whatever Arrow (s3, gs, ...) or fsspec (http, ...) reaches.
+"""Files and folders by address: local, or anything that Arrow (s3, gs, ...) or fsspec (http, ...) reaches.
 
 Credentials and endpoints come from the environment of each machine, never from an address: addresses are
 written into the results.
@@ -28,12 +28,12 @@ _ARROW_SCHEMES: Final = frozenset({"abfs", "abfss", "gcs", "gs", "hdfs", "s3", "
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A file or folder, there or not.
+    """A file or folder, which may not exist.
 
     Attributes:
-        files: The Arrow file system that it is on.
-        path: Its path in there.
-        prefix: What stands before the path in the address; empty for local ones.
+        files: Its Arrow file system.
+        path: Its path in that file system.
+        prefix: The part of the address before the path; empty for local paths.
     """
 
     files: Any
@@ -42,7 +42,7 @@ class Place:
 
     @property
     def address(self) -> str:
-        """What finds it again, on every machine that reaches it; always Unicode, as Arrow's strings are."""
+        """Its address, valid on every machine that reaches it; always Unicode, like Arrow's strings."""
         try:
             self.path.encode()
         except UnicodeEncodeError:  # a file name of other bytes, which Python spells with lone surrogates
@@ -60,15 +60,15 @@ class Place:
 
 
 def find_place(address: str) -> Place:
-    """Return where an address leads. Nothing is opened yet, and it need not exist.
+    """Return the place of an address. Nothing is opened, and the place need not exist.
 
     Raises:
-        InputError: The address holds a password, or nobody knows its scheme.
+        InputError: The address holds a password, or its scheme is unknown.
         DependencyError: fsspec needs a package for its scheme.
     """
     scheme, mark, rest = address.partition("://")
     if not mark:
-        # Not Path.resolve: a link has the same name on every machine, what it leads to may not.
+        # Not Path.resolve: a link has the same name on every machine, but its target may differ.
         return Place(_local_files(), os.path.abspath(address), "")  # noqa: PTH100
     if urlsplit(address).password is not None:
         raise InputError(
@@ -112,7 +112,7 @@ def _local_files() -> Any:
     return pafs.LocalFileSystem()
 
 
-@lru_cache  # connecting to a bucket asks where it is, which takes a while
+@lru_cache  # connecting to a bucket looks up its region, which is slow
 def _arrow_root(root: str) -> Place:
     files, base = pafs.FileSystem.from_uri(root + "/")
     return Place(files, base, root.removesuffix(base.rstrip("/")))
@@ -121,17 +121,17 @@ def _arrow_root(root: str) -> Place:
 def find_items(
     addresses: Iterable[str], skipped: Skipped | None = None, *, recursive: bool = False
 ) -> list[str]:
-    """Return the addresses of the pictures and videos that files and folders mean, each once, in order.
+    """Return the addresses of all pictures and videos in the given files and folders, each once, in order.
 
-    A file is taken as it is. A folder means the pictures and videos in it, sorted. Hidden ones do not count.
+    A file is taken as it is. A folder stands for its pictures and videos, sorted. Hidden files are ignored.
 
     Args:
-        addresses: Of files and folders.
-        skipped: Counts what is in the folders and neither.
-        recursive: A folder means what is in its subfolders too.
+        addresses: Addresses of files and folders.
+        skipped: Counts files in the folders that are neither.
+        recursive: A folder includes its subfolders.
 
     Raises:
-        InputError: No such file or folder, or a folder without pictures and videos.
+        InputError: A file or folder does not exist, or a folder has no pictures or videos.
     """
     counts = Skipped() if skipped is None else skipped
     found = (item for address in addresses for item in _expand(address, counts, recursive=recursive))
@@ -180,7 +180,7 @@ def _exists(place: Place) -> bool:
 
 
 def is_video(address: str) -> bool:
-    """Say whether an item is a video, by its suffix."""
+    """Return whether an item is a video, by its suffix."""
     return kind_of(address) == "video"
 
 
@@ -203,7 +203,7 @@ def read_bytes(address: str) -> bytes:
 
 @contextmanager
 def local_copy(address: str) -> Iterator[Path]:
-    """Give a path of this machine with a file's content: its own, or a copy that is deleted afterwards.
+    """Yield a local path to a file's content: its own path, or a copy that is deleted afterwards.
 
     Raises:
         InputError: It is missing or cannot be read.

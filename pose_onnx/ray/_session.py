@@ -16,25 +16,25 @@ from pose_onnx.ray._engine import ray
 from pose_onnx.runtimes import default_threads
 
 _STORE_BYTES: Final = 100 * 2**20
-"""Of shared memory: only addresses and counts pass through Ray, and containers have little."""
+"""Size of shared memory: only addresses and counts pass through Ray, and containers have little."""
 
 _PATIENCE_S: Final = 5.0
 
 # Read by Ray when it starts. What the caller has set stays.
 _ENVIRONMENT: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent anywhere
-    "RAY_BACKEND_LOG_LEVEL": "fatal",  # a worker that dies is not news: it is replaced, and counted
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # a dead worker needs no message: it is replaced and counted
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # --providers decides who sees a GPU, not Ray
 }
 
 
 @contextmanager
 def ray_session(address: str | None, cpus: int | None) -> Iterator[None]:
-    """Connect to Ray, and let go of it at the end.
+    """Connect to Ray, and disconnect at the end.
 
     Args:
-        address: Of a cluster; RAY_ADDRESS names one too. Without either a Ray of this machine is started.
-        cpus: How many CPUs a Ray of this machine may use; every core when `None`.
+        address: Address of a cluster; RAY_ADDRESS may name one too. Without either, a local Ray is started.
+        cpus: Number of CPUs that a local Ray may use; every core when `None`.
 
     Raises:
         EngineError: No Ray can be reached or started.
@@ -69,7 +69,7 @@ def ray_session(address: str | None, cpus: int | None) -> Iterator[None]:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Keep what native code writes from the terminal: Ray says there that it was asked to say less."""
+    """Hide output of native code from the terminal: Ray reports there that its log level was changed."""
     try:
         screen = sys.__stderr__.fileno() if sys.__stderr__ else -1
         kept = os.dup(screen)
@@ -86,7 +86,7 @@ def _silent() -> Iterator[None]:
 
 
 def _check_reachable(cluster: str) -> None:
-    """Ask whether anybody listens: Ray would go on trying for minutes."""
+    """Check that a server listens: otherwise Ray would retry for minutes."""
     host, _, port = cluster.removeprefix("ray://").rpartition(":")
     if not port.isdigit():  # "local" and "auto"
         return

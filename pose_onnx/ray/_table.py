@@ -48,8 +48,8 @@ class Row:
 
     Attributes:
         path: Address of the picture or video.
-        poses: The people in it; `None` where it failed.
-        size: Height and width, pixels; `None` where it failed.
+        poses: The people in it; `None` if it failed.
+        size: Height and width, pixels; `None` if it failed.
         frame: Number of the frame in its video, from 0; `None` for a picture.
         time: Seconds since the start of its video; `None` for a picture.
         error: What went wrong, one sentence.
@@ -66,7 +66,7 @@ class Row:
 
 
 def failed(path: str, error: Exception) -> Row:
-    """Return the row of an item that could not be used, whatever was raised."""
+    """Return the row of a failed item, for any exception."""
     # A file name that is not UTF-8 may be in the message; Arrow's strings are UTF-8.
     text = redacted_in(str(failure_of(path, error)), path).encode(errors="backslashreplace").decode()
     return Row(path, error=text, error_kind=type(error).__name__)
@@ -76,7 +76,7 @@ def table_of(rows: Sequence[Row], detector: str | None = None, pose: str | None 
     """Return rows as an Arrow table.
 
     Args:
-        rows: What was found, all with the same joints.
+        rows: The results, all with the same joints.
         detector: Name of the detector, for the rows that did not fail.
         pose: Name of the keypoint model, likewise.
     """
@@ -98,7 +98,7 @@ def table_of(rows: Sequence[Row], detector: str | None = None, pose: str | None 
 
 
 def _people(groups: Sequence[Poses | None]) -> Any:
-    """Return an array of lists of people, null where there is no `Poses`."""
+    """Return an array of lists of people, null for a missing `Poses`."""
     found = [poses for poses in groups if poses is not None]
     count = sum(len(poses) for poses in found)
     joints = len(found[0].names) if found else 0
@@ -125,5 +125,5 @@ def _joined(arrays: Sequence[F32]) -> Any:
 
 
 def _lists(values: Any, count: int, length: int) -> Any:
-    """Return `count` lists of one length."""
+    """Return `count` lists of equal length."""
     return pa.ListArray.from_arrays(np.arange(count + 1, dtype=np.int32) * np.int32(length), values)

@@ -1,4 +1,4 @@
-"""Workers of Ray Data that write parts, and what becomes of items whose worker died."""
+"""Ray Data workers that write parts, and the handling of items whose worker died."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from pose_onnx.ray._parts import Counts, Part, ResultFolder, make_parts
 from pose_onnx.ray._table import Row, table_of
 
 LARGEST_PART: Final = 256
-"""Pictures in one file, at most: what a worker that dies loses."""
+"""Maximum number of pictures in one file, which is what a dead worker loses."""
 
 _PARTS_PER_WORKER: Final = 16  # so that the workers finish at about the same time
 
 WORKER_DIED: Final = "WorkerDied"
-"""The `error_kind` of an item that no worker survived."""
+"""The `error_kind` of an item that killed its workers."""
 
 ATTEMPTS: Final = 3
-"""So many workers may die of a part: it may be chance, or something in it."""
+"""Maximum number of workers that may die on a part: by chance, or because of an item in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """How many, and what they are made with.
+    """The number of workers and their settings.
 
     Attributes:
-        count: Of processes, each with its own models.
-        cpus: CPUs of each.
-        folder: Where they write.
-        options: What each gives to `PoseBatch`.
+        count: Number of processes, each with its own models.
+        cpus: CPUs per process.
+        folder: The result folder.
+        options: Arguments that each passes to `PoseBatch`.
     """
 
     count: int
@@ -45,10 +45,10 @@ class Workers:
     options: Mapping[str, Any]
 
     def process(self, items: Sequence[str]) -> Iterator[Counts]:
-        """Write the rows of all items, and tell what is in each part as it is finished.
+        """Write the rows of all items, and yield the contents of each part as it is finished.
 
-        A part that ended its workers is done again with one item a part, so that an item that does that takes
-        no other with it; such an item gets a row that says so.
+        A part that killed its workers is repeated with one item per part, so that a bad item does not
+        affect the others. Such an item gets a row with an error.
 
         Raises:
             EngineError: The workers cannot start or cannot write, or Ray gave up.
@@ -72,7 +72,7 @@ class Workers:
         return self.folder.write(part.name, [table_of([row])])
 
     def _run(self, parts: Sequence[Part]) -> Iterator[tuple[Part, Counts | None]]:
-        """Give each part and what was written of it: nothing if it ended its workers."""
+        """Yield each part and what was written of it: nothing if it killed its workers."""
         if not parts:
             return
         by_name = {part.name: part for part in parts}
@@ -88,7 +88,7 @@ class Workers:
             raise EngineError(f"Ray gave up ({reason}); start again to go on with what is left") from error
 
     def _rows(self, parts: Sequence[Part]) -> Any:
-        """Return the data set of what the workers report, one row a part."""
+        """Return the data set of the workers' reports, one row per part."""
         # One block a part, so that what Ray does again is the same part.
         work = ray.data.from_arrow([pa.table({"name": [p.name], "paths": [list(p.paths)]}) for p in parts])
         return work.map_batches(
@@ -96,16 +96,16 @@ class Workers:
             fn_constructor_args=(self.folder, dict(self.options)),
             batch_size=1,
             batch_format="pyarrow",
-            compute=ray.data.ActorPoolStrategy(size=min(self.count, len(parts))),  # Ray replaces the dead
+            compute=ray.data.ActorPoolStrategy(size=min(self.count, len(parts))),  # Ray replaces dead workers
             num_cpus=self.cpus,
         )
 
 
 class _PartWriter:
-    """The actor: writes the rows of a part, and reports what is in it.
+    """The actor: writes the rows of a part, and reports its contents.
 
-    What no retry would mend (a model that is not there, a folder that cannot be written) is reported, not
-    raised: Ray would log it, forget it and go on.
+    Permanent errors (a missing model, an unwritable folder) are reported, not raised: Ray would log them,
+    drop them and continue.
     """
 
     def __init__(self, folder: ResultFolder, options: Mapping[str, Any]) -> None:
@@ -153,7 +153,7 @@ _REPORT: Final = pa.schema(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Ray Data from telling the terminal what our progress and the table tell."""
+    """Silence Ray Data's terminal output, which repeats our progress bar and the table."""
     logger, context = logging.getLogger("ray.data"), ray.data.DataContext.get_current()
     level, bars = logger.level, context.enable_progress_bars
     logger.setLevel(logging.CRITICAL)
