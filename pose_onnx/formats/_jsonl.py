@@ -39,7 +39,7 @@ class FrameWriter(Closing):
         path: The file. One that is there is replaced, unless it is continued.
         header: What holds for all frames.
         first: Continue the file of an earlier run at the frame with this index. Earlier frames are kept; a
-            cut last line, later frames and `end` are removed. A missing file or header is begun anew.
+            cut last line, later frames and `end` are removed. A missing or headerless file is started new.
 
     Raises:
         OutputError: The file cannot be written.
