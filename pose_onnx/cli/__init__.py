@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Final
 
 from pose_onnx import PoseOnnxError, __version__
-from pose_onnx.cli._exits import EXIT_NOTHING_DONE
+from pose_onnx.cli._exits import EXIT_INTERRUPTED, EXIT_NOTHING_DONE
 from pose_onnx.cli._interrupt import Terminated, terminated_as_by_ctrl_c
 from pose_onnx.cli._parser import Parser
 
@@ -37,7 +37,6 @@ VERBS: Final = MappingProxyType(
 )
 
 EXIT_ERROR: Final = EXIT_NOTHING_DONE
-EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as shells do
 EXIT_TERMINATED: Final = 143  # 128 + SIGTERM
 EXIT_BROKEN_PIPE: Final = 141  # 128 + SIGPIPE
 

@@ -6,6 +6,7 @@ from typing import Final
 
 EXIT_SOME_FAILED: Final = 1
 EXIT_NOTHING_DONE: Final = 2
+EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as shells do
 
 
 def exit_code(done: int, failed: int) -> int:

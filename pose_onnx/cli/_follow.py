@@ -15,7 +15,7 @@ from pose_onnx import InputError, PoseModel
 from pose_onnx.addresses import is_address, redacted
 from pose_onnx.cli._actions import action_settings, open_actions_of
 from pose_onnx.cli._drawing_options import drawing_of
-from pose_onnx.cli._exits import EXIT_SOME_FAILED
+from pose_onnx.cli._exits import EXIT_INTERRUPTED, EXIT_SOME_FAILED
 from pose_onnx.cli._interrupt import uninterrupted
 from pose_onnx.cli._options import settings_of
 from pose_onnx.cli._tables import count
@@ -25,7 +25,6 @@ from pose_onnx.formats import FramesEnd, FramesHeader, read_frames
 from pose_onnx.video import FrameSource, VideoPoseEstimator, open_source
 from pose_onnx.video.actions import DEFAULT_MODE
 
-EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as shells do
 _SOURCES: Final = "pose_onnx.video.sources.file"
 _FFMPEG_IS_SILENT: Final = ("OPENCV_FFMPEG_LOGLEVEL", "-8")
 

@@ -9,9 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from pose_onnx import InputError, PoseModel
-from pose_onnx.cli._exits import EXIT_SOME_FAILED
+from pose_onnx.cli._exits import EXIT_INTERRUPTED, EXIT_SOME_FAILED
 from pose_onnx.cli._follow import (
-    EXIT_INTERRUPTED,
     Followed,
     finished,
     open_outputs_of,
