@@ -14,7 +14,7 @@ from pose_onnx.exporters.outputs import export_of
 from pose_onnx.exporters.passes import rewrite
 from pose_onnx.exporters.passes.inline_constants import INLINE_CONSTANTS
 from pose_onnx.exporters.passes.spell_out_sigmoid import spell_out
-from pose_onnx.exporters.session import plain_session
+from pose_onnx.exporters.session import plain_session, run_singly
 
 Arrays = Mapping[str, NDArray[np.float32]]
 
@@ -37,14 +37,10 @@ def run_plainly(graph: Graph, card: ModelCard, inputs: Arrays) -> dict[str, Arra
     spell_out(exact, exact.of_type("Sigmoid"))
     session = plain_session(exact.to_model())
     (image_name,) = (item.name for item in session.get_inputs())
-    names = [item.name for item in session.get_outputs()]
     results = {}
     for name, batch in inputs.items():
-        # One by one: this takes less memory, and batches are then compared with single images.
-        runs = [session.run(names, {image_name: image[None]}) for image in batch]
-        arrays = {
-            key: np.concatenate(column) for key, column in zip(names, zip(*runs, strict=True), strict=True)
-        }
+        # So batches of other runs are compared with single images.
+        arrays = run_singly(session, {image_name: batch})
         heads = find_heads({key: array.shape for key, array in arrays.items()}, card)
         results[name] = export_of(card).read(arrays, heads, card)
     return results

@@ -8,7 +8,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from pose_onnx.exporters._memory import return_freed_memory
-from pose_onnx.exporters.session import plain_session
+from pose_onnx.exporters.session import plain_session, run_singly
 from pose_onnx.exporters.tflite._errors import DisparityError
 from pose_onnx.exporters.tflite._view import NHWC
 
@@ -84,15 +84,11 @@ def _run_and_nudge(model: onnx.ModelProto) -> tuple[Arrays, Arrays, Arrays]:
 
 
 def _run_onnx(session: onnxruntime.InferenceSession, feeds: Arrays, *, singly: bool) -> Arrays:
-    """Run a model, one item of a free batch after the other: that takes less memory."""
+    """Run a model on a whole batch, or on its items one after another."""
+    if singly:
+        return run_singly(session, feeds)
     names = [output.name for output in session.get_outputs()]
-    if not singly:
-        return dict(zip(names, session.run(names, dict(feeds)), strict=True))
-    runs = [
-        session.run(names, {name: feed[item : item + 1] for name, feed in feeds.items()})
-        for item in range(_FREE_BATCH)
-    ]
-    return {name: np.concatenate(parts) for name, parts in zip(names, zip(*runs, strict=True), strict=True)}
+    return dict(zip(names, session.run(names, dict(feeds)), strict=True))
 
 
 def run_tflite(content: bytes, feeds: Arrays, resolver: Any = OpResolverType.AUTO) -> Arrays:
