@@ -14,7 +14,6 @@ files on Linux; CPU time and the size of written files on macOS.
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import signal
@@ -23,6 +22,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, Final
 
 from pose_onnx import errors
@@ -129,8 +129,7 @@ def _cause(status: int) -> str:
 
 def main(job: Mapping[str, Any]) -> None:
     """Run a task of `call_limited`, in the child."""
-    module, _, name = str(job["task"]).partition(":")
-    function = getattr(importlib.import_module(module), name)
+    function = resolve_name(job["task"])
     _limit(job["memory"], job["seconds"])
     answer: dict[str, Any]
     try:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from inspect import Parameter, signature
 from pathlib import Path
+from pkgutil import resolve_name
 from types import MappingProxyType
 from typing import Any, Final, cast
 
@@ -247,8 +247,7 @@ def _load_ours(name: str, backend: Backend) -> Callable[..., Runtime]:
             f"backend {name!r} needs {backend.engines[0]!r}, which is not installed; "
             f"run: pip install {backend.install}"
         )
-    module, _, attribute = backend.adapter.partition(":")
-    return cast("Callable[..., Runtime]", getattr(import_module(module), attribute))
+    return cast("Callable[..., Runtime]", resolve_name(backend.adapter))
 
 
 def _unknown(name: str) -> UnknownNameError:

@@ -8,19 +8,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, cast
 
 from pose_onnx.core.arrays import Image
-from pose_onnx.core.opencv import cv2
 from pose_onnx.errors import ExportError
 from pose_onnx.exporters.golden import _whole
 from pose_onnx.exporters.golden._readme import README
 from pose_onnx.exporters.golden._stage import Stage, Store
 from pose_onnx.exporters.receipt import tool_versions
 from pose_onnx.exporters.verify import DEMO_PHOTO, comparison_photo
+from pose_onnx.image_files import encode_image
 
 if TYPE_CHECKING:
     from pose_onnx.exporters.finished import Finished
@@ -57,7 +57,7 @@ def files(models: Sequence[Finished], photo: Path | None) -> dict[str, bytes]:
     }
     return {
         "README.md": README.encode(),
-        picture: cv2.imencode(".png", image)[1].tobytes(),
+        picture: encode_image(image, ".png"),
         **store.files,
         INDEX: (json.dumps(index, indent=1) + "\n").encode(),  # last: all files that it names exist by then
     }
@@ -72,8 +72,7 @@ def _stages_of(model: Finished, image_bgr: Image) -> Iterator[Stage]:
             f"{model.card.name!r} has the output {kind!r}, for which there are no golden vectors; these have"
             f" some: {list(STAGES)}"
         )
-    module, _, function = STAGES[kind].partition(":")
-    make = cast("Callable[[Finished, Image], Iterator[Stage]]", getattr(import_module(module), function))
+    make = cast("Callable[[Finished, Image], Iterator[Stage]]", resolve_name(STAGES[kind]))
     yield from make(model, image_bgr)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, cast
 
@@ -75,5 +75,4 @@ def lay_out(
 
 
 def _function(name: str) -> _Files:
-    module, _, function = LAYOUTS[name].partition(":")
-    return cast("_Files", getattr(import_module(module), function))
+    return cast("_Files", resolve_name(LAYOUTS[name]))

@@ -7,8 +7,8 @@ Another package adds one by entry point (group `pose_onnx.exporters.outputs`, th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from importlib.metadata import entry_points
+from pkgutil import resolve_name
 from types import MappingProxyType
 from typing import Final, cast
 
@@ -40,8 +40,7 @@ def export_of(card: ModelCard) -> OutputExport:
     """
     kind = card.output.kind
     if kind in EXPORTS:
-        module, _, name = EXPORTS[kind].partition(":")
-        return cast("OutputExport", getattr(import_module(module), name))
+        return cast("OutputExport", resolve_name(EXPORTS[kind]))
     for entry in entry_points(group=ENTRY_POINT_GROUP, name=kind):
         return cast("OutputExport", entry.load())
     raise UnknownNameError(

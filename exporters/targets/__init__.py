@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib import import_module
+from pkgutil import resolve_name
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, cast
 
@@ -88,6 +88,6 @@ REFERENCE: Final[Kind] = ("onnx", "fp32")
 def candidates(kind: Kind, material: Material) -> Iterator[Candidate]:
     """Yield the candidate files of a format and precision, in the order to try."""
     file_format, precision = kind
-    module, _, name = TARGETS[file_format].writers[precision].function.partition(":")
-    writer = cast("Callable[[Material], Iterator[Candidate]]", getattr(import_module(module), name))
+    place = TARGETS[file_format].writers[precision].function
+    writer = cast("Callable[[Material], Iterator[Candidate]]", resolve_name(place))
     return writer(material)
