@@ -13,7 +13,7 @@ import onnxruntime as ort
 from pose_onnx.errors import EngineError, InputError, ModelFileError
 from pose_onnx.runtimes._checks import check_feeds
 from pose_onnx.runtimes._protocol import Tensor, TensorSpec
-from pose_onnx.runtimes._traits import CPU_RUN_PIXELS
+from pose_onnx.runtimes._traits import ACCELERATOR_RUN_PIXELS, CPU_RUN_PIXELS
 
 _NUMPY_NAMES: Final = {"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(int64)": "int64"}
 _LOG_ERRORS_ONLY: Final = 3
@@ -30,8 +30,6 @@ Provider: TypeAlias = str | tuple[str, Mapping[str, Any]]
 _CPU: Final = "CPUExecutionProvider"
 _SERIAL: Final = "DmlExecutionProvider"
 """DirectML: its sessions must not be run by two threads at once, says ONNX Runtime's documentation."""
-_ACCELERATOR_RUN_PIXELS: Final = 64 * 256 * 192
-"""A batch of 64: where the CPU waits for another processor anyway, each run costs its launch."""
 
 
 class OrtRuntime:
@@ -58,7 +56,7 @@ class OrtRuntime:
         is_cpu = names[0] == _CPU
         self.is_parallel = _SERIAL not in names
         self.fills_device = not is_cpu
-        self.run_pixels = threads * CPU_RUN_PIXELS if is_cpu else _ACCELERATOR_RUN_PIXELS
+        self.run_pixels = threads * CPU_RUN_PIXELS if is_cpu else ACCELERATOR_RUN_PIXELS
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

@@ -9,7 +9,6 @@ the grid of NVIDIA's DetectNet, so the detector's boxes are written as such a gr
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -24,7 +23,7 @@ from pose_onnx.exporters.end_to_end._network import PRESET, add_output, insert
 from pose_onnx.exporters.end_to_end._normalize import normalize
 from pose_onnx.exporters.end_to_end._values import Value
 from pose_onnx.exporters.graph import Graph, TensorInfo
-from pose_onnx.exporters.layouts.triton import BATCH_PIXELS
+from pose_onnx.exporters.layouts.triton import largest_batch
 from pose_onnx.outputs import BoxOutput
 from pose_onnx.outputs.heatmaps import HEATMAPS
 
@@ -108,7 +107,7 @@ def _detector(model: Finished) -> dict[str, bytes]:
 
 
 def _pose(model: Finished) -> dict[str, bytes]:
-    batch = max(1, BATCH_PIXELS // math.prod(model.card.picture.size))
+    batch = largest_batch(model.card)
     text = _property(model, POSE_ID) + _POSE.format(batch=batch, detector_id=DETECTOR_ID)
     graph, outputs = _with_normalization(model)
     _, *sizes = (axis or "N" for axis in model.card.output.shapes(model.card)[HEATMAPS])

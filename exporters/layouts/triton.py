@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Final
 import onnx
 from onnx import TensorProto
 
-from pose_onnx.cards.card import CARD_KEY
+from pose_onnx.cards.card import CARD_KEY, ModelCard
+from pose_onnx.runtimes._traits import ACCELERATOR_RUN_PIXELS
 
 if TYPE_CHECKING:
     from pose_onnx.exporters.finished import Finished
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 ENSEMBLE: Final = "poses"
 VERSION: Final = "1"
 """Name of the folder of a model's only version."""
-BATCH_PIXELS: Final = 64 * 256 * 192
-"""Pixels of all inputs in one run, at most: what this package gives an accelerator (runtimes/ort.py)."""
 _TYPES: Final[Mapping[int, str]] = MappingProxyType(
     {TensorProto.FLOAT: "TYPE_FP32", TensorProto.UINT8: "TYPE_UINT8"}
 )
@@ -86,6 +85,11 @@ def files(models: Sequence[Finished], photo: Path | None) -> dict[str, bytes]:
     return contents
 
 
+def largest_batch(card: ModelCard) -> int:
+    """Return the number of inputs in one run that this package would give an accelerator."""
+    return max(1, ACCELERATOR_RUN_PIXELS // math.prod(card.picture.size))
+
+
 def _models_of(model: Finished) -> Iterator[tuple[str, bytes]]:
     """Yield the file of an end-to-end model, and that of the network alone if there is one."""
     versions = [(model.end_to_end_name, model.end_to_end)]
@@ -126,7 +130,7 @@ def _largest_batch(graph: onnx.GraphProto, model: Finished) -> int:
     is_network = not others and len(_sizes(tensor)) == 1 + len(model.card.input_shape)
     if not is_network or _sizes(tensor)[0] > 0:
         return 0
-    return max(1, BATCH_PIXELS // math.prod(model.card.picture.size))
+    return largest_batch(model.card)
 
 
 def _tensors(field: str, tensors: Sequence[onnx.ValueInfoProto], *, batched: bool) -> Iterator[str]:
