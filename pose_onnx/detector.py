@@ -20,7 +20,7 @@ from pose_onnx.errors import InputError
 from pose_onnx.image_files import ImageSource, load_image
 from pose_onnx.loading import INPUT_NAME, CardLike, ModelLike, check_options, file_of, open_model
 from pose_onnx.outputs import DetectionOutput
-from pose_onnx.presets import Preset, find_preset
+from pose_onnx.presets import DEFAULT_PRESET, Preset, find_preset
 from pose_onnx.resizing import RESIZERS, Resized
 from pose_onnx.runtimes import Runtime, fills_device, is_parallel
 from pose_onnx.runtimes._checks import check_threads
@@ -89,7 +89,7 @@ class Detector(Reopening):
         backend: str = "ort",
         precision: str = "fp32",
         threads: int | None = None,
-        preset: Preset | str = "accurate",
+        preset: Preset | str = DEFAULT_PRESET,
         threshold: float | None = None,
         classes: Sequence[str] | None = None,
         **options: Any,

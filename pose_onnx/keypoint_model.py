@@ -23,7 +23,7 @@ from pose_onnx.joints import JointsOfCard
 from pose_onnx.loading import INPUT_NAME, CardLike, ModelLike, check_options, file_of, open_model
 from pose_onnx.outputs import KeypointOutput, Tensors
 from pose_onnx.poses import Poses
-from pose_onnx.presets import Preset, find_preset
+from pose_onnx.presets import DEFAULT_PRESET, Preset, find_preset
 from pose_onnx.runtimes import (
     Runtime,
     fills_device,
@@ -84,7 +84,7 @@ class KeypointModel(JointsOfCard, Reopening):
         backend: str = "ort",
         precision: str = "fp32",
         threads: int | None = None,
-        preset: Preset | str = "accurate",
+        preset: Preset | str = DEFAULT_PRESET,
         flip: bool = False,
         batch_size: int | None = None,
         **options: Any,

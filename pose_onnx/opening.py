@@ -14,6 +14,7 @@ from pose_onnx.keypoint_model import KeypointModel
 from pose_onnx.loading import CardLike, ModelLike
 from pose_onnx.one_pass import OnePassModel
 from pose_onnx.pose_estimator import PoseEstimator
+from pose_onnx.presets import DEFAULT_PRESET
 
 PEOPLE: Final = "people"
 """What the card of a model that needs no detector says it is for."""
@@ -22,7 +23,7 @@ _UNUSED: Final[Mapping[str, object]] = {
     "detector": None,
     "detector_card": None,
     "batch_size": None,
-    "preset": "accurate",
+    "preset": DEFAULT_PRESET,
 }
 """Arguments that mean nothing to such a model, and how they are left out."""
 

@@ -20,7 +20,7 @@ from pose_onnx.loading import CardLike, ModelLike, check_options
 from pose_onnx.many_images import ManyImages
 from pose_onnx.pairs import DEFAULT_QUALITY, demand_models, find_pair
 from pose_onnx.poses import Poses
-from pose_onnx.presets import Preset
+from pose_onnx.presets import DEFAULT_PRESET, Preset
 from pose_onnx.provenance import model_digests
 
 
@@ -71,7 +71,7 @@ class PoseEstimator(ManyImages, Reopening):
         backend: str = "ort",
         precision: str = "fp32",
         threads: int | None = None,
-        preset: Preset | str = "accurate",
+        preset: Preset | str = DEFAULT_PRESET,
         threshold: float | None = None,
         detector_card: CardLike | None = None,
         pose_card: CardLike | None = None,

@@ -37,13 +37,15 @@ class Preset:
     least_spread: float = 0.0
 
 
+DEFAULT_PRESET: Final = "accurate"
+
 PRESETS: Final = MappingProxyType(
     {
         preset.name: preset
         for preset in (
             # Each value by measurement: docs/accuracy.md.
             Preset(
-                "accurate",
+                DEFAULT_PRESET,
                 full_image_crops,
                 blur_kernel=None,
                 max_step=1.0,

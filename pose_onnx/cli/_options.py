@@ -11,6 +11,7 @@ from pose_onnx import PRESETS, InputError, ModelCard, PoseModel, __version__, lo
 from pose_onnx.core.angles import COCO_ANGLES, NO_ANGLES, Triple, triple_indices
 from pose_onnx.opening import PEOPLE, is_one_pass, open_pose_model
 from pose_onnx.pairs import DEFAULT_QUALITY, PAIRS, find_pair
+from pose_onnx.presets import DEFAULT_PRESET
 
 
 def add_model_option(parser: argparse.ArgumentParser) -> None:
@@ -83,7 +84,12 @@ def add_people_options(parser: argparse.ArgumentParser) -> None:
     """Add the options for the models and their settings, for any engine."""
     add_pair_options(parser)
     add = parser.add_argument
-    add("--preset", default="accurate", choices=list(PRESETS), help="how to run them (default: %(default)s)")
+    add(
+        "--preset",
+        default=DEFAULT_PRESET,
+        choices=list(PRESETS),
+        help="how to run them (default: %(default)s)",
+    )
     add(
         "--threshold",
         type=float,

@@ -51,11 +51,11 @@ from pose_onnx.evaluation import (
 from pose_onnx.files import atomic_write_bytes, make_folder, sha256_of
 from pose_onnx.opening import PEOPLE, is_one_pass
 from pose_onnx.pairs import DEFAULT_POSE
+from pose_onnx.presets import DEFAULT_PRESET
 from pose_onnx.provenance import model_digests
 
 DEFAULT_OUT: Final = "pose-onnx-eval"
 TRUTH: Final = "gt"
-DEFAULT_PRESET: Final = "accurate"
 
 _Measure: TypeAlias = Callable[[Dataset, list[dict[str, Any]], list[int]], tuple[dict[str, float], Any]]
 
