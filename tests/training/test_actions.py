@@ -69,11 +69,11 @@ def test_the_script_is_short() -> None:
 def test_windows_are_labelled_by_where_they_end(tmp_path: Path) -> None:
     skeletons.write(tmp_path, "all", skeletons.clips(1, (10.0,), seed=1))
     header = "file,id,start,stop,action\n"
-    (tmp_path / "rows.csv").write_text(header + "all00001.jsonl,1,2.0,3.1,walk\n", encoding="utf-8")
+    (tmp_path / "rows.csv").write_text(header + "all00001.jsonl,1,2.0,3.5,walk\n", encoding="utf-8")
     windows, found = actions.examples(tmp_path / "rows.csv", CARD)
     assert found == ["walk"] * len(windows) == ["walk"] * 3  # at 2.0, 2.5 and 3.0 seconds
     both, _ = actions.examples(tmp_path / "rows.csv", CARD, moments=3)
-    assert len(both) >= 3 * 2 * len(windows)  # three moments, each window mirrored too
+    assert len(both) == 3 * 2 * len(windows)  # three moments, mirrored too
     np.testing.assert_allclose(both[1][1][:, 5], both[0][1][:, 6], atol=1e-3)  # left and right shoulder
     np.testing.assert_allclose(both[1][0][:, 5], CARD.input.box[0] - both[0][0][:, 6], atol=1e-2)  # type: ignore[union-attr]
     (tmp_path / "none.csv").write_text(header + "all00001.jsonl,9,2.0,3.1,walk\n", encoding="utf-8")
