@@ -15,10 +15,10 @@ from pose_onnx.exporters.rewriting_pir import PIR_REWRITES, rewrite_pir
 
 YOLO_BOX: Final = "yolo_box"
 PLANES: Final = 2
-"""Maps that a CenterNet reads at its peaks."""
+"""Number of maps that a CenterNet reads at its peaks: sizes and offsets."""
 PIR_FEEDS: Final = ("pd_op.data", "pd_op.feed")
 CLIPS: Final = "clip_bbox"
-"""Its option to end boxes at the picture's border."""
+"""Its attribute for clipping boxes to the picture."""
 
 
 class OpenedProgram:
@@ -75,13 +75,13 @@ class OpenedProgram:
         if not heads:
             return list(self.fetches)
         if self._read is _PirOperator:
-            # Otherwise the program's own fetches would take the places of the new ones.
+            # Otherwise the program's own fetches would replace the new ones.
             for op in reversed(list(self._block.ops)[place:]):
                 self._block.remove_op(op)
         return heads
 
     def _centers(self) -> tuple[int, list[Any]]:
-        """Return where a CenterNet looks for peaks, and its maps of centres, sizes and offsets.
+        """Return the index of the operator at which a CenterNet looks for peaks, and its three maps.
 
         A peak is a cell whose value does not change in a max-pool of the map of centres. The program then
         reads the offsets at the peaks, then the sizes (PaddleDetection, ppdet/modeling/post_process.py,
@@ -147,7 +147,7 @@ class _OldOperator:
 
     def switch_off(self, attribute: str) -> None:
         """Set an attribute to False."""
-        self._op._set_attr(attribute, False)  # noqa: SLF001  # Paddle has no public way
+        self._op._set_attr(attribute, False)  # noqa: SLF001  # Paddle has no public API for this
 
 
 class _PirOperator:

@@ -10,10 +10,10 @@ from pose_onnx.exporters.outputs import Heads, Shape, export_of
 
 
 def find_heads(shapes: Mapping[str, Shape], card: ModelCard) -> Heads:
-    """Choose among the floating point outputs of a program, in their order.
+    """Choose among the floating-point outputs of a program, given in order.
 
     Raises:
-        ExportError: they are not the outputs of such a model.
+        ExportError: the outputs do not match the card.
     """
     kind = export_of(card)
     heads = kind.find(shapes, card)

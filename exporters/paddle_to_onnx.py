@@ -32,10 +32,10 @@ Outputs = dict[str, Arrays]
 READABLE_FORMAT: Final = 3
 """Version of the PIR program format that paddle2onnx 2.1.0 and Paddle 3.2 read."""
 NEXT_FORMAT: Final = 4
-"""What Paddle 3.3 writes: the same, but for the type of the resize operators' scales."""
+"""Version that Paddle 3.3 writes: the same except for the type of the resize operators' scales."""
 WORKER: Final = "pose_onnx.exporters._paddle_worker"
 QUOTED_LINES: Final = 8
-"""So many last lines of the worker's output go into an error message."""
+"""Number of last lines of the worker's output that go into an error message."""
 
 
 def to_onnx(
@@ -45,12 +45,12 @@ def to_onnx(
 
     Args:
         source: checkpoint or folder.
-        card: of the model.
+        card: the model's card.
         images: network inputs (N, 3, H, W) by name.
-        work: folder for files in between.
+        work: folder for intermediate files.
 
     Returns:
-        The model as paddle2onnx made it; and what Paddle computes, under the card's output names.
+        The model as paddle2onnx made it, and Paddle's outputs under the card's names.
 
     Raises:
         ExportError: Paddle or paddle2onnx failed.
@@ -66,10 +66,10 @@ def to_onnx(
 
 
 def describe_program(source: Folder) -> Program:
-    """Return what a folder's program returns, and how it selects boxes.
+    """Describe a folder's program: what it returns, and how it selects boxes.
 
     Raises:
-        ExportError: Paddle failed, or an operator is known to have no way to ONNX.
+        ExportError: Paddle failed, or the program has an operator that cannot be converted.
     """
     with tempfile.TemporaryDirectory(prefix="pose-onnx-") as name:
         work = Path(name)
@@ -93,7 +93,7 @@ def parameter_shapes(card: ModelCard, work: Path) -> dict[str, tuple[int, ...]]:
 
 
 def random_parameters(card: ModelCard, images: Mapping[str, NDArray[np.float32]], work: Path) -> Arrays:
-    """Return random weights of a card's network with which it behaves like a trained one.
+    """Return random weights for a card's network that make it behave like a trained one.
 
     Raises:
         ExportError: Paddle failed.
@@ -146,7 +146,7 @@ def _run_folder(source: Folder, work: Path) -> tuple[Path, Outputs]:
 
 
 def _copied(source: Folder, work: Path) -> tuple[Path, Path]:
-    """Copy program and weights: paddle2onnx writes beside what it reads, and newer programs are rewritten."""
+    """Copy program and weights: paddle2onnx writes beside its input, and newer programs are rewritten."""
     program = work / f"program{source.program.suffix}"
     params = program.with_suffix(".pdiparams")
     shutil.copyfile(source.params, params)
@@ -158,12 +158,12 @@ def _copied(source: Folder, work: Path) -> tuple[Path, Path]:
 
 
 def readable_program(text: str) -> str:
-    """Rewrite a PIR program that Paddle 3.3 saved into the format before; others are returned as they are.
+    """Rewrite a PIR program that Paddle 3.3 saved to the previous format; others are returned unchanged.
 
-    Paddle 3.3 stores the scales of resize operators as float64 where float32 was before.
+    Paddle 3.3 stores the scales of resize operators as float64; earlier versions store them as float32.
 
     Raises:
-        ExportError: the text is no such program.
+        ExportError: the text is not such a program.
     """
     try:
         program = json.loads(text)
@@ -179,7 +179,7 @@ def readable_program(text: str) -> str:
 
 
 def _resize_scales(node: Any) -> Iterator[dict[str, Any]]:
-    """Attributes "scale" of all operators *_interp, however deep; short keys are the format's own."""
+    """Yield the attribute "scale" of all operators *_interp at any depth; short keys are the format's own."""
     children = node if isinstance(node, list) else node.values() if isinstance(node, dict) else ()
     if isinstance(node, dict) and str(node.get("#", "")).endswith("_interp"):
         yield from (attribute for attribute in node["A"] if attribute["N"] == "scale")
@@ -188,7 +188,7 @@ def _resize_scales(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def _grouped(path: Path) -> Outputs:
-    """{"input/output": array} -> {input: {output: array}}."""
+    """Convert {"input/output": array} in a file to {input: {output: array}}."""
     grouped: Outputs = {}
     with np.load(path) as archive:
         for key in archive.files:
@@ -198,7 +198,7 @@ def _grouped(path: Path) -> Outputs:
 
 
 def _named(arrays: Arrays, card: ModelCard) -> Arrays:
-    """Bring what a program returned into the form of the exported model."""
+    """Convert a program's outputs to the form of the exported model."""
     floats = {name: a for name, a in arrays.items() if a.dtype == np.float32}
     heads = find_heads({name: a.shape for name, a in floats.items()}, card)
     return dict(export_of(card).read(floats, heads, card))
@@ -237,7 +237,7 @@ def _environment(program: Path) -> dict[str, str]:
         **os.environ,
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
         "PYTHONWARNINGS": "ignore",
-        # Programs before PIR load only with the interpreter of their time.
+        # Programs before PIR load only with the old interpreter.
         "FLAGS_enable_pir_api": "0" if program.suffix == ".pdmodel" else "1",
         # oneDNN computes TinyPose wrongly (bilinear resize with aligned corners).
         "FLAGS_use_mkldnn": "0",

@@ -53,7 +53,7 @@ SIDE_INPUTS: Final[Mapping[str, Callable[[tuple[int, int]], F32]]] = MappingProx
         "im_shape": lambda size: np.array([size], np.float32),
     }
 )
-"""What detectors want besides the image, from the input's (H, W), so that boxes are in input pixels."""
+"""Other inputs of detectors, made from the input's (H, W) so that boxes are in input pixels."""
 
 NO_CONVERTER: Final = (
     "deformable_conv",

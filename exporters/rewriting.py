@@ -1,8 +1,8 @@
-"""Operators of a program before PIR that paddle2onnx lacks, as others that it has.
+"""Replaces operators of a program before PIR that paddle2onnx lacks by others that it has.
 
-What they compute is the same, but for a deformable convolution: that becomes a plain one, joined with its
-offsets and masks, and the plain part taken out again. `passes/deformable.py` finds that in the ONNX graph,
-where no network has it, and puts the deformable one in its place.
+The program computes the same, except for deformable convolutions. Each becomes a plain convolution whose
+result is concatenated with the offsets and masks, and then sliced out again. No network has such a pattern.
+`passes/deformable.py` finds it in the ONNX graph and replaces it by the deformable convolution.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Any, Final
 from pose_onnx.errors import ExportError
 
 Rewrite = Callable[[Any, int], None]
-"""Puts others in the place of the operator at a place of a block."""
+"""Replaces the operator with the given index in a block."""
 
 
 def rewrite(block: Any) -> None:
     """Rewrite every operator of a block that is in the table.
 
     Raises:
-        ExportError: one has options that are not known.
+        ExportError: an operator has unsupported options.
     """
     for place in reversed(range(len(block.ops))):
         if block.ops[place].type in REWRITES:
@@ -70,7 +70,7 @@ def _deformable_conv(block: Any, place: int) -> None:
 
 
 def _constant_like(block: Any, place: int) -> None:
-    """One number in the shape of another tensor: that tensor times 0, and the number added."""
+    """Fill the shape of another tensor with a number: that tensor times 0, plus the number."""
     op = block.ops[place]
     (source,), (output,) = op.input("Input"), op.output("Out")
     if block.var(source).shape != block.var(output).shape:
@@ -83,7 +83,7 @@ def _constant_like(block: Any, place: int) -> None:
 
 
 def _expand_to_batch(block: Any, place: int) -> None:
-    """A map of one channel, once for each image: added to a channel of another map, times 0."""
+    """Repeat a map of one channel for each image: add it to a channel of another map, times 0."""
     op = block.ops[place]
     (source,), (output,) = op.input("X"), op.output("Out")
     sizes = op.input("expand_shapes_tensor")
@@ -117,7 +117,7 @@ def _expand_to_batch(block: Any, place: int) -> None:
 
 
 def _replace(block: Any, place: int, *operators: tuple[str, Any, Any, Mapping[str, Any]]) -> None:
-    block._remove_op(place)  # noqa: SLF001  # Paddle has no public way, here and below
+    block._remove_op(place)  # noqa: SLF001  # Paddle has no public API for this, here and below
     for offset, (kind, inputs, outputs, attributes) in enumerate(operators):
         block._insert_op(  # noqa: SLF001
             place + offset, type=kind, inputs=inputs, outputs=outputs, attrs=dict(attributes)

@@ -1,4 +1,4 @@
-"""What `rewriting.py` does to programs before PIR, to a program of today."""
+"""Replaces operators of a PIR program that paddle2onnx lacks; see `rewriting.py`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 from pose_onnx.errors import ExportError
 
 Rewrite = Callable[[Any], Any]
-"""Appends operators before the one given, and returns what takes the place of its result, if any."""
+"""Inserts operators before the given one and returns their result, or None to keep the given operator."""
 PREFIX: Final = "pd_op."
 
 
@@ -17,7 +17,7 @@ def rewrite_pir(program: Any) -> None:
     """Rewrite every operator of a program that is in the table.
 
     Raises:
-        ExportError: one has options that are not known.
+        ExportError: an operator has unsupported options.
     """
     import paddle  # noqa: PLC0415  # seconds to import
 
@@ -61,12 +61,12 @@ def _constant_like(op: Any) -> Any:
 
 
 def _expand_to_batch(op: Any) -> Any | None:
-    """A map of one channel, once for each image: added to a channel of another map, times 0."""
+    """Repeat a map of one channel for each image: add it to a channel of another map, times 0."""
     import paddle  # noqa: PLC0415  # as above
 
     made = list(op.result(0).shape)
     counted = op.operand_source(1).get_defining_op()
-    # The number of images: the first of the sizes that are stacked, cut out of a shape.
+    # The number of images is the first of the stacked sizes, sliced from a shape.
     for kind in ("pd_op.stack", "builtin.combine", "pd_op.slice"):
         if counted is None or counted.name() != kind:
             return None
@@ -86,4 +86,4 @@ PIR_REWRITES: Final[Mapping[str, Rewrite]] = MappingProxyType(
         "full_batch_size_like": _constant_like,
     }
 )
-"""By Paddle's name of the operator, in programs of today."""
+"""By Paddle's name of the operator in PIR programs."""

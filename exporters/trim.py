@@ -1,4 +1,4 @@
-"""Cut a converted graph back to the network: no NMS, no argmax, no scale_factor; boxes and scores decoded."""
+"""Reduces a converted graph to the network: no NMS, no argmax, no scale_factor, but boxes decoded."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from pose_onnx.exporters.program import SIDE_INPUTS
 
 
 def trim(graph: Graph, card: ModelCard) -> Graph:
-    """Keep what leads from the network's input to the outputs that the card names.
+    """Keep the part of a graph between the network's input and the outputs that the card names.
 
     Args:
-        graph: as paddle2onnx made it.
-        card: of the model.
+        graph: the graph as paddle2onnx made it.
+        card: the model's card.
 
     Returns:
         A graph with the input and the outputs of the card, by name.
 
     Raises:
-        ExportError: inputs or outputs are not those of such a model.
+        ExportError: the inputs or outputs do not match the card.
     """
     graph = rewrite(graph, [INLINE_CONSTANTS])
     shapes = {t.name: t.shape for t in graph.outputs if t.dtype == TensorProto.FLOAT}

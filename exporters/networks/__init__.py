@@ -18,11 +18,11 @@ from pose_onnx.errors import UnknownNameError
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Where an architecture is defined, and what its checkpoints carry beside its parameters.
+    """Where an architecture is defined, and which other entries its checkpoints have.
 
     Attributes:
-        module: that has `build(card) -> paddle.nn.Layer`.
-        aliases: (pattern, replacement) of second names for the same parameters.
+        module: name of the module with `build(card) -> paddle.nn.Layer`.
+        aliases: (pattern, replacement) for other names of the same parameters.
         buffers: patterns of entries that the network does not need.
     """
 
@@ -31,14 +31,14 @@ class Network:
     buffers: tuple[str, ...] = ()
 
     def build(self, card: ModelCard) -> Any:
-        """Make the network, with random weights; needs Paddle."""
+        """Build the network with random weights; needs Paddle."""
         builder = cast("Callable[[ModelCard], Any]", import_module(self.module).build)
         return builder(card)
 
 
 _HERE: Final = "pose_onnx.exporters.networks"
 _GFL_BUFFERS: Final = (r"head\.p\d+_feat\.scale_reg", r"head\.distribution_project\.project")
-"""What PicoDet's heads inherit from PaddleDetection's GFL head without using it."""
+"""Entries that PicoDet's heads inherit from PaddleDetection's GFL head and do not use."""
 _PPYOLOE: Final = Network(
     f"{_HERE}.ppyoloe",
     # Constants that PaddleDetection keeps as parameters: the bins' distances and the grid.
@@ -55,9 +55,9 @@ _PICODET_LCNET: Final = Network(
     buffers=_GFL_BUFFERS,
 )
 _TORCH_NAMES: Final = ((r"\.running_mean$", "._mean"), (r"\.running_var$", "._variance"))
-"""What PyTorch calls the statistics of a batch norm."""
+"""PyTorch's names for the statistics of a batch norm, and Paddle's."""
 _BATCHES: Final = r".*\.num_batches_tracked"
-"""What PyTorch counts beside them."""
+"""PyTorch's counter of batches, which inference does not need."""
 _MULTI_POSE_RES: Final = Network(f"{_HERE}.multi_pose_res", aliases=_TORCH_NAMES, buffers=(_BATCHES,))
 
 NETWORKS: Final[Mapping[str, Network]] = MappingProxyType(
@@ -82,7 +82,7 @@ NETWORKS: Final[Mapping[str, Network]] = MappingProxyType(
         "multi_pose_dla": Network(
             f"{_HERE}.multi_pose_dla",
             aliases=_TORCH_NAMES,
-            # A classifier, and two layers whose results nobody uses.
+            # A classifier, and two layers whose results are not used.
             buffers=(_BATCHES, r"base\.fc\..*", r"base\.level[34]\.project\..*"),
         ),
         **{f"multi_pose_res{depth}": _MULTI_POSE_RES for depth in (18, 34, 50, 101, 152)},

@@ -1,7 +1,7 @@
 """Building blocks that several networks share.
 
-Attribute names are part of the contract: together they spell the parameter
-names of PaddleDetection's checkpoints, so that those load unchanged.
+Attribute names are part of the contract: they form the parameter names of PaddleDetection's checkpoints, so
+that those load unchanged.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ Activation = Callable[[Tensor], Tensor]
 
 
 def conv(c_in: int, c_out: int, kernel: int, *, stride: int = 1, groups: int = 1) -> nn.Conv2D:
-    """Convolution without bias that keeps the size (but for its stride)."""
+    """Convolution without a bias, padded so that only its stride changes the size."""
     return nn.Conv2D(c_in, c_out, kernel, stride=stride, padding=kernel // 2, groups=groups, bias_attr=False)
 
 
 def identity(x: Tensor) -> Tensor:
-    """The activation of a layer that has none."""
+    """Return the input unchanged: the activation of a layer without one."""
     return x
 
 
@@ -34,9 +34,8 @@ class ConvNorm(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
         stride: of the convolution.
         groups: of the convolution.
         activation: applied last.
-        norm_name: attribute of the batch norm: "norm" or "bn", as the
-            checkpoint has it.
-        conv_name: attribute of the convolution, likewise.
+        norm_name: attribute name of the batch norm in the checkpoint: "norm" or "bn".
+        conv_name: attribute name of the convolution in the checkpoint.
     """
 
     def __init__(
@@ -64,7 +63,7 @@ class ConvNorm(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
 
 class DepthwisePointwise(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Depthwise convolution, then pointwise, each normed ("DPModule" of PaddleDetection).
+    """Depthwise, then pointwise convolution, each with batch norm ("DPModule" of PaddleDetection).
 
     Args:
         c_in: input channels.
@@ -72,7 +71,7 @@ class DepthwisePointwise(nn.Layer):  # type: ignore[misc]  # paddle's Layer is u
         kernel: side of the depthwise kernel.
         stride: of the depthwise convolution.
         activation: applied after both halves.
-        last_activation: applied after the pointwise half instead.
+        last_activation: applied after the pointwise half instead of `activation`.
     """
 
     def __init__(
@@ -102,7 +101,7 @@ class DepthwisePointwise(nn.Layer):  # type: ignore[misc]  # paddle's Layer is u
 def channel_shuffle(x: Tensor) -> Tensor:
     """Interleave the two halves of the channels (ShuffleNet, arXiv 1707.01083, 2 groups).
 
-    Shapes are constants but for the batch, so that the graph needs no shape arithmetic.
+    All sizes except the batch are constants, so that the graph needs no shape arithmetic.
     """
     channels, height, width = x.shape[1:]
     x = x.reshape([-1, 2, channels // 2, height, width])

@@ -1,4 +1,4 @@
-"""From a head's feature maps to boxes: the distribution decoding of GFL (arXiv 2006.04388) in Paddle."""
+"""Decodes a head's feature maps to boxes in Paddle: the box distributions of GFL (arXiv 2006.04388)."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def rows(x: Tensor) -> Tensor:
 
 
 def decode_boxes(bins: Tensor, features: Sequence[Tensor], decode: BoxDecode) -> Tensor:
-    """Turn the logits of the distances' bins into boxes.
+    """Convert distributions of edge distances to boxes.
 
     Args:
-        bins: (N, A, 4 * decode.bins), all levels together.
+        bins: (N, A, 4 * decode.bins) logits, all levels together.
         features: one map (N, C, H, W) for each level; they give the sizes of the grids.
         decode: strides and number of bins.
 

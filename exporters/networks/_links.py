@@ -1,4 +1,4 @@
-"""Which of COCO's joints ST-GCN looks at together. Without Paddle: training needs it too."""
+"""The links between COCO's joints in ST-GCN. Does not import Paddle, because training uses it too."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from numpy.typing import NDArray
 
 JOINTS: Final = 17
 CENTRE: Final = 11
-"""The joint that others are nearer to or farther from: the left hip."""
+"""The joint from which distances are counted: the left hip."""
 LINKS: Final = (
     *((0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6), (5, 7), (6, 8), (7, 9), (8, 10)),
     *((5, 11), (6, 12), (11, 13), (12, 14), (13, 15), (14, 16), (11, 12)),
 )
-"""Joints that move together. The ears hang on the shoulders, and the shoulders not on each other."""
+"""Linked joints. The ears are linked to the shoulders; the shoulders are not linked to each other."""
 
 
 def adjacency() -> NDArray[np.float32]:
-    """Return A (3, K, K): A[p, v, w] is how much of joint v goes to joint w in part p; columns sum to 1.
+    """Return A (3, K, K): A[p, v, w] is the weight from joint v to joint w in part p; columns sum to 1.
 
-    The parts are the links of a joint to itself, to one as near to the centre or nearer, and to one farther
-    from it. PaddleVideo knows distances of one link only: whatever is farther from the centre is equally far.
+    The parts are links of a joint to itself, to joints at most as far from the centre, and to joints farther
+    from it. As in PaddleVideo, all joints without a direct link to the centre are equally far.
     """
     linked = np.eye(JOINTS)
     for a, b in LINKS:

@@ -1,4 +1,4 @@
-"""What CenterNet's networks put out."""
+"""The outputs of CenterNet's networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PaddleDetection's top-down keypoint networks: a backbone, and one convolution to the heatmaps."""
+"""PaddleDetection's top-down keypoint networks: a backbone, and one convolution that makes the heatmaps."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Lite-HRNet's conditional channel weighting (arXiv 2104.06403, section 3.2).
 
-Names of the layers as in PaddleDetection's ppdet/modeling/backbones/lite_hrnet.py.
+Layers have the names of PaddleDetection's ppdet/modeling/backbones/lite_hrnet.py.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from paddle.nn import functional
 from pose_onnx.exporters.networks._blocks import Activation, ConvNorm, channel_shuffle
 
 CROSS_SQUEEZE: Final = 8
-"""Channels of all branches together are divided by this on the way to their weights."""
+"""The number of channels of all branches is divided by this in the bottleneck that computes their weights."""
 SPATIAL_SQUEEZE: Final = 4
-"""The same for the channels of one branch."""
+"""The same for one branch."""
 
 
 class CrossWeighting(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
@@ -70,7 +70,7 @@ class SpatialWeighting(nn.Layer):  # type: ignore[misc]  # paddle's Layer is unt
 
 
 class WeightingBlock(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Half of each branch's channels passes through, half is weighted; then both interleave."""
+    """Half of each branch's channels are unchanged, half are weighted; then both halves are interleaved."""
 
     def __init__(self, channels: Sequence[int]) -> None:
         super().__init__()

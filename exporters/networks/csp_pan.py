@@ -32,10 +32,10 @@ class Bottleneck(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
 
 class CSPLayer(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Cross stage partial layer (arXiv 1911.11929): half of the channels pass a bottleneck.
+    """Cross stage partial layer (arXiv 1911.11929): half of the channels go through a bottleneck.
 
     Args:
-        channels: of the output; the input is two such maps.
+        channels: of the output; the input has twice as many.
         activation: of every layer.
     """
 

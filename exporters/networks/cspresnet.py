@@ -14,27 +14,27 @@ from pose_onnx.exporters.networks._blocks import Activation, ConvNorm, identity
 
 STEM_CHANNELS: Final = 64
 STAGES: Final = ((128, 3), (256, 6), (512, 6), (1024, 3))
-"""Channels and blocks of each stage, before the factors on width and depth."""
+"""Channels and blocks of each stage, before the width and depth factors."""
 FEATURES: Final = 3
-"""So many last stages are the detector's features: strides 8, 16, 32."""
+"""The outputs of this many last stages are the detector's features: strides 8, 16, 32."""
 
 
 def scaled(number: int, factor: float) -> int:
-    """`number` of channels or blocks times a factor, 1 or more."""
+    """Multiply a number of channels or blocks by a factor; the result is at least 1."""
     return max(round(number * factor), 1)
 
 
 def conv_norm(
     c_in: int, c_out: int, kernel: int, *, stride: int = 1, activation: Activation = functional.silu
 ) -> ConvNorm:
-    """Convolution, batch norm, SiLU: what all of PP-YOLOE is made of."""
+    """Convolution, batch norm and SiLU, the building block of PP-YOLOE."""
     return ConvNorm(c_in, c_out, kernel, stride=stride, activation=activation, norm_name="bn")
 
 
 class RepVgg(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
     """A 3x3 and a 1x1 convolution side by side (arXiv 2101.03697).
 
-    The graph pass `merge_branches` makes one convolution of them.
+    The graph pass `merge_branches` merges them into one convolution.
 
     Args:
         channels: of input and output.
@@ -83,7 +83,7 @@ class EffectiveSE(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
 
 class Stage(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Halves the resolution; half of the channels pass the blocks (arXiv 1911.11929)."""
+    """Halves the resolution; half of the channels go through the blocks (arXiv 1911.11929)."""
 
     def __init__(self, c_in: int, c_out: int, blocks: int, *, alpha: bool) -> None:
         super().__init__()
@@ -107,8 +107,8 @@ class CSPResNet(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
     """(N, 3, H, W) -> features at strides 8, 16, 32.
 
     Args:
-        depth: factor on the number of blocks.
-        width: factor on the channels; `channels` lists those of the features.
+        depth: factor for the number of blocks.
+        width: factor for the channels; the attribute `channels` lists those of the features.
         alpha: see `RepVgg`.
     """
 

@@ -14,13 +14,13 @@ from paddle.nn import functional
 from pose_onnx.exporters.networks.cspresnet import BasicBlock, conv_norm, scaled
 
 CHANNELS: Final = (768, 384, 192)
-"""Of the outputs, lowest resolution first, before the factor on width."""
-BLOCKS: Final = 3  # of a stage, before the factor on depth
-POOLS: Final = (5, 9, 13)  # sides of the pyramid's windows
+"""Channels of the outputs, lowest resolution first, before the width factor."""
+BLOCKS: Final = 3  # of a stage, before the depth factor
+POOLS: Final = (5, 9, 13)  # sides of the pooling windows
 
 
 class SPP(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Spatial pyramid pooling (arXiv 1406.4729): maxima around every place, in windows of several sizes."""
+    """Spatial pyramid pooling (arXiv 1406.4729): max-pooling with windows of several sizes, side by side."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -33,12 +33,12 @@ class SPP(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
 
 class CSPStage(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Half of the channels pass the blocks (arXiv 1911.11929).
+    """Half of the channels go through the blocks (arXiv 1911.11929).
 
     Args:
         c_in: input channels.
         c_out: output channels.
-        blocks: how many.
+        blocks: number of blocks.
         pyramid: whether pyramid pooling follows the middle block.
     """
 
@@ -64,8 +64,9 @@ class CustomCSPPAN(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
     Args:
         c_in: channels of the input features, highest resolution first.
-        depth: factor on the number of blocks.
-        width: factor on the channels; `channels` lists those of the results, lowest resolution first.
+        depth: factor for the number of blocks.
+        width: factor for the channels; the attribute `channels` lists those of the outputs, lowest resolution
+            first.
     """
 
     def __init__(self, c_in: Sequence[int], depth: float, width: float) -> None:
@@ -75,7 +76,7 @@ class CustomCSPPAN(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
         steps = range(len(self.channels) - 1)
         raised = [0, *(c // 2 for c in self.channels[:-1])]
         joined = [c + r for c, r in zip(reversed(c_in), raised, strict=True)]
-        # PaddleDetection has a sequence of one stage at each place: hence the 0 in the names.
+        # In PaddleDetection each stage is in a sequence of its own: hence the 0 in the names.
         self.fpn_stages = nn.LayerList(
             [
                 nn.Sequential(CSPStage(c, out, blocks, pyramid=i == 0))

@@ -1,6 +1,6 @@
 """ESNet, the enhanced ShuffleNet of the first PicoDets (arXiv 2111.00902).
 
-Structure: PaddleDetection ppdet/modeling/backbones/esnet.py. Underscores in attribute names are of its
+Structure: PaddleDetection ppdet/modeling/backbones/esnet.py. Underscores in attribute names come from its
 checkpoints.
 """
 
@@ -45,11 +45,11 @@ def _depthwise(channels: int, stride: int) -> ConvNorm:
 
 
 class Unit(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Half of the channels stay, half pass a ghost-like branch; then both are shuffled.
+    """Half of the channels are unchanged, half go through a ghost-like branch; then both are shuffled.
 
     Args:
         channels: of input and output.
-        middle: inside the branch.
+        middle: channels inside the branch.
     """
 
     def __init__(self, channels: int, middle: int) -> None:
@@ -73,7 +73,7 @@ class DownUnit(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
     Args:
         c_in: input channels.
         c_out: output channels.
-        middle: inside the second branch, before it is halved.
+        middle: channels inside the second branch, before its resolution is halved.
     """
 
     def __init__(self, c_in: int, c_out: int, middle: int) -> None:
@@ -98,8 +98,8 @@ class ESNet(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
     """(N, 3, H, W) -> features at strides 8, 16, 32.
 
     Args:
-        width: factor on the channels of the stages; `channels` lists the results.
-        ratios: of each block's inner channels to its stage's, one for each block of all stages.
+        width: factor for the channels of the stages; the attribute `channels` lists the results.
+        ratios: for each block of all stages, its inner channels as a share of its stage's.
     """
 
     def __init__(self, width: float, ratios: Sequence[float]) -> None:

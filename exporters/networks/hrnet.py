@@ -1,6 +1,6 @@
 """HRNet for keypoints (Sun et al., arXiv 1902.09212), widths 32 and 48.
 
-Names of the layers as in PaddleDetection's ppdet/modeling/backbones/hrnet.py.
+Layers have the names of PaddleDetection's ppdet/modeling/backbones/hrnet.py.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from pose_onnx.exporters.networks._blocks import ConvNorm, identity
 from pose_onnx.exporters.networks._top_down import TopDown
 
 WIDTHS: Final[Mapping[str, int]] = MappingProxyType({"hrnet_w32": 32, "hrnet_w48": 48})
-"""Channels of the branch of the highest resolution, by architecture; each further one has twice as many."""
+"""Channels of the highest-resolution branch, by architecture; each further one has twice as many."""
 STEM_CHANNELS: Final = 64
 BOTTLENECKS: Final = 4
 EXPANSION: Final = 4
-"""A bottleneck's output has so many times the channels of its middle."""
+"""A bottleneck's output has this many times as many channels as its middle."""
 MODULES_PER_STAGE: Final = (1, 4, 3)
-"""Of stages 2, 3 and 4, which have as many branches."""
+"""Number of modules in stages 2, 3 and 4. The number of a stage is also its number of branches."""
 BLOCKS_PER_BRANCH: Final = 4
 
 
 class Bottleneck(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Residual block of three convolutions; a fourth one beside them where the channels change."""
+    """Residual block of three convolutions, with a fourth one in the shortcut if the channels change."""
 
     def __init__(self, c_in: int, middle: int) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class Bottlenecks(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
 
 class Transition(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Branches of `c_in` channels -> those of `c_out`, one more; the new one is made from the last."""
+    """Branches with `c_in` channels -> one branch more, with `c_out`; the new one is made from the last."""
 
     def __init__(self, name: str, c_in: Sequence[int], c_out: Sequence[int]) -> None:
         super().__init__()
@@ -92,13 +92,13 @@ class Transition(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
             self._convs.append(self.add_sublayer(f"transition_{name}_layer_{index + 1}", layer))
 
     def forward(self, branches: list[Tensor]) -> list[Tensor]:
-        """One (N, C_i, h_i, w_i) per branch -> one more, of half the resolution."""
+        """One (N, C_i, h_i, w_i) per branch -> one branch more, at half the resolution."""
         sources = [*branches, branches[-1]]
         return [x if layer is None else layer(x) for layer, x in zip(self._convs, sources, strict=False)]
 
 
 class Branches(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Basic blocks on every branch."""
+    """Applies basic blocks to every branch."""
 
     def __init__(self, name: str, channels: Sequence[int]) -> None:
         super().__init__()
@@ -122,7 +122,7 @@ class Branches(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
 
 class Fuse(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Every branch is summed into each of the first `targets` branches."""
+    """Adds every branch to each of the first `targets` branches."""
 
     def __init__(self, name: str, channels: Sequence[int], targets: int) -> None:
         super().__init__()
@@ -132,7 +132,7 @@ class Fuse(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
         ]
 
     def _between(self, name: str, channels: Sequence[int], source: int, target: int) -> list[nn.Layer]:
-        """Make the layers that bring branch `source` to branch `target`, all but the upsampling."""
+        """Make the layers from branch `source` to branch `target`, except the upsampling."""
         prefix = f"residual_{name}_layer_{target + 1}_{source + 1}"
         if source > target:
             return [self.add_sublayer(prefix, ConvNorm(channels[source], channels[target], 1))]
@@ -169,7 +169,7 @@ class Fuse(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
 
 class Module(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Blocks on every branch, then every branch into every other."""
+    """Applies blocks to every branch, then adds every branch to every other."""
 
     def __init__(self, name: str, channels: Sequence[int], targets: int) -> None:
         super().__init__()
@@ -183,7 +183,7 @@ class Module(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
 
 class Stage(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Modules one after another; the last one sums into `targets` branches only."""
+    """Modules one after another; the last one has only `targets` branches as outputs."""
 
     def __init__(self, name: str, channels: Sequence[int], modules: int, targets: int) -> None:
         super().__init__()

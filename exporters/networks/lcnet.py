@@ -12,7 +12,7 @@ from pose_onnx.exporters.networks._blocks import Activation, ConvNorm
 CHANNEL_MULTIPLE: Final = 8
 STEM_CHANNELS: Final = 16
 SQUEEZE: Final = 4
-"""Channels of a squeeze-and-excitation bottleneck are divided by this."""
+"""A squeeze-and-excitation block divides the channels by this in its bottleneck."""
 
 
 class Block(NamedTuple):
@@ -40,7 +40,7 @@ FEATURES: Final = ("blocks4", "blocks5", "blocks6")
 
 
 def widen(channels: int, width: float) -> int:
-    """`channels` times `width`, rounded to a multiple of 8 but down by at most a tenth."""
+    """Multiply `channels` by `width`, round to a multiple of 8, and never lose more than a tenth."""
     target = channels * width
     rounded = int(target + CHANNEL_MULTIPLE / 2) // CHANNEL_MULTIPLE * CHANNEL_MULTIPLE
     rounded = max(CHANNEL_MULTIPLE, rounded)
@@ -63,7 +63,7 @@ class SqueezeExcite(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untype
 
 
 class DepthwiseSeparable(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Depthwise and pointwise convolution, an activation after both."""
+    """Depthwise and pointwise convolution, each followed by an activation."""
 
     def __init__(self, block: Block, activation: Activation = functional.hardswish) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ class LCNet(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
     """(N, 3, H, W) -> features at strides 8, 16, 32.
 
     Args:
-        width: factor on all channels; `channels` lists those of the features.
+        width: factor for all channels; the attribute `channels` lists those of the features.
         activation: of every layer.
     """
 

@@ -1,7 +1,8 @@
-"""Lite-HRNet (Yu et al., arXiv 2104.06403): with 18 and 30 layers, and the backbone of PP-TinyPose.
+"""Lite-HRNet (Yu et al., arXiv 2104.06403) with 18 and 30 layers, and the backbone of PP-TinyPose.
 
-The backbone of PP-TinyPose and of WiderNaiveHRNet has shuffle units instead of conditional weighting; widths
-as in PaddleDetection's ppdet/modeling/backbones/lite_hrnet.py, "lite_18", "lite_30" and "wider_naive".
+The backbone of PP-TinyPose and of WiderNaiveHRNet has shuffle units instead of conditional weighting. Widths
+are those of "lite_18", "lite_30" and "wider_naive" in PaddleDetection's
+ppdet/modeling/backbones/lite_hrnet.py.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Stem(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
 
 class ShuffleUnit(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Half of the channels passes through, half is convolved; then both interleave."""
+    """Half of the channels are unchanged, half are convolved; then both halves are interleaved."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -76,14 +77,14 @@ def _separable(c_in: int, c_out: int, *, stride: int, rectify: bool) -> nn.Seque
 
 
 def _upward(source: int, target: int) -> nn.Sequential:
-    """From the lower resolution of branch `source` to that of branch `target`."""
+    """Make the layers from branch `source` to branch `target`, which has a higher resolution."""
     c_in, c_out = BRANCH_CHANNELS[source], BRANCH_CHANNELS[target]
     upsample = nn.Upsample(scale_factor=2 ** (source - target), mode="nearest")
     return nn.Sequential(conv(c_in, c_out, 1), nn.BatchNorm2D(c_out), upsample)
 
 
 def _downward(source: int, target: int) -> nn.Sequential:
-    """From the higher resolution of branch `source` to that of branch `target`."""
+    """Make the layers from branch `source` to branch `target`, which has a lower resolution."""
     c_in, c_out = BRANCH_CHANNELS[source], BRANCH_CHANNELS[target]
     halvings = [_separable(c_in, c_in, stride=2, rectify=True) for _ in range(target - source - 1)]
     return nn.Sequential(*halvings, _separable(c_in, c_out, stride=2, rectify=False))
@@ -96,7 +97,7 @@ def _between(source: int, target: int) -> nn.Sequential | None:
 
 
 class ShuffleBranches(nn.LayerList):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Two shuffle units on every branch."""
+    """Applies two shuffle units to every branch."""
 
     def __init__(self, channels: Sequence[int]) -> None:
         super().__init__(
@@ -109,7 +110,7 @@ class ShuffleBranches(nn.LayerList):  # type: ignore[misc]  # paddle's Layer is 
 
 
 def _weighted_branches(channels: Sequence[int]) -> nn.Sequential:
-    """Two blocks that weight all branches together."""
+    """Make two blocks that compute weights from all branches together."""
     return nn.Sequential(*[WeightingBlock(channels) for _ in range(BLOCKS_PER_MODULE)])
 
 
@@ -117,8 +118,8 @@ class Kind(NamedTuple):
     """One of the networks.
 
     Attributes:
-        modules: of each stage.
-        branches: makes what a module does before it sums, from the channels of its branches.
+        modules: number of modules in each stage.
+        branches: makes the part of a module before the sums, from the channels of its branches.
     """
 
     modules: tuple[int, int, int]
@@ -137,7 +138,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
 
 
 class MultiBranchModule(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Blocks on the branches, then every branch is summed into every other."""
+    """Applies blocks to the branches, then adds every branch to every other."""
 
     def __init__(self, kind: Kind, branches: int) -> None:
         super().__init__()
@@ -152,9 +153,8 @@ class MultiBranchModule(nn.Layer):  # type: ignore[misc]  # paddle's Layer is un
     def forward(self, branches: list[Tensor]) -> list[Tensor]:
         """One (N, C_i, h_i, w_i) per branch -> the same shapes."""
         outs = self.layers(branches)
-        # The weights were trained with two peculiarities of PaddleDetection's
-        # code: branch 0 counts twice in every sum, and the sums of the other
-        # targets take branch 0 as it is after its own fusion, not rectified.
+        # The weights were trained with two peculiarities of PaddleDetection's code: branch 0 is added twice
+        # to every sum, and the other sums use branch 0 after its own fusion but before its ReLU.
         fused = self._fuse(0, outs)
         sums = [fused, *(self._fuse(i, [fused, *outs[1:]]) for i in range(1, len(outs)))]
         return [functional.relu(x) for x in sums]
@@ -170,7 +170,7 @@ class MultiBranchModule(nn.Layer):  # type: ignore[misc]  # paddle's Layer is un
 
 
 class SeparableConvNorm(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Depthwise 3x3, then pointwise to `c_out` channels, rectified."""
+    """Depthwise 3x3 convolution, then a pointwise one to `c_out` channels, and ReLU."""
 
     def __init__(self, c_in: int, c_out: int) -> None:
         super().__init__()
@@ -183,7 +183,7 @@ class SeparableConvNorm(nn.Layer):  # type: ignore[misc]  # paddle's Layer is un
 
 
 class IterativeHead(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Carries the low resolutions up, step by step; returns the highest one."""
+    """Adds the low resolutions to the higher ones, step by step; returns the highest one."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -231,7 +231,7 @@ class LiteHRNet(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
 
 def _transition(stage: int, c_in: int) -> nn.LayerList:
-    """From the branches of the stage before (`c_in`: channels of its last) to one more."""
+    """Make the layers that add a branch to a stage whose last branch has `c_in` channels."""
     added = nn.Sequential(_separable(c_in, BRANCH_CHANNELS[stage + 1], stride=2, rectify=True))
     if stage == 0:
         return nn.LayerList([_separable(c_in, BRANCH_CHANNELS[0], stride=1, rectify=True), added])

@@ -20,14 +20,14 @@ from pose_onnx.exporters.networks._people_heads import head_channels
 WIDTHS: Final = (16, 32, 64, 128, 256, 512)
 """Channels of the six levels; level n has stride 2**n."""
 FINEST: Final = 2
-"""The finest level that is aggregated, and the stride of the heads as a power of 2."""
+"""The finest level that is aggregated; the heads have stride 2**FINEST."""
 SIDE: Final = 3
-"""Of a deformable kernel."""
+"""Height and width of a deformable kernel."""
 HEAD: Final = 256
 
 
 class Block(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Two convolutions of 3 x 3; the shortcut is given."""
+    """Two 3 x 3 convolutions; the caller gives the shortcut."""
 
     def __init__(self, c_in: int, c_out: int, stride: int) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Block(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
 
 class Root(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Joins feature maps to one."""
+    """Merges feature maps into one."""
 
     def __init__(self, c_in: int, c_out: int) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class Tree(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
         c_in: input channels.
         c_out: output channels.
         stride: 1 or 2.
-        extra: channels of all maps that the root joins beside those of the blocks.
+        extra: number of channels of the maps that the root merges in addition to those of the blocks.
     """
 
     def __init__(self, c_in: int, c_out: int, stride: int, extra: int = 0) -> None:
@@ -81,7 +81,7 @@ class Tree(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
 
 class DeepTree(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Two trees; the root of the second joins the input and what the first made."""
+    """Two trees; the root of the second also merges the input and the output of the first."""
 
     def __init__(self, c_in: int, c_out: int) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class DLA(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
 
 class DeformableConv(nn.Conv2D):  # type: ignore[misc]  # likewise
-    """3 x 3 convolution whose taps move, and have weights, as the input says (DCNv2)."""
+    """3 x 3 convolution that computes offsets and weights of its taps from its input (DCNv2)."""
 
     def __init__(self, c_in: int, c_out: int) -> None:
         super().__init__(c_in, c_out, SIDE, padding=1)
@@ -144,12 +144,12 @@ class Deformable(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
 
 class Aggregation(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Brings maps to the size of the first, one after the other ("IDAUp").
+    """Upsamples maps to the size of the first and merges them, one after the other ("IDAUp").
 
     Args:
-        c_out: channels of all maps that come out, and of the first.
-        channels: of the maps after the first.
-        factors: how much larger each of them becomes.
+        c_out: channels of the first map and of all outputs.
+        channels: channels of the maps after the first.
+        factors: the factor by which each of them is enlarged.
     """
 
     def __init__(self, c_out: int, channels: Sequence[int], factors: Sequence[int]) -> None:
@@ -163,7 +163,7 @@ class Aggregation(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
             self.add_sublayer(f"node_{step}", Deformable(c_out, c_out))
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """Maps, the finest first -> the first as it is, and all others at its size."""
+        """Maps, finest first -> the first one unchanged, and all others at its size."""
         done = [maps[0]]
         for step, x in enumerate(maps[1:], start=1):
             proj, up, node = (getattr(self, f"{part}_{step}") for part in ("proj", "up", "node"))
@@ -172,7 +172,7 @@ class Aggregation(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
 
 class Pyramid(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Aggregates the levels from the coarsest on ("DLAUp")."""
+    """Aggregates the levels, starting with the coarsest ("DLAUp")."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -218,7 +218,7 @@ class MultiPoseDLA(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
 
 def halved(x: Tensor) -> Tensor:
-    """Return a map of half the size, of the maxima."""
+    """Halve the size by max-pooling."""
     return functional.max_pool2d(x, 2, 2)
 
 

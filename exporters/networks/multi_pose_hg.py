@@ -26,7 +26,7 @@ HEAD: Final = 256
 
 
 class Residual(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Two convolutions of 3 x 3 and a shortcut."""
+    """Two 3 x 3 convolutions and a shortcut."""
 
     def __init__(self, c_in: int, c_out: int, stride: int = 1) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class Residual(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
 
 class Hourglass(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Down and up again, with a branch at every level; it holds the next smaller one of its kind.
+    """Downsamples and upsamples, with a branch at every level; contains the hourglass of the next level.
 
     Args:
         widths: channels at this level and those below.
@@ -70,7 +70,7 @@ class Hourglass(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
 
 class Convolution(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Convolution and ReLU; a layer of its own, because the checkpoints have a name more here."""
+    """Convolution and ReLU. A separate layer: parameter names in checkpoints have one more part here."""
 
     def __init__(self, c_in: int, c_out: int) -> None:
         super().__init__()

@@ -23,7 +23,7 @@ HEAD: Final = 64
 
 
 class BasicBlock(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Two convolutions of 3 x 3 and a shortcut."""
+    """Two 3 x 3 convolutions and a shortcut."""
 
     expansion = 1
 
@@ -42,7 +42,7 @@ class BasicBlock(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
 
 class Bottleneck(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Pointwise, 3 x 3, pointwise, and a shortcut; the stride is on the 3 x 3."""
+    """Pointwise, 3 x 3 and pointwise convolution, and a shortcut; the 3 x 3 has the stride."""
 
     expansion = 4
 
@@ -80,14 +80,14 @@ DEPTHS: Final[Mapping[str, tuple[Block, tuple[int, int, int, int]]]] = MappingPr
         "multi_pose_res152": (Bottleneck, (3, 8, 36, 3)),
     }
 )
-"""Block and blocks in each stage, by architecture."""
+"""Class of the blocks, and their number in each stage, by architecture."""
 
 
 class MultiPoseRes(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
     """One-pass network.
 
     Args:
-        block: of the backbone.
+        block: class of the backbone's blocks.
         depths: blocks in each of the four stages.
         heads: channels of each head.
     """
@@ -122,7 +122,7 @@ class MultiPoseRes(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
 
 def _deconv(c_in: int) -> tuple[nn.Layer, ...]:
-    """Twice the size."""
+    """Make the layers that double the size."""
     up = nn.Conv2DTranspose(c_in, DECONV, 4, stride=2, padding=1, bias_attr=False)
     return up, nn.BatchNorm2D(DECONV), nn.ReLU()
 

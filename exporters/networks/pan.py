@@ -14,7 +14,7 @@ KERNEL: Final = 5
 
 
 class ChannelTransform(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Brings every feature level to the same number of channels."""
+    """Gives every feature level the same number of channels."""
 
     def __init__(self, c_in: Sequence[int], c_out: int, activation: Activation) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class ChannelTransform(nn.Layer):  # type: ignore[misc]  # paddle's Layer is unt
         )
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
-        """(N, c_in[i], h_i, w_i) -> (N, c_out, h_i, w_i), each level i."""
+        """(N, c_in[i], h_i, w_i) -> (N, c_out, h_i, w_i) for each level i."""
         return [layer(x) for layer, x in zip(self.convs, features, strict=True)]
 
 
@@ -33,7 +33,7 @@ class PathAggregation(nn.Layer):  # type: ignore[misc]  # paddle's Layer is unty
     Args:
         c_in: channels of the input features, highest resolution first.
         channels: of every output feature.
-        merge: makes what turns two concatenated features of so many channels into one of as many.
+        merge: makes, for a number of channels, the layer that merges two concatenated features into one.
         activation: of every other layer.
     """
 
@@ -58,7 +58,7 @@ class PathAggregation(nn.Layer):  # type: ignore[misc]  # paddle's Layer is unty
         self.second_top_conv = halve()
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
-        """Four levels of (N, channels, H/s, W/s), s = 8, 16, 32, 64, from three."""
+        """Three levels -> four levels of (N, channels, H/s, W/s), s = 8, 16, 32, 64."""
         lateral = self.conv_t(features)
         inner = [lateral[-1]]  # highest resolution first
         for feature, merge in zip(reversed(lateral[:-1]), self.top_down_blocks, strict=True):

@@ -19,16 +19,16 @@ from pose_onnx.exporters.networks._boxes import decode_boxes, rows
 
 KERNEL: Final = 5
 SCORE_EPSILON: Final = 1e-9
-"""Keeps the square root of the score differentiable at 0; a constant of the trained model."""
+"""Makes the square root of the score differentiable at 0; a constant of the trained model."""
 
 
 class LevelConvs(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """The convolutions of a head, apart for every level.
+    """The convolutions of a head, separate for each level.
 
     Args:
         channels: of input and output.
-        levels: how many.
-        convs: so many pairs of a depthwise and a pointwise convolution for each.
+        levels: number of levels.
+        convs: number of pairs of a depthwise and a pointwise convolution per level.
         activation: of each.
     """
 
@@ -54,7 +54,7 @@ class LevelConvs(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
 
 class PicoHead(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Features at every stride -> boxes and scores of every grid cell, as of 2021.
+    """Features at every stride -> boxes and scores of every grid cell, as in 2021.
 
     Args:
         channels: of every feature.
@@ -98,14 +98,14 @@ class PicoSE(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
 
 class PicoFeat(LevelConvs):
-    """The convolutions of PicoHeadV2, and its attention."""
+    """The convolutions and the attention of PicoHeadV2."""
 
     def __init__(self, channels: int, levels: int, convs: int, activation: Activation) -> None:
         super().__init__(channels, levels, convs, activation)
         self.se = nn.LayerList([PicoSE(channels, activation) for _ in range(levels)])
 
     def forward(self, x: Tensor, level: int) -> tuple[Tensor, Tensor]:
-        """Features for the alignment score, and attended features for class and box."""
+        """Return features for the alignment score, and features with attention for class and box."""
         x = super().forward(x, level)
         return x, self.se[level](x)
 
@@ -118,7 +118,7 @@ class PicoHeadV2(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
         classes: number of classes C.
         decode: strides and bins of the box distribution.
         convs: pairs of convolutions for each level.
-        activation: of every layer but the last.
+        activation: of every layer except the last.
     """
 
     def __init__(
@@ -157,7 +157,7 @@ class PicoHeadV2(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
 
 def score(class_logits: Tensor, alignment_logits: Tensor) -> Tensor:
-    """Geometric mean of class probability and alignment of class with box."""
+    """Return the geometric mean of the class probability and the alignment of class and box."""
     return paddle.sqrt(
         functional.sigmoid(class_logits) * functional.sigmoid(alignment_logits) + SCORE_EPSILON
     )

@@ -25,8 +25,8 @@ class PicoDet(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
     Args:
         backbone: image -> features at strides 8, 16, 32.
-        neck: those -> features at strides 8, 16, 32, 64.
-        head: those -> boxes and scores.
+        neck: these features -> features at strides 8, 16, 32, 64.
+        head: the neck's features -> boxes and scores.
     """
 
     def __init__(self, backbone: nn.Layer, neck: nn.Layer, head: nn.Layer) -> None:
@@ -46,7 +46,7 @@ class ESNetSize(NamedTuple):
 
     Attributes:
         width: of the backbone.
-        ratios: of the backbone's blocks, see `ESNet`.
+        ratios: ratios of the backbone's blocks, see `ESNet`.
         channels: of neck and head.
         convs: pairs of convolutions for each level of the head.
     """
@@ -81,7 +81,7 @@ class LCNetSize(NamedTuple):
         width: of the backbone.
         channels: of neck and head.
         convs: pairs of convolutions for each level of the head.
-        neck: makes the neck, from channels of the backbone's features and its own.
+        neck: makes the neck from the channels of the backbone's features and its own.
         activation: of backbone and head.
     """
 

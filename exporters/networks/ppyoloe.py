@@ -1,4 +1,4 @@
-"""PP-YOLOE and PP-YOLOE+ (arXiv 2203.16250): backbone, neck, head, without NMS.
+"""PP-YOLOE and PP-YOLOE+ (arXiv 2203.16250): backbone, neck and head, without NMS.
 
 Structure of the head: PaddleDetection ppdet/modeling/heads/ppyoloe_head.py.
 """
@@ -21,7 +21,7 @@ from pose_onnx.outputs import BoxOutput
 
 
 class Size(NamedTuple):
-    """Factors of PaddleDetection's configs/ppyoloe."""
+    """Depth and width factors of PaddleDetection's configs/ppyoloe."""
 
     depth: float
     width: float
@@ -97,7 +97,7 @@ VARIANTS: Final[Mapping[str, tuple[Size, bool]]] = MappingProxyType(
     {f"ppyoloe_{name}": (size, False) for name, size in SIZES.items()}
     | {f"ppyoloe_plus_{name}": (size, True) for name, size in SIZES.items()}
 )
-"""Size, and whether there is an alpha, by architecture."""
+"""Size, and whether RepVGG blocks have an alpha, by architecture."""
 
 
 def build(card: ModelCard) -> PPYOLOE:

@@ -1,9 +1,8 @@
-"""Seeded random weights with which a network behaves like a trained one; needs Paddle.
+"""Seeded random weights that make a network behave like a trained one; needs Paddle.
 
-Every batch norm gets, for all of its channels, the mean square that its input has for the given images. So
-values neither grow nor vanish on their way through a deep network. With each channel's own mean and variance
-a random network is chaotic: the last bit of its input is worth 0.2 pixels in its boxes, and no two engines
-agree.
+Every batch norm gets one variance for all of its channels: the mean square of its input for the given images.
+So values neither grow nor vanish in a deep network. With a mean and a variance for each channel, a random
+network is chaotic: changing the last bit of its input moves boxes by 0.2 pixels, and no two engines agree.
 """
 
 from __future__ import annotations
@@ -21,19 +20,19 @@ from pose_onnx.exporters.networks import network_of
 
 SEED: Final = 7
 SPREAD: Final = 0.1  # standard deviation of means and biases
-GAINS: Final = (0.2, 0.4)  # range of the batch norms' weights, and of factors: for higher ones see above
+GAINS: Final = (0.2, 0.4)  # range of batch norm weights and factors; larger ones make the network chaotic
 FACTOR_RANK: Final = 3
-POWER: Final = 1.6  # of a convolution's output to its input's
+POWER: Final = 1.6  # ratio of the mean squares of a convolution's output and input
 
 Arrays = Mapping[str, NDArray[np.float32]]
 
 
 def random_weights(card: ModelCard, images: Arrays) -> dict[str, NDArray[np.float32]]:
-    """Return a random state dict of a card's network; no two of its entries are equal.
+    """Return a random state dict for a card's network, in which no two entries are equal.
 
     Args:
-        card: Of the network.
-        images: network inputs by name: what the batch norms are measured with.
+        card: the network's card.
+        images: network inputs by name, with which the variances for the batch norms are measured.
     """
     rng = np.random.default_rng(SEED)
     layer = network_of(card).build(card)
@@ -43,7 +42,7 @@ def random_weights(card: ModelCard, images: Arrays) -> dict[str, NDArray[np.floa
             draw = rng.uniform(low, high, value.shape) if name.endswith(".alpha") else None
             value.set_value((rng.normal(0, SPREAD, value.shape) if draw is None else draw).astype(np.float32))
     for _, value in layer.named_parameters():
-        if value.ndim == FACTOR_RANK:  # factors near 1, which no layer below has: ST-GCN's of its links
+        if value.ndim == FACTOR_RANK:  # ST-GCN's factors for its links
             value.set_value(rng.normal(1, SPREAD, value.shape).astype(np.float32))
     for part in layer.sublayers():
         _fill(part, rng)
@@ -54,13 +53,13 @@ def random_weights(card: ModelCard, images: Arrays) -> dict[str, NDArray[np.floa
 
 
 def _fill(part: nn.Layer, rng: np.random.Generator) -> None:
-    """Give a layer random values; a batch norm its variance just before it runs."""
+    """Fill a layer with random values; a batch norm gets its variance just before it runs."""
     if isinstance(part, nn.Conv2D):
         shape = tuple(part.weight.shape)
         part.weight.set_value(rng.normal(0, np.sqrt(POWER / np.prod(shape[1:])), shape).astype(np.float32))
     elif isinstance(part, nn.Conv2DTranspose):
         shape = tuple(part.weight.shape)
-        # Each output pixel sees one part in stride**2 of the kernel, and the channels of its group.
+        # Each output pixel uses one of stride**2 parts of the kernel, and the channels of its group.
         taps = np.prod(shape[2:]) / np.prod(part._stride)  # noqa: SLF001 (Paddle's name)
         power = POWER / (taps * shape[0] / part._groups)  # noqa: SLF001 (likewise)
         part.weight.set_value(rng.normal(0, np.sqrt(power), shape).astype(np.float32))

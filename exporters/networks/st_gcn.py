@@ -1,4 +1,4 @@
-"""ST-GCN (arXiv 1801.07455) on COCO's joints: what a person does, from a window of poses."""
+"""ST-GCN (arXiv 1801.07455) on COCO's joints: recognises a person's action in a window of poses."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from pose_onnx.exporters.networks._links import JOINTS, adjacency
 
 COORDINATES: Final = 2
 PARTS: Final = 3
-"""Of the links: of a joint to itself, to one as near to the centre or nearer, to one farther from it."""
+"""Number of parts that links are divided into: see `adjacency`."""
 FRAMES_SEEN: Final = 9
-"""Frames that one step in time looks at."""
+"""Kernel size, in frames, of a convolution over time."""
 WIDTHS: Final = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
-"""Channels after each block; where they grow, every second frame is left out."""
+"""Channels after each block; where they grow, every second frame is dropped."""
 
 
 class GraphConv(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """A step in space: a joint takes from those that it is linked with, in each part of the links its own."""
+    """Convolution over the links: a joint sums its linked joints, with separate weights for each part."""
 
     def __init__(self, c_in: int, c_out: int) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class GraphConv(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
 
 class Block(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """A step in space, one in time, and what went in."""
+    """Convolution over the links, convolution over time, and a shortcut."""
 
     def __init__(self, c_in: int, c_out: int, *, is_first: bool) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class Block(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
 
 class Backbone(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Batch norm of the coordinates, then the blocks."""
+    """Applies batch norm to the coordinates, then the blocks."""
 
     def __init__(self, frames: int) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ class Backbone(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
 
 class Head(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """The mean over frames and joints, and a logit for each class."""
+    """Takes the mean over frames and joints, and computes a logit for each class."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -99,16 +99,16 @@ class Head(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 256, T, K) -> (N, C)."""
-        # 0: as before. C is not named, so that one template is for any number of classes.
+        # 0 keeps the batch size. C is not stated, so that one template serves any number of classes.
         return self.fcn(functional.adaptive_avg_pool2d(x, 1)).reshape([0, -1])
 
 
 class StGcn(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """ST-GCN of one person.
+    """ST-GCN for one person.
 
     Args:
-        frames: T of a window.
-        classes: C.
+        frames: T, the number of frames in a window.
+        classes: C, the number of classes.
     """
 
     def __init__(self, frames: int, classes: int) -> None:
@@ -125,7 +125,7 @@ def build(card: ModelCard) -> StGcn:
     """Make the network of a card.
 
     Raises:
-        ExportError: The card's joints are not COCO's 17, whose links the network is made of.
+        ExportError: The card's joints are not COCO's 17, for which the network is defined.
     """
     if card.input_shape[0] != COORDINATES or card.input_shape[2] != JOINTS:
         raise ExportError(

@@ -1,7 +1,7 @@
-"""What exporters must know of each kind of output; what it takes to run one is in `pose_onnx.outputs`.
+"""What exporters must know about each kind of output; what running a model needs is in `pose_onnx.outputs`.
 
 A kind is one file here, with an object that has the members of `OutputExport`, and one line in `EXPORTS`.
-Another package adds one by entry point (group `pose_onnx.exporters.outputs`, the name is the kind's).
+Other packages add a kind by an entry point with its name, in the group `pose_onnx.exporters.outputs`.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ EXPORTS: Final[Mapping[str, str]] = MappingProxyType(
         "people_heads": "pose_onnx.exporters.outputs.people_heads:EXPORT",
     }
 )
-"""Where the object of each kind is. Kinds that are run but never written are not here."""
+"""Where the object of each kind is. Kinds that can be run but not exported are not here."""
 
 
 def export_of(card: ModelCard) -> OutputExport:
-    """Return what exporters know of a card's kind of output.
+    """Return the exporters' object for a card's kind of output.
 
     Raises:
-        UnknownNameError: Nothing of this kind can be exported.
+        UnknownNameError: The kind cannot be exported.
     """
     kind = card.output.kind
     if kind in EXPORTS:

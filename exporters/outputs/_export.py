@@ -1,4 +1,4 @@
-"""What the exporters' side of a kind of output has."""
+"""The protocol of the exporters' object for a kind of output."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Heads:
     """The outputs of a Paddle program to keep.
 
     Attributes:
-        form: What they are; each kind of output has forms of its own.
-        names: Of the tensors, in the order that the form says.
-        class_first: Scores are (N, C, A) instead of (N, A, C).
+        form: What they are; each kind of output has its own forms.
+        names: Names of the tensors, in the order that the form defines.
+        class_first: Whether scores are (N, C, A) instead of (N, A, C).
     """
 
     form: str
@@ -40,12 +40,12 @@ class Heads:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Results of an end-to-end file beside those of the core.
+    """Results of an end-to-end file and of the core.
 
     Attributes:
-        found: Of the file, by what they are.
-        expected: Of the core, likewise.
-        bars: Largest absolute differences allowed.
+        found: Results of the file, by name.
+        expected: Results of the core, by name.
+        bars: Largest absolute differences allowed, by name.
     """
 
     found: Arrays
@@ -58,9 +58,9 @@ class OutputExport(Protocol):
 
     Attributes:
         bars: Largest difference allowed between engines, by precision and tensor. A precision without bars is
-            measured all the same, and judged by its average precision.
-        sample: What one calibration input is, for messages: "photos".
-        meanings: What an end-to-end file's tensors are, by name.
+            also measured, but judged by its average precision.
+        sample: What calibration inputs are, for messages: "photos".
+        meanings: What the tensors of an end-to-end file mean, by name.
     """
 
     bars: Mapping[str, Mapping[str, float]]
@@ -68,28 +68,28 @@ class OutputExport(Protocol):
     meanings: Mapping[str, str]
 
     def describe(self, card: ModelCard) -> str:
-        """Say in a few words what such outputs hold: "17 keypoints"."""
+        """Describe the outputs in a few words: "17 keypoints"."""
 
     def find(self, shapes: Mapping[str, Shape], card: ModelCard) -> Heads | None:
-        """Choose among a program's outputs, given in their order; `None` where they are of another kind."""
+        """Choose among a program's outputs, given in order; return `None` if they are of another kind."""
 
     def write(self, graph: Graph, heads: Heads, card: ModelCard) -> None:
-        """Append to a graph what turns the heads into the card's outputs."""
+        """Append nodes that compute the card's outputs from the heads."""
 
     def read(self, arrays: Arrays, heads: Heads, card: ModelCard) -> Arrays:
-        """Do the same in NumPy with what Paddle computed."""
+        """Compute the card's outputs from Paddle's in NumPy, as the nodes of `write` do."""
 
     def samples(self, photos: list[Path], card: ModelCard) -> Iterator[F32]:
         """Make calibration inputs, (3, H, W) each."""
 
     def damage(self, expected: Arrays, found: Arrays) -> float:
-        """Return how much worse outputs are than expected: 0 where they are equal, larger is worse."""
+        """Return how much worse outputs are than expected: 0 if they are equal, more if they are worse."""
 
     def measure(self, file: Path, dataset: Dataset) -> float:
         """Return the average precision of a model file in percent."""
 
     def end_to_end(self, image: Value, network: Graph, card: ModelCard) -> None:
-        """Put the whole pipeline around a network, in the graph of `image`, (H, W, 3) uint8 RGB."""
+        """Add the whole pipeline around a network to the graph of `image`, (H, W, 3) uint8 RGB."""
 
     def compare(self, file: Path, network: Path, image_bgr: Image) -> Comparison:
-        """Run an end-to-end file and the core with the network's own file on a picture."""
+        """Run an end-to-end file, and the core with the network's file, on a picture."""

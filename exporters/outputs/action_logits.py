@@ -1,4 +1,4 @@
-"""Logits of what a person does, one for each class."""
+"""Logits of a person's action, one for each class."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ TABLE_RANK: Final = 2  # (N, C)
 
 
 class ActionLogitsExport:
-    """See `OutputExport`; the only form is one tensor (N, C). No photo tells about actions."""
+    """See `OutputExport`; the only form is one tensor (N, C). Photos show no actions."""
 
-    # Two of PaddleVideo's own ways to run ST-GCN differ by 1e-6 of the logits, which are of order 1 to 10.
+    # Two of PaddleVideo's own ways to run ST-GCN differ by 1e-6 in the logits, which are of order 1 to 10.
     bars: Mapping[str, Mapping[str, float]] = MappingProxyType(
         {"fp32": {LOGITS: 1e-5}, "fp16": {LOGITS: 3e-2}}
     )
@@ -40,7 +40,7 @@ class ActionLogitsExport:
 
     def find(self, shapes: Mapping[str, Shape], card: ModelCard) -> Heads | None:
         """See `OutputExport`."""
-        # PaddleVideo computes the number of classes in the graph; it is known later, and checked then.
+        # PaddleVideo computes the number of classes in the graph, so it is checked later, when it is known.
         tables = {name: shape[1] for name, shape in shapes.items() if len(shape) == TABLE_RANK}
         found = [name for name, size in tables.items() if size == len(card.classes) or isinstance(size, str)]
         return Heads(LOGITS, (found[0],)) if len(found) == 1 else None
@@ -56,7 +56,7 @@ class ActionLogitsExport:
         return {LOGITS: arrays[heads.names[0]]}
 
     def samples(self, photos: list[Path], card: ModelCard) -> Iterator[F32]:
-        """Refuse: photos hold no windows of poses."""
+        """Refuse: photos contain no windows of poses."""
         del photos
         _refuse(card, "calibrated with photos")
 
@@ -65,16 +65,16 @@ class ActionLogitsExport:
         return float(np.square(found[LOGITS] - expected[LOGITS]).mean())
 
     def measure(self, file: Path, dataset: Dataset) -> float:
-        """Refuse: COCO tells nothing of actions."""
+        """Refuse: COCO has no annotated actions."""
         _refuse(dataset, f"({file.name}) measured on COCO's pictures")
 
     def end_to_end(self, image: Value, network: Graph, card: ModelCard) -> None:
-        """Refuse: no picture goes in."""
+        """Refuse: the input is not a picture."""
         del image, network
         _refuse(card, "given a picture: there is no end-to-end file")
 
     def compare(self, file: Path, network: Path, image_bgr: Image) -> Comparison:
-        """Refuse: no picture goes in."""
+        """Refuse: the input is not a picture."""
         del network, image_bgr
         _refuse(file, "given a picture")
 

@@ -32,17 +32,17 @@ BOX_RANK: Final = 3  # (N, A, 4) and the like
 DECODED: Final = "decoded"
 """Boxes (N, A, 4) in network pixels, and scores."""
 DISTRIBUTION: Final = "distribution"
-"""Per level class probabilities (N, A_l, C), then per level box-edge logits (N, A_l, 4 * bins)."""
+"""Class probabilities (N, A_l, C) of each level, then box-edge logits (N, A_l, 4 * bins) of each level."""
 
 _SEEN: Final = 0.2
-"""Boxes below this score are left out of the comparison of int8 with float32."""
+"""Boxes with a lower score are left out of the comparison of int8 with float32."""
 _END_TO_END_BARS: Final[Mapping[bool, Mapping[str, float]]] = MappingProxyType(
     {
         True: MappingProxyType({"boxes": 0.5, "scores": 2e-3}),
         False: MappingProxyType({"boxes": 2.0, "scores": 2e-2}),
     }
 )
-"""Image pixels and probability, by whether OpenCV uses Intel's IPP: see end_to_end/_resize.py."""
+"""In image pixels and probability, by whether OpenCV uses Intel's IPP: see end_to_end/_resize.py."""
 
 
 class BoxExport:
@@ -88,7 +88,7 @@ class BoxExport:
             yield detector_tensor(load_image(photo), card.picture)[0]
 
     def damage(self, expected: Arrays, found: Arrays) -> float:
-        """Return how far scores move, plus how far edges do in box sizes, where there are boxes."""
+        """Return the mean change of scores, plus that of box edges in units of box sizes."""
         best = expected["scores"].max(axis=-1)
         seen = best >= min(_SEEN, float(best.max()))
         scores = np.abs(found["scores"] - expected["scores"])[seen].mean()
@@ -158,7 +158,7 @@ def _write_decoded(graph: Graph, heads: Heads, _card: ModelCard) -> None:
 
 
 def _write_distribution(graph: Graph, heads: Heads, card: ModelCard) -> None:
-    """Append the expectation over the bins (GFL, arXiv 2006.04388) and the distances' way to boxes."""
+    """Append nodes that compute boxes from the expectations over the bins (GFL, arXiv 2006.04388)."""
     decode = BoxDecode.of(_spec(card))
     levels = len(decode.strides)
     centres, signed = decode.constants(decode.sizes(card.picture.size))

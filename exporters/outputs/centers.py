@@ -25,7 +25,7 @@ HEAD_RANK: Final = 4  # (N, C, h, w)
 class CenterExport(BoxExport):
     """See `OutputExport`; the only form is the three maps, in this order."""
 
-    # Probabilities, and cells of four pixels.
+    # Scores are probabilities; sizes and offsets are in cells of four pixels.
     bars: Mapping[str, Mapping[str, float]] = MappingProxyType(
         {
             "fp32": MappingProxyType({"centers": 5e-6, "sizes": 2.5e-4, "offsets": 2.5e-4}),
@@ -62,7 +62,7 @@ class CenterExport(BoxExport):
         return float(sum(errors))
 
     def end_to_end(self, image: Value, network: Graph, card: ModelCard) -> None:
-        """Refuse: the peak search is not written as a graph yet."""
+        """Refuse: the peak search cannot be written as a graph yet."""
         del image, network
         raise ExportError(
             f"{card.name!r} finds centres, and end-to-end files of such detectors cannot be written; leave"
@@ -70,7 +70,7 @@ class CenterExport(BoxExport):
         )
 
     def compare(self, file: Path, network: Path, image_bgr: Image) -> Comparison:
-        """Refuse likewise."""
+        """Refuse: see `end_to_end`."""
         del network, image_bgr
         raise ExportError(f"{str(file)!r} cannot be an end-to-end file of a CenterNet: none are written")
 

@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from pose_onnx.evaluation import Dataset
 
 HEATMAP_RANK: Final = 4  # (N, K, h, w)
-# Parts of the photo, x1, y1, x2, y2, that people are looked for in: one of them reaches outside.
+# Parts of the photo, x1, y1, x2, y2, in which to look for people: one of them reaches outside.
 _PARTS: Final = ((0.0, 0.0, 1.0, 1.0), (0.21, 0.13, 0.77, 0.98), (-0.1, 0.3, 0.5, 1.2))
 _END_TO_END_BARS: Final = MappingProxyType({"keypoints": 0.05, "scores": 1e-4})
-"""Image pixels for joints with a score of 0.2 or more; heatmap units."""
+"""In image pixels for joints with a score of 0.2 or more, and in heatmap units."""
 _DECODERS: Final[Mapping[str, Callable[[Value, ModelCard, Preset], tuple[Value, Value]]]] = MappingProxyType(
     {DARK: _dark.decode, QUARTER: _quarter.decode}
 )
@@ -77,7 +77,7 @@ class HeatmapExport:
         return {HEATMAPS: arrays[heads.names[0]]}
 
     def samples(self, photos: list[Path], card: ModelCard) -> Iterator[F32]:
-        """See `OutputExport`; each person that the built-in detector finds is one."""
+        """See `OutputExport`; each person that the built-in detector finds is one sample."""
         stride = cast("HeatmapOutput", card.output).stride
         with Detector(DEFAULT_DETECTOR, preset=PRESET) as detector:
             for photo in photos:
@@ -87,7 +87,7 @@ class HeatmapExport:
                 yield from keypoint_input(pixels, crops, card.picture)
 
     def damage(self, expected: Arrays, found: Arrays) -> float:
-        """Return the squared error of heatmaps, relative to their squares."""
+        """Return the squared error of the heatmaps, relative to their sum of squares."""
         before, after = expected[HEATMAPS], found[HEATMAPS]
         return float(np.square(after - before).mean() / np.square(before).mean())
 
@@ -104,7 +104,8 @@ class HeatmapExport:
         graph.inputs.append(TensorInfo("boxes", TensorProto.FLOAT, ("N", BOX)))
         boxes = Value(graph, "boxes", np.dtype(np.float32))
         people = boxes.shape(0)
-        # Few networks run on no image at all: for nobody, one stand-in is run and left out.
+        # Few networks run on an empty batch: if there are no people, a dummy image is run and its result
+        # dropped.
         boxes = boxes.join(boxes.constant([[0, 0, 1, 1]]).first(1 - people), axis=0)
         crops = _crops.crop_geometry(boxes, card)
         pixels = _sampling.sample(image, crops, card.picture.size)

@@ -32,9 +32,9 @@ HEAD_RANK: Final = 4  # (N, C, h, w)
 _END_TO_END_BARS: Final[Mapping[str, float]] = MappingProxyType(
     {"boxes": 0.05, "scores": 1e-4, "keypoints": 0.05, "keypoint_scores": 1e-4}
 )
-"""Image pixels and scores: the same network on the same pixels, normalised with other roundings."""
+"""In image pixels and scores. Only rounding in the normalisation differs."""
 _FLOOR: Final = 0.01
-"""People with a lower score change no average precision that shows."""
+"""People with a lower score have no visible effect on average precision."""
 
 
 class PeopleExport:

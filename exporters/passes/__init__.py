@@ -34,12 +34,12 @@ SIMPLIFY = (
     SPLIT_CONVS,
     MERGE_SUMS,
 )
-"""After paddle2onnx, in this order: plain clean-up, then what makes every runtime faster."""
+"""Run after paddle2onnx, in this order: clean-up passes, then passes that make every runtime faster."""
 
 FOR_ORT = (SPELL_OUT_SIGMOID, GATHER_CHANNELS, FOLD_ORDERS)
-"""After `SIMPLIFY`, for ONNX files only: faster on ONNX Runtime, slower as TFLite (docs/speed-graph.md)."""
+"""Run after `SIMPLIFY` for ONNX files: faster on ONNX Runtime, slower in TFLite (docs/speed-graph.md)."""
 
 FOR_AVX512 = (*FOR_ORT, FLATTEN_POINTWISE)
-"""Instead, for ONNX Runtime on CPUs with AVX-512; slower everywhere else."""
+"""Run instead of `FOR_ORT` for ONNX Runtime on CPUs with AVX-512; slower everywhere else."""
 
 __all__ = ["FOR_AVX512", "FOR_ORT", "SIMPLIFY", "Pass", "rewrite"]

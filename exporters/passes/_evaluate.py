@@ -1,4 +1,4 @@
-"""Run a part of a graph with ONNX Runtime, without its optimiser."""
+"""Runs a part of a graph with ONNX Runtime, without its optimiser."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _REFUSALS: Final = (
     ort_errors.NotImplemented,
     ort_errors.RuntimeException,
 )
-"""What ONNX Runtime raises about a graph; the classes have no base of their own."""
+"""Errors that ONNX Runtime raises for a graph; they have no common base class of their own."""
 
 
 def evaluate(
@@ -30,10 +30,10 @@ def evaluate(
     """Compute tensors.
 
     Args:
-        graph: gives the constants and the inputs.
-        nodes: those to run, in order.
+        graph: graph with the constants and the inputs.
+        nodes: nodes to run, in order.
         names: tensors to return.
-        feeds: one array for each of the graph's inputs that `nodes` read.
+        feeds: one array for each input of the graph that `nodes` read.
 
     Returns:
         The arrays by name.

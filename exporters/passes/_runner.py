@@ -1,4 +1,4 @@
-"""What a pass is, and the runner: a pass that fails is skipped, or ends the export."""
+"""Defines a pass, and runs passes: one that fails is skipped, or ends the export."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pose_onnx.exporters.graph import Graph
 log = logging.getLogger(__name__)
 
 Check = Callable[[Graph], str]
-"""Says in one sentence what is wrong with a graph; an empty string if nothing is."""
+"""Returns one sentence about what is wrong with a graph, or an empty string."""
 
 
 def _nothing(_graph: Graph) -> str:
@@ -24,11 +24,11 @@ class Pass:
     """One rewrite.
 
     Attributes:
-        name: as its module.
-        run: changes the graph that it is given, which is a private copy. A node that it does not know, or
-            whose parameters are computed, stays as it is.
-        requires: must hold before.
-        ensures: holds after.
+        name: name of its module.
+        run: changes the given graph, which is a private copy. Nodes that it does not know, or whose
+            parameters are computed, must stay unchanged.
+        requires: condition before the pass.
+        ensures: condition after the pass.
         required: whether the file would be wrong without it. Any other pass only makes it smaller or faster.
     """
 
@@ -43,12 +43,13 @@ def rewrite(graph: Graph, passes: Sequence[Pass], *, strict: bool = False) -> Gr
     """Run passes in order, each on a copy.
 
     Args:
-        graph: it is not changed.
-        passes: a pass that fails is skipped, and named in the result's `skipped`, unless it is required.
-        strict: no pass is skipped.
+        graph: the graph; it is not changed.
+        passes: passes to run. One that fails is skipped and named in the result's `skipped`, unless it is
+            required.
+        strict: whether to skip no pass.
 
     Raises:
-        ExportError: a pass that may not be skipped failed; names it and those that ran before it.
+        ExportError: a pass that may not be skipped failed; the message names it and the passes before it.
     """
     done: list[str] = []
     for step in passes:
@@ -83,5 +84,5 @@ def _demand(verdict: str, problem: str) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """An error of ours is a sentence; any other one comes from a graph that the pass does not know."""
+    """Describe an error. Our own are sentences; others come from graphs that the pass does not know."""
     return str(error) if isinstance(error, ExportError) else f"failed ({type(error).__name__}: {error})"

@@ -1,9 +1,8 @@
-"""The deformable convolutions that `exporters/rewriting.py` marked, as samples and an ordinary convolution.
+"""Replaces deformable convolutions, marked by `exporters/rewriting.py`, by sampling and a plain convolution.
 
-A marked one is a plain convolution joined with its offsets and masks; a slice then keeps the plain part.
-This pass replaces it. It places the samples of each pixel side by side, on a map enlarged by the kernel's
-size, and applies a convolution whose stride is the kernel's size. So ONNX needs no operator beyond opset 17;
-DeformConv came with 19.
+The mark is a plain convolution concatenated with its offsets and masks, and a slice that keeps the plain
+part. The replacement places the samples for each pixel side by side, in a map enlarged by the kernel's size,
+and applies a convolution whose stride is the kernel's size. So opset 17 is enough; DeformConv came with 19.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from pose_onnx.exporters.passes._runner import Pass
 CHANNELS: Final = 1
 MARKED: Final = ("Conv", "Concat", "Slice")
 JOINED: Final = 3
-"""The plain convolution, the offsets and the masks."""
+"""Number of inputs of the concatenation: the plain convolution, the offsets and the masks."""
 POINT: Final = 2
-"""Numbers of an offset: of rows and of columns."""
+"""Values per offset: rows and columns."""
 
 
 def run(graph: Graph) -> None:
@@ -51,7 +50,7 @@ def _deformed(
     sides = _sizes(shapes[plain.inputs[0]])
     made = _sizes(shapes[plain.outputs[0]])
     rows, columns = (side * taps for side, taps in zip(made, kernel, strict=True))
-    # Rows come first in offsets, columns in the places that GridSample takes.
+    # Offsets have rows first; GridSample's coordinates have columns first.
     scale = np.array([2 / sides[1], 2 / sides[0]], np.float32)
     parts = {
         "taps": np.array([-1, *kernel, POINT, *made]),
@@ -83,7 +82,7 @@ def _deformed(
 
 
 def _places(plain: Node, kernel: tuple[int, ...], made: tuple[int, int], sides: tuple[int, int]) -> Array:
-    """(1, rows, columns, 2), x and y from -1 to 1: where the taps of each pixel are before they move."""
+    """Return the taps of each pixel without offsets: (1, rows, columns, 2), x and y from -1 to 1."""
     axes = []
     for axis, (taps, count, side) in enumerate(zip(kernel, made, sides, strict=True)):
         stride, dilation, before = (

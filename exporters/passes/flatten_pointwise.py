@@ -1,8 +1,8 @@
-"""Pointwise convolutions of few channels, beside nodes that move channels, are over pixels in one row.
+"""Makes pointwise convolutions of few channels one-dimensional where they are next to channel-moving nodes.
 
-ONNX Runtime computes a two-dimensional convolution on blocks of 16 channels (8 without AVX-512): 20 channels
-are computed as 32. A one-dimensional convolution is a plain matrix product to it, of 20 channels as they lie.
-With little to pad, blocks are faster.
+ONNX Runtime computes a two-dimensional convolution on blocks of 16 channels (8 without AVX-512), so that 20
+channels cost as much as 32. It computes a one-dimensional convolution as a plain matrix product, without such
+padding. If there is little padding, blocks are faster.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from pose_onnx.exporters.passes._weights import kernel_of
 
 BLOCK: Final = 16  # channels
 WASTE: Final = 1.3
-"""Blocks must compute so many times as many products as there are.
+"""Smallest ratio of the products computed in blocks to the products needed.
 
-Measured with ONNX Runtime 1.31 on one AVX-512 core, time in blocks to time as a matrix: 1.7 with 20 channels
-(waste 2.6), 1.1 with 40 (1.4), 0.9 with 80 (1.0).
+Measured with ONNX Runtime 1.31 on one AVX-512 core, time in blocks divided by time as a matrix product: 1.7
+with 20 channels (ratio 2.6), 1.1 with 40 (1.4), 0.9 with 80 (1.0).
 """
 _MOVERS: Final = frozenset({"Gather", "Concat", "Split", "Reshape", "Transpose"})
 _IMAGE_RANK: Final = 4
@@ -40,7 +40,7 @@ def _candidates(graph: Graph) -> list[Node]:
     producers, consumers, outputs = graph.producers(), graph.consumers(), graph.output_names()
 
     def moved(conv: Node) -> bool:
-        """Whether a tensor is in no blocks anyway, before or after."""
+        """Return whether a neighbour moves channels, so that a tensor is not stored in blocks anyway."""
         source, last = producers.get(conv.inputs[0]), _rectifier(graph, conv) or conv
         readers = consumers.get(last.outputs[0], [])
         read = bool(readers) and all(node.op in _MOVERS for node in readers)
@@ -55,7 +55,7 @@ def _is_wasteful(graph: Graph, conv: Node) -> bool:
     plain = len(shape) == _IMAGE_RANK and prod(shape[2:]) == 1 and conv.attributes.get("group", 1) == 1
     still = set(conv.attributes.get("strides", [1])) == {1} and set(conv.attributes.get("pads", [0])) == {0}
     padded = [-(-channels // BLOCK) * BLOCK for channels in shape[:2]]
-    # Fewer filters than a block would not be worth what reading the input elsewhere costs.
+    # With fewer filters than a block, reading the input elsewhere costs more than is gained.
     full = all(channels >= BLOCK for channels in shape[:2])
     return plain and still and full and prod(padded) >= WASTE * prod(shape[:2])
 

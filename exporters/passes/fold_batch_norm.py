@@ -1,7 +1,7 @@
-"""Batch norm after a convolution goes into the convolution's weights and bias.
+"""Folds a batch norm after a convolution into the convolution's weights and bias.
 
-W' = W * g / sqrt(v + e), b' = (b - m) * g / sqrt(v + e) + B, computed in float64. A batch norm that follows
-something else stays.
+W' = W * g / sqrt(v + e), b' = (b - m) * g / sqrt(v + e) + B, computed in float64. A batch norm after another
+operator stays.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _folds(graph: Graph, conv: Node, norm: Node) -> bool:
     if conv.op not in FILTERS or kernel_of(graph, conv) is None:
         return False
     known = graph.constants.keys() >= set(norm.inputs[1:]) and not norm.attributes.get("training_mode", 0)
-    # In groups, the filters of a transposed convolution are along no one axis.
+    # With groups, the filters of a transposed convolution are not along a single axis.
     return known and (conv.op != "ConvTranspose" or conv.attributes.get("group", 1) == 1)
 
 

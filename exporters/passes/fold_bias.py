@@ -1,4 +1,4 @@
-"""A constant added to each channel before a batch norm becomes the bias of the convolution.
+"""Folds a constant that is added to each channel before a batch norm into the convolution's bias.
 
 paddle2onnx writes every bias as such an addition. The batch norm can then be folded.
 """

@@ -1,4 +1,4 @@
-"""Nodes that depend on no input are computed now."""
+"""Computes nodes that depend on no input."""
 
 from __future__ import annotations
 

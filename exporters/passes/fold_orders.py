@@ -23,7 +23,7 @@ Layout = NDArray[np.int64]
 _BY_CHANNEL: Final = frozenset(
     {"Relu", "HardSwish", "HardSigmoid", "Sigmoid", "Resize", "MaxPool", "AveragePool", "GlobalAveragePool"}
 )
-"""Operators whose first input decides the layout of their result."""
+"""Operators whose result has the layout of their first input."""
 _TOGETHER: Final = frozenset({"Add", "Mul"})
 
 
@@ -35,10 +35,10 @@ def run(graph: Graph) -> None:
 
 
 class _Folder:
-    """Goes through the graph in order and builds its nodes anew.
+    """Goes through the graph in order and rebuilds its list of nodes.
 
-    `layouts` has the tensors that are not in true order; `aliases` those that are no longer made, and the
-    tensor that is read instead; `ordered` the names of those that were brought into true order.
+    `layouts` has the layouts of tensors that are not in true order. `aliases` maps tensors that are no longer
+    computed to those that are read instead. `ordered` maps tensors to their copies in true order.
     """
 
     def __init__(self, graph: Graph, reorderings: Sequence[Node]) -> None:
@@ -73,7 +73,7 @@ class _Folder:
         self._makers |= dict.fromkeys(node.outputs, node)
 
     def _true(self, name: str) -> str:
-        """Name of a tensor that has the same channels in true order."""
+        """Return the name of a tensor that has the same channels in true order."""
         if name not in self._layouts:
             return name
         if name not in self._ordered:
@@ -95,13 +95,13 @@ class _Folder:
         return Node("Gather", [source, indices], [name], {"axis": CHANNELS})
 
     def _permute(self, name: str, order: Layout, axis: int) -> str:
-        """Name of a constant whose `axis` is in that order."""
+        """Return the name of a constant whose `axis` is permuted."""
         return self._graph.constant(np.take(self._graph.constants[name], order, axis), f"{name}.ordered")
 
-    # ---- operators; each returns whether it can live with the layouts of what it reads -------------------
+    # ---- operators; each returns whether it supports the layouts of its inputs ---------------------------
 
     def gather(self, node: Node) -> bool:
-        """Pick from where the channels are; a node that only reorders them goes."""
+        """Pick channels from where they are stored; remove a node that only reorders them."""
         wanted = _picked(self._graph, node)
         if wanted is None:
             return False
@@ -115,7 +115,7 @@ class _Folder:
         return True
 
     def concat(self, node: Node) -> bool:
-        """Put the layouts behind one another."""
+        """Concatenate the layouts."""
         if node.attributes["axis"] != CHANNELS or not self._sizes.keys() >= set(node.inputs):
             return False
         starts = np.cumsum([0, *(self._sizes[name] for name in node.inputs)])
@@ -138,7 +138,7 @@ class _Folder:
         return True
 
     def follow(self, node: Node) -> bool:
-        """Hand the layout on."""
+        """Give the output the layout of the input."""
         if not self._keeps_channels(node):
             return False
         self._layouts[node.outputs[0]] = self._layouts[node.inputs[0]]
@@ -149,11 +149,11 @@ class _Folder:
         return before > 0 and after == [before]
 
     def together(self, node: Node) -> bool:
-        """Make one operand follow the other."""
+        """Give one operand the layout of the other."""
         first, second = node.inputs
         for leader, other, place in ((first, second, 1), (second, first, 0)):
             layout = self._layouts.get(leader)
-            # An operand of fewer channels, or of more axes, is repeated.
+            # The result must be an image with the leader's channels: otherwise the leader is broadcast.
             whole = layout is not None and self._sizes.get(node.outputs[0]) == len(layout)
             if layout is not None and whole and self._follows(node, other, place, layout):
                 self._layouts[node.outputs[0]] = layout
@@ -163,7 +163,7 @@ class _Folder:
     def _follows(self, node: Node, other: str, place: int, layout: Layout) -> bool:
         array = self._graph.constants.get(other)
         if array is not None:
-            if array.ndim > 2 and array.shape[-3] != 1:  # noqa: PLR2004 (it has an axis of channels)
+            if array.ndim > 2 and array.shape[-3] != 1:  # noqa: PLR2004 (it has a channel axis)
                 node.inputs[place] = self._permute(other, layout, -3)
             return True
         if self._sizes.get(other) == 1:  # the same for all channels
@@ -179,7 +179,7 @@ class _Folder:
 
     def _can_pull(self, name: str) -> bool:
         maker = self._makers.get(name)
-        # What was made for this tensor's present layout would be wrong for another one.
+        # Nodes that were already made for this tensor's layout would be wrong with another one.
         read = (
             len(self._consumers.get(name, ())) > 1 or name in self._aliases.values() or name in self._ordered
         )
@@ -198,7 +198,7 @@ class _Folder:
     def _pull(self, name: str, layout: Layout) -> None:
         maker = self._makers[name]
         if maker.op == "Conv":
-            # Where each channel of the new layout is now.
+            # The current place of each channel of the new layout.
             self._permute_filters(maker, np.argsort(self._layout(name))[layout])
         if maker.op in _TOGETHER:
             for operand in maker.inputs:
@@ -223,7 +223,7 @@ _ADAPTERS: Final[Mapping[str, Callable[[_Folder, Node], bool]]] = MappingProxyTy
 
 
 def _reorderings(graph: Graph) -> list[Node]:
-    """Nodes that bring all channels of a tensor into another order."""
+    """Return the nodes that reorder all channels of a tensor."""
     sizes = channel_counts(graph)
     return [
         node
@@ -234,7 +234,7 @@ def _reorderings(graph: Graph) -> list[Node]:
 
 
 def _picked(graph: Graph, node: Node) -> Layout | None:
-    """The channels that a node picks; None if it does something else."""
+    """Return the channels that a node picks; None if it does something else."""
     indices = graph.constants.get(node.inputs[1])
     on_channels = node.attributes.get("axis", 0) == CHANNELS and indices is not None and indices.ndim == 1
     return indices if on_channels else None

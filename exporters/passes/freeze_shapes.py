@@ -1,10 +1,9 @@
-"""Shape arithmetic becomes constants, and the batch becomes free.
+"""Replaces shape arithmetic by constants, and makes the batch size free.
 
-Paddle's graphs compute target shapes from Shape and Slice, or have a batch of
-1 written into them. The one image is run through the graph, and every shape
-that occurred is written down. What remains free is the batch: it is the
-outermost axis of every tensor that depends on the image, so a reshape to
-(-1, d1, d2, ...) is right for every batch size. `ensures` checks exactly that.
+Paddle's graphs compute target shapes with Shape and Slice, or contain a fixed batch of 1. This pass runs one
+image through the graph and writes the shapes that occur into it. Only the batch remains free: it is the first
+axis of every tensor that depends on the image, so a reshape to (-1, d1, d2, ...) is right for every batch
+size. `ensures` checks exactly that.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ SEED: Final = 0
 SAME_ROWS: Final = 1e-3
 """Largest allowed difference, relative to the largest value, between an image alone and in a batch.
 
-Rounding differs by about 1e-6 with the batch size; a wrong axis gives differences of order 1.
+Rounding depends on the batch size, by about 1e-6; a wrong axis gives differences of order 1.
 """
 _FACTORS: Final = 2  # index among the inputs of Resize
 Shapes = dict[str, tuple[int, ...]]
@@ -51,7 +50,7 @@ def _shapes(graph: Graph) -> Shapes:
 
 
 def _freeze_sizes(graph: Graph) -> None:
-    """Make constants of what is computed from sizes alone, but for the batch's: the grid of a detector."""
+    """Replace what is computed only from fixed sizes by constants: the grid of a detector."""
     graph.prune()
     known = {*graph.constants, ""}
     sized = []
@@ -68,22 +67,22 @@ def _freeze_sizes(graph: Graph) -> None:
 
 
 def _resized(graph: Graph) -> list[Node]:
-    """Resizes whose factors are not written down: they are computed, or empty and sizes are given instead."""
+    """Return the resizes without constant factors: these are computed, or sizes are given instead."""
     found = [(node, graph.constants.get(node.inputs[_FACTORS])) for node in graph.of_type("Resize")]
     return [node for node, factors in found if factors is None or factors.size == 0]
 
 
 def _resize_by_scales(graph: Graph, node: Node, shapes: Shapes) -> None:
-    """Sizes would need the batch, which is free; factors do not."""
+    """Give a resize constant factors. Sizes would include the batch size, which is free."""
     before, after = shapes[node.inputs[0]], shapes[node.outputs[0]]
     factors = np.array([_factor(a, b) for a, b in zip(before, after, strict=True)], np.float32)
     node.inputs = [*node.inputs[:2], graph.constant(factors, f"{node.outputs[0]}.scales")]
 
 
 def _factor(before: int, after: int) -> float:
-    """The float32 by which a size becomes another one, rounded down.
+    """Return the float32 factor of a resize to size `after`; the product is rounded down.
 
-    ONNX Runtime multiplies in float32 and ONNX's shape inference in float64, so both must arrive there.
+    ONNX Runtime multiplies in float32 and ONNX's shape inference in float64; both must give the same size.
     """
     factor = np.float32(after / before)
     rounded_up = np.nextafter(factor, np.float32(np.inf))
@@ -104,7 +103,7 @@ def _run(graph: Graph, names: list[str], images: NDArray[np.float32]) -> dict[st
 
 
 def one_image_of_known_size(graph: Graph) -> str:
-    """Check that there is one input, whose sizes are known but for the batch."""
+    """Check that there is one input, whose sizes except the batch are known."""
     if len(graph.inputs) != 1:
         return f"it has the inputs {[t.name for t in graph.inputs]}, not one image"
     if not all(isinstance(size, int) and size > 0 for size in graph.inputs[0].shape[1:]):
@@ -113,7 +112,7 @@ def one_image_of_known_size(graph: Graph) -> str:
 
 
 def rows_are_independent(graph: Graph) -> str:
-    """Check that two images give, together, what each gives alone."""
+    """Check that two images in a batch give the same results as each alone."""
     names = [t.name for t in graph.outputs]
     images = _images(graph, 2)
     together = _run(graph, names, images)

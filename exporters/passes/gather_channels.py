@@ -1,9 +1,9 @@
-"""Splitting, concatenating and interleaving channels becomes one gathering of them.
+"""Replaces splitting, concatenating and interleaving of channels by one Gather.
 
-These only move channels (the shuffle is that of ShuffleNet, arXiv 1707.01083), so for every channel that a
-convolution reads it is known which tensor it comes from. It is gathered from there at once. What is gathered
-from one tensor keeps its order there; a last Gather brings the channels of several into the right one, and
-`fold_orders` does away with that.
+These nodes only move channels (as in the shuffle of ShuffleNet, arXiv 1707.01083), so for every channel that
+a convolution reads, the tensor from which it comes is known. It is gathered directly from there. Channels
+from one tensor keep their order; if they come from several, a last Gather puts them in the right order, and
+`fold_orders` removes it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pose_onnx.exporters.graph import Graph, Node, Shape
 from pose_onnx.exporters.passes._runner import Pass
 
 Origin = list[tuple[str, int]]
-"""For every channel of a tensor: the tensor it comes from, and its place there."""
+"""For every channel of a tensor, the tensor from which it comes and its index there."""
 CHANNELS: Final = 1  # axis of an image (N, C, H, W)
 _IMAGE_RANK: Final = 4
 _INTERLEAVE: Final = [0, 2, 1, 3, 4]  # permutation of (N, groups, channels of each, H, W)
@@ -33,7 +33,7 @@ def run(graph: Graph) -> None:
 
 
 class _Gatherer:
-    """Goes through the graph in order and builds its nodes anew."""
+    """Goes through the graph in order and rebuilds its list of nodes."""
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
@@ -61,7 +61,7 @@ class _Gatherer:
         return self._origins.get(name) or [(name, i) for i in range(self._sizes[name])]
 
     def _gather(self, name: str) -> None:
-        """Write nodes that make a moved tensor, unless they are there already."""
+        """Write nodes that compute a moved tensor, unless they exist already."""
         origin = self._origins.pop(name, None)
         if origin is None:
             return
@@ -90,7 +90,7 @@ class _Gatherer:
         indices = self._graph.constant(np.array(places, np.int64), f"{name}.channels")
         self._nodes.append(Node("Gather", [source, indices], [name], {"axis": CHANNELS}))
 
-    # ---- operators that move channels; each returns the origins of its outputs, none if it does not --------
+    # ---- operators that move channels; each returns the origins of its outputs, or nothing if it does not --
 
     def shuffle(self, node: Node) -> dict[str, Origin]:
         """Interleave groups."""
@@ -102,7 +102,7 @@ class _Gatherer:
         return {node.outputs[0]: [origin[i] for i in order]}
 
     def split(self, node: Node) -> dict[str, Origin]:
-        """Cut into runs."""
+        """Split into runs of channels."""
         known = self._sizes.keys() >= {node.inputs[0], *node.outputs}
         if node.attributes.get("axis", 0) != CHANNELS or not known:
             return {}
@@ -111,7 +111,7 @@ class _Gatherer:
         return {n: origin[a:b] for n, a, b in zip(node.outputs, starts, ends, strict=True)}
 
     def concat(self, node: Node) -> dict[str, Origin]:
-        """Join."""
+        """Concatenate."""
         if node.attributes["axis"] != CHANNELS or not self._sizes.keys() >= set(node.inputs):
             return {}
         return {node.outputs[0]: [channel for name in node.inputs for channel in self._origin(name)]}
@@ -123,14 +123,14 @@ _MOVES: Final[Mapping[str, Callable[[_Gatherer, Node], dict[str, Origin]]]] = Ma
 
 
 def channel_counts(graph: Graph) -> dict[str, int]:
-    """Number of channels of every image whose number is known."""
+    """Return the number of channels of every image tensor for which it is known."""
     images = {name: shape[CHANNELS] for name, shape in graph.shapes().items() if len(shape) == _IMAGE_RANK}
     return {name: channels for name, channels in images.items() if isinstance(channels, int)}
 
 
 @dataclass(frozen=True, slots=True)
 class _Shuffle:
-    """What is shuffled, in how many groups, and the nodes of it but for the last."""
+    """The tensor that is shuffled, the number of groups, and all nodes of the shuffle except the last."""
 
     source: str
     groups: int
@@ -138,7 +138,7 @@ class _Shuffle:
 
 
 def _shuffles(graph: Graph) -> dict[int, _Shuffle]:
-    """Every shuffle, by the identity of its last node."""
+    """Return every shuffle by the `id` of its last node."""
     producers, consumers, shapes = graph.producers(), graph.consumers(), graph.shapes()
     sizes, outputs = channel_counts(graph), graph.output_names()
     found = {}
@@ -159,7 +159,7 @@ def _shuffles(graph: Graph) -> dict[int, _Shuffle]:
 
 
 def _regroups(image: Shape, grouped: Shape) -> bool:
-    """Whether only channels are parted: (N, C, H, W) -> (N, groups, C / groups, H, W)."""
+    """Return whether only the channels are split: (N, C, H, W) -> (N, groups, C / groups, H, W)."""
     parts = [size for size in grouped[1:3] if isinstance(size, int)]
     whole = len(grouped) == len(_INTERLEAVE) and len(parts) == 2  # noqa: PLR2004 (groups, channels of each)
     return whole and prod(parts) == image[CHANNELS] and grouped[3:] == image[2:]

@@ -1,6 +1,6 @@
-"""Kernels and matrices are stored as float16 and cast back to float32 when the model is loaded.
+"""Stores kernels and matrices as float16; they are cast back to float32 when the model is loaded.
 
-All computation remains float32; the file halves.
+All computation remains float32; the file has half the size.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pose_onnx.exporters.graph import Graph, Node
 from pose_onnx.exporters.passes._runner import Pass
 
 WEIGHTED: Final = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-WEIGHT: Final = 1  # index of the weight among their inputs
+WEIGHT: Final = 1  # index of the weight among the inputs of these operators
 HALF_MAX: Final = float(np.finfo(np.float16).max)
 
 

@@ -1,4 +1,4 @@
-"""Constant nodes become initialisers; Identity nodes go."""
+"""Turns Constant nodes into initialisers, and removes Identity nodes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _READERS: Final[Mapping[str, Callable[[Any], Array]]] = MappingProxyType(
         "value_ints": lambda values: np.array(values, np.int64),
     }
 )
-"""How a Constant spells its value; strings and sparse tensors stay as they are."""
+"""Forms in which a Constant gives its value; strings and sparse tensors stay as they are."""
 
 
 def run(graph: Graph) -> None:
@@ -37,9 +37,10 @@ def run(graph: Graph) -> None:
 
 
 def bypass(graph: Graph, nodes: list[Node]) -> None:
-    """Remove nodes that hand on their first input; a graph output keeps its name.
+    """Remove nodes that return their first input unchanged; a graph output keeps its name.
 
-    One stays that gives an output of the graph a second name, or hands on an input or a constant to it.
+    A node stays if it gives a second name to an output of the graph, or makes an input or a constant an
+    output.
     """
     outputs = graph.output_names()
     inner = [node for node in nodes if node.outputs[0] not in outputs]

@@ -1,7 +1,8 @@
-"""Two convolutions of one input whose results are added are one convolution.
+"""Merges two convolutions of one input whose results are added into one convolution.
 
-This is the re-parameterisation of RepVGG (arXiv 2101.03697), with the factor that PP-YOLOE+ has on a branch:
-W = Wa + f * Wb, the smaller kernel padded with zeros, and the same of the biases, computed in float64.
+This is the re-parameterisation of RepVGG (arXiv 2101.03697), with the factor f that PP-YOLOE+ has on a
+branch: W = Wa + f * Wb with the smaller kernel padded with zeros, and likewise for the biases, computed in
+float64.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _IMAGE_RANK: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A convolution that keeps the size (but for its stride), and the number that its result is times."""
+    """A convolution that only its stride makes smaller, and the factor of its result."""
 
     conv: Node
     factor: float
@@ -29,7 +30,7 @@ class Branch:
 
 def run(graph: Graph) -> None:
     """See the module."""
-    while pairs := _pairs(graph):  # a merged one may be a branch again
+    while pairs := _pairs(graph):  # a merged convolution may itself be a branch
         for add, *branches in pairs:
             _merge(graph, add, branches)
 
@@ -53,7 +54,7 @@ def _pairs(graph: Graph) -> list[tuple[Node, Branch, Branch]]:
     producers, consumers, outputs = graph.producers(), graph.consumers(), graph.output_names()
 
     def branch(name: str) -> Branch | None:
-        """Find the convolution that makes a tensor, if nothing else reads it on the way."""
+        """Find the convolution that computes a tensor, if nothing else reads the tensors between."""
         factor = 1.0
         while name in producers and len(consumers[name]) == 1 and name not in outputs:
             node = producers[name]
@@ -75,7 +76,7 @@ def _pairs(graph: Graph) -> list[tuple[Node, Branch, Branch]]:
 
 
 def _factor(graph: Graph, name: str) -> float | None:
-    """The number that a constant is, if it has no more axes than the result of a convolution."""
+    """Return the value of a one-number constant that has no more axes than the result of a convolution."""
     array = graph.constants.get(name)
     return scalar(array) if array is not None and array.size == 1 and array.ndim <= _IMAGE_RANK else None
 

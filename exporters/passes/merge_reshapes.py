@@ -1,4 +1,4 @@
-"""A reshape after another, or after a transpose that only moves axes of size 1, is one reshape."""
+"""Merges a reshape with a reshape before it, or with a transpose that only moves axes of size 1."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def run(graph: Graph) -> None:
     producers, shapes = graph.producers(), graph.shapes()
     for outer in graph.of_type("Reshape"):
         target = graph.constants.get(outer.inputs[1])
-        if target is None or 0 in target:  # 0 is the size that the axis has before
+        if target is None or 0 in target:  # 0 means the size of the axis in the input
             continue
         source = outer.inputs[0]
         while (before := producers.get(source)) is not None and _hands_on(before, shapes):
@@ -20,7 +20,7 @@ def run(graph: Graph) -> None:
 
 
 def _hands_on(node: Node, shapes: dict[str, Shape]) -> bool:
-    """Whether a node leaves its data in the same order in memory."""
+    """Return whether a node keeps the order of its data in memory."""
     return node.op == "Reshape" or (node.op == "Transpose" and _moves_units_only(node, shapes))
 
 

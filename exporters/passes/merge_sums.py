@@ -1,9 +1,9 @@
-"""Sums of several tensors are added in the cheapest order.
+"""Adds sums of several tensors in the cheapest order.
 
 If a convolution is added twice, its weights are doubled. If tensors are resized before they are added, the
-smallest is resized to the size of the next one and added to it, and so on, so only one resize at full size
-is left. (Nearest neighbour by 4 equals nearest neighbour by 2, twice.) Convolutions come first, so that an
-engine can add while it convolves.
+smallest is resized to the size of the next one and added to it, and so on, so only one resize to the full
+size is left. (Nearest-neighbour resizing by 4 equals resizing twice by 2.) Convolutions come first, so that
+an engine can fuse the additions into them.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ Factors = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """What one chain of additions adds.
+    """The terms of one chain of additions.
 
     Attributes:
-        last: the addition that has the result.
+        last: the addition that computes the result.
         inner: the other additions.
-        resized: convolutions that are enlarged, with how often each is added and by what factors of height
-            and width; largest factors first.
-        convs: other convolutions, with how often each is added.
-        others: all other tensors, as often as they are added.
+        resized: convolutions whose results are enlarged: each with the number of times it is added, and the
+            factors of height and width; largest factors first.
+        convs: other convolutions, with the number of times each is added.
+        others: all other tensors, repeated as often as they are added.
     """
 
     last: Node
@@ -59,7 +59,7 @@ class Sum:
 
     @property
     def counts(self) -> tuple[tuple[Node, int], ...]:
-        """All convolutions, with how often each is added."""
+        """All convolutions, with the number of times each is added."""
         return (*self.convs, *((conv, count) for conv, count, _ in self.resized))
 
     @property
@@ -71,12 +71,18 @@ class Sum:
 
 def run(graph: Graph) -> None:
     """See the module."""
-    while (total := next(filter(_can_merge, _sums(graph)), None)) is not None:  # one may be a part of another
+    total = _find(graph)
+    while total is not None:  # a merged sum may be a term of another: search again
         _rebuild(graph, total)
+        total = _find(graph)
 
 
-def _can_merge(total: Sum) -> bool:
-    return not total.is_merged and total.is_nested
+def _find(graph: Graph) -> Sum | None:
+    """Return a sum that is worth merging, if there is one."""
+    for total in _sums(graph):
+        if not total.is_merged and total.is_nested:
+            return total
+    return None
 
 
 def _rebuild(graph: Graph, total: Sum) -> None:
@@ -102,7 +108,7 @@ def _rebuild(graph: Graph, total: Sum) -> None:
             height, width = rows, columns
         terms.append(enlarged(carried, (height, width)))
     reduce(lambda first, second: new("Add", [first, second]), [*terms, *total.others])
-    last = nodes[-1] if nodes else total.convs[0][0]  # a convolution was all that was added
+    last = nodes[-1] if nodes else total.convs[0][0]  # the only term was a convolution
     last.outputs = [name]
     graph.swap(total.last, nodes)
     graph.drop(total.inner)
@@ -112,11 +118,11 @@ def _sums(graph: Graph) -> list[Sum]:
     producers, consumers, outputs = graph.producers(), graph.consumers(), graph.output_names()
 
     def alone(name: str) -> Node | None:
-        """The node that makes a tensor which one other node reads."""
+        """Return the node that computes a tensor, if exactly one other node reads it."""
         return producers.get(name) if len(consumers.get(name, ())) == 1 and name not in outputs else None
 
     def terms(node: Node) -> tuple[list[Node], list[str]]:
-        """Additions under one, and what they add."""
+        """Return the additions that lead to this one, and their terms."""
         inner: list[Node] = []
         found: list[str] = []
         for name in node.inputs:
@@ -156,7 +162,7 @@ def _has_kernel(graph: Graph, node: Node) -> bool:
 
 
 def _enlargement(graph: Graph, node: Node | None) -> Factors | None:
-    """Factors of height and width of a Resize that repeats pixels; None if a node is something else."""
+    """Return the factors of height and width of a Resize that repeats pixels; None for other nodes."""
     if node is None or node.op != "Resize" or any(node.attributes.get(k) != v for k, v in _NEAREST.items()):
         return None
     factors = graph.constants.get(node.inputs[_SCALES]) if len(node.inputs) == _SCALES + 1 else None

@@ -1,4 +1,4 @@
-"""Nodes that change nothing go: times 1, plus 0, transposes to the order that is there already."""
+"""Removes nodes that change nothing: multiplication by 1, addition of 0, transposes to the same order."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pose_onnx.exporters.passes._runner import Pass
 from pose_onnx.exporters.passes.inline_constants import bypass
 
 Check = Callable[[Graph, Node, Shape], bool]
-"""Whether a node hands on its first input, which has this shape."""
+"""Returns whether a node returns its first input, which has this shape, unchanged."""
 _SCALES: Final = 2  # index of Resize's factors among its inputs
-_CROP: Final = "tf_crop_and_resize"  # the one mode that reads the region of interest
+_CROP: Final = "tf_crop_and_resize"  # the only mode that reads the region of interest
 
 
 def run(graph: Graph) -> None:
@@ -24,7 +24,7 @@ def run(graph: Graph) -> None:
 
 
 def _neutral(value: float) -> Check:
-    """Second operand is `value` everywhere, and does not make the first larger."""
+    """Make the check that the second operand is `value` everywhere and does not broadcast the first."""
 
     def check(graph: Graph, node: Node, shape: Shape) -> bool:
         operand = graph.constants.get(node.inputs[1])
@@ -68,7 +68,7 @@ NO_OPS: Final[Mapping[str, Check]] = MappingProxyType(
         "Max": _of_one,
         "Min": _of_one,
         "Clip": _without_bounds,
-        "Dropout": _of_one,  # the second input is the ratio while training
+        "Dropout": _of_one,  # the second input is the ratio in training
     }
 )
 

@@ -1,10 +1,10 @@
-"""A convolution with one filter becomes a depthwise convolution and a sum over channels.
+"""Splits a convolution with one filter into a depthwise convolution and a sum over channels.
 
-y = sum over c of (filter c on channel c). Engines compute filters in blocks of 8 or 16, of which one is used:
-k * k products for each of them, per input value. This way there are k * k for the depthwise convolution, and
-one for each filter of the block. PicoDet's alignment scores (5 x 5, one filter, every level) were an eighth
-of its time; and on TFLite, which adds up the 2,400 products one by one, this takes away two thirds of the
-error of its scores.
+y = sum over c of (filter c on channel c). Engines compute filters in blocks of 8 or 16, here for a single
+one: k * k products per input value for each filter of the block. After the split there are k * k products for
+the depthwise convolution, and one for each filter of the block. PicoDet's alignment scores (5 x 5, one
+filter, every level) took an eighth of its time. In TFLite, which adds the 2,400 products one by one, the
+split also removes two thirds of the error of its scores.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Batch norm that no convolution takes up becomes a product and a sum.
+"""Replaces a batch norm that cannot be folded into a convolution by a product and a sum.
 
 x * f + (B - m * f) with f = g / sqrt(v + e); the constants are computed in float64.
 """

@@ -1,11 +1,9 @@
-"""A sigmoid under a square root is written as 1 / (1 + exp(-x)).
+"""Replaces a sigmoid under a square root by 1 / (1 + exp(-x)).
 
-ONNX Runtime's Sigmoid is exact to about 1e-7 absolutely, not relative to its
-value. PicoDet's score is sqrt(sigmoid * sigmoid + 1e-9): near 0 the root
-turns that into 1e-5 (measured on the pedestrian models); so does the power
-below 1 in PP-YOLO's. Exp is exact to the
-last bits for small results too. TFLite's LOGISTIC is exact to 3e-7 of its
-value by itself, so only ONNX files need this.
+ONNX Runtime's Sigmoid has an absolute error of about 1e-7, not a relative one. PicoDet's score is
+sqrt(sigmoid * sigmoid + 1e-9): near 0, the root turns that error into 1e-5 (measured on the pedestrian
+models), and so does the power below 1 in PP-YOLO's scores. Exp is exact to the last bits for small results
+too. TFLite's LOGISTIC has a relative error of 3e-7, so only ONNX files need this.
 """
 
 from __future__ import annotations
@@ -28,11 +26,12 @@ def run(graph: Graph) -> None:
 
 
 def spell_out(graph: Graph, sigmoids: Iterable[Node]) -> None:
-    """Write these nodes of a graph, all of them Sigmoid, as 1 / (1 + exp(-x))."""
+    """Replace these Sigmoid nodes of a graph by 1 / (1 + exp(-x))."""
     shapes = graph.shapes()
     for sigmoid in sigmoids:
         source, result = sigmoid.inputs[0], sigmoid.outputs[0]
-        # As many axes as the rest: ONNX Runtime adds a constant of shape (1,) to (N, A, 1) row by row.
+        # The constant has as many axes as x: ONNX Runtime adds a constant of shape (1,) to (N, A, 1) row by
+        # row.
         ones = np.ones([1] * max(1, len(shapes.get(source, ()))), np.float32)
         one = graph.constant(ones, f"{result}.one")
         negated, power, total = (graph.new_name(f"{result}.{part}") for part in ("negated", "power", "total"))

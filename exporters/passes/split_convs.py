@@ -1,7 +1,7 @@
-"""A convolution whose result is only split into runs of channels becomes one convolution for each run.
+"""Splits a convolution whose result is only split into runs of channels into one convolution for each run.
 
-The number of products is the same, and nothing has to be copied. Only for runs of whole blocks of channels:
-engines compute parts of blocks as whole ones.
+The number of products is the same, and nothing is copied. Runs must be whole blocks of channels: engines
+compute a part of a block at the cost of a whole one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def run(graph: Graph) -> None:
 
 
 def _part(graph: Graph, steps: list[Node], name: str, channels: slice) -> list[Node]:
-    """The convolution, and what follows it, for some of its filters."""
+    """Make the convolution, and the nodes after it, for some of its filters."""
     conv, *rest = steps
     nodes = [Node("Conv", [*conv.inputs], [name], {**conv.attributes})]
     change_filters(graph, nodes[0], lambda array: array[channels], "part")
@@ -40,7 +40,7 @@ def _part(graph: Graph, steps: list[Node], name: str, channels: slice) -> list[N
 
 
 def _found(graph: Graph) -> list[tuple[Node, list[Node]]]:
-    """Splits, each with the convolution whose result it splits, and the activation between."""
+    """Return the splits, each with the convolution whose result it splits and the activation between."""
     producers, consumers, sizes = graph.producers(), graph.consumers(), channel_counts(graph)
     found = []
     for split in graph.of_type("Split"):
@@ -57,7 +57,7 @@ def _found(graph: Graph) -> list[tuple[Node, list[Node]]]:
 
 
 def _is_plain(graph: Graph, steps: list[Node]) -> bool:
-    """Whether a dense convolution comes first."""
+    """Return whether the first node is a convolution without groups."""
     if not steps or steps[0].op != "Conv" or steps[0].attributes.get("group", 1) != 1:
         return False
     return kernel_of(graph, steps[0]) is not None

@@ -1,9 +1,9 @@
-"""Networks without their weights, made once from our definitions with Paddle and paddle2onnx.
+"""Networks without weights, made once from our definitions with Paddle and paddle2onnx.
 
-A template is the ONNX graph of a network in which each parameter is a hole with the parameter's name. Filled
-with a checkpoint's parameters, it is byte for byte the model that paddle2onnx would make of that checkpoint.
-So a checkpoint becomes ONNX and TFLite without Paddle. `python -m pose_onnx.exporters.templates` writes them
-anew.
+A template is the ONNX graph of a network with a named placeholder for each parameter. Filled with the
+parameters of a checkpoint, it is byte for byte the model that paddle2onnx would make of that checkpoint. So
+checkpoints are converted to ONNX and TFLite without Paddle. `python -m pose_onnx.exporters.templates`
+rebuilds the templates.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Write the templates of all official cards anew: `python -m pose_onnx.exporters.templates [NAME ...]`."""
+"""Rebuilds the templates of all official cards: `python -m pose_onnx.exporters.templates [NAME ...]`."""
 
 from __future__ import annotations
 

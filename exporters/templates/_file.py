@@ -1,4 +1,4 @@
-"""A template as a file: an ONNX model without parameters, compressed."""
+"""The file of a template: an ONNX model without parameters, compressed."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ SUFFIX: Final = ".onnx.xz"
 PROOF_KEY: Final = "pose_onnx.template"
 """Name of the metadata entry that holds the proof as JSON."""
 LARGEST: Final = 64 << 20
-"""Bytes of a template's graph, at most; the largest of ours has 2 MB."""
+"""Most bytes of a template's graph; our largest one has 2 MB."""
 
 Parameters = Mapping[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What was found when a template was made.
+    """What was measured when a template was made.
 
     Attributes:
-        versions: Of Paddle, paddle2onnx and ONNX Runtime.
+        versions: Versions of Paddle, paddle2onnx and ONNX Runtime.
         errors: Largest differences between Paddle and ONNX Runtime with random weights, by input and output.
         joints: Number of keypoints K; 0 for other networks.
-        joint_parameters: Parameters whose first axis is K or a multiple of it. With another K they have
-            another size, and nothing else in the graph changes.
+        joint_parameters: Parameters whose first axis is K or a multiple of it. With another K, their size
+            changes, and nothing else in the graph.
         classes: Number of classes C.
-        class_parameters: Likewise, of C: of an action model. A detector's C is in its graph.
+        class_parameters: The same for C, in an action model. A detector's graph is made for one C.
     """
 
     versions: Mapping[str, str]
@@ -54,9 +54,10 @@ class Template:
     """A network without its weights.
 
     Attributes:
-        name: Of its file, without suffix.
-        model: The graph; each hole is a tensor without data whose `doc_string` is the parameter's name.
-        proof: How it is known to be right.
+        name: Name of its file, without suffix.
+        model: The graph; each placeholder is a tensor without data whose `doc_string` is the parameter's
+            name.
+        proof: How the template is known to be right.
     """
 
     name: str
@@ -77,10 +78,11 @@ class Template:
         return {name: (sizes.get(name, shape[0]), *shape[1:]) for name, shape in found.items()}
 
     def fill(self, parameters: Parameters) -> Graph:
-        """Return the network with weights, as it is read from what paddle2onnx makes, constants in place.
+        """Return the network with weights: paddle2onnx's model, with constants inlined.
 
         Args:
-            parameters: An array for each hole, of the shape that `shapes` says. They are shared, not copied.
+            parameters: An array for each placeholder, of the shape that `shapes` returns. They are not
+                copied.
         """
         graph = Graph.from_model(self.model)
         constants = [node for node in graph.of_type("Constant") if "value" in node.attributes]
@@ -99,9 +101,9 @@ class Template:
 def template_name(card: ModelCard) -> str:
     """Return the name of the template that a card's network needs.
 
-    A graph depends on the architecture, the input's size and, by the shapes of its outputs, on the number of
-    a detector's classes; not on the numbers of a keypoint model's joints and of actions, which only size
-    parameters.
+    A graph depends on the architecture, the input's size and, because of the shapes of its outputs, on the
+    number of a detector's classes. The numbers of a keypoint model's joints and of actions only affect the
+    sizes of parameters.
     """
     size = "x".join(map(str, card.input_shape[1:]))
     classes = f"_{len(card.classes)}" if card.classes and card.task != ActionLogitsOutput.task else ""
@@ -109,15 +111,15 @@ def template_name(card: ModelCard) -> str:
 
 
 def make_template(model: onnx.ModelProto, parameters: Parameters, proof: Proof) -> bytes:
-    """Take the parameters out of what paddle2onnx made.
+    """Replace the parameters in a model of paddle2onnx by placeholders.
 
     Args:
         model: Made by paddle2onnx from a network with exactly these parameters.
-        parameters: No two of them equal, so that each is known by its content.
-        proof: To store with it.
+        parameters: Its parameters. No two are equal, so that each is identified by its content.
+        proof: Stored with the template.
 
     Raises:
-        ExportError: A parameter is not in the graph in its own form, so that there can be no template.
+        ExportError: A parameter is not in the graph unchanged, so no template can be made.
     """
     by_content = {_content(array): name for name, array in parameters.items()}
     if len(by_content) != len(parameters):
@@ -152,7 +154,7 @@ def read_template(name: str, content: bytes) -> Template:
         values: dict[str, Any] = json.loads(text)
         lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
         proof = Proof(**values | lists)
-    except Exception as error:  # lzma, protobuf and JSON have no common error
+    except Exception as error:  # lzma, protobuf and JSON have no common base class of errors
         raise ModelFileError(
             f"the template {name!r} of this installation is damaged ({error}); install pose-onnx again"
         ) from error
@@ -160,11 +162,11 @@ def read_template(name: str, content: bytes) -> Template:
 
 
 def _resized(output: TensorInfo, sizes: Mapping[int, int]) -> TensorInfo:
-    """Say in the shape of an output (N, K, ...) how many joints or classes there are.
+    """Set the number of joints or classes in the shape of an output (N, K, ...).
 
     Args:
-        output: One that a template was made with.
-        sizes: By the sizes that its parameters of joints or classes had, those that they have.
+        output: An output of a template.
+        sizes: New numbers of joints or classes, by those of the template.
     """
     batch, found, *others = output.shape
     size = sizes.get(found, found) if isinstance(found, int) else found
@@ -176,7 +178,7 @@ def _content(array: NDArray[Any]) -> tuple[tuple[int, ...], str, bytes]:
 
 
 def _tensors(model: onnx.ModelProto) -> Iterator[TensorProto]:
-    """Give the values of a model's constants."""
+    """Yield the values of a model's constants."""
     yield from model.graph.initializer
     for node in model.graph.node:
         if node.op_type == "Constant":

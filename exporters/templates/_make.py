@@ -1,4 +1,4 @@
-"""Make a template: a network with random weights goes through Paddle and paddle2onnx. Needs Paddle."""
+"""Makes a template: converts a network with random weights with Paddle and paddle2onnx."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from pose_onnx.exporters.source import Checkpoint
 from pose_onnx.exporters.templates._file import Proof, make_template, template_name
 from pose_onnx.exporters.verify import Arrays, Outputs, make_inputs
 
-_DIGITS: Final = 1  # of an error: its size is meant, not its last bits, which differ between machines
+_DIGITS: Final = 1  # of an error: its later digits differ between machines
 _TOOLS: Final = ("paddlepaddle", "paddle2onnx", "onnxruntime")
 
 Parameters = dict[str, NDArray[np.float32]]
 
 
 def make(card: ModelCard) -> bytes:
-    """Make the template of a card's network; return its file's content.
+    """Make the template of a card's network, and return the content of its file.
 
     Raises:
         ExportError: Paddle or paddle2onnx failed, or no template can be made.
@@ -56,10 +56,10 @@ def make(card: ModelCard) -> bytes:
 def convert_random(
     card: ModelCard, inputs: Arrays, work: Path
 ) -> tuple[onnx.ModelProto, Parameters, Outputs]:
-    """Take a card's network with random weights through Paddle.
+    """Convert a card's network with random weights by Paddle and paddle2onnx.
 
     Returns:
-        What paddle2onnx made, of which parameters, and what Paddle computes from the inputs.
+        The model of paddle2onnx, the network's parameters, and Paddle's outputs for the inputs.
     """
     parameters = random_parameters(card, inputs, work)
     model, paddle = to_onnx(Checkpoint(work / "random.npz", parameters), card, inputs, work)
@@ -67,12 +67,12 @@ def convert_random(
 
 
 def _sized_by(names: str, card: ModelCard, parameters: Parameters, work: Path) -> tuple[str, ...]:
-    """Return the parameters that have another size in a network for one keypoint, or class, more."""
+    """Return the parameters whose size changes if the network has one more keypoint or class."""
     if not getattr(card, names):
         return ()
     more: dict[str, Any] = {names: (*getattr(card, names), "one_more")}
     wider = replace(card, **more, oks_sigmas=())
-    if template_name(wider) != template_name(card):  # as of joints that go in: each number needs its own
+    if template_name(wider) != template_name(card):  # joints are an axis of the input
         return ()
     shapes = parameter_shapes(wider, work)
     return tuple(sorted(name for name, shape in shapes.items() if shape != parameters[name].shape))
