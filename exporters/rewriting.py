@@ -7,7 +7,7 @@ result is concatenated with the offsets and masks, and then sliced out again. No
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -28,16 +28,51 @@ def rewrite(block: Any) -> None:
             REWRITES[block.ops[place].type](block, place)
 
 
+def demand_one_group(groups: int, deformable_groups: int) -> None:
+    """Check that a deformable convolution has one group of each kind.
+
+    Raises:
+        ExportError: it has more.
+    """
+    if (groups, deformable_groups) != (1, 1):
+        raise ExportError(
+            f"the program has a deformable convolution with {groups} groups and {deformable_groups} "
+            "deformable groups, but only one of each can be exported"
+        )
+
+
+def demand_equal_shapes(filled: Sequence[int], source: Sequence[int]) -> None:
+    """Check that a tensor that is filled with a number has the shape of the tensor that gives its batch.
+
+    Raises:
+        ExportError: the shapes differ.
+    """
+    if list(filled) != list(source):
+        raise ExportError(
+            f"the program fills the shape {list(filled)} with the batch size of {list(source)}, but only "
+            "equal shapes can be exported"
+        )
+
+
+def demand_one_channel(made: Sequence[int], images: Sequence[int]) -> None:
+    """Check that a tensor of shape `made` is a map of one channel, repeated for each of some images.
+
+    Raises:
+        ExportError: it has more channels, or another height and width than the images.
+    """
+    if list(images[-2:]) != list(made[-2:]) or list(made[1:-2]) != [1]:
+        raise ExportError(
+            f"the program repeats a tensor to the shape {list(made)}, but only maps of one channel can be "
+            "repeated for each image"
+        )
+
+
 def _deformable_conv(block: Any, place: int) -> None:
     op = block.ops[place]
     names = {slot: op.input(slot)[0] for slot in ("Input", "Offset", "Mask", "Filter")}
     (output,) = op.output("Output")
     options = {name: op.attr(name) for name in ("strides", "paddings", "dilations", "groups")}
-    if op.attr("deformable_groups") != 1 or options["groups"] != 1:
-        raise ExportError(
-            f"the program has a deformable convolution with {options['groups']} groups and"
-            f" {op.attr('deformable_groups')} deformable groups; only 1 of each can be exported"
-        )
+    demand_one_group(options["groups"], op.attr("deformable_groups"))
     made = block.var(output)
     batch, channels, *sizes = made.shape
     plain = block.create_var(name=f"{output}.plain", shape=made.shape, dtype=made.dtype)
@@ -73,11 +108,7 @@ def _constant_like(block: Any, place: int) -> None:
     """Fill the shape of another tensor with a number: that tensor times 0, plus the number."""
     op = block.ops[place]
     (source,), (output,) = op.input("Input"), op.output("Out")
-    if block.var(source).shape != block.var(output).shape:
-        raise ExportError(
-            f"the program fills {list(block.var(output).shape)} by the batch of"
-            f" {list(block.var(source).shape)}; only equal shapes can be exported"
-        )
+    demand_equal_shapes(block.var(output).shape, block.var(source).shape)
     options = {"scale": 0.0, "bias": op.attr("value"), "bias_after_scale": True}
     _replace(block, place, ("scale", {"X": source}, {"Out": output}, options))
 
@@ -93,10 +124,7 @@ def _expand_to_batch(block: Any, place: int) -> None:
     counted = makers[makers[sizes[0]].input_arg_names[0]]
     images = counted.input_arg_names[0] if counted.type == "shape" else ""
     made = list(block.var(output).shape)
-    if not images or list(block.var(images).shape[-2:]) != made[-2:] or made[1:-2] != [1]:
-        raise ExportError(
-            f"the program repeats a tensor to {made}; only maps of one channel can be repeated for each image"
-        )
+    demand_one_channel(made, block.var(images).shape if images else ())
     names = [f"{output}.{part}" for part in ("channel", "zeros")]
     for name in names:
         block.create_var(name=name, shape=made, dtype=block.var(output).dtype)

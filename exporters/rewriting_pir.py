@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from pose_onnx.errors import ExportError
+from pose_onnx.exporters.rewriting import demand_equal_shapes, demand_one_channel, demand_one_group
 
 Rewrite = Callable[[Any], Any]
 """Inserts operators before the given one and returns their result, or None to keep the given operator."""
@@ -38,11 +38,7 @@ def _deformable_conv(op: Any) -> Any:
 
     image, offsets, filters, masks = (op.operand_source(place) for place in range(4))
     options = op.attrs()
-    if options["deformable_groups"] != 1 or options["groups"] != 1:
-        raise ExportError(
-            f"the program has a deformable convolution with {options['groups']} groups and"
-            f" {options['deformable_groups']} deformable groups; only 1 of each can be exported"
-        )
+    demand_one_group(options["groups"], options["deformable_groups"])
     plain = paddle.nn.functional.conv2d(
         image, filters, None, options["strides"], options["paddings"], options["dilations"]
     )
@@ -52,11 +48,7 @@ def _deformable_conv(op: Any) -> Any:
 
 def _constant_like(op: Any) -> Any:
     source = op.operand_source(0)
-    if list(source.shape) != list(op.result(0).shape):
-        raise ExportError(
-            f"the program fills {list(op.result(0).shape)} by the batch of {list(source.shape)}; only equal"
-            " shapes can be exported"
-        )
+    demand_equal_shapes(op.result(0).shape, source.shape)
     return source * 0.0 + op.attrs()["value"]
 
 
@@ -64,7 +56,6 @@ def _expand_to_batch(op: Any) -> Any | None:
     """Repeat a map of one channel for each image: add it to a channel of another map, times 0."""
     import paddle  # noqa: PLC0415  # as above
 
-    made = list(op.result(0).shape)
     counted = op.operand_source(1).get_defining_op()
     # The number of images is the first of the stacked sizes, sliced from a shape.
     for kind in ("pd_op.stack", "builtin.combine", "pd_op.slice"):
@@ -72,10 +63,7 @@ def _expand_to_batch(op: Any) -> Any | None:
             return None
         counted = counted.operand_source(0).get_defining_op()
     images = counted.operand_source(0)
-    if list(images.shape[-2:]) != made[-2:] or made[1:-2] != [1]:
-        raise ExportError(
-            f"the program repeats a tensor to {made}; only maps of one channel can be repeated for each image"
-        )
+    demand_one_channel(op.result(0).shape, images.shape)
     return op.operand_source(0) + paddle.slice(images, [1], [0], [1]) * 0.0
 
 

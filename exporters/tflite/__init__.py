@@ -1,8 +1,8 @@
-"""ONNX -> TFLite by our own lowering: a table of operators, one function each.
+"""Converts ONNX to TFLite with our own lowering: a table of operators, one function each.
 
-`table.py` maps ONNX operators to functions, which stand in one file per kind of operator. They read a
-`Graph`, prepared by `_prepare.py`, and write the file (`_file.py`, `_operators.py`) through a `Builder`
-(`_builder.py`), which decides what has to be moved between the layouts of the two formats (`_view.py`).
+`table.py` maps ONNX operators to functions, in one file for each kind of operator. They read a `Graph` that
+`_prepare.py` prepared, and write the file (`_file.py`, `_operators.py`) through a `Builder` (`_builder.py`).
+The builder decides which tensors must be transposed between the layouts of the two formats (`_view.py`).
 """
 
 from __future__ import annotations

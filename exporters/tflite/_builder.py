@@ -1,4 +1,4 @@
-"""What a lowering works with: views of ONNX tensors in, operators of the file out."""
+"""The interface for lowerings: reads views of ONNX tensors, writes operators of the file."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from pose_onnx.exporters.tflite._operators import Operator
 
 _NO_ACTIVATION: Final = schema.ActivationFunctionType.NONE
-# TRANSPOSE of more axes needs a newer version; merging axes first always gets below.
+# TRANSPOSE with more axes needs a newer version of the operator; merged axes are always fewer.
 _TRANSPOSE_RANK: Final = 4
-# A DEQUANTIZE operator and its tensors cost more than the bytes saved on fewer numbers.
+# For fewer numbers, a DEQUANTIZE operator and its tensors cost more bytes than float16 saves.
 _MIN_FLOAT16_SIZE: Final = 64
 _FLOAT16_MAX: Final = float(np.finfo(np.float16).max)
 
 
 class Builder:
-    """Turns ONNX tensors into tensors of the file, in the order of axes that a reader asks for.
+    """Converts ONNX tensors to tensors of the file, with the order of axes that a reader needs.
 
     Args:
         graph: The graph that is lowered.
-        extents: Shape of every tensor of it that is not constant.
+        extents: Shape of every tensor of the graph that is not constant.
         float16: Whether weights are stored as float16.
     """
 
@@ -56,11 +56,11 @@ class Builder:
     # ---- reading -------------------------------------------------------------------------------------
 
     def is_constant(self, name: str) -> bool:
-        """Whether the ONNX tensor is known at conversion time."""
+        """Return whether the ONNX tensor is known at conversion time."""
         return name in self.graph.constants
 
     def constant(self, node: Node, index: int) -> NDArray[Any]:
-        """Value of an input that must be known at conversion time.
+        """Return an input that must be known at conversion time.
 
         Raises:
             UnsupportedOperatorError: The input is absent, or computed by the graph.
@@ -71,7 +71,7 @@ class Builder:
         return self.graph.constants[name]
 
     def number(self, node: Node, index: int) -> float:
-        """A constant input of one number, whether its shape is () or (1,)."""
+        """Return a constant input of one number, with the shape () or (1,)."""
         value = self.constant(node, index)
         if value.size != 1:
             raise UnsupportedOperatorError(
@@ -80,13 +80,13 @@ class Builder:
         return float(value.reshape(()))
 
     def parameter(self, node: Node, name: str, index: int) -> NDArray[Any] | None:
-        """An attribute that a later opset made an input; None where it is given as neither."""
+        """Return an attribute that became an input in a later opset; None if it is given as neither."""
         if name in node.attributes:
             return np.asarray(node.attributes[name])
         return self.constant(node, index) if node.input(index) else None
 
     def view(self, name: str) -> View:
-        """The ONNX tensor as it lies in the file; a constant is written first, laid out as in ONNX."""
+        """Return the view of an ONNX tensor in the file; a constant is written first, in ONNX's layout."""
         if name not in self._views:
             extent = Extent(self.graph.constants[name].shape)
             tensor = self.file.add_constant(name, _float32(self.graph.constants[name]))
@@ -94,7 +94,7 @@ class Builder:
         return self._views[name]
 
     def image(self, node: Node, index: int = 0) -> tuple[int, Extent]:
-        """A rank-4 input, placed as N, H, W, C.
+        """Return a rank-4 input as N, H, W, C.
 
         Returns:
             The tensor, and its ONNX extent.
@@ -107,15 +107,15 @@ class Builder:
         return self.place(view, NHWC), view.extent
 
     def extent(self, node: Node) -> Extent:
-        """The ONNX extent of the node's first output."""
+        """Return the ONNX extent of the node's first output."""
         return self.extents[node.outputs[0]]
 
     # ---- moving --------------------------------------------------------------------------------------
 
     def place(self, view: View, layout: Sequence[int]) -> int:
-        """The tensor of the file whose axis i is the ONNX axis `layout[i]`; moved only if it must be."""
+        """Return the tensor whose axis i is the ONNX axis `layout[i]`; it is transposed only if needed."""
         target, order = view.extent.permuted(layout), order_of(view.extent, layout)
-        # Views of one tensor may read its numbers as different axes, of the same lengths even.
+        # Views of one tensor may read its numbers as different axes, even of the same lengths.
         key = (view.tensor, view.order, order, target)
         if key not in self._placed:
             tensor = view.tensor if view.order == order else self._transpose(view, layout)
@@ -123,24 +123,24 @@ class Builder:
         return self._placed[key]
 
     def rows(self, view: View, axis: int) -> int:
-        """The tensor as a matrix (numbers of all other axes, numbers of `axis`)."""
+        """Return the tensor as a matrix whose columns are `axis`; all other axes together are its rows."""
         others = tuple(other for other in view.order if other != axis)
         moved = self.ordered(view, others + order_of(view.extent, [axis]))
         return self.reshape(moved.tensor, view.extent.merged([others, (axis,)]), view.name)
 
     def ordered(self, view: View, order: tuple[int, ...]) -> View:
-        """The view with its long axes in that order in the file."""
+        """Return the view with its long axes in this order in the file."""
         if view.order == order:
             return view
         return replace(view, tensor=self.place(view, replace(view, order=order).layout), order=order)
 
     def reshaped(self, view: View, name: str, extent: Extent) -> View:
-        """The view of ONNX's Reshape."""
+        """Return the view of ONNX's Reshape."""
         before, after = reshape_orders(view, extent)
         return View(name, self.ordered(view, before).tensor, extent, after)
 
     def reshape(self, tensor: int, extent: Extent, name: str) -> int:
-        """The tensor with another shape over the same run of numbers."""
+        """Return the tensor with another shape, without moving its numbers."""
         for known in (tensor, self._unshaped(tensor)):
             if self.file.tensors[known].extent == extent:
                 return known
@@ -150,13 +150,13 @@ class Builder:
         return self._copy(tensor, extent, name)
 
     def _unshaped(self, tensor: int) -> int:
-        """The tensor of which this one is a RESHAPE, or itself."""
+        """Return the tensor of which this one is a RESHAPE, or itself."""
         writer = self.file.writers.get(tensor)
         return tensor if writer is None or writer.operator != op.RESHAPE else writer.inputs[0]
 
     def _copy(self, tensor: int, extent: Extent, name: str) -> int:
-        # Never a RESHAPE of a RESHAPE: of the three tensors, which share their memory, LiteRT 2.3 without
-        # XNNPACK lets operators overwrite the last while the middle one has yet to be read.
+        # A RESHAPE never follows a RESHAPE: the three tensors share their memory, and LiteRT 2.3 without
+        # XNNPACK lets operators overwrite the last one before the middle one was read.
         tensor = self._unshaped(tensor)
         shape = self.file.add_constant("shape", np.asarray(extent.signature, np.int32))
         return self.emit(op.RESHAPE, [tensor, shape], extent, name, newShape=list(extent.signature))
@@ -186,13 +186,13 @@ class Builder:
     def emit(
         self, operator: Operator, inputs: Sequence[int], extent: Extent, name: str, **options: Any
     ) -> int:
-        """Write an operator; return the tensor that holds its result, `extent` being that tensor's own."""
+        """Write an operator; return the tensor with its result, whose shape is `extent`."""
         output = self.file.add_tensor(name, extent)
         self.file.add_operator(operator, inputs, output, operator.make_options(**options))
         return output
 
     def to_integers(self, tensor: int, name: str) -> int:
-        """Write a CAST of whole numbers to int32, in which indices are."""
+        """Write a CAST of whole numbers to int32, the type of indices."""
         extent = self.file.tensors[tensor].extent
         output = self.file.add_tensor(name, extent, np.int32)
         types = schema.TensorType
@@ -203,21 +203,21 @@ class Builder:
     def produce(
         self, node: Node, operator: Operator, inputs: Sequence[int], layout: Sequence[int], **options: Any
     ) -> None:
-        """Write the operator that gives the node's first output, with its axes in `layout`."""
+        """Write the operator that computes the node's first output, with its axes in `layout`."""
         extent = self.extent(node).permuted(layout)
         self.define(node, self.emit(operator, inputs, extent, node.outputs[0], **options), layout)
 
     def define(self, node: Node, tensor: int, layout: Sequence[int]) -> None:
-        """Say that this tensor of the file holds the node's first output, its axes in `layout`.
+        """Record that this tensor of the file is the node's first output, with its axes in `layout`.
 
-        A tensor that already holds another ONNX tensor remains that one's: other nodes may read it.
+        A tensor that is already another ONNX tensor keeps its name: other nodes may read it.
         """
         name, extent = node.outputs[0], self.extent(node)
         self.alias(View(name, tensor, extent, order_of(extent, layout)))
         self._makers.setdefault(tensor, name)
 
     def alias(self, view: View) -> None:
-        """Say how the ONNX tensor `view.name` lies in the file."""
+        """Record how the ONNX tensor `view.name` is stored in the file."""
         self._views[view.name] = view
 
     def add_input(self, name: str) -> int:
@@ -229,7 +229,7 @@ class Builder:
         return tensor
 
     def add_output(self, name: str) -> int:
-        """An output of the graph, laid out like an input and bearing its ONNX name."""
+        """Add an output of the graph, with the layout of an input and its ONNX name."""
         view = self.view(name)
         tensor = self.place(view, NHWC if view.extent.rank == len(NHWC) else range(view.extent.rank))
         if tensor not in self.file.writers or tensor in self._outputs:
@@ -239,7 +239,7 @@ class Builder:
         return tensor
 
     def add_weight(self, name: str, data: NDArray[Any]) -> int:
-        """Write a kernel or matrix, as float16 where that is asked for and its numbers fit."""
+        """Write a kernel or matrix, as float16 if that is requested and its numbers fit."""
         small = data.size < _MIN_FLOAT16_SIZE or float(np.abs(data).max()) > _FLOAT16_MAX
         if not self._float16 or small:
             return self.file.add_constant(name, _float32(data))
@@ -250,14 +250,14 @@ class Builder:
         return self._placed[key]
 
     def add_operand(self, name: str, rank: int, layout: Sequence[int]) -> int:
-        """An operand of a broadcasting operator whose result has these axes."""
+        """Add an operand of a broadcasting operator whose result has these axes."""
         return self.place(self.view(name).padded(rank), layout)
 
     def fuse(self, view: View, activation: int, name: str) -> bool:
-        """Make the operator that wrote `view` apply the activation, if it can and nobody else reads it.
+        """Let the operator that wrote `view` apply the activation, if it can and nothing else reads `view`.
 
         Returns:
-            Whether it does now; its result then bears `name`.
+            Whether it does; its result is then called `name`.
         """
         writer = self.file.writers.get(view.tensor)
         if (

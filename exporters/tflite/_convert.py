@@ -1,4 +1,4 @@
-"""ONNX model in, TFLite file out."""
+"""Converts an ONNX model to a TFLite file."""
 
 from __future__ import annotations
 
@@ -30,16 +30,15 @@ def convert(
 ) -> bytes:
     """Lower an ONNX model to a TFLite file.
 
-    The file keeps the names of inputs, outputs and inner tensors, and offers them as the signature
-    `serving_default`. Tensors of rank 4 are (N, H, W, C) in the file, all others are as in ONNX. A free
-    first axis of the inputs stays free: `resize_tensor_input` takes any batch. Equal models give equal
-    bytes.
+    The file keeps the names of inputs, outputs and inner tensors; its signature is `serving_default`. Tensors
+    of rank 4 are (N, H, W, C) in the file, all others are as in ONNX. A free first axis of the inputs stays
+    free: `resize_tensor_input` accepts any batch. Equal models give equal bytes.
 
     Args:
-        model: A float32 model, opset 11 or later (made for 17); only the batch axis may be free. It is not
-            changed.
+        model: A float32 model with opset 11 or later (designed for 17). Only the batch axis may be free. The
+            model is not changed.
         weights: How kernels and matrices are stored. All computation is float32.
-        metadata: Content of further metadata entries, by name.
+        metadata: Content of additional metadata entries, by name.
 
     Returns:
         The content of the file, which computes the same as ONNX Runtime, with and without XNNPACK.

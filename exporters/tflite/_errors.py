@@ -29,4 +29,4 @@ class UnsupportedOperatorError(ExportError):
 
 
 class DisparityError(ExportError):
-    """A TFLite file does not compute what its ONNX model does: a mistake of the lowering, or of TFLite."""
+    """A TFLite file differs from its ONNX model because of a bug in the lowering or in TFLite."""

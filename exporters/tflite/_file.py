@@ -1,4 +1,4 @@
-"""The TFLite flatbuffer: tensors and operators are collected, then packed in one go."""
+"""The TFLite flatbuffer: tensors and operators are collected, then packed together."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ SIGNATURE: Final = "serving_default"
 _IDENTIFIER: Final = b"TFL3"
 _SCHEMA_VERSION: Final = 3
 _DESCRIPTION: Final = "pose-onnx"
-# The schema forces this alignment on buffers: kernels read weights in place, with aligned loads.
+# The schema requires this alignment of buffers: kernels read weights in place, with aligned loads.
 _BUFFER_ALIGNMENT: Final = 16
-# More than a tensor with a constant takes beside its numbers, and its share of all other tables.
+# More bytes than a constant tensor takes beside its numbers, with its share of all other tables.
 _TABLES_BYTES: Final = 2048
 # Operators up to this number are also written to the field that old interpreters read.
 _LAST_DEPRECATED_CODE: Final = 127
@@ -41,7 +41,7 @@ _TYPES: Final[Mapping[type[np.generic], int]] = {
 
 @dataclass(slots=True)
 class FileTensor:
-    """A tensor of the file; constant if it has data. Its name may still change."""
+    """A tensor of the file; it is constant if it has data. Its name may still change."""
 
     name: str
     extent: Extent
@@ -93,7 +93,7 @@ class TfliteFile:
     def add_operator(self, operator: Operator, inputs: Sequence[int], output: int, options: Any) -> None:
         """Add an operator that writes one tensor."""
         sizes = [self.tensors[index].extent.sizes for index in inputs]
-        # Kernels restrict the rank only where they broadcast, or where a second input describes the axes.
+        # Kernels restrict the rank only if they broadcast, or if a second input describes the axes.
         rank = 0 if len(set(sizes)) == 1 else max(len(size) for size in sizes)
         version = operator.version(rank)
         self.writers[output] = FileOperator(operator, version, tuple(inputs), output, options)
@@ -139,14 +139,14 @@ class TfliteFile:
         return pack_model(model)
 
     def rename(self, tensor: int, name: str) -> None:
-        """Give a tensor that name; the tensor that bore it gets the other's."""
+        """Give a tensor this name; a tensor that already has it gets the old name in exchange."""
         for other in self.tensors:
             if other.name == name:
                 other.name = self.tensors[tensor].name
         self.tensors[tensor].name = name
 
     def _needed(self, wanted: set[int]) -> list[FileOperator]:
-        """The operators on which these tensors depend: some results are read in another shape only."""
+        """Return the operators on which these tensors depend: some results are only read in another shape."""
         kept = []
         for item in reversed(self.operators):
             if item.output in wanted:
@@ -155,10 +155,10 @@ class TfliteFile:
         return kept[::-1]
 
     def _with_copies(self, operators: Sequence[FileOperator]) -> list[FileOperator]:
-        """Copy what is reshaped where it is read again after a reader of the reshaped tensor.
+        """Copy a tensor that is read after its reshaped version was read.
 
-        LiteRT 2.3 without XNNPACK lets a RESHAPE's two tensors share their memory, and an operator such as
-        SOFTMAX write over its input: a later reader of the first tensor would get what is not there any more.
+        LiteRT 2.3 without XNNPACK lets the two tensors of a RESHAPE share their memory, and lets an operator
+            such as SOFTMAX overwrite its input: a later reader of the first tensor would get wrong numbers.
         """
         result = []
         for place, item in enumerate(operators):
@@ -189,8 +189,8 @@ def _min_runtime(operators: Sequence[FileOperator]) -> bytes:
 
 
 def pack_model(model: schema.ModelT) -> bytes:
-    """Return the content of a file whose buffers are `Buffer`s."""
-    # A builder that is full doubles its memory.
+    """Return the content of a file whose buffers are `Buffer` objects."""
+    # A full builder doubles its memory.
     builder = flatbuffers.Builder(sum(len(buffer.content) + _TABLES_BYTES for buffer in model.buffers))
     builder.Finish(model.Pack(builder), file_identifier=_IDENTIFIER)
     return bytes(memoryview(builder.Bytes)[builder.Head() :])

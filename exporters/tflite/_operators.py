@@ -1,8 +1,8 @@
-"""The TFLite operators that are written, each with its lowest version that does the job.
+"""The TFLite operators that are written, each in its lowest version that is sufficient.
 
-Old interpreters know only old versions, so a newer version than needed locks them out. A version depends
-on the rank only where the inputs differ in shape: that is how TFLite's kernels grew. Versions, and the
-first release that knows each, are TensorFlow's own bookkeeping (lite/tools/versioning).
+Old interpreters know only old versions and refuse newer ones. The version depends on the rank only if the
+inputs differ in shape, because that is how TFLite's kernels were extended. Versions, and the first release
+that knows each, are from TensorFlow (lite/tools/versioning).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Version(NamedTuple):
     Attributes:
         number: The version.
         since: First TFLite release that knows it.
-        max_rank: Highest rank of an input that it takes.
+        max_rank: Highest rank of an input that it supports.
     """
 
     number: int
@@ -37,8 +37,8 @@ class Operator:
         code: Its number in the schema.
         versions: The versions used, lowest first.
         options: Name of its options table in the schema, or None.
-        fuses: Whether it can apply an activation to its result. A field of that name in its options is not
-            enough: XNNPACK ignores CONCATENATION's, and the plain kernels refuse it.
+        fuses: Whether it can apply an activation to its result. That its options have such a field is not
+            enough: XNNPACK ignores that of CONCATENATION, and the plain kernels refuse it.
     """
 
     code: int
@@ -47,11 +47,11 @@ class Operator:
     fuses: bool = False
 
     def version(self, rank: int) -> Version:
-        """The lowest version for inputs of that rank."""
+        """Return the lowest version for inputs of this rank."""
         return next(version for version in self.versions if rank <= version.max_rank)
 
     def make_options(self, **values: Any) -> Any:
-        """The options table with these values, or None for an operator without."""
+        """Return the options table with these values, or None for an operator without options."""
         return None if self.options is None else getattr(schema, f"{self.options}T")(**values)
 
     @property

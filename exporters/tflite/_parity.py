@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     Arrays = Mapping[str, NDArray[Any]]
 
 RESOLVERS: Final = (OpResolverType.AUTO, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
-"""XNNPACK runs what it can and TFLite's own kernels the rest, or everything on some platforms."""
+"""XNNPACK with TFLite's kernels for the rest, and TFLite's kernels alone, as on some platforms."""
 _SEED: Final = 0
 _FREE_BATCH: Final = 2
 _NCHW: Final = (0, 3, 1, 2)
-# Every input number is changed by this share of it, to see how much rounding the network amplifies.
+# Every input number is changed by this share of it, to measure how much the network amplifies rounding.
 _NUDGE: Final = 2.0**-20
-# By how many times the change that a nudge makes, and by which share of the largest number, an output may be
-# off: networks round in every layer, and kernels in their own order. Of what float32 is allowed, networks of
-# people needed a quarter, random ones less. Storing a weight as float16 rounds it by 2^-12, 256 nudges;
-# a network trained in float32 needed 3,400 nudges and 2^-8 of its largest logit.
+# An output may differ by this multiple of the change that a nudge causes, plus this share of its largest
+# number: networks round in every layer, and kernels add in different orders. Networks for people needed a
+# quarter of what is allowed in float32, random ones less. Storing a weight as float16 rounds it by 2^-12,
+# which is 256 nudges; a network trained in float32 needed 3,400 nudges and 2^-8 of its largest logit.
 _FACTORS: Final[Mapping[str, tuple[float, float]]] = {"float32": (10.0, 1e-5), "float16": (4096.0, 2.0**-8)}
 
 
@@ -44,7 +44,7 @@ def demand_parity(
         model: An ONNX model with float32 inputs.
         content: The TFLite file made of it.
         weights: How the file stores kernels: float32 or float16.
-        resolvers: Of the interpreter, to try the file with.
+        resolvers: Operator resolvers of the interpreter, with which the file is run.
 
     Raises:
         DisparityError: An output differs by more than rounding explains.
@@ -65,7 +65,7 @@ def demand_parity(
 
 
 def _run_and_nudge(model: onnx.ModelProto) -> tuple[Arrays, Arrays, Arrays]:
-    """Return random inputs, what a model makes of them, and what it makes of them with a nudge."""
+    """Return random inputs, the model's outputs for them, and its outputs for nudged inputs."""
     session = plain_session(model)
     inputs, outputs = session.get_inputs(), session.get_outputs()
     rng = np.random.default_rng(_SEED)
@@ -92,9 +92,9 @@ def _run_onnx(session: onnxruntime.InferenceSession, feeds: Arrays, *, singly: b
 
 
 def run_tflite(content: bytes, feeds: Arrays, resolver: Any = OpResolverType.AUTO) -> Arrays:
-    """Run a file at the batch of the feeds; images are NCHW here and NHWC in the file."""
+    """Run a file with the batch of the feeds; images are NCHW here and NHWC in the file."""
     interpreter = Interpreter(model_content=content, num_threads=1, experimental_op_resolver_type=resolver)
-    # Inputs and outputs bear their ONNX names.
+    # Inputs and outputs have their ONNX names.
     inputs = {details["name"]: details["index"] for details in interpreter.get_input_details()}
     outputs = {details["name"]: details["index"] for details in interpreter.get_output_details()}
     arranged = {inputs[name]: _moved(feed, NHWC) for name, feed in feeds.items()}
@@ -108,7 +108,7 @@ def run_tflite(content: bytes, feeds: Arrays, resolver: Any = OpResolverType.AUT
 
 
 def _difference(want: NDArray[Any], found: NDArray[Any]) -> float:
-    """The largest difference; infinite where the shapes differ, or which numbers are finite."""
+    """Return the largest difference; infinity if the shapes differ, or if different numbers are finite."""
     if want.shape != found.shape or not np.array_equal(np.isfinite(want), np.isfinite(found)):
         return np.inf
     finite = np.isfinite(want)

@@ -1,4 +1,4 @@
-"""What is lowered of a graph, and what the lowerings know of its tensors."""
+"""Prepares a graph for lowering: drops what need not be lowered, and infers shapes."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
     from pose_onnx.exporters.graph import Graph, TensorInfo
 
-# Lowerings read attributes by their meaning from opset 11 on; Softmax and the reductions check further.
+# Lowerings use the meaning of attributes since opset 11; Softmax and the reductions check further.
 _MIN_OPSET: Final = 11
 # Shapes are inferred at these two batch sizes; an axis whose length differs scales with the batch.
 _BATCHES: Final = (1, 2)
-# Inputs that only say which shape the output has: shapes are inferred, what computes them is not lowered.
+# Inputs that only state the output's shape. Shapes are inferred, so the nodes that compute them are dropped.
 _SIZES: Final[Mapping[str, int]] = MappingProxyType({"Reshape": 1, "Expand": 1, "Resize": 3})
 
 
@@ -30,13 +30,13 @@ def prepare(graph: Graph) -> tuple[Graph, dict[str, Extent]]:
     """Fold constants, infer shapes, and drop what no output needs.
 
     Args:
-        graph: The first axis of its inputs may be free, and no other; it is not changed.
+        graph: The graph; it is not changed. Only the first axis of its inputs may be free.
 
     Returns:
-        What is left to lower, with all inputs, and the shape of every tensor of it that is not constant.
+        The graph to lower, with all inputs, and the shape of each of its tensors that is not constant.
 
     Raises:
-        ExportError: A shape cannot be known, or an axis other than the first is free.
+        ExportError: A shape cannot be inferred, or an axis other than the first is free.
         UnsupportedOperatorError: A node is of another domain than ONNX's own.
     """
     left = graph.copy()
@@ -52,7 +52,7 @@ def prepare(graph: Graph) -> tuple[Graph, dict[str, Extent]]:
 
 
 def measure_depths(graph: Graph) -> dict[str, int]:
-    """Count the convolutions on the longest way from an input to each computed tensor."""
+    """Count the convolutions on the longest path from an input to each computed tensor."""
     depths: dict[str, int] = {}
     for node in graph.nodes:
         depth = max((depths.get(name, 0) for name in node.inputs), default=0) + (node.op == "Conv")
@@ -79,7 +79,7 @@ def _infer_extents(graph: Graph) -> dict[str, Extent]:
 
 
 def _infer_shapes(graph: Graph, batch: int) -> dict[str, tuple[int, ...]]:
-    # Without outputs: what is said of their shapes may name axes that have a length now.
+    # Without outputs, because their stated shapes may name axes whose lengths are fixed now.
     bound = replace(graph, inputs=[_bind(info, batch) for info in graph.inputs], outputs=[])
     try:
         inferred = bound.shapes(strict=True)

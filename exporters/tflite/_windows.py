@@ -1,4 +1,4 @@
-"""Sliding windows: what ONNX says about kernel, stride and padding, and how TFLite gets the same."""
+"""Sliding windows: ONNX's kernel, stride and padding, and the equivalent in TFLite."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class Window:
 
     Attributes:
         size: Length of the input.
-        kernel: Taps of the window.
+        kernel: Number of taps of the window.
         stride: Step of the window.
-        dilation: Distance of two taps.
-        before: Padding in front.
-        after: Padding behind, as ONNX states it.
-        count: Number of places, which is the length of the output.
+        dilation: Distance between two taps.
+        before: Padding before the input.
+        after: Padding after the input, as ONNX states it.
+        count: Number of positions, which is the length of the output.
     """
 
     size: int
@@ -48,27 +48,27 @@ class Window:
 
     @property
     def reach(self) -> int:
-        """Padding behind that the last place reaches; negative where it ends inside the input."""
+        """Padding after the input that the last window reaches; negative if it ends inside the input."""
         return (
             (self.count - 1) * self.stride + (self.kernel - 1) * self.dilation + 1 - self.size - self.before
         )
 
     @property
     def is_same(self) -> bool:
-        """Whether TFLite's SAME padding puts the window at the same places."""
+        """Whether TFLite's SAME padding gives the same window positions."""
         total = max((self.count - 1) * self.stride + (self.kernel - 1) * self.dilation + 1 - self.size, 0)
         return self.count == -(-self.size // self.stride) and self.before == total // 2
 
     @property
     def is_valid(self) -> bool:
-        """Whether TFLite's VALID padding puts the window at the same places."""
+        """Whether TFLite's VALID padding gives the same window positions."""
         return self.before == 0 and self.reach <= 0
 
 
 def read_windows(
     node: Node, sizes: Sequence[int], kernel: Sequence[int], counts: Sequence[int]
 ) -> list[Window]:
-    """The windows along height and width.
+    """Return the windows along height and width.
 
     Args:
         node: A convolution or pooling node.
@@ -103,20 +103,20 @@ def read_windows(
 
 
 def padding_of(windows: Sequence[Window]) -> int | None:
-    """TFLite's own padding that equals the windows', or None where the input must be padded first."""
+    """Return the TFLite padding that equals the windows', or None if the input must be padded first."""
     if all(window.is_valid for window in windows):
         return VALID
     return SAME if all(window.is_same for window in windows) else None
 
 
 def pad_image(build: Builder, image: int, windows: Sequence[Window], name: str, fill: float = 0.0) -> int:
-    """Write the padding that the windows reach, so that VALID will do.
+    """Pad an image as far as the windows reach, so that VALID padding is right.
 
     Args:
-        build: Where to write.
+        build: The builder to write with.
         image: The tensor, as N, H, W, C.
         windows: Along height and width.
-        name: Of the result.
+        name: Name of the result.
         fill: The value to pad with.
     """
     amounts = [(0, 0), *((window.before, max(window.reach, 0)) for window in windows), (0, 0)]
@@ -124,7 +124,7 @@ def pad_image(build: Builder, image: int, windows: Sequence[Window], name: str, 
 
 
 def pad(build: Builder, tensor: int, amounts: Sequence[tuple[int, int]], name: str, fill: float = 0.0) -> int:
-    """Write a constant padding of a tensor; one pair (before, after) per axis of the file."""
+    """Pad a tensor with a constant; one pair (before, after) per axis of the file."""
     extent = build.file.tensors[tensor].extent
     sizes = tuple(size + sum(amount) for size, amount in zip(extent.sizes, amounts, strict=True))
     inputs = [tensor, build.file.add_constant("paddings", np.asarray(amounts, np.int32))]
@@ -135,10 +135,10 @@ def pad(build: Builder, tensor: int, amounts: Sequence[tuple[int, int]], name: s
 
 
 def strides_of(windows: Sequence[Window]) -> dict[str, Any]:
-    """The strides as TFLite's options name them."""
+    """Return the strides as fields of TFLite's options."""
     return {"strideH": windows[0].stride, "strideW": windows[1].stride}
 
 
 def spatial(extent: Extent) -> tuple[int, ...]:
-    """Height and width of an ONNX image; whatever other number of spatial axes it has."""
+    """Return height and width of an ONNX image, or its spatial axes if it has another number of them."""
     return extent.sizes[IMAGE_RANK - _SPATIAL_AXES :]

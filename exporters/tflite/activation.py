@@ -1,4 +1,4 @@
-"""Activation functions. The cheap ones become part of the operator before, where it has room for them."""
+"""Activation functions. Some can be fused into the operator before them."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from pose_onnx.exporters.tflite._operators import Operator
 
 _Activation: Final = schema.ActivationFunctionType
-# Bounds for which TFLite has an operator, and a field inside the operator before.
+# Bounds for which TFLite has an operator, and a value of the fused activation field.
 _CLAMPS: Final[Mapping[tuple[float, float], tuple[Operator, int]]] = {
     (0.0, np.inf): (op.RELU, _Activation.RELU),
     (0.0, 6.0): (op.RELU6, _Activation.RELU6),
     (-1.0, 1.0): (op.RELU_N1_TO_1, _Activation.RELU_N1_TO_1),
 }
 _RELU6_TOP: Final = 6.0
-# float32 keeps seven digits of a slope such as 1/6, so two spellings of it agree that well.
+# float32 has seven digits of a slope such as 1/6, so two ways of writing it agree that well.
 _SLOPE_TOLERANCE: Final = 1e-6
 # Defaults of the ONNX standard.
 _HARD_SIGMOID: Final = {"alpha": 0.2, "beta": 0.5}
@@ -78,7 +78,7 @@ def lower_clip(node: Node, build: Builder) -> None:
 def lower_hard_sigmoid(node: Node, build: Builder) -> None:
     """HardSigmoid, max(0, min(1, alpha x + beta)): an ADD that ends in RELU6, and a MUL.
 
-    With alpha of 1/6 it is relu6(x + beta / alpha) / 6; for another slope, x is scaled before.
+    With an alpha of 1/6 it is relu6(x + beta / alpha) / 6; for another slope, x is scaled first.
     """
     alpha, beta = (node.attributes.get(name, default) for name, default in _HARD_SIGMOID.items())
     view, name = build.view(node.inputs[0]), node.outputs[0]
@@ -103,14 +103,14 @@ def lower_leaky_relu(node: Node, build: Builder) -> None:
 
 
 def lower_elu(node: Node, build: Builder) -> None:
-    """Elu: ELU, which has a slope of 1 only."""
+    """Elu: ELU, which only has an alpha of 1."""
     if node.attributes.get("alpha", 1.0) != 1.0:
         raise UnsupportedOperatorError(node, f"its alpha is {node.attributes['alpha']}, only 1 is known")
     write_unary(node, build, op.ELU, build.view(node.inputs[0]))
 
 
 def lower_prelu(node: Node, build: Builder) -> None:
-    """PRelu: PRELU with a constant slope, or LEAKY_RELU where one slope serves all.
+    """PRelu: PRELU with constant slopes, or LEAKY_RELU if all channels have the same slope.
 
     TFLite 2.14 computes PRELU wrongly with a single slope.
     """
@@ -124,7 +124,7 @@ def lower_prelu(node: Node, build: Builder) -> None:
 
 
 def lower_softmax(node: Node, build: Builder) -> None:
-    """Softmax: SOFTMAX over the fastest axis of the file, which NHWC makes of the channels."""
+    """Softmax: SOFTMAX over the last axis in the file, which is the channels in NHWC."""
     view = build.view(node.inputs[0])
     old = build.graph.opsets[""] < _PER_AXIS_SOFTMAX_OPSET
     axis = node.attributes.get("axis", 1 if old else -1) % view.extent.rank

@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 # ONNX (out, in per group, height, width) -> TFLite (out, height, width, in per group).
 _OHWI: Final = (0, 2, 3, 1)
-# The same -> TFLite's depthwise kernel (1, height, width, out), there being one input channel per group.
+# The same -> TFLite's depthwise kernel (1, height, width, out); there is one input channel per group.
 _IHWO: Final = (1, 2, 3, 0)
-# How many convolutions from the image on add their bias last. Of the values tried (0 to 6, all), 4 brings
-# the distance to a float64 computation down to ONNX Runtime's own (half of what 1 leaves), for 1 to 3 %
-# more time.
+# This many convolutions, counted from the image, add their bias last. Of the values tried (0 to 6, all), 4
+# reduces the error against float64 to that of ONNX Runtime (half of the error with 1), for 1 to 3 % more
+# time.
 _EXACT_DEPTH: Final = 4
 
 
@@ -44,10 +44,10 @@ class _Filters:
     """The weights of a convolution.
 
     Attributes:
-        names: Of the kernel and the bias.
+        names: Names of the kernel and the bias.
         kernel: (out, in per group, height, width).
         bias: (out,).
-        group: Number of groups of channels that see only each other.
+        group: Number of groups of channels.
     """
 
     names: tuple[str, str]
@@ -57,7 +57,7 @@ class _Filters:
 
 
 def lower_conv(node: Node, build: Builder) -> None:
-    """Conv: CONV_2D, or DEPTHWISE_CONV_2D where every channel is its own group."""
+    """Conv: CONV_2D, or DEPTHWISE_CONV_2D if every channel is its own group."""
     filters = _read_filters(node, build, build.constant(node, 1))
     image, extent = build.image(node)
     windows = read_windows(node, spatial(extent), filters.kernel.shape[2:], spatial(build.extent(node)))
@@ -80,8 +80,8 @@ def _write_bias_last(
 ) -> int:
     """Add the bias after the convolution.
 
-    Kernels start their sums from the bias, so that every small product is rounded to the grid of a large
-    number. Where a photo is flat, all pixels are then wrong in the same direction, and nothing averages out.
+    Kernels start their sums with the bias, so that every small product is rounded to the precision of a
+    larger number. In flat areas of a photo, all pixels then have the same error, and nothing averages out.
     """
     none = _Filters((filters.names[0], f"{name}/none"), filters.kernel, 0 * filters.bias, filters.group)
     tensor = _write_conv(build, image, none, windows, f"{name}/unbiased")
@@ -90,7 +90,7 @@ def _write_bias_last(
 
 
 def _write_conv(build: Builder, image: int, filters: _Filters, windows: Sequence[Window], name: str) -> int:
-    """Write the operator, after a padding where TFLite has none that fits; return its result."""
+    """Write the operator, after a PAD if TFLite has no equal padding; return its result."""
     padding = padding_of(windows)
     if padding is None:
         image, padding = pad_image(build, image, windows, f"{name}/pad"), VALID
@@ -115,9 +115,9 @@ def _write_conv(build: Builder, image: int, filters: _Filters, windows: Sequence
 
 
 def lower_conv_transpose(node: Node, build: Builder) -> None:
-    """ConvTranspose: zeros between the pixels, then a CONV_2D with the kernel turned around.
+    """ConvTranspose: zeros between the pixels, then a CONV_2D with the kernel flipped.
 
-    TFLite's own TRANSPOSE_CONV wants the output shape as a constant, batch included.
+    TFLite's own TRANSPOSE_CONV needs the output shape, with the batch, as a constant.
     """
     kernel = build.constant(node, 1)
     if node.attributes.get("auto_pad", "NOTSET") != "NOTSET" or "output_shape" in node.attributes:
@@ -141,7 +141,7 @@ def lower_conv_transpose(node: Node, build: Builder) -> None:
 
 
 def _turned(kernel: NDArray[Any], groups: int) -> NDArray[Any]:
-    """Take (in, out per group, height, width) to a convolution's (out, in per group, ...), turned around."""
+    """Convert (in, out per group, height, width) to a convolution's (out, in per group, ...), flipped."""
     size, made, *sides = kernel.shape
     split = kernel[:, :, ::-1, ::-1].reshape(groups, size // groups, made, *sides)
     turned: NDArray[Any] = split.transpose(0, 2, 1, 3, 4).reshape(groups * made, size // groups, *sides)
@@ -149,7 +149,7 @@ def _turned(kernel: NDArray[Any], groups: int) -> NDArray[Any]:
 
 
 def _spread(build: Builder, image: int, strides: Sequence[int], name: str) -> int:
-    """Put `stride - 1` zeros behind every pixel: padding of the faster axes, seen as one."""
+    """Put `stride - 1` zeros after every pixel, as padding of the merged faster axes."""
     extent = build.file.tensors[image].extent
     batch, height, width, channels = extent.sizes
     rows, columns = strides

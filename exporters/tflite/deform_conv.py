@@ -1,7 +1,7 @@
-"""DeformConv: each tap of the kernel is gathered from where it moves to; a convolution of 1 x 1 sums them.
+"""DeformConv: each tap of the kernel is gathered from its moved position; a 1 x 1 convolution sums them.
 
-TFLite has no such operator. Beyond the image everything is 0: a border of zeros is put around it, wide enough
-that no corner that a bilinear sample needs is outside.
+TFLite has no such operator. Pixels outside the image are 0, so the image gets a border of zeros that contains
+every pixel that a bilinear sample can need.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from pose_onnx.exporters.tflite._windows import Window
 
 _BEFORE: Final = 1
-"""Zeros before the image: samples are moved to there at most, where they see nothing of it."""
+"""Width of the border before the image. Samples are clipped to it, where the image has no effect on them."""
 _AFTER: Final = 2
-"""And after it: one more, for the second corner of a sample that is there."""
+"""Width of the border after the image: one more, for the second pixel of a sample that is there."""
 
 
 def lower_deform_conv(node: Node, build: Builder) -> None:
-    """DeformConv of one group, with a weight for each tap or without."""
+    """DeformConv with one group, with or without a weight for each tap."""
     for name in ("group", "offset_group"):
         if node.attributes.get(name, 1) != 1:
             raise UnsupportedOperatorError(node, f"its {name} is {node.attributes[name]}, only 1 is known")
@@ -64,7 +64,7 @@ def _sum_taps(node: Node, build: Builder, samples: int, kernel: NDArray[np.float
 
 
 def _times(build: Builder, samples: int, factors: int, name: str) -> int:
-    """Multiply (N, M, C) samples by as many factors, each for all channels."""
+    """Multiply (N, M, C) samples by (N, M) factors."""
     extent = build.file.tensors[samples].extent
     column = build.reshape(factors, Extent((*extent.sizes[:2], 1), extent.free), f"{name}/factors")
     return build.emit(op.MUL, [samples, column], extent, name)
@@ -99,11 +99,11 @@ class _Sampler:
         return total
 
     def _split(self, offsets: int, axis: int) -> tuple[int, int, int]:
-        """Return, along an axis, the first cell of each sample, and the weights of it and the next."""
+        """Return, along an axis, the first cell of each sample, and the weights of this cell and the next."""
         build, window = self._build, self._windows[axis]
         taps = self._windows[0].kernel * self._windows[1].kernel
         moved = take(build, offsets, 3, np.arange(axis, 2 * taps, 2), self._named("moved"))
-        # Where the taps are before they move, in cells of the image with its border.
+        # Positions of the taps without offsets, in cells of the image with its border.
         starts = np.arange(window.count) * window.stride - window.before + _BEFORE
         steps = np.indices([each.kernel for each in self._windows])[axis].ravel() * window.dilation
         grid = starts[:, None] + steps

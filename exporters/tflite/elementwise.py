@@ -1,4 +1,4 @@
-"""Operators that treat every number alike: arithmetic of two tensors, functions of one."""
+"""Elementwise operators: arithmetic of two tensors, functions of one."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from pose_onnx.exporters.tflite._builder import Builder
     from pose_onnx.exporters.tflite._operators import Operator
 
-# Powers with an operator of their own.
+# Powers that have their own operator.
 _POWERS: Final[Mapping[float, Operator]] = {0.5: op.SQRT, 2.0: op.SQUARE}
 
 
 def lower_binary(operator: Operator) -> Callable[[Node, Builder], None]:
-    """Make the lowering of a broadcasting operator of two or more inputs, taken from left to right."""
+    """Make the lowering of a broadcasting operator with two or more inputs, applied from left to right."""
 
     def lower(node: Node, build: Builder) -> None:
         if len(node.inputs) == 1:
@@ -43,7 +43,7 @@ def lower_binary(operator: Operator) -> Callable[[Node, Builder], None]:
 
 
 def common_layout(node: Node, build: Builder) -> tuple[int, tuple[int, ...]]:
-    """Rank of the node's result, and the layout in which its largest computed input lies already."""
+    """Return the rank of the node's result, and the current layout of its largest computed input."""
     rank = build.extent(node).rank
     views = [build.view(name).padded(rank) for name in node.inputs if not build.is_constant(name)]
     largest = max(views, key=lambda view: int(np.prod(view.extent.sizes)))
@@ -51,7 +51,7 @@ def common_layout(node: Node, build: Builder) -> tuple[int, tuple[int, ...]]:
 
 
 def write_unary(node: Node, build: Builder, operator: Operator, view: View, **options: float) -> None:
-    """Write an operator that treats every number alike, on the numbers as they lie."""
+    """Write an elementwise operator, in the current layout of its input."""
     extent = build.file.tensors[view.tensor].extent
     tensor = build.emit(operator, [view.tensor], extent, node.outputs[0], **options)
     build.define(node, tensor, view.order)
@@ -67,10 +67,10 @@ def lower_unary(operator: Operator) -> Callable[[Node, Builder], None]:
 
 
 def lower_greater(node: Node, build: Builder) -> None:
-    """Greater than a constant, as 0 and 1 in float32: two float32 numbers that differ are a step apart.
+    """Greater than a constant, as 0 and 1 in float32.
 
-    So the difference times two over the smallest step is -2 or less, 0, or 2 or more. Tensors of booleans
-    would need kernels that the delegates lack.
+    Different float32 numbers are at least one step apart. So twice the difference, divided by the smallest
+    step, is -2 or less, 0, or 2 or more. Tensors of booleans would need kernels that the delegates lack.
     """
     bound = build.constant(node, 1)
     if bound.size != 1 or not np.isfinite(bound).all() or bound.dtype != np.float32:
@@ -106,7 +106,7 @@ def lower_pow(node: Node, build: Builder) -> None:
 
 
 def lower_batch_normalization(node: Node, build: Builder) -> None:
-    """BatchNormalization: MUL and ADD; fold it into its convolution before, where there is one."""
+    """BatchNormalization: MUL and ADD. If there is a convolution before it, fold it into that first."""
     if node.attributes.get("training_mode", 0):
         raise UnsupportedOperatorError(node, "it is in training mode; export the model for inference")
     scale, offset, mean, variance = (build.constant(node, index).astype(np.float64) for index in range(1, 5))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pose_onnx.exporters.tflite._builder import Builder
 
 _MATRIX_RANK: Final = 2
-# TFLite's BATCH_MATMUL takes up to this many axes.
+# TFLite's BATCH_MATMUL supports up to this many axes.
 _BATCH_MATMUL_RANK: Final = 5
 
 
@@ -63,7 +63,7 @@ def _batch_matmul(node: Node, build: Builder) -> None:
         )
     identity = tuple(range(extent.rank))
     swapped = (*identity[:-2], identity[-1], identity[-2])
-    # A matrix that lies transposed in the file is read as such instead of being moved.
+    # A matrix that is transposed in the file is read as such instead of being transposed back.
     adjoint = [not view.lies_in(identity) and view.lies_in(swapped) for view in views]
     tensors = [
         build.place(view, swapped if turned else identity)
@@ -73,7 +73,7 @@ def _batch_matmul(node: Node, build: Builder) -> None:
 
 
 def lower_gemm(node: Node, build: Builder) -> None:
-    """Gemm: FULLY_CONNECTED with a constant matrix; alpha and beta go into the constants."""
+    """Gemm: FULLY_CONNECTED with a constant matrix; alpha and beta are folded into the constants."""
     matrix = build.constant(node, 1) * np.float32(node.attributes.get("alpha", 1.0))
     if node.attributes.get("transB", 0):
         matrix = matrix.T

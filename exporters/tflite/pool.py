@@ -45,7 +45,7 @@ def _read(node: Node, build: Builder) -> tuple[int, list[Window], dict[str, Any]
 
 
 def lower_max_pool(node: Node, build: Builder) -> None:
-    """MaxPool: MAX_POOL_2D, after a padding with the lowest number where SAME does not fit."""
+    """MaxPool: MAX_POOL_2D, after padding with the lowest number if SAME does not fit."""
     if len(node.outputs) > 1 and node.outputs[1]:
         raise UnsupportedOperatorError(node, "it also outputs indices")
     image, windows, options = _read(node, build)
@@ -56,7 +56,7 @@ def lower_max_pool(node: Node, build: Builder) -> None:
 
 
 def lower_average_pool(node: Node, build: Builder) -> None:
-    """AveragePool: AVERAGE_POOL_2D, corrected where ONNX divides by another number of pixels."""
+    """AveragePool: AVERAGE_POOL_2D, corrected if ONNX divides by another number of pixels."""
     image, windows, options = _read(node, build)
     padding = padding_of(windows)
     divisors = np.outer(*(_divisors(node, window) for window in windows))
@@ -83,9 +83,9 @@ def _inside(window: Window) -> NDArray[np.int64]:
 
 
 def _divisors(node: Node, window: Window) -> NDArray[np.int64]:
-    """How many pixels along one axis ONNX divides by, for every place of the window."""
+    """Return by how many pixels along one axis ONNX divides, for every position of the window."""
     if node.attributes.get("count_include_pad", 0):
-        # The padding counts, what ceil_mode adds beyond it does not.
+        # Padding counts; what ceil_mode adds beyond it does not.
         return _covered(window, -window.before, window.size + window.after)
     return _inside(window)
 

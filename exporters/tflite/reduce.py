@@ -34,7 +34,7 @@ def lower_reduce(operator: Operator) -> Callable[[Node, Builder], None]:
         inputs = [build.place(view, layout), build.file.add_constant("axes", places)]
         result = Extent(sizes, view.extent.free).permuted(layout)
         tensor = build.emit(operator, inputs, result, node.outputs[0], keepDims=True)
-        # Where keepdims is 0, the axes that vanish have length one: only the numbering changes.
+        # If keepdims is 0, the removed axes have length one, so only the numbering of the axes changes.
         kept = [axis for axis in range(rank) if build.extent(node).rank == rank or axis not in axes]
         build.define(node, tensor, [kept.index(axis) for axis in layout if axis in kept])
 

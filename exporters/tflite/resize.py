@@ -1,6 +1,6 @@
-"""Resize: TFLite's flags are chosen by comparing which pixels they read with what ONNX asks for.
+"""Resize: TFLite's flags are chosen by comparing the pixels that they read with those of ONNX.
 
-Nearest pixels that no flags describe are picked one by one, with GATHER.
+If no flags give the right nearest pixels, these are picked one by one with GATHER.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Coordinates = NDArray[np.floating[Any]]
 
-# Source coordinates may differ by this much (pixels): far below what float32 resolves at these sizes.
+# Largest allowed difference of source coordinates, in pixels: far below what float32 resolves at these sizes.
 _COORDINATE_TOLERANCE: Final = 1e-6
 
 
@@ -49,21 +49,21 @@ def _pytorch_half_pixel(places: Coordinates, size: int, count: int, scale: float
     return _half_pixel(places, size, count, scale) if count > 1 else np.zeros_like(places)
 
 
-# Where the ONNX standard reads output pixel `place`, by coordinate_transformation_mode.
+# The source coordinate of output pixel `place` in the ONNX standard, by coordinate_transformation_mode.
 _TRANSFORMS: Final[Mapping[str, Callable[[Coordinates, int, int, float], Coordinates]]] = {
     "align_corners": _align_corners,
     "asymmetric": _asymmetric,
     "half_pixel": _half_pixel,
     "pytorch_half_pixel": _pytorch_half_pixel,
 }
-# How the ONNX standard rounds that to a pixel, by nearest_mode.
+# How the ONNX standard rounds a source coordinate to a pixel, by nearest_mode.
 _ROUNDINGS: Final[Mapping[str, Callable[[Coordinates], Coordinates]]] = {
     "round_prefer_floor": lambda x: np.ceil(x - 0.5),
     "round_prefer_ceil": lambda x: np.floor(x + 0.5),
     "floor": np.floor,
     "ceil": np.ceil,
 }
-# TFLite's flags (alignCorners, halfPixelCenters), with the operator version that they need.
+# TFLite's flags (alignCorners, halfPixelCenters), and the operator version that each pair needs.
 _BILINEAR: Final[Mapping[tuple[bool, bool], Operator]] = {
     (False, False): op.RESIZE_BILINEAR,
     (True, False): op.RESIZE_BILINEAR,
@@ -77,7 +77,7 @@ _NEAREST: Final[Mapping[tuple[bool, bool], Operator]] = {
 
 
 def lower_resize(node: Node, build: Builder) -> None:
-    """Resize of height and width: nearest by whole factors as copies, else TFLite's resize operators."""
+    """Resize of height and width: copied pixels for nearest by whole factors, else TFLite's operators."""
     image, extent = build.image(node)
     target = build.extent(node)
     if extent.sizes[:2] != target.sizes[:2]:
@@ -98,7 +98,7 @@ _Sizes = list[tuple[int, int, float]]
 
 
 def _scales(node: Node, build: Builder) -> list[float]:
-    """The factors of height and width: as given, or as the sizes make them."""
+    """Return the factors of height and width: as given, or computed from the sizes."""
     if node.input(2) and (scales := build.constant(node, 2)).size:
         return [float(scale) for scale in scales[-2:]]
     pairs = zip(spatial(build.extent(node)), spatial(build.extents[node.inputs[0]]), strict=True)
@@ -139,7 +139,7 @@ def _lower_bilinear(node: Node, build: Builder, image: int, sizes: _Sizes) -> No
 
 def _lower_nearest(node: Node, build: Builder, image: int, sizes: _Sizes) -> None:
     rounding = _ROUNDINGS[node.attributes.get("nearest_mode", "round_prefer_floor")]
-    # In float32, as ONNX Runtime does: 2 / 0.6666667 is 3 then, and another pixel than 2.9999999.
+    # In float32 as in ONNX Runtime: 2 / 0.6666667 is then 3, which is another pixel than 2.9999999.
     wanted = [
         rounding(_coordinates(node, np.arange(count, dtype=np.float32), size, count, scale)).clip(0, size - 1)
         for size, count, scale in sizes
@@ -166,7 +166,7 @@ def _lower_nearest(node: Node, build: Builder, image: int, sizes: _Sizes) -> Non
 
 
 def _tflite_nearest(flags: tuple[bool, bool], size: int, count: int) -> Coordinates:
-    """The pixels that RESIZE_NEAREST_NEIGHBOR reads; it computes in float32."""
+    """Return the pixels that RESIZE_NEAREST_NEIGHBOR reads; it computes in float32."""
     align_corners, half_pixel_centers = flags
     places = np.arange(count, dtype=np.float32) + np.float32(0.5 if half_pixel_centers else 0.0)
     if align_corners and count > 1:
@@ -177,9 +177,9 @@ def _tflite_nearest(flags: tuple[bool, bool], size: int, count: int) -> Coordina
 
 
 def _repeat(node: Node, build: Builder, image: int, factors: list[int]) -> None:
-    """Repeat every pixel by joining the image with itself, which XNNPACK runs and the resize it does not.
+    """Repeat every pixel by concatenation: XNNPACK runs that, but not the resize.
 
-    Joined along the channels, a pixel is followed by its copies; joined along the width, so is a line.
+    After concatenation along the channels, each pixel is followed by its copies; along the width, each line.
     """
     rows, columns = factors
     name = node.outputs[0]
@@ -189,7 +189,7 @@ def _repeat(node: Node, build: Builder, image: int, factors: list[int]) -> None:
 
 
 def _pick(node: Node, build: Builder, image: int, pixels: Sequence[Coordinates]) -> None:
-    """Read these lines and columns of the image."""
+    """Pick these lines and columns of the image."""
     for axis, chosen in zip((2, 3), pixels, strict=True):
         image = take(build, image, NHWC.index(axis), chosen, node.outputs[0])
     build.define(node, image, NHWC)

@@ -1,4 +1,4 @@
-"""Operators that move numbers: shapes, slices, joins."""
+"""Operators that move numbers: shapes, slices, concatenation."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
     from pose_onnx.exporters.tflite._builder import Builder
 
-# An end of a slice that means the end of the axis, at least: paddle2onnx writes this, ONNX's examples more.
+# From this value on, the end of a slice means the end of the axis: paddle2onnx writes this, ONNX's examples
+# more.
 _TO_THE_END: Final = 999_999
-# XNNPACK takes up to this many inputs of one CONCATENATION.
+# XNNPACK supports up to this many inputs of one CONCATENATION.
 _CONCAT_INPUTS: Final = 4
 
 
@@ -64,7 +65,7 @@ def lower_expand(node: Node, build: Builder) -> None:
 
 
 def lower_concat(node: Node, build: Builder) -> None:
-    """Concat: CONCATENATION, in steps that XNNPACK takes."""
+    """Concat: CONCATENATION, in several steps if XNNPACK needs them."""
     if len(node.inputs) == 1:
         lower_identity(node, build)
         return
@@ -78,7 +79,7 @@ def lower_concat(node: Node, build: Builder) -> None:
 
 
 def concatenate(build: Builder, tensors: Sequence[int], axis: int, name: str) -> int:
-    """Join tensors of the file along one of their axes."""
+    """Concatenate tensors of the file along one of their axes."""
     tensors = list(tensors)
     while len(tensors) > 1:
         head, tensors = tensors[:_CONCAT_INPUTS], tensors[_CONCAT_INPUTS:]
@@ -105,16 +106,16 @@ def lower_split(node: Node, build: Builder) -> None:
 def _slice(
     node: Node, build: Builder, view: View, name: str, cuts: Mapping[int, tuple[int, int, int]]
 ) -> None:
-    """Take range(start, end, step) of some axes of a view, with Python's meaning; all axes stay.
+    """Take range(start, end, step) of some axes of a view, as in Python; all axes stay.
 
-    Always STRIDED_SLICE: XNNPACK runs it with a free batch, but not SLICE.
+    Always with STRIDED_SLICE: XNNPACK runs it with a free batch, but not SLICE.
     """
     if view.extent.free in cuts:
         raise UnsupportedOperatorError(node, "it cuts through the batch, whose length is free")
     sizes = tuple(len(range(*cuts[i])) if i in cuts else size for i, size in enumerate(view.extent.sizes))
     extent, layout = Extent(sizes, view.extent.free), view.layout
     spans = [cuts.get(axis, (0, 0, 1)) for axis in layout]
-    # A masked bound stands for the end of the axis; so does running backwards past its first number.
+    # A masked bound means the end of the axis; so does stepping backwards past its first number.
     begin_mask = sum(1 << place for place, axis in enumerate(layout) if axis not in cuts)
     end_mask = sum(1 << place for place, axis in enumerate(layout) if axis not in cuts or cuts[axis][1] < 0)
     inputs = [build.place(view, layout)]
@@ -145,7 +146,7 @@ def lower_slice(node: Node, build: Builder) -> None:
 
 
 def lower_gather(node: Node, build: Builder) -> None:
-    """Gather with constant indices: STRIDED_SLICE for a run of neighbours, else GATHER."""
+    """Gather with constant indices: STRIDED_SLICE for consecutive indices, else GATHER."""
     view = build.view(node.inputs[0])
     axis = node.attributes.get("axis", 0) % view.extent.rank
     indices = build.constant(node, 1) % view.extent.sizes[axis]
@@ -168,7 +169,7 @@ def lower_gather(node: Node, build: Builder) -> None:
 
 
 def take(build: Builder, tensor: int, axis: int, indices: NDArray[Any], name: str) -> int:
-    """Pick places along one axis of a tensor of the file."""
+    """Pick indices along one axis of a tensor of the file."""
     extent = build.file.tensors[tensor].extent
     sizes = (*extent.sizes[:axis], len(indices), *extent.sizes[axis + 1 :])
     inputs = [tensor, build.file.add_constant("indices", indices.astype(np.int32))]

@@ -66,3 +66,11 @@ class KeypointOutput(OutputSpec, Protocol):
 
     def merge_mirrored(self, tensors: Tensors, mirrored: Tensors, card: ModelCard) -> Tensors:
         """Average outputs with those of the same crops mirrored (`tensor[..., ::-1]`)."""
+
+
+def detector_checks(card: ModelCard, max_boxes: int) -> tuple[tuple[bool, str], ...]:
+    """Return what every detector's card must fulfil: whether it does, and the sentence if it does not."""
+    return (
+        (bool(card.classes), "a detector must name its classes"),
+        (max_boxes > 0, f"output.max_boxes is {max_boxes}; it must be 1 or more"),
+    )

@@ -11,7 +11,7 @@ from pose_onnx.cards.schema import check_types
 from pose_onnx.core.arrays import F32
 from pose_onnx.core.people import find_peaks
 from pose_onnx.detections import Detections
-from pose_onnx.outputs._spec import Shape, Tensors
+from pose_onnx.outputs._spec import Shape, Tensors, detector_checks
 
 if TYPE_CHECKING:
     from pose_onnx.cards.card import ModelCard
@@ -48,9 +48,8 @@ class CenterOutput:
     def problems(self, card: ModelCard) -> list[str]:
         """See `OutputSpec`."""
         checks = (
-            (bool(card.classes), "a detector must name its classes"),
+            *detector_checks(card, self.max_boxes),
             (self.stride > 0, f"output.stride is {self.stride}; it must be 1 or more"),
-            (self.max_boxes > 0, f"output.max_boxes is {self.max_boxes}; it must be 1 or more"),
         )
         return [sentence for holds, sentence in checks if not holds]
 
