@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from pose_onnx import PRESETS, PoseEstimator, Poses, load_image
+from pose_onnx import PRESETS, Poses, TopDownEstimator, load_image
 from pose_onnx.core.boxes import box_iou
 from pose_onnx.core.spread import color_spread
 from pose_onnx.evaluation import Dataset
@@ -55,7 +55,7 @@ def is_annotated(boxes: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return overlaps >= MATCH
 
 
-def measure_blanks(estimator: PoseEstimator) -> float:
+def measure_blanks(estimator: TopDownEstimator) -> float:
     """Print what is found in empty pictures; return the best joint in those of one colour."""
     worst = 0.0
     for name, pictures in (("one colour", list(flat_pictures())), ("noise, ramps", list(empty_pictures()))):
@@ -83,7 +83,7 @@ def main() -> None:
     args = parser.parse_args()
     dataset = Dataset(args.annotations, args.images)
     least = PRESETS["accurate"].least_spread
-    with PoseEstimator(args.detector, args.pose, threads=1) as estimator:
+    with TopDownEstimator(args.detector, args.pose, threads=1) as estimator:
         worst = measure_blanks(estimator)
         annotated, joints = [], {True: [], False: []}
         spreads: dict[float, list[float]] = {share: [] for share in BRIGHTNESS}

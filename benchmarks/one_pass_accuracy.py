@@ -1,7 +1,7 @@
 """AP of one-pass decoding with heads that are drawn from annotations instead of computed by a network.
 
 There are no official weights with this code, so this tests everything around the network: resizing, decoding
-and evaluation, with `OnePassModel` itself. Perfect heads must give an AP near 100. Worse heads must lose as
+and evaluation, with `PoseEstimator` itself. Perfect heads must give an AP near 100. Worse heads must lose as
 much as their error predicts: the measured mean object keypoint similarity (OKS) is compared with the one
 computed from the error alone.
 
@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_onnx import InputSpec, ModelCard, OnePassModel, load_card
+from pose_onnx import InputSpec, ModelCard, PoseEstimator, load_card
 from pose_onnx.core.arrays import F32, Image
 from pose_onnx.core.oks import COCO_SIGMAS
 from pose_onnx.detector import detector_input
@@ -76,7 +76,7 @@ class FromAnnotations:
         base = load_card("multi_pose_dla_3x")
         self._card = replace(base, output=PeopleOutput(heads=draw.heads))
         self._runtime, self._dataset, self._draw = Drawn(self._card), dataset, draw
-        self._model = OnePassModel(self._runtime, card=self._card)
+        self._model = PoseEstimator(pose=self._runtime, pose_card=self._card)
         self._rng = np.random.default_rng(0)
         self._found = InPictures(self._model)
         self.names, self.sigmas = self._model.names, self._model.sigmas

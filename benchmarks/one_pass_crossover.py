@@ -19,7 +19,7 @@ from typing import Final
 
 import numpy as np
 
-from pose_onnx import OnePassModel, PoseEstimator, load_image
+from pose_onnx import PoseEstimator, TopDownEstimator, load_image
 from pose_onnx.bench._crowd import repeat_picture
 from pose_onnx.core.arrays import F32, Image
 from pose_onnx.pairs import PAIRS
@@ -55,7 +55,7 @@ def timed(work: Callable[[Image], object], frame: Image) -> float:
     return time.process_time() - start
 
 
-def compare(one_pass: OnePassModel, pair: PoseEstimator, people: int, rounds: int) -> tuple[float, float]:
+def compare(one_pass: PoseEstimator, pair: TopDownEstimator, people: int, rounds: int) -> tuple[float, float]:
     """Return the median seconds per frame of both."""
     picture, boxes = crowd(people)
 
@@ -78,7 +78,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     args = parser.parse_args()
     found = []
-    with OnePassModel(args.one_pass, threads=1) as one_pass, PoseEstimator(*args.pair, threads=1) as pair:
+    one_pass, pair = PoseEstimator(pose=args.one_pass, threads=1), TopDownEstimator(*args.pair, threads=1)
+    with one_pass, pair:
         print(f"{'people':>6} {'one pass, ms':>13} {'pair, ms':>9} {'ratio':>6}")
         for people in args.people:
             one, two = compare(one_pass, pair, people, args.rounds)

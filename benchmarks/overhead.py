@@ -21,7 +21,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from pose_onnx import PoseEstimator, load_image
+from pose_onnx import TopDownEstimator, load_image
 from pose_onnx.bench import gather
 from pose_onnx.core.images import decode_image
 from pose_onnx.keypoint_model import share_out
@@ -42,14 +42,14 @@ def arguments(detector: str, pose: str, backend: str) -> dict[str, str]:
     return {"detector": detector, "pose": pose, "backend": backend}
 
 
-def crowded(people: int, *threads: int, **models: str) -> tuple[np.ndarray, list[PoseEstimator]]:
+def crowded(people: int, *threads: int, **models: str) -> tuple[np.ndarray, list[TopDownEstimator]]:
     """Return a picture, and for each number of threads an estimator that finds `people` people in it."""
     crowd = gather(load_image(PHOTO), people, models)
-    estimators = [PoseEstimator(**models, threads=count, threshold=crowd.threshold) for count in threads]
+    estimators = [TopDownEstimator(**models, threads=count, threshold=crowd.threshold) for count in threads]
     return decode_image(crowd.jpeg, "crowd"), estimators
 
 
-def networks(estimator: PoseEstimator, people: int) -> Callable[[], None]:
+def networks(estimator: TopDownEstimator, people: int) -> Callable[[], None]:
     """Return the network runs that the pipeline makes for a number of people, on arbitrary input."""
     rng = np.random.default_rng(0)
     model = estimator.pose

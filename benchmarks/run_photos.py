@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from pose_onnx import Poses, draw_poses, load_image, open_pose_model
+from pose_onnx import PoseEstimator, Poses, draw_poses, load_image
 from pose_onnx.cli import main as pose_onnx
 from pose_onnx.files import make_folder
 from pose_onnx.formats.results import ImageResult, read_results, results_json
@@ -65,7 +65,7 @@ def by_loop(job: Job, out: Path, threads: int) -> None:
     """Process the photos one after another."""
     found = []
     make_folder(out)
-    with open_pose_model(**job.models, threads=threads) as model:
+    with PoseEstimator(**job.models, threads=threads) as model:
         for photo in job.photos:
             pixels = load_image(photo)
             poses = model(pixels)

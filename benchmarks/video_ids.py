@@ -27,7 +27,7 @@ from benchmarks.video_scene import (
     ids_of,
     overlapping_ids,
 )
-from pose_onnx import PoseEstimator
+from pose_onnx import TopDownEstimator
 from pose_onnx.pairs import DEFAULT_DETECTOR, DEFAULT_POSE
 from pose_onnx.video import Every, VideoPoseEstimator
 
@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--trackers", nargs="+", choices=TRACKERS, default=list(TRACKERS))
     options = parser.parse_args()
     people = coco_people(options.coco) if options.coco else demo_people()
-    estimator = PoseEstimator(options.detector, options.pose, threads=1)
+    estimator = TopDownEstimator(options.detector, options.pose, threads=1)
     for scene in options.scenes:
         for tracker in options.trackers:
             ids = (TRACKERS[tracker](estimator, SCENES[scene](people, seed)) for seed in range(options.seeds))
@@ -64,13 +64,13 @@ def main() -> None:
             )
 
 
-def ours(estimator: PoseEstimator, scene: Scene, every: Every) -> Iterator[Ids]:
+def ours(estimator: TopDownEstimator, scene: Scene, every: Every) -> Iterator[Ids]:
     """Yield (N,) for each frame: the id of each true person, 0 for none."""
     for frame in VideoPoseEstimator(estimator, every=every, smooth=None).run(scene.frames()):
         yield ids_of(scene, frame.index, frame.poses)
 
 
-def byte_track(estimator: PoseEstimator, scene: Scene) -> Iterator[Ids]:
+def byte_track(estimator: TopDownEstimator, scene: Scene) -> Iterator[Ids]:
     """Yield ByteTrack's ids on the detector's boxes, frame by frame."""
     import supervision as sv  # noqa: PLC0415 (optional)
     from trackers import ByteTrackTracker  # noqa: PLC0415 (optional)
@@ -103,7 +103,7 @@ def most_frequent(ids: Ids) -> list[int]:
     return [int(np.bincount(column[column > 0]).argmax()) if column.any() else 0 for column in ids.T]
 
 
-TRACKERS: dict[str, Callable[[PoseEstimator, Scene], Iterator[Ids]]] = {
+TRACKERS: dict[str, Callable[[TopDownEstimator, Scene], Iterator[Ids]]] = {
     "auto": lambda estimator, scene: ours(estimator, scene, "auto"),
     "every-8": lambda estimator, scene: ours(estimator, scene, 8),
     "ByteTrack": byte_track,

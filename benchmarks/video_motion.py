@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.video_scene import NOISE, SIZE, Cutout, coco_people, paste
-from pose_onnx import PoseEstimator, load_image
+from pose_onnx import TopDownEstimator, load_image
 from pose_onnx.core.boxes import box_iou
 from pose_onnx.pairs import DEFAULT_DETECTOR, DEFAULT_POSE
 from pose_onnx.video import Every, VideoPoseEstimator
@@ -156,14 +156,14 @@ def free_places(folder: Path) -> list[NDArray[np.uint8]]:
     return places
 
 
-def ours(estimator: PoseEstimator, frames: Frames, every: Every) -> Iterator[Found]:
+def ours(estimator: TopDownEstimator, frames: Frames, every: Every) -> Iterator[Found]:
     """Track people with this package."""
     for frame in VideoPoseEstimator(estimator, every=every, smooth=None).run(frames):
         ids = frame.poses.ids
         yield np.zeros(0, np.int64) if ids is None else ids, frame.poses.boxes.astype(np.float64)
 
 
-def byte_track(estimator: PoseEstimator, frames: Frames) -> Iterator[Found]:
+def byte_track(estimator: TopDownEstimator, frames: Frames) -> Iterator[Found]:
     """Track the detector's boxes of every frame with ByteTrack."""
     import supervision as sv  # noqa: PLC0415 (optional)
     from trackers import ByteTrackTracker  # noqa: PLC0415 (optional)
@@ -185,7 +185,7 @@ def byte_track(estimator: PoseEstimator, frames: Frames) -> Iterator[Found]:
         yield tracked.tracker_id[known].astype(np.int64), tracked.xyxy[known].astype(np.float64)
 
 
-TRACKERS: dict[str, Callable[[PoseEstimator, Frames], Iterator[Found]]] = {
+TRACKERS: dict[str, Callable[[TopDownEstimator, Frames], Iterator[Found]]] = {
     "every=1": lambda estimator, frames: ours(estimator, frames, 1),
     "every=auto": lambda estimator, frames: ours(estimator, frames, "auto"),
     "ByteTrack": byte_track,
@@ -225,7 +225,7 @@ def main() -> None:
     )
 
     results: dict[str, list[tuple[dict[str, float], dict[str, float]]]] = {name: [] for name in TRACKERS}
-    with PoseEstimator(options.detector, options.pose, threads=1) as estimator:
+    with TopDownEstimator(options.detector, options.pose, threads=1) as estimator:
         for seed in range(options.seeds):
             sequence = make_sequence(people, places, seed)
             frames = list(sequence.frames())

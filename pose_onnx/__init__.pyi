@@ -29,13 +29,12 @@ from .errors import (
 )
 from .image_files import decode_image, load_image
 from .keypoint_model import KeypointModel
-from .one_pass import OnePassModel
-from .opening import open_pose_model
 from .outputs import BoxDistributionOutput, BoxOutput, HeatmapOutput
 from .pose_estimator import PoseEstimator
 from .pose_model import BatchTopDownModel, ParallelModel, PoseModel, TopDownModel
 from .poses import Action, Poses
 from .presets import PRESETS, Preset
+from .top_down import TopDownEstimator
 
 __version__: str
 
@@ -61,7 +60,6 @@ __all__ = [
     "MissingCardError",
     "ModelCard",
     "ModelFileError",
-    "OnePassModel",
     "OutputError",
     "ParallelModel",
     "PoseEstimator",
@@ -71,6 +69,7 @@ __all__ = [
     "Preset",
     "RuntimeFeedError",
     "SourceError",
+    "TopDownEstimator",
     "TopDownModel",
     "UnexpectedError",
     "UnknownNameError",
@@ -85,7 +84,6 @@ __all__ = [
     "load_card",
     "load_image",
     "models_home",
-    "open_pose_model",
     "read_card",
     "resolve_model",
 ]

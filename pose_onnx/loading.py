@@ -18,7 +18,7 @@ from pose_onnx.runtimes import Runtime, is_parallel, load_adapter, open_runtime,
 
 INPUT_NAME = InputSpec.tensor_name
 _OPENED_BY: Final = MappingProxyType(
-    {"actions": "ActionModel", "detect": "Detector", "keypoints": "KeypointModel", "people": "OnePassModel"}
+    {"actions": "ActionModel", "detect": "Detector", "keypoints": "KeypointModel", "people": "PoseEstimator"}
 )
 """What opens a model, by what it is for."""
 ModelLike: TypeAlias = str | os.PathLike[str] | Runtime
@@ -81,8 +81,8 @@ def check_options(kind: type, backend: str, options: Mapping[str, Any]) -> None:
         return
     own = [
         name
-        for name, parameter in signature(kind).parameters.items()
-        if parameter.kind is not Parameter.VAR_KEYWORD
+        for name, parameter in signature(vars(kind)["__init__"]).parameters.items()
+        if name != "self" and parameter.kind is not Parameter.VAR_KEYWORD
     ]
     if unknown := [name for name in options if name not in taken]:
         hint = did_you_mean(unknown[0], [*own, *taken])

@@ -2,87 +2,80 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final, cast
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from pose_onnx.buffers import Buffers
-from pose_onnx.cards.card import ModelCard
-from pose_onnx.closing import Reopening
-from pose_onnx.core.arrays import Image
+from pose_onnx.core.arrays import F32, Image
 from pose_onnx.core.images import Color
 from pose_onnx.core.nms import soft_nms
 from pose_onnx.core.people import People, to_image
 from pose_onnx.detector import check_threshold, detector_input
-from pose_onnx.errors import InputError
+from pose_onnx.errors import InputError, unknown_name
 from pose_onnx.image_files import ImageSource, load_image
-from pose_onnx.joints import JointsOfCard
-from pose_onnx.loading import INPUT_NAME, CardLike, ModelLike, check_options, file_of, open_model
-from pose_onnx.many_images import ManyImages
+from pose_onnx.loading import INPUT_NAME, file_of, open_model
 from pose_onnx.outputs import PeopleOutput
+from pose_onnx.pairs import DEFAULT_QUALITY
+from pose_onnx.pose_estimator import PoseEstimator
 from pose_onnx.poses import Poses
+from pose_onnx.presets import DEFAULT_PRESET
 from pose_onnx.provenance import model_digests
-from pose_onnx.runtimes import Runtime
 from pose_onnx.runtimes._checks import check_threads
 
 THRESHOLD: Final = 0.3
 """Above this score CenterNet shows a person (src/lib/opts.py, vis_thresh)."""
 
+NMS: Final[Mapping[str, Callable[[F32, F32], tuple[NDArray[np.int64], F32]]]] = MappingProxyType(
+    {"soft": soft_nms}
+)
+"""How people who overlap better ones are treated, by name: from boxes and scores to who stays, and scores."""
 
-class OnePassModel(JointsOfCard, ManyImages, Reopening):
-    """A model that finds people and their joints at once; it is a `PoseModel`, and needs no detector.
+_UNUSED: Final[Mapping[str, object]] = MappingProxyType(
+    {
+        "detector": None,
+        "detector_card": None,
+        "batch_size": None,
+        "preset": DEFAULT_PRESET,
+        "quality": DEFAULT_QUALITY,
+    }
+)
+"""Arguments that mean nothing here, and how they are left out."""
+
+
+class OnePassEstimator(PoseEstimator):
+    """One network that finds people and their joints at once: a `PoseEstimator` without a detector.
 
     The poses' `boxes` and `box_scores` are the network's own. A joint's score is that of its peak where there
-    is one, otherwise the person's; see `pose_onnx.core.people`.
+    is one, otherwise the person's; see `pose_onnx.core.people`. Arguments and errors are those of
+    `PoseEstimator`.
 
-    Args:
-        model: Official name, path of an exported file, or a `Runtime` (then with `card`), which stays the
-            caller's to close.
-        card: For a file without a card: a card, its name, or the path of a card file.
-        backend: Which engine runs it.
-        precision: Which of the named model's files to use, such as "fp16".
-        threads: Threads used in one call; every core when `None`.
+    Attributes:
         threshold: People with a score above this are returned.
-        flip: Also run the mirrored image and average: better keypoints for twice the time.
-        nms: Lower the scores of people who overlap better ones (`pose_onnx.core.nms.soft_nms`).
-        options: Passed to the backend, for example `providers=[...]`.
-
-    Raises:
-        PoseOnnxError: One of its subclasses, with a message that says what to do; see `pose_onnx.errors`.
+        flip: Whether the mirrored image is run too.
+        nms: A name in `NMS`, or `None`.
+        runtime: Runs the network.
     """
 
-    def __init__(
-        self,
-        model: ModelLike,
-        *,
-        card: CardLike | None = None,
-        backend: str = "ort",
-        precision: str = "fp32",
-        threads: int | None = None,
-        threshold: float = THRESHOLD,
-        flip: bool = False,
-        nms: bool = False,
-        **options: Any,
-    ) -> None:
-        check_options(OnePassModel, backend, options)
-        self._arguments = {
-            "model": model,
-            "card": card,
-            "backend": backend,
-            "precision": precision,
-            "threads": threads,
-            "threshold": check_threshold(threshold),
-            "flip": flip,
-            "nms": nms,
-            **options,
-        }
-        self.threshold, self.flip, self.nms = threshold, flip, nms
-        self.card: ModelCard
-        self.runtime: Runtime
+    def _open(self, given: Mapping[str, Any], engine: Mapping[str, Any]) -> None:
+        model, self.flip, self.nms = given["pose"], given["flip"], given["nms"]
+        if unused := [name for name, absent in _UNUSED.items() if given[name] != absent]:
+            raise InputError(
+                f"{unused} were given, but the model {model!r} finds people and their joints in one pass,"
+                " without a detector; leave them out"
+            )
+        if self.nms is not None and self.nms not in NMS:
+            raise unknown_name("nms", str(self.nms), NMS)
+        self.threshold = check_threshold(THRESHOLD if given["threshold"] is None else given["threshold"])
+        options = dict(engine)
+        backend, precision, threads = (options.pop(name) for name in ("backend", "precision", "threads"))
         self.card, self.runtime = open_model(
             model,
             "people",
-            card=card,
+            card=given["pose_card"],
             backend=backend,
             precision=precision,
             threads=check_threads(threads),
@@ -90,22 +83,24 @@ class OnePassModel(JointsOfCard, ManyImages, Reopening):
         )
         self.file = file_of(model, backend, precision)
         self.output = cast("PeopleOutput", self.card.output)
-        self._owned = model is not self.runtime
+        if self.runtime is not model:
+            self._opened.append(self.runtime)
         self._buffers = Buffers()
 
-    def __call__(self, image: ImageSource, *, color: Color = "bgr") -> Poses:
-        """Find the people in one image and their joints.
-
-        Args:
-            image: Path, (H, W, 3) uint8 array, or the bytes of a picture file.
-            color: Channel order of an array.
-
-        Returns:
-            The poses, in image pixels, best person first; of length 0 if there is nobody.
-
-        Raises:
-            InputError: The image cannot be used, or the network answers with NaN or infinity.
-        """
+    def __call__(
+        self,
+        image: ImageSource,
+        boxes: ArrayLike | None = None,
+        *,
+        box_scores: ArrayLike | None = None,
+        color: Color = "bgr",
+    ) -> Poses:
+        """Find the people in one image and their joints: see `PoseEstimator`."""
+        if boxes is not None or box_scores is not None:
+            raise InputError(
+                f"boxes were given, but the model {self.card.name!r} finds the people itself, all at once;"
+                " leave them out, or use a keypoint model"
+            )
         people = self._find(load_image(image, color=color))
         if not all(np.isfinite(array).all() for array in people):
             raise InputError(
@@ -133,16 +128,16 @@ class OnePassModel(JointsOfCard, ManyImages, Reopening):
             heads = self.output.merge_mirrored(heads, other, self.card)
         people = self.output.decode(heads, self.threshold)
         people = to_image(people, resized.scale * np.float32(self.output.stride), resized.offset)
-        return self._weeded(people) if self.nms else people
+        return people if self.nms is None else self._weeded(people, self.nms)
 
-    def _weeded(self, people: People) -> People:
-        order, scores = soft_nms(people.boxes, people.scores)
+    def _weeded(self, people: People, nms: str) -> People:
+        order, scores = NMS[nms](people.boxes, people.scores)
         kept = order[scores > self.threshold]
         boxes, _, joints, joint_scores = (field[kept] for field in people)
         return People(boxes, scores[scores > self.threshold], joints, joint_scores)
 
     def describe(self) -> dict[str, Any]:
-        """Return what results record about their origin: name, settings, digests of model and card."""
+        """See `PoseEstimator`."""
         return {
             "pose": self.card.name,
             "flip": self.flip,
@@ -150,8 +145,3 @@ class OnePassModel(JointsOfCard, ManyImages, Reopening):
             "nms": self.nms,
             **model_digests("pose", self.file, self.card),
         }
-
-    def close(self) -> None:
-        """Release the engine."""
-        if self._owned:
-            self.runtime.close()

@@ -27,7 +27,7 @@ from pose_onnx.errors import InputError
 from pose_onnx.image_files import ImageSource, load_image
 from pose_onnx.keypoint_model import KeypointModel
 from pose_onnx.loading import INPUT_NAME
-from pose_onnx.one_pass import OnePassModel
+from pose_onnx.one_pass import OnePassEstimator
 from pose_onnx.poses import Poses
 from pose_onnx.runtimes import Tensor, backend_for
 
@@ -41,7 +41,7 @@ SCORES: Final = "scores"
 
 _NOISE_BATCH: Final = 2
 _SEED: Final = 0
-_Model: TypeAlias = Detector | KeypointModel | OnePassModel
+_Model: TypeAlias = Detector | KeypointModel | OnePassEstimator
 _Measured: TypeAlias = dict[str, tuple[float, int]]
 """Of each quantity the largest difference, and how many were compared."""
 _Measure: TypeAlias = Callable[[Any, Any], _Measured]
@@ -172,16 +172,20 @@ def _detector_stages(reference: Detector, pixels: Image) -> list[_Stage]:
     return _stages(reference, prepare, (decode, _tensor_differences), (whole, _detection_differences))
 
 
-def _people_stages(reference: OnePassModel, pixels: Image) -> list[_Stage]:
-    def prepare(model: OnePassModel) -> F32:
+def _open_people(path: Path, *, card: ModelCard, **options: Any) -> OnePassEstimator:
+    return OnePassEstimator(pose=path, pose_card=card, **options)
+
+
+def _people_stages(reference: OnePassEstimator, pixels: Image) -> list[_Stage]:
+    def prepare(model: OnePassEstimator) -> F32:
         return detector_tensor(pixels, model.card.picture)
 
-    def decode(model: OnePassModel, outputs: Mapping[str, Tensor]) -> dict[str, F32]:
+    def decode(model: OnePassEstimator, outputs: Mapping[str, Tensor]) -> dict[str, F32]:
         (heads,) = model.output.read(outputs)
         maps = {} if heads.joint_maps is None else {"scores of joints": heads.joint_maps}
         return {"scores of people": heads.centers, **maps}
 
-    def whole(model: OnePassModel) -> Poses:
+    def whole(model: OnePassEstimator) -> Poses:
         return model(pixels)
 
     return _stages(reference, prepare, (decode, _tensor_differences), (whole, _pose_differences))
@@ -254,6 +258,6 @@ _COMPARED: Final[Mapping[str, _Compared]] = MappingProxyType(
     {
         "keypoints": _Compared(KeypointModel, _keypoint_stages),
         "detect": _Compared(Detector, _detector_stages),
-        "people": _Compared(OnePassModel, _people_stages),
+        "people": _Compared(_open_people, _people_stages),
     }
 )

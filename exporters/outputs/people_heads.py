@@ -19,7 +19,7 @@ from pose_onnx.exporters.end_to_end._values import Value
 from pose_onnx.exporters.graph import Graph, Node
 from pose_onnx.exporters.outputs._export import Arrays, Comparison, Heads, Shape
 from pose_onnx.image_files import load_image
-from pose_onnx.one_pass import THRESHOLD, OnePassModel
+from pose_onnx.one_pass import THRESHOLD, OnePassEstimator
 from pose_onnx.outputs import PeopleOutput
 from pose_onnx.outputs.people_heads import ALL, channels_of
 from pose_onnx.runtimes import backend_for
@@ -91,7 +91,7 @@ class PeopleExport:
         """Return the average precision of the keypoints of the people that the model finds."""
         from pose_onnx.exporters.quantize.measure import people_ap  # noqa: PLC0415 (needs the extra "eval")
 
-        with OnePassModel(file, backend=backend_for(file), threshold=_FLOOR) as model:
+        with OnePassEstimator(pose=file, backend=backend_for(file), threshold=_FLOOR) as model:
             return people_ap(model, dataset)
 
     def end_to_end(self, image: Value, network: Graph, card: ModelCard) -> None:
@@ -110,7 +110,7 @@ class PeopleExport:
 
     def compare(self, file: Path, network: Path, image_bgr: Image) -> Comparison:
         """See `OutputExport`."""
-        with OnePassModel(network, threads=1) as model:
+        with OnePassEstimator(pose=network, threads=1) as model:
             poses = model(image_bgr)
         expected = {
             "boxes": poses.boxes,

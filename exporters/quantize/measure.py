@@ -26,7 +26,7 @@ from pose_onnx.exporters.outputs import export_of
 from pose_onnx.formats import coco_results
 from pose_onnx.image_files import load_image
 from pose_onnx.keypoint_model import KeypointModel
-from pose_onnx.one_pass import OnePassModel
+from pose_onnx.pose_estimator import PoseEstimator
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ def box_ap(detector: Detector, dataset: Dataset) -> float:
     return box_metrics(dataset, found, dataset.image_ids)[0]["AP"]
 
 
-def people_ap(model: OnePassModel, dataset: Dataset) -> float:
+def people_ap(model: PoseEstimator, dataset: Dataset) -> float:
     """Return the average precision of keypoints of the people that a model finds, percent.
 
     People are ranked by their score, as in CenterNet's evaluation; the model's threshold must be low.

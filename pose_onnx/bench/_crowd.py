@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,7 +13,7 @@ from pose_onnx.core.arrays import F32, Image
 from pose_onnx.core.images import decode_image
 from pose_onnx.core.opencv import cv2
 from pose_onnx.errors import InputError
-from pose_onnx.opening import open_pose_model
+from pose_onnx.pose_estimator import PoseEstimator
 
 LOWEST_SCORE: Final = 0.1
 """Boxes with lower scores are noise; a detector gives hundreds of them."""
@@ -41,20 +40,20 @@ def gather(image: Image, people: int, arguments: Mapping[str, Any]) -> Crowd:
     Args:
         image: (H, W, 3) uint8, BGR, with one person or more.
         people: How many are wanted.
-        arguments: Arguments of `open_pose_model`, for the model that finds them.
+        arguments: Arguments of `PoseEstimator`, for what finds them.
 
     Raises:
         InputError: Nobody is in the picture, or repeating it does not give enough people.
     """
     if people < 1:
         raise InputError(f"people={people!r} was given; give a whole number of 1 or more")
-    with closing(open_pose_model(**arguments)) as model:
+    with PoseEstimator(**arguments) as model:
         here = len(model(image))
     if not here:
         raise InputError("nobody is found in the picture; give one with people, the larger the better")
     _, encoded = cv2.imencode(".jpg", repeat_picture(image, -(-people // here)))
     jpeg: bytes = encoded.tobytes()
-    with closing(open_pose_model(**{**arguments, "threshold": LOWEST_SCORE})) as model:
+    with PoseEstimator(**{**arguments, "threshold": LOWEST_SCORE}) as model:
         scores = model(decode_image(jpeg, "the repeated picture")).box_scores
     return Crowd(jpeg, threshold_for(scores, people))
 

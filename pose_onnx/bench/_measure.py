@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -16,7 +15,7 @@ import numpy as np
 
 from pose_onnx.bench._machine import peak_memory_mb
 from pose_onnx.bench._stages import STAGES, StageClock, watched
-from pose_onnx.opening import open_pose_model
+from pose_onnx.pose_estimator import PoseEstimator
 from pose_onnx.pose_model import PoseModel
 
 WARM_UP: Final = 3
@@ -93,7 +92,7 @@ def memory_of(arguments: Mapping[str, Any], pictures: Sequence[Path]) -> float |
     """Return the peak memory, MB, of a separate process that runs a model on some pictures.
 
     Args:
-        arguments: Arguments of `open_pose_model`.
+        arguments: Arguments of `PoseEstimator`.
         pictures: What it runs on.
     """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
@@ -101,7 +100,7 @@ def memory_of(arguments: Mapping[str, Any], pictures: Sequence[Path]) -> float |
 
 
 def _run_and_weigh(arguments: dict[str, Any], pictures: list[Path]) -> float | None:
-    with closing(open_pose_model(**arguments)) as model:
+    with PoseEstimator(**arguments) as model:
         for path in pictures * _MEMORY_RUNS:
             model(path)
     return peak_memory_mb()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from typing import Any
 
 from pose_onnx import PRESETS, InputError, ModelCard, PoseModel, __version__, load_card
 from pose_onnx.core.angles import COCO_ANGLES, NO_ANGLES, Triple, triple_indices
-from pose_onnx.opening import PEOPLE, is_one_pass, open_pose_model
+from pose_onnx.one_pass import NMS
 from pose_onnx.pairs import DEFAULT_QUALITY, PAIRS, find_pair
+from pose_onnx.pose_estimator import PEOPLE, PoseEstimator, task_of
 from pose_onnx.presets import DEFAULT_PRESET
 
 
@@ -101,7 +101,17 @@ def add_people_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="run each person mirrored too, and average: better, twice the time",
     )
+    add_nms_option(parser)
     add_model_option(parser)
+
+
+def add_nms_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--nms`: what happens to people who overlap better ones."""
+    parser.add_argument(
+        "--nms",
+        choices=list(NMS),
+        help="of a one-pass model: lower the scores of people who overlap better ones (default: as they are)",
+    )
 
 
 def add_angles_option(parser: argparse.ArgumentParser) -> None:
@@ -126,17 +136,17 @@ def angles_of(args: argparse.Namespace, keypoint_names: Sequence[str]) -> Mappin
     return angles
 
 
-def open_model_of(args: argparse.Namespace) -> closing[PoseModel]:
+def open_model_of(args: argparse.Namespace) -> PoseEstimator:
     """Load what the options of `add_estimator_options` ask for, until the end of the `with` block.
 
     Raises:
         PoseOnnxError: A name, model or option that cannot be used.
     """
-    return closing(open_pose_model(**estimator_arguments(args)))
+    return PoseEstimator(**estimator_arguments(args))
 
 
 def estimator_arguments(args: argparse.Namespace) -> dict[str, Any]:
-    """Return those options as arguments of `open_pose_model`, for a model that is opened elsewhere.
+    """Return those options as arguments of `PoseEstimator`, for a model that is opened elsewhere.
 
     Raises:
         PoseOnnxError: A card is unknown, or two cards are for one task.
@@ -152,6 +162,7 @@ def estimator_arguments(args: argparse.Namespace) -> dict[str, Any]:
         "preset": args.preset,
         "flip": args.flip,
         "threshold": args.threshold,
+        "nms": args.nms,
         "detector_card": cards.get("detect"),
         "pose_card": pose_card_of(cards),
         **engine_options(args),
@@ -168,11 +179,11 @@ def models_of(args: argparse.Namespace) -> dict[str, str]:
     """Return names or paths of the models by role: `detector` and `pose`, or `pose` alone.
 
     Raises:
-        PoseOnnxError: As of `is_one_pass`.
+        PoseOnnxError: As of `task_of`.
     """
     pair = find_pair(args.quality)
     models = {"detector": args.detector or pair.detector, "pose": args.pose or pair.pose}
-    if is_one_pass(args.pose, pose_card_of(cards_by_task(args.model))):
+    if task_of(args.pose, pose_card_of(cards_by_task(args.model))) == PEOPLE:
         del models["detector"]
     return models
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +22,7 @@ from pose_onnx.cli._options import add_people_options, estimator_arguments, mode
 from pose_onnx.files import atomic_write_bytes, make_folder
 from pose_onnx.image_files import load_image
 from pose_onnx.one_pass import THRESHOLD
-from pose_onnx.opening import open_pose_model
+from pose_onnx.pose_estimator import PoseEstimator
 from pose_onnx.presets import find_preset
 from pose_onnx.runtimes import backend_names, default_threads, model_suffix
 
@@ -118,7 +118,7 @@ def _misfit(backend: str, args: argparse.Namespace) -> str:
                 return f"it runs Paddle inference folders, and {model!r} is none"
             if suffix and (found := resolve_model(model, backend, args.precision)).suffix != suffix:
                 return f"it runs {suffix} files, and {str(found)!r} is none"
-        open_pose_model(**_arguments(args, backend, 1)).close()
+        PoseEstimator(**_arguments(args, backend, 1)).close()
     except PoseOnnxError as error:
         return str(error)
     return ""
@@ -152,7 +152,7 @@ def _measure(args: argparse.Namespace, backends: Sequence[str], pictures: Sequen
     settings = [(backend, threads) for threads in args.threads for backend in backends]
     arguments = [_arguments(args, *setting) for setting in settings]
     with ExitStack() as stack:
-        models = [stack.enter_context(closing(open_pose_model(**each))) for each in arguments]
+        models = [stack.enter_context(PoseEstimator(**each)) for each in arguments]
         runs = measure(models, pictures, args.repeat)
     memory = [memory_of(each, pictures) for each in arguments]
     return [

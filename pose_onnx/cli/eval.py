@@ -20,13 +20,14 @@ from pose_onnx import (
     InputError,
     KeypointModel,
     ModelCard,
-    OnePassModel,
+    PoseEstimator,
     __version__,
     resolve_model,
 )
 from pose_onnx.cli._exits import exit_code
 from pose_onnx.cli._options import (
     add_model_option,
+    add_nms_option,
     add_precision_option,
     add_threads_option,
     cards_by_task,
@@ -49,8 +50,8 @@ from pose_onnx.evaluation import (
     predict,
 )
 from pose_onnx.files import atomic_write_bytes, make_folder, sha256_of
-from pose_onnx.opening import PEOPLE, is_one_pass
 from pose_onnx.pairs import DEFAULT_POSE
+from pose_onnx.pose_estimator import PEOPLE, task_of
 from pose_onnx.presets import DEFAULT_PRESET
 from pose_onnx.provenance import model_digests
 
@@ -86,6 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how to run them (default: %(default)s)",
     )
     add("--flip", action="store_true", help="run each person mirrored too, and average")
+    add_nms_option(parser)
     add_precision_option(parser)
     add(
         "--threshold",
@@ -121,7 +123,7 @@ def run(args: argparse.Namespace) -> int:
     dataset = Dataset(args.annotations, args.images, args.limit)
     out = make_folder(args.out)
     cards = cards_by_task(args.model)
-    prepare = _one_pass if is_one_pass(args.pose, pose_card_of(cards)) else _in_boxes
+    prepare = _one_pass if task_of(args.pose, pose_card_of(cards)) == PEOPLE else _in_boxes
     with ExitStack() as stack:
         people, sigmas, settings, boxes = prepare(args, dataset, cards, stack)
         lines = predict(dataset, people, out, settings, oks_nms=args.oks_nms)
@@ -139,6 +141,11 @@ def _in_boxes(
     args: argparse.Namespace, dataset: Dataset, cards: Mapping[str, ModelCard], stack: ExitStack
 ) -> _Evaluated:
     """Open a keypoint model, and what finds the boxes."""
+    if args.nms:
+        raise InputError(
+            f"--nms {args.nms} was given, but the model {args.pose!r} does not find the people itself; leave"
+            " it out, or give --oks-nms"
+        )
     shared = {"backend": args.backend, "threads": args.threads, "preset": args.preset}
     pose = resolve_model(args.pose, args.backend, args.precision)
     opened = KeypointModel(pose, card=cards.get("keypoints"), flip=args.flip, **shared)
@@ -167,13 +174,15 @@ def _one_pass(
             f"the model {args.pose!r} finds people and their joints in one pass, without boxes from"
             " elsewhere; leave out --detector, --boxes and --preset"
         )
-    opened = OnePassModel(
-        resolve_model(args.pose, args.backend, args.precision),
-        card=cards.get(PEOPLE),
+    opened = PoseEstimator(
+        pose=args.pose,
+        pose_card=cards.get(PEOPLE),
         backend=args.backend,
+        precision=args.precision,
         threads=args.threads,
         threshold=args.threshold or 0.0,
         flip=args.flip,
+        nms=args.nms,
     )
     model = stack.enter_context(opened)
     settings = {

@@ -12,7 +12,8 @@ from pose_onnx.core.opencv import cv2
 from pose_onnx.errors import InputError
 from pose_onnx.image_files import decode_image
 from pose_onnx.mapping import map_pictures
-from pose_onnx.opening import open_pose_model
+from pose_onnx.pose_estimator import PoseEstimator
+from pose_onnx.pose_model import PoseModel
 from pose_onnx.poses import Poses
 from pose_onnx.ray._engine import pa
 from pose_onnx.ray._places import is_video, local_copy, read_bytes
@@ -54,7 +55,7 @@ class PoseBatch:
 
     def __init__(self, *, threads: int = 1, **options: Any) -> None:
         cv2.setNumThreads(threads)  # of this process, which is the actor's own
-        self._model = open_pose_model(threads=threads, **options)
+        self._model: PoseModel = PoseEstimator(threads=threads, **options)
         self.facts: Final = self._model.describe()
         self._names = (self.facts.get("detector"), self.facts.get("pose"))
 

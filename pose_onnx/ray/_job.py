@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pose_onnx.cards.lookup import is_known_name
 from pose_onnx.errors import InputError
 from pose_onnx.folders import Skipped
-from pose_onnx.opening import open_pose_model
+from pose_onnx.pose_estimator import PoseEstimator
 from pose_onnx.ray._engine import ray
 from pose_onnx.ray._parts import Counts, ResultFolder
 from pose_onnx.ray._places import find_items, find_place
@@ -137,5 +136,5 @@ def _everywhere(value: Any) -> Any:
 
 def _settings(options: dict[str, Any]) -> dict[str, Any]:
     """Return the settings of the results. This loads the models, so errors are reported at once."""
-    with closing(open_pose_model(**options)) as model:
+    with PoseEstimator(**options) as model:
         return {"schema": SCHEMA_NAME, "backend": options.get("backend", "ort"), **model.describe()}

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pose_onnx import PoseEstimator
+from pose_onnx import TopDownEstimator
 from pose_onnx.bench import REST, STAGES, StageClock, watched
 from pose_onnx.bench._stages import FUNCTIONS, METHODS, Event, Shares
 from pose_onnx.image_files import write_image
@@ -24,8 +24,8 @@ FIRST, SECOND = STAGES[1:3]
 
 
 @pytest.fixture
-def estimator(tiny_detector: Path, tiny_pose: Path) -> PoseEstimator:
-    return PoseEstimator(tiny_detector, tiny_pose, threads=1, flip=True)
+def estimator(tiny_detector: Path, tiny_pose: Path) -> TopDownEstimator:
+    return TopDownEstimator(tiny_detector, tiny_pose, threads=1, flip=True)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def ticking() -> Callable[[], float]:
     return lambda: float(next(ticks))
 
 
-def test_every_stage_is_met_in_the_real_pipeline(estimator: PoseEstimator, picture: Path) -> None:
+def test_every_stage_is_met_in_the_real_pipeline(estimator: TopDownEstimator, picture: Path) -> None:
     clock = StageClock(ticking())
     expected = estimator(picture)
     with watched(clock, [estimator]):
@@ -52,7 +52,7 @@ def test_every_stage_is_met_in_the_real_pipeline(estimator: PoseEstimator, pictu
     np.testing.assert_array_equal(found.keypoints, expected.keypoints)
 
 
-def test_every_function_of_the_table_is_met(estimator: PoseEstimator, picture: Path) -> None:
+def test_every_function_of_the_table_is_met(estimator: TopDownEstimator, picture: Path) -> None:
     met: set[str] = set()
 
     class Spy(StageClock):
@@ -73,7 +73,7 @@ def test_every_function_of_the_table_is_met(estimator: PoseEstimator, picture: P
     }
 
 
-def test_afterwards_nothing_is_watched(estimator: PoseEstimator, picture: Path) -> None:
+def test_afterwards_nothing_is_watched(estimator: TopDownEstimator, picture: Path) -> None:
     def everything() -> dict[tuple[str, str], object]:
         modules = {name: vars(module) for name, module in sys.modules.items() if name.startswith("pose_onnx")}
         return {(name, key): value for name, names in modules.items() for key, value in names.items()}
@@ -88,7 +88,7 @@ def test_afterwards_nothing_is_watched(estimator: PoseEstimator, picture: Path) 
     assert all(after[key] is value for key, value in before.items())
 
 
-def test_an_error_ends_its_stage(estimator: PoseEstimator, tmp_path: Path) -> None:
+def test_an_error_ends_its_stage(estimator: TopDownEstimator, tmp_path: Path) -> None:
     clock = StageClock(ticking())
 
     def fail() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from pose_onnx import PoseEstimator, decode_heatmaps, load_image
+from pose_onnx import TopDownEstimator, decode_heatmaps, load_image
 
 ROOT = Path(__file__).parents[2]
 MODELS = ("picodet_s_192_lcnet_pedestrian_distilled", "tinypose_128x96_distilled")
@@ -30,11 +30,11 @@ def pipeline(script: Callable[[str], ModuleType]) -> ModuleType:
 
 
 @pytest.fixture
-def estimator() -> PoseEstimator:
-    return PoseEstimator(preset="paddle", threads=1)
+def estimator() -> TopDownEstimator:
+    return TopDownEstimator(preset="paddle", threads=1)
 
 
-def loop_of(module: ModuleType, estimator: PoseEstimator, **options: Any) -> Any:
+def loop_of(module: ModuleType, estimator: TopDownEstimator, **options: Any) -> Any:
     """Return the loop on our own files: what the graphs are worth is measured elsewhere."""
     sessions = [onnxruntime.InferenceSession(ROOT / "models" / f"{name}.onnx") for name in MODELS]
     cards = estimator.detector.card, estimator.pose.card
@@ -43,7 +43,7 @@ def loop_of(module: ModuleType, estimator: PoseEstimator, **options: Any) -> Any
 
 @pytest.mark.parametrize("photo", ["astronaut.jpg", "camera.jpg"])
 def test_both_find_the_same_keypoints(
-    pipeline: ModuleType, loop_module: ModuleType, estimator: PoseEstimator, photo: str
+    pipeline: ModuleType, loop_module: ModuleType, estimator: TopDownEstimator, photo: str
 ) -> None:
     image = np.tile(load_image(ROOT / "models" / "photos" / photo), (2, 2, 1))
     loop = loop_of(loop_module, estimator, warp=pipeline.same_warp, batch=3)  # 4 people: a whole and a part
@@ -52,7 +52,10 @@ def test_both_find_the_same_keypoints(
 
 
 def test_a_difference_is_seen(
-    pipeline: ModuleType, loop_module: ModuleType, estimator: PoseEstimator, monkeypatch: pytest.MonkeyPatch
+    pipeline: ModuleType,
+    loop_module: ModuleType,
+    estimator: TopDownEstimator,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     image = load_image(ROOT / "models" / "photos" / "camera.jpg")
     loop = loop_of(loop_module, estimator, warp=pipeline.same_warp)
@@ -63,7 +66,7 @@ def test_a_difference_is_seen(
         pipeline.check_equal(estimator, loop, image)
 
 
-def test_nobody(loop_module: ModuleType, estimator: PoseEstimator) -> None:
+def test_nobody(loop_module: ModuleType, estimator: TopDownEstimator) -> None:
     boxes, keypoints = replace(loop_of(loop_module, estimator), threshold=1)(np.zeros((48, 64, 3), np.uint8))
     assert (boxes.shape, keypoints.shape) == ((0, 4), (0, 17, 3))
 

@@ -20,9 +20,9 @@ from pose_onnx import (
     EngineError,
     InputError,
     KeypointModel,
-    PoseEstimator,
     PoseOnnxError,
     Poses,
+    TopDownEstimator,
     UnexpectedError,
     read_card,
 )
@@ -45,8 +45,8 @@ PHOTOS = [photo(people) for people in (2, 0, 1, 7, 3, 0, 0, 5, 1, 1, 4)]
 
 
 @pytest.fixture
-def estimator(tiny_detector: Path, tiny_pose: Path) -> Iterator[PoseEstimator]:
-    with PoseEstimator(tiny_detector, tiny_pose, threads=2) as opened:
+def estimator(tiny_detector: Path, tiny_pose: Path) -> Iterator[TopDownEstimator]:
+    with TopDownEstimator(tiny_detector, tiny_pose, threads=2) as opened:
         yield opened
 
 
@@ -62,10 +62,10 @@ def assert_same(given: Poses, expected: Poses) -> None:
 def test_equal_to_the_last_bit(
     tiny_detector: Path, tiny_pose: Path, threads: int, batch_size: int | None, flip: bool
 ) -> None:
-    with PoseEstimator(tiny_detector, tiny_pose, threads=1, flip=flip) as alone:
+    with TopDownEstimator(tiny_detector, tiny_pose, threads=1, flip=flip) as alone:
         expected = [alone(image) for image in PHOTOS]
     assert sum(map(len, expected)) > 20
-    with PoseEstimator(
+    with TopDownEstimator(
         tiny_detector, tiny_pose, threads=threads, flip=flip, batch_size=batch_size
     ) as estimator:
         for image, poses, answer in zip(PHOTOS, estimator.map(PHOTOS), expected, strict=True):
@@ -73,7 +73,7 @@ def test_equal_to_the_last_bit(
             assert_same(estimator(image), answer)
 
 
-def test_paths_and_generators(estimator: PoseEstimator, tmp_path: Path) -> None:
+def test_paths_and_generators(estimator: TopDownEstimator, tmp_path: Path) -> None:
     for index, image in enumerate(PHOTOS):
         cv2.imwrite(str(tmp_path / f"{index:02}.png"), image)
     found = estimator.map(path for path in sorted(tmp_path.iterdir()))
@@ -81,16 +81,16 @@ def test_paths_and_generators(estimator: PoseEstimator, tmp_path: Path) -> None:
         assert_same(poses, estimator(image))
 
 
-def test_color_is_that_of_a_call(estimator: PoseEstimator) -> None:
+def test_color_is_that_of_a_call(estimator: TopDownEstimator) -> None:
     (poses,) = estimator.map([PHOTOS[3][:, :, ::-1]], color="rgb")
     assert_same(poses, estimator(PHOTOS[3]))
 
 
-def test_nothing_in_nothing_out(estimator: PoseEstimator) -> None:
+def test_nothing_in_nothing_out(estimator: TopDownEstimator) -> None:
     assert list(estimator.map([])) == []
 
 
-def test_a_bad_image_is_raised_in_its_turn(estimator: PoseEstimator) -> None:
+def test_a_bad_image_is_raised_in_its_turn(estimator: TopDownEstimator) -> None:
     results = estimator.map([PHOTOS[0], PHOTOS[3], "nowhere.jpg", PHOTOS[0]])
     for image in (PHOTOS[0], PHOTOS[3]):
         assert_same(next(results), estimator(image))
@@ -99,7 +99,7 @@ def test_a_bad_image_is_raised_in_its_turn(estimator: PoseEstimator) -> None:
     assert list(results) == []
 
 
-def test_a_bad_image_is_returned_and_the_others_are_not_lost(estimator: PoseEstimator) -> None:
+def test_a_bad_image_is_returned_and_the_others_are_not_lost(estimator: TopDownEstimator) -> None:
     grey = np.zeros((20, 20), np.uint8)
     bad: list[str | np.ndarray] = [PHOTOS[0], "nowhere.jpg", PHOTOS[3], grey, PHOTOS[0]]
     results = list(estimator.map(bad, on_error="return"))
@@ -111,7 +111,7 @@ def test_a_bad_image_is_returned_and_the_others_are_not_lost(estimator: PoseEsti
 
 
 def test_what_nobody_foresaw_is_that_images_failure(
-    estimator: PoseEstimator, monkeypatch: pytest.MonkeyPatch
+    estimator: TopDownEstimator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In either half, with the other images of its batch unharmed."""
     expected = [estimator(image) for image in PHOTOS]
@@ -139,14 +139,14 @@ def test_what_nobody_foresaw_is_that_images_failure(
                 assert_same(result, answer)
 
 
-def test_arguments_are_checked_at_once(estimator: PoseEstimator) -> None:
+def test_arguments_are_checked_at_once(estimator: TopDownEstimator) -> None:
     with pytest.raises(InputError, match=r"'photo\.jpg'.*such as \[image\]"):
         estimator.map("photo.jpg")
     with pytest.raises(InputError, match="'raise' or 'return'"):
         estimator.map([], on_error="skip")  # type: ignore[call-overload]  # that is the test
 
 
-def test_a_closed_estimator_says_so(estimator: PoseEstimator) -> None:
+def test_a_closed_estimator_says_so(estimator: TopDownEstimator) -> None:
     assert len(list(estimator.map(PHOTOS))) == len(PHOTOS)
     estimator.close()
     with pytest.raises(EngineError, match="closed"):
@@ -157,7 +157,7 @@ def test_a_closed_estimator_says_so(estimator: PoseEstimator) -> None:
 
 def test_no_thread_is_left(tiny_detector: Path, tiny_pose: Path) -> None:
     before = set(threading.enumerate())
-    with PoseEstimator(tiny_detector, tiny_pose, threads=3) as estimator:
+    with TopDownEstimator(tiny_detector, tiny_pose, threads=3) as estimator:
         estimator(PHOTOS[3])
         results = estimator.map(PHOTOS * 50)
         next(results)
@@ -168,7 +168,7 @@ def test_no_thread_is_left(tiny_detector: Path, tiny_pose: Path) -> None:
     assert set(threading.enumerate()) == before
 
 
-def test_one_estimator_for_many_threads(estimator: PoseEstimator) -> None:
+def test_one_estimator_for_many_threads(estimator: TopDownEstimator) -> None:
     """The buffers that are used again belong to one thread each."""
     expected = [estimator(image) for image in PHOTOS]
     interval = sys.getswitchinterval()
@@ -215,8 +215,8 @@ EXIT = """
 import sys
 import numpy as np
 from itertools import repeat
-from pose_onnx import PoseEstimator
-estimator = PoseEstimator(sys.argv[1], sys.argv[2], threads=3)
+from pose_onnx import TopDownEstimator
+estimator = TopDownEstimator(sys.argv[1], sys.argv[2], threads=3)
 image = np.full((480, 640, 3), 255, np.uint8)
 image[:, ::2] -= 10  # of one colour, it would show nobody
 results = estimator.map(repeat(image))
@@ -250,15 +250,15 @@ def test_a_program_may_end_while_images_are_at_work(tiny_detector: Path, tiny_po
     "options", [{}, {"threshold": 0.7, "flip": True, "batch_size": 2, "preset": "paddle"}]
 )
 def test_pickles_by_its_settings(tiny_detector: Path, tiny_pose: Path, options: dict[str, Any]) -> None:
-    with PoseEstimator(tiny_detector, tiny_pose, threads=1, **options) as estimator:
+    with TopDownEstimator(tiny_detector, tiny_pose, threads=1, **options) as estimator:
         twin = pickle.loads(pickle.dumps(estimator))
-        halves = pickle.loads(pickle.dumps(PoseEstimator(estimator.detector, estimator.pose)))
+        halves = pickle.loads(pickle.dumps(TopDownEstimator(estimator.detector, estimator.pose)))
         for image in PHOTOS[:4]:
             assert_same(twin(image), estimator(image))
             assert_same(halves(image), estimator(image))
 
 
-def test_a_process_pool_takes_an_estimator(estimator: PoseEstimator) -> None:
+def test_a_process_pool_takes_an_estimator(estimator: TopDownEstimator) -> None:
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         assert_same(pool.submit(estimator, PHOTOS[3]).result(), estimator(PHOTOS[3]))
 

@@ -21,6 +21,7 @@ from pose_onnx import (
     ModelFileError,
     PoseEstimator,
     PoseModel,
+    TopDownEstimator,
     TopDownModel,
     UnknownNameError,
     draw_poses,
@@ -316,7 +317,7 @@ def test_only_people_of_a_detector_that_is_given(
     both = Detector(FakeBoxes(), card=replace(cats, classes=("cat", "person")))
     assert both(photo).classes == ("cat", "person")
     assert sorted(both(photo).labels.tolist()) == [0, 1]
-    estimator = PoseEstimator(both, tiny_pose)
+    estimator = TopDownEstimator(both, tiny_pose)
     assert len(estimator(photo)) == len(next(estimator.map([photo]))) == len(estimator.find_boxes(photo)) == 1
 
 

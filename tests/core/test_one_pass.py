@@ -9,9 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pose_onnx import InputError, InputSpec, KeypointModel, ModelCard, ModelFileError, PoseModel, load_card
+from pose_onnx import (
+    InputError,
+    InputSpec,
+    KeypointModel,
+    ModelCard,
+    ModelFileError,
+    PoseEstimator,
+    PoseModel,
+    TopDownModel,
+    load_card,
+)
 from pose_onnx.files import sha256_of
-from pose_onnx.one_pass import OnePassModel
+from pose_onnx.one_pass import OnePassEstimator
 from pose_onnx.outputs import PeopleOutput
 from tests.tiny_people import CELL, OFFSET, PEAK, PERSON, SIZE, heads_network, picture
 
@@ -22,8 +32,9 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_person_is_where_the_heads_say(network: Path) -> None:
-    with OnePassModel(network, threads=1) as model:
+    with PoseEstimator(pose=network, threads=1) as model:
         assert isinstance(model, PoseModel)
+        assert not isinstance(model, TopDownModel)
         poses = model(picture((3, 5)))
     center = np.array([5, 3]) + OFFSET
     half = np.array(SIZE) / 2
@@ -40,7 +51,7 @@ def test_a_person_is_where_the_heads_say(network: Path) -> None:
 
 def test_a_picture_of_another_size(network: Path) -> None:
     """32 x 16 pixels come to 64 x 32 of the input, in its middle."""
-    with OnePassModel(network, threads=1) as model:
+    with PoseEstimator(pose=network, threads=1) as model:
         wide = np.zeros((16, 32, 3), np.uint8)
         wide[6:10, 14:18] = 255
         poses = model(wide)
@@ -52,35 +63,43 @@ def test_a_picture_of_another_size(network: Path) -> None:
 
 
 def test_it_says_how_results_were_made(network: Path) -> None:
-    with OnePassModel(network, threads=1, threshold=0.4, flip=True) as model:
+    with PoseEstimator(pose=network, threads=1, threshold=0.4, flip=True) as model:
         told = model.describe()
-    settings = {"pose": "tiny_people", "flip": True, "threshold": 0.4, "nms": False}
+    settings = {"pose": "tiny_people", "flip": True, "threshold": 0.4, "nms": None}
     assert {name: told[name] for name in settings} == settings
     assert told["pose_sha256"] == sha256_of(network)
     assert len(told["pose_card_sha256"]) == 64
 
 
 def test_nobody(network: Path) -> None:
-    with OnePassModel(network, threads=1) as model:
+    with PoseEstimator(pose=network, threads=1) as model:
         poses = model(picture())
     assert (len(poses), poses.keypoints.shape) == (0, (0, 17, 2))
+
+
+def test_boxes_are_one_sentence(network: Path) -> None:
+    with (
+        PoseEstimator(pose=network, threads=1) as model,
+        pytest.raises(InputError, match="finds the people itself, all at once; leave them out"),
+    ):
+        model(picture(), boxes=[[0, 0, 9, 9]])
 
 
 def test_the_best_comes_first_and_a_threshold_cuts(network: Path) -> None:
     dim = picture((3, 5), (10, 10))
     dim[dim.sum(axis=2) > 0] = 255
     dim[40:44, 40:44] = 180
-    with OnePassModel(network, threads=1) as model:
+    with PoseEstimator(pose=network, threads=1) as model:
         poses = model(dim)
     assert len(poses) == 2
     assert poses.box_scores[0] > poses.box_scores[1]
-    with OnePassModel(network, threads=1, threshold=0.9) as model:
+    with PoseEstimator(pose=network, threads=1, threshold=0.9) as model:
         assert len(model(dim)) == 1
 
 
 def test_flipped_too_and_averaged(network: Path) -> None:
     """Mirrored offsets are swapped between left and right; the nose's is turned round and so becomes 0."""
-    with OnePassModel(network, threads=1, flip=True) as model:
+    with PoseEstimator(pose=network, threads=1, flip=True) as model:
         poses = model(picture((3, 5)))
     np.testing.assert_allclose(poses.keypoints[0, 0], CELL * np.array([5.5, 3.25]), atol=1e-4)
     eye, other = 5 + (0.2 - 0.4) / 2, 5 + (0.4 - 0.2) / 2
@@ -90,7 +109,10 @@ def test_flipped_too_and_averaged(network: Path) -> None:
 def test_soft_nms_lowers_who_is_covered(network: Path) -> None:
     two = picture((3, 5), (3, 7))
     two[12:16, 28:32] = 220
-    with OnePassModel(network, threads=1) as plain, OnePassModel(network, threads=1, nms=True) as soft:
+    with (
+        PoseEstimator(pose=network, threads=1) as plain,
+        PoseEstimator(pose=network, threads=1, nms="soft") as soft,
+    ):
         before, after = plain(two), soft(two)
     assert len(before) == len(after) == 2
     assert after.box_scores[0] == before.box_scores[0]
@@ -99,9 +121,10 @@ def test_soft_nms_lowers_who_is_covered(network: Path) -> None:
 
 
 def test_it_goes_through_a_pickle(network: Path) -> None:
-    with OnePassModel(network, threads=1, threshold=0.9) as model:
+    with PoseEstimator(pose=network, threads=1, threshold=0.9) as model:
         again = pickle.loads(pickle.dumps(model))
     with again:
+        assert isinstance(again, OnePassEstimator)
         assert again.threshold == 0.9
         assert len(again(picture((3, 5)))) == 1
 
@@ -109,7 +132,7 @@ def test_it_goes_through_a_pickle(network: Path) -> None:
 @pytest.mark.parametrize("head", ["hm", "hm_hp", "wh", "hps", "reg"])
 def test_nan_is_one_sentence(tmp_path: Path, head: str) -> None:
     with (
-        OnePassModel(heads_network(tmp_path / "bad.onnx", spoilt=head), threads=1) as model,
+        PoseEstimator(pose=heads_network(tmp_path / "bad.onnx", spoilt=head), threads=1) as model,
         pytest.raises(InputError, match="NaN"),
     ):
         model(picture((3, 5)))
@@ -117,12 +140,12 @@ def test_nan_is_one_sentence(tmp_path: Path, head: str) -> None:
 
 def test_a_threshold_that_is_none(network: Path) -> None:
     with pytest.raises(InputError, match=r"threshold=1\.5"):
-        OnePassModel(network, threshold=1.5)
+        PoseEstimator(pose=network, threshold=1.5)
 
 
 def test_a_model_for_another_task_is_refused(network: Path, tiny_pose: Path) -> None:
     with pytest.raises(ModelFileError, match=r"'keypoints'.*'people'"):
-        OnePassModel(tiny_pose)
+        OnePassEstimator(pose=tiny_pose)
     with pytest.raises(ModelFileError, match=r"'people'.*'keypoints'"):
         KeypointModel(network)
 

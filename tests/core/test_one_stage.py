@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,7 @@ def test_its_answers_as_annotations_are_an_ap_of_100(dataset: Path, tmp_path: Pa
 
 
 def test_the_command_line_runs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pose_onnx.cli._options.open_pose_model", lambda **_: Square())
+    monkeypatch.setattr("pose_onnx.cli._options.PoseEstimator", lambda **_: closing(Square()))
     photos = tmp_path / "photos"
     photos.mkdir()
     for x in (10, 11, 12):
@@ -131,7 +132,7 @@ def test_a_batch_job_runs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     pytest.importorskip("ray", reason="needs pose-onnx[ray]")
     from pose_onnx.ray import PoseBatch  # noqa: PLC0415 (needs the extra)
 
-    monkeypatch.setattr("pose_onnx.ray._batch.open_pose_model", lambda **_: Square())
+    monkeypatch.setattr("pose_onnx.ray._batch.PoseEstimator", lambda **_: Square())
     write_image(tmp_path / "a.png", picture(10))
     (table,) = PoseBatch()({"path": np.array([str(tmp_path / "a.png"), str(tmp_path / "gone.png")])})
     found, gone = table.to_pylist()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pose_onnx import ModelFileError, PoseEstimator, UnknownNameError, card_names
+from pose_onnx import ModelFileError, PoseEstimator, TopDownEstimator, UnknownNameError, card_names
 from pose_onnx.pairs import PAIRS
 
 
@@ -36,6 +36,6 @@ def test_an_unknown_quality_names_the_known() -> None:
 
 
 def test_what_is_given_goes_before_the_quality(home: Path, tiny_detector: Path, tiny_pose: Path) -> None:
-    with PoseEstimator(tiny_detector, tiny_pose, quality="best") as estimator:
+    with TopDownEstimator(tiny_detector, tiny_pose, quality="best") as estimator:
         assert estimator.detector.card.name == "tiny_detector"
     assert list(home.iterdir()) == []

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pose_onnx import PRESETS, PoseEstimator, load_image
+from pose_onnx import PRESETS, TopDownEstimator, load_image
 from pose_onnx.core.spread import color_spread
 from pose_onnx.evaluation import Dataset
 
@@ -20,31 +20,31 @@ BLACK, WHITE, GREY, BLUE = (0, 0, 0), (255, 255, 255), (128, 128, 128), (255, 0,
 
 
 @pytest.fixture(scope="module")
-def estimator() -> Iterator[PoseEstimator]:
-    with PoseEstimator(threads=1) as estimator:
+def estimator() -> Iterator[TopDownEstimator]:
+    with TopDownEstimator(threads=1) as estimator:
         yield estimator
 
 
 @pytest.mark.parametrize("color", [BLACK, WHITE, GREY, BLUE])
 @pytest.mark.parametrize("size", [(1, 1), (2, 300), (480, 640)])
 def test_a_picture_of_one_colour_shows_nobody(
-    estimator: PoseEstimator, color: tuple[int, int, int], size: tuple[int, int]
+    estimator: TopDownEstimator, color: tuple[int, int, int], size: tuple[int, int]
 ) -> None:
     picture = np.full((*size, 3), color, np.uint8)
     assert len(estimator(picture)) == len(estimator.find_boxes(picture)) == 0
     assert [len(found) for found in (*estimator.find_many([picture]), *estimator.map([picture]))] == [0, 0]
 
 
-def test_the_detectors_own_answer_is_left_alone(estimator: PoseEstimator) -> None:
+def test_the_detectors_own_answer_is_left_alone(estimator: TopDownEstimator) -> None:
     assert len(estimator.detector(np.full((480, 640, 3), GREY, np.uint8))) == 1
 
 
 def test_the_deployed_pipeline_sees_somebody() -> None:
-    with PoseEstimator(threads=1, preset="paddle", threshold=0.4) as estimator:
+    with TopDownEstimator(threads=1, preset="paddle", threshold=0.4) as estimator:
         assert len(estimator(np.full((480, 640, 3), GREY, np.uint8))) == 1
 
 
-def test_people_on_a_dark_photo_are_kept(estimator: PoseEstimator) -> None:
+def test_people_on_a_dark_photo_are_kept(estimator: TopDownEstimator) -> None:
     photo = load_image(Path(__file__).parents[2] / "models" / "photos" / "astronaut.jpg")
     for share in (1, 0.2, 0.1):
         dark = (photo * share).astype(np.uint8)

@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto
 
-from pose_onnx import ExportError, OnePassModel, load_card, load_image, read_card
+from pose_onnx import ExportError, PoseEstimator, load_card, load_image, read_card
 from pose_onnx.core.people import PeopleHeads, decode_people, sigmoid
 from pose_onnx.exporters.end_to_end import _people, assemble
 from pose_onnx.exporters.end_to_end._values import Value
@@ -70,7 +70,7 @@ def test_image_to_people_equals_the_model(tmp_path: Path, resize: str, size: tup
     card = replace(card, input=replace(card.picture, resize=resize))
     onnx.save(assemble(model, card), tmp_path / "whole.onnx")
     image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
-    with OnePassModel(network, card=card, threads=1) as one_pass:
+    with PoseEstimator(pose=network, pose_card=card, threads=1) as one_pass:
         expected = one_pass(image)
     found = run(tmp_path / "whole.onnx", image)
     np.testing.assert_allclose(found["scores"], expected.box_scores, atol=1e-6)

@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pose_onnx import InputSpec, ModelCard, load_card, load_image
+from pose_onnx import InputSpec, ModelCard, PoseEstimator, load_card, load_image
 from pose_onnx.exporters import export
 from pose_onnx.exporters.paddle_to_onnx import random_parameters
 from pose_onnx.exporters.verify import make_inputs
-from pose_onnx.one_pass import OnePassModel
 from pose_onnx.outputs import PeopleOutput
 from pose_onnx.runtimes import backend_for
 from pose_onnx.verification import verify
@@ -52,7 +51,7 @@ def test_both_formats_find_the_same_people(checkpoint: tuple[ModelCard, Path], t
     assert [file.name for file in files] == ["people.onnx", "people.tflite"]
     pixels, found = load_image(PHOTO), []
     for file in files:
-        with OnePassModel(file, backend=backend_for(file), threshold=0, threads=1) as model:
+        with PoseEstimator(pose=file, backend=backend_for(file), threshold=0, threads=1) as model:
             found.append(model(pixels))
     assert len(found[0]) == len(found[1]) > 0
     np.testing.assert_allclose(found[0].box_scores, found[1].box_scores, atol=1e-5)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 
-from pose_onnx import InputError, PoseEstimator, PoseModel, Poses, SourceError, UnexpectedError
+from pose_onnx import InputError, PoseModel, Poses, SourceError, TopDownEstimator, UnexpectedError
 from pose_onnx.core.arrays import Image
 from pose_onnx.detections import Detections
 from pose_onnx.image_files import ImageSource
@@ -34,7 +34,7 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.001)
 
 
-class Watched(PoseEstimator):
+class Watched(TopDownEstimator):
     """Writes down what it is asked for: "look" for the detector, or of how many pictures people are found."""
 
     def __init__(self, *models: Path) -> None:
@@ -239,7 +239,7 @@ def test_of_a_batch_that_fails_the_guilty_ends(estimator: Watched, monkeypatch: 
     def refuse(image: ImageSource, boxes: ArrayLike, **options: Any) -> Poses:
         if isinstance(image, np.ndarray) and len(image) == 65 and len(frames[guilty]) > 3:
             raise InputError("no picture has 65 rows")
-        return PoseEstimator.find_in_boxes(estimator, image, boxes, **options)
+        return TopDownEstimator.find_in_boxes(estimator, image, boxes, **options)
 
     monkeypatch.setattr(estimator, "find_in_boxes", refuse)
     with MultiVideo(estimator) as cameras:

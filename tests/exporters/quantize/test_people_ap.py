@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
+from pose_onnx import PoseEstimator
 from pose_onnx.exporters.outputs.people_heads import EXPORT
-from pose_onnx.one_pass import OnePassModel
 from tests.tiny_people import heads_network, picture
 
 
@@ -28,7 +28,7 @@ def test_annotations_that_are_what_it_finds_give_100(tmp_path: Path, shift: int,
         "annotations": [],
         "categories": [{"id": 1, "name": "person"}],
     }
-    with OnePassModel(network, threads=1) as model:
+    with PoseEstimator(pose=network, threads=1) as model:
         for pose in model(image):
             x1, y1, x2, y2 = pose.boxes[0].tolist()
             points = np.concatenate([pose.keypoints[0] + shift, np.full((17, 1), 2)], axis=1)
