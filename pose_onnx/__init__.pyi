@@ -8,6 +8,7 @@ from .cards.lookup import card_names, load_card, models_home, resolve_model
 from .cards.window import WindowSpec
 from .core.angles import COCO_ANGLES, joint_angles
 from .core.heatmaps import decode_heatmaps, decode_quarter_steps
+from .core.udp import decode_udp
 from .detections import Detections
 from .detector import Detector
 from .drawing.poses import draw_poses
@@ -79,6 +80,7 @@ __all__ = [
     "decode_heatmaps",
     "decode_image",
     "decode_quarter_steps",
+    "decode_udp",
     "draw_poses",
     "joint_angles",
     "load_card",

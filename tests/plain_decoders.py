@@ -1,4 +1,4 @@
-"""Joint by joint, as PaddleDetection's HRNetPostProcess: what the core's decoders are held to."""
+"""Joint by joint, as PaddleDetection's post-processing: what the core's decoders are held to."""
 
 from __future__ import annotations
 
@@ -30,6 +30,22 @@ def plain_dark(heatmap: np.ndarray, kernel: int) -> tuple[float, float]:
         return float(x), float(y)
     step = -np.linalg.inv(hessian) @ gradient
     return float(x + step[0]), float(y + step[1])
+
+
+def plain_udp(heatmap: np.ndarray, kernel: int) -> tuple[float, float]:
+    """One joint, written as PaddleDetection's VitPosePostProcess describes it, in float64."""
+    y, x = np.unravel_index(heatmap.argmax(), heatmap.shape)
+    if heatmap[y, x] <= 0:
+        return 0.0, 0.0
+    blurred = cv2.GaussianBlur(heatmap.astype(np.float64), (kernel, kernel), 0)
+    log = np.pad(np.log(np.clip(blurred, 0.001, 50)), 1, mode="edge")
+    x, y = x + 1, y + 1
+    here, left, right, above, below = log[y, x], log[y, x - 1], log[y, x + 1], log[y - 1, x], log[y + 1, x]
+    gradient = np.array([right - left, below - above]) / 2
+    dxy = (log[y + 1, x + 1] - right - below + 2 * here - left - above + log[y - 1, x - 1]) / 2
+    hessian = np.array([[right - 2 * here + left, dxy], [dxy, below - 2 * here + above]])
+    step = -np.linalg.inv(hessian + np.finfo(np.float32).eps * np.eye(2)) @ gradient
+    return float(x - 1 + step[0]), float(y - 1 + step[1])
 
 
 def plain_quarter(heatmap: np.ndarray) -> tuple[float, float]:

@@ -50,7 +50,10 @@ def crop_geometry(boxes_image: Value, card: ModelCard) -> CropValues:
 
 def to_image(points_heatmap: Value, crops: CropValues, card: ModelCard) -> Value:
     """Convert (N, K, 2) float32 points from heatmap cells to image pixels; the box's centre if not valid."""
-    points_input = points_heatmap.cast(np.float64) * cast("HeatmapOutput", card.output).stride
+    spec = cast("HeatmapOutput", card.output)
+    height, width = (side // spec.stride for side in card.picture.size)
+    cell_input = np.array(spec.cell_size(height, width)) * spec.stride
+    points_input = points_heatmap.cast(np.float64) * cell_input
     points_image = (points_input - crops.shift.unsqueeze(1)) / crops.scale.unsqueeze(1)
     placed = crops.valid.unsqueeze(1).where(points_image, crops.center.unsqueeze(1))
     return placed.cast(np.float32)

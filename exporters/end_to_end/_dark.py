@@ -37,7 +37,7 @@ def decode(heatmaps: Value, card: ModelCard, preset: Preset) -> tuple[Value, Val
     kernel = preset.blur_kernel or spec.blur_kernel
     smooth = _smooth(heatmaps, joints, kernel).reshape(-1, height * width)
     logs = _log_patches(smooth, middles, width)
-    steps = _newton_steps(logs)
+    steps = newton_steps(*(logs @ _DERIVATIVES).split(5, axis=1))
     if preset.max_step is not None:
         steps = steps.clip(-preset.max_step, preset.max_step)
     moved = (cells - middles).cast(np.float64).apply("Abs").apply("ReduceMax", axes=[1], keepdims=1)
@@ -85,9 +85,16 @@ def _log_patches(smooth: Value, middles: Value, width: int) -> Value:
     )
 
 
-def _newton_steps(logs: Value) -> Value:
-    """Return the (M, 2) xy step from the middle of each patch of 25 cells to its paraboloid's vertex."""
-    dx, dy, dxx, dyy, dxy = (logs @ _DERIVATIVES).split(5, axis=1)
+def newton_steps(dx: Value, dy: Value, dxx: Value, dyy: Value, dxy: Value) -> Value:
+    """Return the (M, 2) xy step to where M paraboloids have their vertices; none if one is singular.
+
+    Args:
+        dx: (M, 1) float64, first derivative along x.
+        dy: (M, 1), along y.
+        dxx: (M, 1), second derivative along x.
+        dyy: (M, 1), along y.
+        dxy: (M, 1), mixed.
+    """
     determinant = dxx * dyy - dxy * dxy
     is_singular = determinant.apply("Abs") <= 0.0
     steps = (dxy * dy - dyy * dx).join(dxy * dx - dxx * dy, axis=1) / is_singular.where(1.0, determinant)

@@ -19,7 +19,7 @@ from pose_onnx.exporters.outputs import export_of
 from pose_onnx.keypoint_model import KeypointModel
 from pose_onnx.loading import INPUT_NAME
 from pose_onnx.outputs import HeatmapOutput
-from pose_onnx.outputs.heatmaps import DARK, HEATMAPS, QUARTER
+from pose_onnx.outputs.heatmaps import DARK, HEATMAPS, QUARTER, UDP
 
 if TYPE_CHECKING:
     from pose_onnx.exporters.finished import Finished
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _PARTS: Final = ((0.0, 0.0, 1.0, 1.0), (0.21, 0.13, 0.77, 0.98), (-0.1, 0.3, 0.5, 1.2), (0.5, 0.5, 0.5, 0.5))
 _CROP_BAR: Final = 0.0
 """Not 1: one grey level in a hundredth of the values moves joints by up to 0.3 px, in all of them by 2 px."""
+_POINTS: Final = "(N, K, 2) float32, x, y in units of stride input pixels"
 _MAP_BAR: Final = 1e-9
 _DECODE_BAR: Final = 2e-3
 _TO_IMAGE_BAR: Final = 1e-3
@@ -37,6 +38,9 @@ _REFINED: Final = MappingProxyType(
         " step of at most max_step cells.",
         QUARTER: "The highest cell of each map, moved by a quarter of a cell towards its higher neighbour on"
         " each axis; not in the first two rows and columns, nor in the last.",
+        UDP: "The highest cell of each map, moved by DARK on neighbouring cells: Gaussian of blur_kernel,"
+        " clipped to 0.001 and 50, logarithm, one Newton step of at most max_step cells. Each cell is then"
+        " (side - 1) / (cells - 1) / stride units large, if align_corners is set.",
     }
 )
 
@@ -128,7 +132,7 @@ def _decode(model: Finished, heatmaps: F32, points: F32, scores: F32) -> Stage:
         {
             "points": Golden(
                 points,
-                "(N, K, 2) float32, x, y in heatmap cells",
+                _POINTS,
                 _DECODE_BAR,
                 "maps without a clear peak magnify float32's rounding (tests/end_to_end/test_parts.py)",
             ),
@@ -139,6 +143,7 @@ def _decode(model: Finished, heatmaps: F32, points: F32, scores: F32) -> Stage:
             "blur_kernel": PRESET.blur_kernel or spec.blur_kernel,
             "max_step": PRESET.max_step,
             "stride": spec.stride,
+            "align_corners": spec.align_corners,
         },
     )
 
@@ -150,7 +155,7 @@ def _to_image(model: Finished, points: F32, scores: F32, crops: Crops) -> Stage:
         "to_image",
         "Heatmap cells to image pixels; score 0 where the box has no area.",
         {
-            "points": Golden(points, "(N, K, 2) float32, x, y in heatmap cells"),
+            "points": Golden(points, _POINTS),
             "scores": Golden(scores, "(N, K) float32"),
             "heatmap_to_image": Golden(crops.heatmap_to_image, "(N, 2, 3) float64"),
             "valid": Golden(crops.valid, "(N,) bool, whether the box has an area"),

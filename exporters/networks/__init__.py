@@ -67,6 +67,8 @@ NETWORKS: Final[Mapping[str, Network]] = MappingProxyType(
         "lite_hrnet_30": Network(f"{_HERE}.lite_hrnet"),
         "hrnet_w32": Network(f"{_HERE}.hrnet"),
         "hrnet_w48": Network(f"{_HERE}.hrnet"),
+        "vitpose_base": Network(f"{_HERE}.vitpose"),
+        "vitpose_base_simple": Network(f"{_HERE}.vitpose"),
         **{f"picodet_{size}_lcnet": _PICODET_LCNET for size in ("s", "xs", "m", "l")},
         "picodet_s_npu": _PICODET_LCNET,
         "picodet_s_esnet": _PICODET_ESNET,

@@ -23,6 +23,7 @@ SPREAD: Final = 0.1  # standard deviation of means and biases
 GAINS: Final = (0.2, 0.4)  # range of batch norm weights and factors; larger ones make the network chaotic
 FACTOR_RANK: Final = 3
 POWER: Final = 1.6  # ratio of the mean squares of a convolution's output and input
+_NORMS: Final = (nn.BatchNorm1D, nn.BatchNorm2D)
 
 Arrays = Mapping[str, NDArray[np.float32]]
 
@@ -34,8 +35,14 @@ def random_weights(card: ModelCard, images: Arrays) -> dict[str, NDArray[np.floa
         card: the network's card.
         images: network inputs by name, with which the variances for the batch norms are measured.
     """
-    rng = np.random.default_rng(SEED)
     layer = network_of(card).build(card)
+    fill(layer, images)
+    return {name: value.numpy() for name, value in layer.state_dict().items()}
+
+
+def fill(layer: nn.Layer, images: Arrays) -> None:
+    """Give a whole network random weights; see `random_weights`."""
+    rng = np.random.default_rng(SEED)
     for name, value in layer.state_dict().items():
         if value.ndim == 1:  # a bias or factor; batch norms follow
             low, high = GAINS
@@ -46,10 +53,13 @@ def random_weights(card: ModelCard, images: Arrays) -> dict[str, NDArray[np.floa
             value.set_value(rng.normal(1, SPREAD, value.shape).astype(np.float32))
     for part in layer.sublayers():
         _fill(part, rng)
+    norms = [part for part in layer.sublayers() if isinstance(part, _NORMS)]
+    hooks = [norm.register_forward_pre_hook(_calibrate) for norm in norms]
     layer.eval()
     with paddle.no_grad():
         layer(paddle.to_tensor(np.concatenate(list(images.values()))))
-    return {name: value.numpy() for name, value in layer.state_dict().items()}
+    for hook in hooks:
+        hook.remove()
 
 
 def _fill(part: nn.Layer, rng: np.random.Generator) -> None:
@@ -63,12 +73,17 @@ def _fill(part: nn.Layer, rng: np.random.Generator) -> None:
         taps = np.prod(shape[2:]) / np.prod(part._stride)  # noqa: SLF001 (Paddle's name)
         power = POWER / (taps * shape[0] / part._groups)  # noqa: SLF001 (likewise)
         part.weight.set_value(rng.normal(0, np.sqrt(power), shape).astype(np.float32))
-    elif isinstance(part, nn.BatchNorm1D | nn.BatchNorm2D):
+    elif isinstance(part, nn.Linear):
+        shape = tuple(part.weight.shape)
+        part.weight.set_value(rng.normal(0, np.sqrt(POWER / shape[0]), shape).astype(np.float32))
+    elif isinstance(part, nn.LayerNorm):  # its input has a power of 1 already
+        shape = tuple(part.weight.shape)
+        part.weight.set_value(rng.normal(1, SPREAD, shape).astype(np.float32))
+    elif isinstance(part, _NORMS):
         shape = tuple(part.weight.shape)
         part.weight.set_value(rng.uniform(*GAINS, shape).astype(np.float32))
         for value in (part.bias, part._mean):  # noqa: SLF001 (Paddle's names of a batch norm's buffers)
             value.set_value(rng.normal(0, SPREAD, shape).astype(np.float32))
-        part.register_forward_pre_hook(_calibrate)
 
 
 def _calibrate(norm: nn.Layer, inputs: Any) -> None:

@@ -14,7 +14,7 @@ from pose_onnx.cards.card import ModelCard
 from pose_onnx.core.arrays import BOX, F32, Image
 from pose_onnx.core.keypoints import keypoint_input
 from pose_onnx.detector import Detector
-from pose_onnx.exporters.end_to_end import _crops, _dark, _quarter, _sampling
+from pose_onnx.exporters.end_to_end import _crops, _dark, _quarter, _sampling, _udp
 from pose_onnx.exporters.end_to_end._network import PRESET, add_output, insert, run_on_picture
 from pose_onnx.exporters.end_to_end._normalize import normalize
 from pose_onnx.exporters.end_to_end._values import Value
@@ -23,7 +23,7 @@ from pose_onnx.exporters.outputs._export import Arrays, Comparison, Heads, Shape
 from pose_onnx.image_files import load_image
 from pose_onnx.keypoint_model import KeypointModel
 from pose_onnx.outputs import HeatmapOutput
-from pose_onnx.outputs.heatmaps import DARK, HEATMAPS, QUARTER
+from pose_onnx.outputs.heatmaps import DARK, HEATMAPS, QUARTER, UDP
 from pose_onnx.pairs import DEFAULT_DETECTOR
 from pose_onnx.poses import JOINT_THRESHOLD
 from pose_onnx.presets import Preset
@@ -38,7 +38,7 @@ _PARTS: Final = ((0.0, 0.0, 1.0, 1.0), (0.21, 0.13, 0.77, 0.98), (-0.1, 0.3, 0.5
 _END_TO_END_BARS: Final = MappingProxyType({"keypoints": 0.05, "scores": 1e-4})
 """In image pixels for joints with a score of 0.2 or more, and in heatmap units."""
 _DECODERS: Final[Mapping[str, Callable[[Value, ModelCard, Preset], tuple[Value, Value]]]] = MappingProxyType(
-    {DARK: _dark.decode, QUARTER: _quarter.decode}
+    {DARK: _dark.decode, QUARTER: _quarter.decode, UDP: _udp.decode}
 )
 
 

@@ -53,7 +53,7 @@ def decode_heatmaps(heatmaps: F32, *, blur_kernel: int = 3, max_step: float | No
     Raises:
         InputError: `heatmaps` is not an (N, K, h, w) array, has no cells, or holds NaN or infinity.
     """
-    people, joints, height, width = _demand_heatmaps(heatmaps)
+    people, joints, height, width = demand_heatmaps(heatmaps)
     maps = heatmaps.reshape(people * joints, height, width)
     cells, scores = find_peaks(maps)
     points = cells.astype(np.float64)
@@ -82,7 +82,7 @@ def decode_quarter_steps(heatmaps: F32) -> tuple[F32, F32]:
     Raises:
         InputError: `heatmaps` is not an (N, K, h, w) array, has no cells, or holds NaN or infinity.
     """
-    people, joints, height, width = _demand_heatmaps(heatmaps)
+    people, joints, height, width = demand_heatmaps(heatmaps)
     maps = heatmaps.reshape(people * joints, height, width)
     cells, scores = find_peaks(maps)
     points = cells.astype(np.float32)
@@ -95,8 +95,12 @@ def decode_quarter_steps(heatmaps: F32) -> tuple[F32, F32]:
     return points.reshape(people, joints, 2), scores.reshape(people, joints)
 
 
-def _demand_heatmaps(heatmaps: F32) -> tuple[int, int, int, int]:
-    """Return N, K, h and w."""
+def demand_heatmaps(heatmaps: F32) -> tuple[int, int, int, int]:
+    """Return N, K, h and w of heatmaps.
+
+    Raises:
+        InputError: They are not an (N, K, h, w) array, or have no cells.
+    """
     if heatmaps.ndim != _HEATMAP_RANK or 0 in heatmaps.shape[1:]:
         raise InputError(f"heatmaps have shape {heatmaps.shape}; give (N, K, h, w) with at least one cell")
     people, joints, height, width = heatmaps.shape
@@ -175,6 +179,19 @@ def _newton_steps(logs: F64) -> F64:
     dxx = (logs[:, 2, 4] - 2 * here + logs[:, 2, 0]) / 4
     dyy = (logs[:, 4, 2] - 2 * here + logs[:, 0, 2]) / 4
     dxy = (logs[:, 3, 3] - logs[:, 1, 3] - logs[:, 3, 1] + logs[:, 1, 1]) / 4
+    return newton_steps(dx, dy, dxx, dyy, dxy)
+
+
+def newton_steps(dx: F64, dy: F64, dxx: F64, dyy: F64, dxy: F64) -> F64:
+    """Return the (M, 2) xy step to where M paraboloids have their vertices; none if one is singular.
+
+    Args:
+        dx: (M,), first derivative along x.
+        dy: (M,), along y.
+        dxx: (M,), second derivative along x.
+        dyy: (M,), along y.
+        dxy: (M,), mixed.
+    """
     determinant = dxx * dyy - dxy * dxy
     solvable = determinant != 0
     safe = np.where(solvable, determinant, 1.0)

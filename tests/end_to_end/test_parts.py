@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto
 
-from pose_onnx import BoxOutput, InputSpec, ModelCard, load_card, load_image
+from pose_onnx import BoxOutput, HeatmapOutput, InputSpec, ModelCard, load_card, load_image
 from pose_onnx.core.arrays import F32, Image
 from pose_onnx.core.crops import full_image_crops
 from pose_onnx.core.heatmaps import decode_heatmaps, decode_quarter_steps
 from pose_onnx.core.opencv import cv2
+from pose_onnx.core.udp import decode_udp
 from pose_onnx.core.warping import warp
-from pose_onnx.exporters.end_to_end import _boxes, _crops, _dark, _normalize, _quarter, _resize, _sampling
+from pose_onnx.exporters.end_to_end import (
+    _boxes,
+    _crops,
+    _dark,
+    _normalize,
+    _quarter,
+    _resize,
+    _sampling,
+    _udp,
+)
 from pose_onnx.exporters.end_to_end._assemble import IMAGE
 from pose_onnx.exporters.end_to_end._network import PRESET
 from pose_onnx.exporters.end_to_end._values import Value
@@ -49,6 +60,11 @@ def decode(heatmaps: Value, card: ModelCard) -> Value:
 
 def decode_quarters(heatmaps: Value, card: ModelCard) -> Value:
     points, scores = _quarter.decode(heatmaps, card, PRESET)
+    return points.join(scores.unsqueeze(2), axis=2)
+
+
+def decode_by_udp(heatmaps: Value, card: ModelCard) -> Value:
+    points, scores = _udp.decode(heatmaps, card, PRESET)
     return points.join(scores.unsqueeze(2), axis=2)
 
 
@@ -92,6 +108,8 @@ CUT_OUT = part(cut_out, CARD, IMAGE, BOXES)
 RESIZE = part(resize, CARD, IMAGE)
 DECODE = part(decode, CARD, HEATMAPS)
 DECODE_QUARTERS = part(decode_quarters, CARD, HEATMAPS)
+UDP_CARD = replace(CARD, output=HeatmapOutput(refine="udp", blur_kernel=11))
+DECODE_BY_UDP = part(decode_by_udp, UDP_CARD, HEATMAPS)
 
 
 @given(size=st.tuples(SIDES, SIDES), seed=st.integers(0, 2**31))
@@ -172,6 +190,16 @@ def test_quarter_steps_equal_the_core(seed: int) -> None:
     points, scores = decode_quarter_steps(heatmaps)
     found = run(DECODE_QUARTERS, heatmaps=heatmaps)["result"]
     np.testing.assert_array_equal(found, np.concatenate([points, scores[..., None]], axis=-1))
+
+
+@given(seed=st.integers(0, 2**31))
+@settings(deadline=None, max_examples=50)
+def test_udp_equals_the_core(seed: int) -> None:
+    heatmaps = heatmaps_of(seed)
+    points, scores = decode_udp(heatmaps, blur_kernel=11, max_step=PRESET.max_step)
+    found = run(DECODE_BY_UDP, heatmaps=heatmaps)["result"]
+    np.testing.assert_array_equal(found[..., 2], scores)
+    np.testing.assert_allclose(found[..., :2], points, atol=2e-3)
 
 
 @pytest.mark.parametrize("color", ["rgb", "bgr"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -72,10 +72,11 @@ def test_a_box_without_area_gives_its_centre_and_score_0(files: Files) -> None:
     assert found["scores"][2].any()
 
 
-def test_a_model_without_dark_takes_quarter_steps(files: Files) -> None:
+@pytest.mark.parametrize("changes", [{"refine": "quarter"}, {"refine": "udp", "align_corners": True}])
+def test_the_card_says_how_peaks_are_refined(files: Files, changes: dict[str, Any]) -> None:
     image, boxes = load_image(PHOTOS[0]), np.array([[0, 0, 400, 512], [100, 20, 330, 300]], np.float32)
     card = read_card(files.pose_network)
-    card = replace(card, output=replace(cast("HeatmapOutput", card.output), refine="quarter"))
+    card = replace(card, output=replace(cast("HeatmapOutput", card.output), **changes))
     expected = KeypointModel(files.pose_network, card=card, threads=1)(image, boxes)
     file = assemble(onnx.load(files.pose_network), card).SerializeToString()
     sure = expected.scores >= SURE

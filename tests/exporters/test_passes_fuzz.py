@@ -11,6 +11,7 @@ import pytest
 from pose_onnx.exporters.graph import Graph
 from pose_onnx.exporters.passes import Pass
 from tests.exporters.fuzz import passes
+from tests.exporters.fuzz.blocks import TRANSFORMERS
 from tests.exporters.fuzz.graphs import random_feeds, random_model
 
 MODELS = 300
@@ -20,6 +21,13 @@ EACH = 20
 @pytest.mark.parametrize("first", range(0, MODELS, EACH))
 def test_passes_keep_what_is_computed(first: int) -> None:
     found = [failure for seed in range(first, first + EACH) for failure in passes.failures(seed)]
+    assert not found, "\n".join(map(str, found))
+
+
+@pytest.mark.parametrize("first", range(0, MODELS // 3, EACH))
+def test_passes_keep_what_transformers_compute(first: int) -> None:
+    seeds = range(first, first + EACH)
+    found = [failure for seed in seeds for failure in passes.failures(seed, TRANSFORMERS)]
     assert not found, "\n".join(map(str, found))
 
 
@@ -50,6 +58,7 @@ def test_a_wrong_pass_is_found(monkeypatch: pytest.MonkeyPatch, run: object, pro
 def test_equal_seeds_give_equal_models_with_every_kind_of_axis() -> None:
     models = [random_model(seed) for seed in range(60)]
     assert [random_model(seed) for seed in range(60)] == models
+    models += [random_model(seed, table=TRANSFORMERS) for seed in range(60)]
     for model in models:
         onnx.checker.check_model(model)
     axes = {tuple(bool(d.dim_param) for d in m.graph.input[0].type.tensor_type.shape.dim) for m in models}

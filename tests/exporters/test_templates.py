@@ -35,8 +35,8 @@ FOLDER = ROOT / "exporters" / "templates"
 PHOTO = ROOT / "models" / "photos" / "astronaut.jpg"
 LARGEST, LARGEST_SUM = 100_000, 1_500_000  # bytes
 ALL = "POSE_ONNX_TEST_ALL_TEMPLATES"
-HEAVY = ("multi_pose_hg_3x",)
-"""Of hundreds of millions of parameters: minutes, and 8 GB."""
+HEAVY = ("multi_pose_hg_3x", "vitpose_base_coco_256x192", "vitpose_base_simple_256x192_coco")
+"""Of a hundred million parameters: minutes, and up to 8 GB."""
 NAMES = {template_name(load_card(name)): name for name in official_names()}
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from tests.exporters.fuzz.blocks import BLOCKS
+from tests.exporters.fuzz.blocks import BLOCKS, Blocks
 from tests.exporters.fuzz.net import IMAGE, Net
 
 MAX_BLOCKS: Final = 9
@@ -16,17 +16,18 @@ FREE: Final = "free_"
 """What the name of a free axis other than the batch begins with; the size to feed follows."""
 
 
-def random_model(seed: int, *, free_sizes: bool = True) -> onnx.ModelProto:
+def random_model(seed: int, *, free_sizes: bool = True, table: Blocks = BLOCKS) -> onnx.ModelProto:
     """Make a network from one image (N, C, H, W) to one to four float32 tensors, batch first.
 
     Args:
         seed: equal seeds give equal models.
         free_sizes: whether some have axes beside the batch without a size.
+        table: what it is made of.
     """
     rng = np.random.default_rng(seed)
     net = Net(rng, batch=net_batch(rng))
-    blocks = list(BLOCKS)
-    shares = np.array([*BLOCKS.values()], float) / sum(BLOCKS.values())
+    blocks = list(table)
+    shares = np.array([*table.values()], float) / sum(table.values())
     for _ in range(1 + int(rng.integers(MAX_BLOCKS))):
         blocks[int(rng.choice(len(blocks), p=shares))](net)
     read = {name for node in net.nodes for name in node.input}

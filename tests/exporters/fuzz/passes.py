@@ -14,6 +14,7 @@ from pose_onnx.exporters.graph import Graph
 from pose_onnx.exporters.passes import FOR_AVX512, SIMPLIFY, Pass, rewrite
 from pose_onnx.exporters.passes.freeze_shapes import FREEZE_SHAPES
 from pose_onnx.exporters.passes.halve_weights import HALVE_WEIGHTS
+from tests.exporters.fuzz.blocks import BLOCKS, Blocks
 from tests.exporters.fuzz.graphs import random_feeds, random_model
 from tests.exporters.fuzz.net import IMAGE
 
@@ -39,12 +40,12 @@ class Failure:
         return f"seed {self.seed}: {', '.join(self.passes)}: {self.problem}"
 
 
-def failures(seed: int) -> list[Failure]:
+def failures(seed: int, table: Blocks = BLOCKS) -> list[Failure]:
     """Run the passes on one random model in every way; return what went wrong.
 
     Each pass alone, on what was read and on what was prepared; all in order; all in some other order.
     """
-    model = random_model(seed)
+    model = random_model(seed, table=table)
     graph = Graph.from_model(model)
     free = any(isinstance(size, str) for size in graph.inputs[0].shape[1:])
     steps = [step for step in ALL if not (free and step is FREEZE_SHAPES)]  # it needs sizes

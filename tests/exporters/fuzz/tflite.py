@@ -12,18 +12,19 @@ from ai_edge_litert.interpreter import OpResolverType
 
 from pose_onnx.exporters.tflite import DisparityError, convert
 from pose_onnx.exporters.tflite._parity import demand_parity
+from tests.exporters.fuzz.blocks import BLOCKS, Blocks
 from tests.exporters.fuzz.graphs import random_model
 from tests.fuzz.child import run_cases
 
 
-def check(seed: int) -> None:
+def check(seed: int, table: Blocks = BLOCKS) -> None:
     """Lower the random model of a seed, which compares the results, and try the reference kernels as well.
 
     Raises:
         AssertionError: The file computes something else than ONNX Runtime.
         ExportError: The lowering refuses the model.
     """
-    model = random_model(seed, free_sizes=False)
+    model = random_model(seed, free_sizes=False, table=table)
     try:
         demand_parity(model, convert(model), resolvers=[OpResolverType.BUILTIN_REF])
     except DisparityError as error:

@@ -27,10 +27,13 @@ from tests.exporters.fuzz.blocks.convolutions import (
 )
 from tests.exporters.fuzz.blocks.shapes import flatten, reshape_twice, rows, transpose
 from tests.exporters.fuzz.blocks.sizes import pad, pyramid, resize, resize_to
+from tests.exporters.fuzz.blocks.transformers import attention, gelu, layer_normalization
 from tests.exporters.fuzz.blocks.values import activate, add, hard_swish, one_input, scores, with_constant
 from tests.exporters.fuzz.net import Net
 
-BLOCKS: Final[Mapping[Callable[[Net], Any], int]] = MappingProxyType(
+Blocks = Mapping[Callable[[Net], Any], int]
+
+BLOCKS: Final[Blocks] = MappingProxyType(
     {
         conv: 8,
         depthwise: 3,
@@ -63,4 +66,19 @@ BLOCKS: Final[Mapping[Callable[[Net], Any], int]] = MappingProxyType(
         reshape_twice: 1,
     }
 )
-"""Every block, and how often it is taken."""
+"""The blocks of convolutional networks, and how often each is taken."""
+
+TRANSFORMERS: Final[Blocks] = MappingProxyType(
+    {
+        conv: 2,
+        shrink: 2,
+        rows: 2,
+        transpose: 1,
+        activate: 1,
+        with_constant: 2,
+        layer_normalization: 4,
+        gelu: 4,
+        attention: 4,
+    }
+)
+"""Those of transformers, of their own, so that seeds of the other table stay the networks that they were."""

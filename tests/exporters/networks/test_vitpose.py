@@ -1,0 +1,95 @@
+"""ViTPose with one of its twelve blocks: from Paddle to ONNX and TFLite, within the bars of every export."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from pose_onnx import KeypointModel, ModelCard, load_card, load_image
+from pose_onnx.exporters.end_to_end import write_end_to_end
+from pose_onnx.exporters.graph import Graph
+from pose_onnx.exporters.paddle_to_onnx import _convert
+from pose_onnx.exporters.passes import SIMPLIFY, rewrite
+from pose_onnx.exporters.targets import candidates
+from pose_onnx.exporters.targets.material import Material
+from pose_onnx.exporters.templates import find_template
+from pose_onnx.exporters.trim import trim
+from pose_onnx.exporters.verify import compare, demand, make_inputs, run_with_rounding
+
+NAMES = ("vitpose_base_coco_256x192", "vitpose_base_simple_256x192_coco")
+FIRST, ANY = "backbone.blocks.0.", re.compile(r"backbone\.blocks\.\d+\.")
+
+
+class Shallow(NamedTuple):
+    """A network of one block: its card, what Paddle computes, its parameters' shapes, and its graph."""
+
+    card: ModelCard
+    outputs: dict[str, dict[str, Any]]
+    shapes: dict[str, tuple[int, ...]]
+    graph: Graph
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def shallow(
+    request: pytest.FixtureRequest, run_paddle: Callable[..., None], tmp_path_factory: pytest.TempPathFactory
+) -> Shallow:
+    card, folder = load_card(request.param), tmp_path_factory.mktemp("vitpose")
+    (folder / "card.json").write_text(card.to_json())
+    np.savez(folder / "inputs.npz", **make_inputs(card))  # type: ignore[arg-type]  # keywords are arrays here
+    run_paddle("shallow_vitpose.py", folder / "card.json", folder / "inputs.npz", folder)
+    with np.load(folder / "outputs.npz") as archive:
+        outputs = {name: {"heatmaps": archive[name]} for name in archive.files}
+    shapes = {name: tuple(shape) for name, shape in json.loads((folder / "shapes.json").read_text()).items()}
+    graph = trim(Graph.from_model(_convert(folder / "program.json", folder)), card)
+    return Shallow(card, outputs, shapes, rewrite(graph, SIMPLIFY, strict=True))
+
+
+def test_the_template_is_of_this_network(shallow: Shallow) -> None:
+    """Every name and shape; blocks 1 to 11 are as block 0."""
+    template = find_template(shallow.card)
+    assert template is not None
+    shapes = template.shapes(shallow.card)
+    assert {ANY.sub(FIRST, name): shape for name, shape in shapes.items()} == shallow.shapes
+    first = sum(name.startswith(FIRST) for name in shallow.shapes)
+    assert len(shapes) == len(shallow.shapes) + 11 * first
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("kind", ["onnx", "tflite"])
+def test_a_file_computes_what_paddle_does(
+    shallow: Shallow, tmp_path: Path, kind: str, precision: str
+) -> None:
+    file, inputs = write(shallow, tmp_path, kind, precision), make_inputs(shallow.card)
+    found, rounding = run_with_rounding(file, inputs)
+    demand(compare(kind, shallow.outputs, found, card=shallow.card, precision=precision, rounding=rounding))
+
+
+def write(shallow: Shallow, folder: Path, kind: str, precision: str = "fp32") -> Path:
+    """Write a file as an export does."""
+    (candidate,) = candidates((kind, precision), Material(shallow.graph, shallow.card))
+    file = folder / f"{shallow.card.name}.{kind}"
+    file.write_bytes(candidate.content)
+    return file
+
+
+def test_the_end_to_end_file_finds_what_the_core_finds(shallow: Shallow, tmp_path: Path) -> None:
+    whole, measured = write_end_to_end(write(shallow, tmp_path, "onnx"), shallow.card, None)
+    demand(measured)
+    assert {m.output for m in measured} == {"keypoints", "scores"}
+    assert whole.is_file()
+
+
+def test_keypoints_of_a_photo(shallow: Shallow, tmp_path: Path) -> None:
+    file = write(shallow, tmp_path, "onnx")
+    image = load_image(Path(__file__).parents[3] / "models" / "photos" / "astronaut.jpg")
+    with KeypointModel(file, threads=1) as model, KeypointModel(file, threads=1, flip=True) as flipping:
+        found = model(image, [[0, 0, 400, 512]]), flipping(image, [[0, 0, 400, 512]])
+    for poses in found:
+        assert poses.keypoints.shape == (1, 17, 2)
+        assert np.isfinite(poses.keypoints).all()
