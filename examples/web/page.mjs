@@ -1,6 +1,6 @@
 // What the buttons do, and what is shown. One source at a time: a picture, a video or the webcam.
 import { drawPoses } from "./drawing.mjs";
-import { Engine } from "./engine.mjs";
+import { PoseWorker } from "./pose_worker.mjs";
 import { resultsJson } from "./results.mjs";
 
 const MODELS = ["models/detector.onnx", "models/pose.onnx"];
@@ -11,8 +11,8 @@ const RATE_MEMORY = 0.9; // how much of the shown frame rate comes from earlier 
 const element = (id) => document.getElementById(id);
 const context = element("picture").getContext("2d");
 
-const engine = new Engine();
-let runtime; // version and threads of onnxruntime-web
+const worker = new PoseWorker(showRuntime);
+let runtime; // version and threads of onnxruntime-web, the engine in use and a note on it
 let source = { frames: [] }; // name, frames, and of a video or webcam its <video>
 let shown; // the last analysed frame: its bitmap and its people
 const cards = {}; // of the open models, by task
@@ -20,7 +20,7 @@ const cards = {}; // of the open models, by task
 // ---------------------------------------------------------------- models
 
 async function openModel(bytes, name) {
-  const { task, card } = await engine.call("open", { bytes, name });
+  const { task, card } = await worker.call("open", { bytes, name });
   cards[task] = card;
   element(task).textContent = card.name;
   source.frames = []; // what the model before found belongs to that model
@@ -36,9 +36,21 @@ async function fetchBytes(path) {
 async function begin() {
   say("Loading the models …");
   for (const path of MODELS) await openModel(await fetchBytes(path), path);
-  runtime = await engine.call("runtime");
-  element("threads").textContent = runtime.threads;
   say("Ready.");
+}
+
+async function useEngine(name) {
+  say(`Changing to ${name} …`);
+  await worker.call("use", name);
+  await analyseAgain();
+  say(`The models run on ${runtime.engine}.`);
+}
+
+function showRuntime(now) {
+  runtime = now;
+  element("threads").textContent = runtime.threads;
+  element("engine").value = runtime.engine;
+  element("engine-note").textContent = runtime.note;
 }
 
 // ---------------------------------------------------------------- sources
@@ -47,7 +59,7 @@ async function openFile(file) {
   if (file.name.toLowerCase().endsWith(".onnx")) {
     const card = await openModel(new Uint8Array(await file.arrayBuffer()), file.name);
     say(`Model: ${card.name}`);
-    if (shown && !isPlaying()) await analyse(source, await createImageBitmap(shown.bitmap), source.path);
+    await analyseAgain();
   } else if (file.type.startsWith("video/")) await openVideo(file);
   else await openPicture(file, file.name);
 }
@@ -150,17 +162,24 @@ function nextFrame(video) {
 }
 
 async function analyse(analysed, bitmap, path) {
-  const { bitmap: back, people, milliseconds } = await engine.call("find", bitmap, [bitmap]);
+  const { bitmap: back, people, milliseconds } = await worker.call("find", bitmap, [bitmap]);
   if (analysed !== source) return;
   const { width, height } = back;
   shown?.bitmap.close();
   shown = { bitmap: back, people };
   analysed.path = path;
-  analysed.frames.push({ path, width, height, people });
+  analysed.frames.push({ path, width, height, people, engine: runtime.engine });
   if (analysed.frames.length > MOST_FRAMES) analysed.frames.shift();
   element("time").textContent = `${milliseconds.toFixed(0)} ms`;
   showRate(analysed);
   show();
+}
+
+/** The picture that is shown, or the frame of a video that stands still. */
+async function analyseAgain() {
+  if (!shown || isPlaying()) return;
+  source.frames.pop();
+  await analyse(source, await createImageBitmap(shown.bitmap), source.path);
 }
 
 function showRate(analysed) {
@@ -205,7 +224,7 @@ function save() {
   const settings = {
     detector: cards.detector.name,
     pose: cards.pose.name,
-    backend: `onnxruntime-web ${runtime.version}`,
+    backend: `onnxruntime-web ${runtime.version}, ${[...new Set(source.frames.map(({ engine }) => engine))].join(" and ")}`,
     preset: "accurate",
     flip: false,
     threshold: threshold("box"),
@@ -262,6 +281,7 @@ const actions = {
 };
 for (const [id, action] of Object.entries(actions)) element(id).onclick = () => attempt(action);
 for (const id of ["file", "model-file"]) element(id).onchange = ({ target }) => attempt(() => openFile(target.files[0]));
+element("engine").onchange = ({ target }) => attempt(() => useEngine(target.value));
 for (const name of ["box", "joint"]) element(`${name}-threshold`).oninput = show;
 
 const stage = document.querySelector(".stage");

@@ -30,8 +30,15 @@ PACKAGE: Final = "onnxruntime-web"
 DEMO_PHOTO: Final = "astronaut.jpg"
 _REMEDY: Final = f"run `npm install {PACKAGE}` here, or give its folder with --runtime"
 _PAGE_SUFFIXES: Final = (".html", ".css", ".mjs", ".svg")
-_RUNTIME_FILES: Final = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
-"""What the page loads of onnxruntime-web, a tenth of it. Its WebGPU builds have no float64 (docs/web.md)."""
+_RUNTIME_FILES: Final = (
+    "ort.wasm.min.mjs",
+    "ort-wasm-simd-threaded.mjs",
+    "ort-wasm-simd-threaded.wasm",
+    "ort.webgpu.min.mjs",
+    "ort-wasm-simd-threaded.asyncify.mjs",
+    "ort-wasm-simd-threaded.asyncify.wasm",
+)
+"""What the page loads of onnxruntime-web, a third of it; the last three only where there is WebGPU."""
 # Cross-origin isolation: browsers give WebAssembly threads only to isolated pages.
 HEADERS: Final = (
     ("Cross-Origin-Opener-Policy", "same-origin"),

@@ -11,6 +11,7 @@ const files = JSON.parse(await readFile(request, "utf8"));
 const args = [
   "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
   "--disable-background-networking", "--disable-component-update", "--disable-sync",
+  "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", // WebGPU, imitated by the processor
   "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
 ];
 const browser = await chromium.launch({ executablePath, args });
@@ -24,8 +25,13 @@ page.on("pageerror", (error) => problems.push(String(error)));
 
 const message = () => page.locator("#message").textContent();
 const says = (pattern) => page.waitForFunction(
-  (source) => new RegExp(source).test(document.getElementById("message").textContent), pattern, { timeout: 120_000 },
+  (source) => new RegExp(source).test(document.getElementById("message").textContent), pattern, { timeout: 300_000 },
 );
+const engine = async () => ({
+  name: await page.locator("#engine").inputValue(),
+  note: await page.locator("#engine-note").textContent(),
+  message: await message(),
+});
 
 async function saved() {
   const [download] = await Promise.all([page.waitForEvent("download"), page.click("#save")]);
@@ -53,6 +59,41 @@ report.demo = await saved();
 await slide("#box-threshold", 1);
 report.nobody = { shown: await page.locator("#people").textContent(), ...(await saved()) };
 await slide("#box-threshold", 0.4);
+
+/** WebGPU, with the adapter that there is; then its device is lost; then there is no adapter. */
+async function useWebGpu() {
+  const worker = page.workers().find((one) => one.url().includes("worker.mjs"));
+  await worker.evaluate(() => {
+    const { requestDevice } = GPUAdapter.prototype;
+    GPUAdapter.prototype.requestDevice = async function (...options) {
+      return (self.device = await requestDevice.apply(this, options));
+    };
+  });
+  await page.selectOption("#engine", "WebGPU");
+  await says("^(?!Changing)");
+  const seen = { chosen: { ...(await engine()), ...(await saved()) } };
+  await worker.evaluate(() => self.device?.destroy());
+  await page.click("#demo");
+  await says("pixels$");
+  seen.broken = { ...(await engine()), ...(await saved()) };
+  await worker.evaluate(() => { GPU.prototype.requestAdapter = async () => null; });
+  await page.selectOption("#engine", "WebGPU");
+  await says("^(?!Changing)");
+  return { ...seen, none: await engine() };
+}
+
+report.begin = await engine();
+report.webgpu = await useWebGpu();
+report.best = await page.evaluate(async () => {
+  const { bestEngine } = await import("./engines.mjs");
+  const adapters = [{ info: { isFallbackAdapter: false } }, { info: { isFallbackAdapter: true } }, null];
+  const names = [];
+  for (const adapter of adapters) {
+    GPU.prototype.requestAdapter = async () => adapter;
+    names.push((await bestEngine()).engine);
+  }
+  return names;
+});
 
 /** Drop a file on the page. */
 async function drop(path) {

@@ -57,8 +57,9 @@ def test_the_same_pixels_give_the_same_people(files: Files, node_folder: Path, t
         requests.append({"file": str(file), "width": image.shape[1], "height": image.shape[0]})
     (tmp_path / "requests.json").write_text(json.dumps(requests))
     answers = node(node_folder, "poses_of_pixels.mjs", files.detector, files.pose, tmp_path / "requests.json")
-    assert [len(people) for people in answers] == [1, 1, 2, 0]
-    for image, people in zip(images, answers, strict=True):
+    assert answers["parts"] == answers["whole"]
+    assert [len(people) for people in answers["whole"]] == [1, 1, 2, 0]
+    for image, people in zip(images, answers["whole"], strict=True):
         check(people, *in_python(files, image), BAR)
 
 

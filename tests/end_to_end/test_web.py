@@ -30,6 +30,7 @@ BAR = 0.05
 """Image pixels, joints with a score of 0.2 or more. Measured: 6e-5, from four decimals."""
 SCORE_BAR = 1e-3
 SURE = 0.2
+NO_CARD = "This browser offers no graphics card for WebGPU."
 FRAMES, RATE = 12, 4
 """Of the little video. Slow, so that a busy machine analyses several frames of it."""
 
@@ -106,6 +107,33 @@ def test_the_demo_photo_gives_the_joints_of_python(report: Any, files: Files) ->
     with PoseEstimator() as estimator:
         core = estimator(photo)
     check_joints(people, core.keypoints, core.scores)
+
+
+def test_it_begins_with_webgpu_on_graphics_cards_only(report: Any) -> None:
+    assert report["best"] == ["WebGPU", "WebAssembly", "WebAssembly"]
+    assert report["begin"]["name"] == "WebAssembly"
+    assert report["begin"]["note"].startswith(("This browser's WebGPU runs on the processor", NO_CARD))
+    assert report["demo"]["settings"]["backend"].endswith(", WebAssembly")
+
+
+def test_webgpu_gives_the_joints_of_python(report: Any, files: Files) -> None:
+    document = report["webgpu"]["chosen"]
+    if document["message"].endswith(NO_CARD):
+        pytest.skip("this build of Chromium has no software adapter for WebGPU")
+    assert (document["name"], document["note"]) == ("WebGPU", "")
+    assert document["settings"]["backend"].endswith(", WebGPU")
+    photo = load_image(PHOTOS[0])
+    expected = run(files.pose, photo, boxes=run(files.detector, photo)["boxes"])
+    check_joints(found(document), expected["keypoints"], expected["scores"])
+
+
+def test_webassembly_takes_over_where_webgpu_fails(report: Any) -> None:
+    broken, none = report["webgpu"]["broken"], report["webgpu"]["none"]
+    assert (broken["name"], none["name"]) == ("WebAssembly", "WebAssembly")
+    assert none["message"] == f"WebGPU cannot be used, so WebAssembly stays: {NO_CARD}"
+    assert found(broken).scores.tolist() == found(report["demo"]).scores.tolist()
+    if report["webgpu"]["chosen"]["name"] == "WebGPU":
+        assert broken["note"].startswith("WebGPU failed; reload the page to try it again.")
 
 
 def test_a_picture_of_two_people(report: Any, files: Files) -> None:

@@ -1,12 +1,14 @@
 // The page's side of worker.mjs.
 
-export class Engine {
+export class PoseWorker {
   #worker = new Worker(new URL(`worker.mjs${location.search}`, import.meta.url), { type: "module" });
   #waiting = new Map();
   #count = 0;
 
-  constructor() {
-    this.#worker.onmessage = ({ data: { id, result, error } }) => {
+  /** `onruntime` is called with what runs the models, each time before an answer is given. */
+  constructor(onruntime) {
+    this.#worker.onmessage = ({ data: { id, result, error, runtime } }) => {
+      onruntime(runtime);
       const { resolve, reject } = this.#waiting.get(id);
       this.#waiting.delete(id);
       if (error === undefined) resolve(result);
