@@ -151,8 +151,9 @@ def run(program: str, params: str, images: str, outputs: str) -> None:
         rows = []
         for image in batch:
             size = (image.shape[-2], image.shape[-1])
-            feed = {f: SIDE_INPUTS[f](size) if f in SIDE_INPUTS else image[None] for f in opened.feeds}
-            rows.append(opened.executor.run(opened.program, feed=feed, fetch_list=fetches))
+            given = dict.fromkeys(opened.feeds, image[None])
+            given |= {name: make(size) for name, make in SIDE_INPUTS.items()}
+            rows.append(opened.run(given, fetches))
         results |= {f"{name}/{i}": np.concatenate(column) for i, column in enumerate(zip(*rows, strict=True))}
     np.savez(outputs, **results)  # type: ignore[arg-type]  # as above
 

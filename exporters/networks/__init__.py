@@ -54,6 +54,31 @@ _PICODET_LCNET: Final = Network(
     aliases=((r"^head\.head_(cls|reg)(\d+)\.", r"head.head_\1_list.\2."),),
     buffers=_GFL_BUFFERS,
 )
+_YOLO: Final = (
+    *(
+        "yolov3_darknet53",
+        "yolov3_mobilenet_v1",
+        "yolov3_mobilenet_v3_large",
+        "yolov3_r34",
+        "yolov3_r50vd_dcn",
+    ),
+    *("ppyolo_tiny", "ppyolo_mbv3_small", "ppyolo_mbv3_large", "ppyolo_r18vd", "ppyolo_r50vd_dcn"),
+    *("ppyolov2_r50vd_dcn", "ppyolov2_r101vd_dcn"),
+)
+_CENTERNET: Final = tuple(
+    f"centernet_{name}" for name in ("mbv1", "mbv3_small", "mbv3_large", "r18", "r50", "shufflenetv2")
+)
+_DLA_OF_PADDLE: Final = (
+    (r"^(backbone\.(?:base_layer|level[01]))\.0\.conv\.", r"\1.0."),
+    (r"^(backbone\.(?:base_layer|level[01]))\.0\.norm\.", r"\1.1."),
+    (r"^(backbone\..*)\.conv([12])\.conv\.", r"\1.conv\2."),
+    (r"^(backbone\..*)\.conv([12])\.norm\.", r"\1.bn\2."),
+    (r"^(backbone\..*\.root\.conv)\.conv\.", r"\1."),
+    (r"^(backbone\..*\.root)\.conv\.norm\.", r"\1.bn."),
+    (r"^(backbone\..*\.project)\.conv\.", r"\1.0."),
+    (r"^(backbone\..*\.project)\.norm\.", r"\1.1."),
+)
+"""What PaddleDetection calls the parameters of DLA."""
 _TORCH_NAMES: Final = ((r"\.running_mean$", "._mean"), (r"\.running_var$", "._variance"))
 """PyTorch's names for the statistics of a batch norm, and Paddle's."""
 _BATCHES: Final = r".*\.num_batches_tracked"
@@ -75,6 +100,14 @@ NETWORKS: Final[Mapping[str, Network]] = MappingProxyType(
         "picodet_m_esnet": _PICODET_ESNET,
         "st_gcn": Network(f"{_HERE}.st_gcn"),
         **{f"ppyoloe{plus}_{size}": _PPYOLOE for plus in ("", "_plus") for size in "smlx"},
+        **{name: Network(f"{_HERE}.yolo") for name in _YOLO},
+        **{name: Network(f"{_HERE}.centernet") for name in _CENTERNET},
+        "centernet_dla34": Network(
+            f"{_HERE}.centernet",
+            aliases=_DLA_OF_PADDLE,
+            # Two layers whose results nobody uses.
+            buffers=(r"backbone\.level[34]\.project\..*",),
+        ),
         "multi_pose_hg": Network(
             f"{_HERE}.multi_pose_hg",
             aliases=_TORCH_NAMES,

@@ -7,11 +7,14 @@ that those load unchanged.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
-from paddle import Tensor, nn
+from paddle import Tensor, concat, nn
 from paddle.nn import functional
 
 Activation = Callable[[Tensor], Tensor]
+POOLS: Final = (5, 9, 13)
+"""Window sizes of pyramid pooling."""
 
 
 def conv(c_in: int, c_out: int, kernel: int, *, stride: int = 1, groups: int = 1) -> nn.Conv2D:
@@ -96,6 +99,24 @@ class DepthwisePointwise(nn.Layer):  # type: ignore[misc]  # paddle's Layer is u
         """(N, c_in, H, W) -> (N, c_out, H / stride, W / stride)."""
         x = self._activation(self.bn1(self.dwconv(x)))
         return self._last_activation(self.bn2(self.pwconv(x)))
+
+
+class SPP(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
+    """Spatial pyramid pooling (arXiv 1406.4729): max-pooling with windows of several sizes, side by side.
+
+    Args:
+        channels: of input and output.
+        conv_norm: creates the final convolution, from its input and output channels and kernel size.
+    """
+
+    def __init__(self, channels: int, conv_norm: Callable[[int, int, int], nn.Layer]) -> None:
+        super().__init__()
+        self.conv = conv_norm(channels * (1 + len(POOLS)), channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same shape."""
+        pools = [functional.max_pool2d(x, side, stride=1, padding=side // 2) for side in POOLS]
+        return self.conv(concat([x, *pools], axis=1))
 
 
 def channel_shuffle(x: Tensor) -> Tensor:

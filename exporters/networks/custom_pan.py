@@ -11,25 +11,12 @@ from typing import Final
 from paddle import Tensor, concat, nn
 from paddle.nn import functional
 
+from pose_onnx.exporters.networks._blocks import SPP
 from pose_onnx.exporters.networks.cspresnet import BasicBlock, conv_norm, scaled
 
 CHANNELS: Final = (768, 384, 192)
 """Channels of the outputs, lowest resolution first, before the width factor."""
 BLOCKS: Final = 3  # of a stage, before the depth factor
-POOLS: Final = (5, 9, 13)  # sides of the pooling windows
-
-
-class SPP(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Spatial pyramid pooling (arXiv 1406.4729): max-pooling with windows of several sizes, side by side."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv = conv_norm(channels * (1 + len(POOLS)), channels, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> the same shape."""
-        pools = [functional.max_pool2d(x, side, stride=1, padding=side // 2) for side in POOLS]
-        return self.conv(concat([x, *pools], axis=1))
 
 
 class CSPStage(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
@@ -51,7 +38,7 @@ class CSPStage(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
         for i in range(blocks):
             self.convs.add_sublayer(str(i), BasicBlock(half, shortcut=False))
             if pyramid and i == (blocks - 1) // 2:
-                self.convs.add_sublayer("spp", SPP(half))
+                self.convs.add_sublayer("spp", SPP(half, conv_norm))
         self.conv3 = conv_norm(2 * half, c_out, 1)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -13,6 +13,8 @@ CHANNEL_MULTIPLE: Final = 8
 STEM_CHANNELS: Final = 16
 SQUEEZE: Final = 4
 """A squeeze-and-excitation block divides the channels by this in its bottleneck."""
+GATE_SLOPE: Final = 0.1666667
+"""Paddle's default slope of the hard sigmoid in squeeze-and-excitation."""
 
 
 class Block(NamedTuple):
@@ -49,17 +51,23 @@ def widen(channels: int, width: float) -> int:
 
 
 class SqueezeExcite(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
-    """Channel attention with a hard sigmoid (arXiv 1709.01507)."""
+    """Channel attention with a hard sigmoid (arXiv 1709.01507).
 
-    def __init__(self, channels: int) -> None:
+    Args:
+        channels: of input and output.
+        slope: of the hard sigmoid.
+    """
+
+    def __init__(self, channels: int, slope: float = GATE_SLOPE) -> None:
         super().__init__()
         self.conv1 = nn.Conv2D(channels, channels // SQUEEZE, 1)
         self.conv2 = nn.Conv2D(channels // SQUEEZE, channels, 1)
+        self._slope = slope
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> the same shape, channels weighted."""
         weight = functional.relu(self.conv1(functional.adaptive_avg_pool2d(x, 1)))
-        return x * functional.hardsigmoid(self.conv2(weight))
+        return x * functional.hardsigmoid(self.conv2(weight), self._slope)
 
 
 class DepthwiseSeparable(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped

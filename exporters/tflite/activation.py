@@ -109,6 +109,17 @@ def lower_elu(node: Node, build: Builder) -> None:
     write_unary(node, build, op.ELU, build.view(node.inputs[0]))
 
 
+def lower_softplus(node: Node, build: Builder) -> None:
+    """Softplus, log(1 + exp(x)): relu(x) - log(sigmoid(|x|)), in which no value overflows."""
+    view, name = build.view(node.inputs[0]), node.outputs[0]
+    extent = build.file.tensors[view.tensor].extent
+    tensor = view.tensor
+    for operator in (op.ABS, op.LOGISTIC, op.LOG):
+        tensor = build.emit(operator, [tensor], extent, f"{name}/bend")
+    above = build.emit(op.RELU, [view.tensor], extent, f"{name}/above")
+    build.define(node, build.emit(op.SUB, [above, tensor], extent, name), view.order)
+
+
 def lower_prelu(node: Node, build: Builder) -> None:
     """PRelu: PRELU with constant slopes, or LEAKY_RELU if all channels have the same slope.
 

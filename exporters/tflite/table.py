@@ -81,6 +81,7 @@ LOWERINGS: Final[Mapping[str, Lowering]] = {
     "Sin": elementwise.lower_unary(op.SIN),
     "Slice": shape.lower_slice,
     "Softmax": activation.lower_softmax,
+    "Softplus": activation.lower_softplus,
     "SpaceToDepth": shape.lower_depth_to_space,
     "Split": shape.lower_split,
     "Sqrt": elementwise.lower_unary(op.SQRT),

@@ -1,6 +1,6 @@
 """Run a folder and our network with its weights: `folder_network.py FOLDER CARD IMAGE.npz OUT.npz`.
 
-OUT gets the folder's outputs as `folder0`, `folder1`, ..., ours under the card's names.
+OUT gets the folder's outputs before its own NMS as `folder0`, `folder1`, ..., ours under the card's names.
 
 A folder's program numbers its parameters in the order in which PaddleDetection made them. If our network has
 the same layers in the same order, each fits the shape of ours; and with these weights ours computes what the
@@ -20,7 +20,9 @@ import paddle
 from numpy.typing import NDArray
 
 from pose_onnx import load_card
+from pose_onnx.exporters._paddle_program import OpenedProgram
 from pose_onnx.exporters.networks import network_of
+from pose_onnx.exporters.program import SIDE_INPUTS
 
 Arrays = list[NDArray[np.float32]]
 NUMBER = re.compile(r"_deepcopy_(\d+)$")
@@ -31,7 +33,6 @@ PICODET = (
 """What comes after the backbone and the neck's first part, in PaddleDetection's order."""
 CONSTANT_RANK, BINS = 2, (8,)
 """Of PicoDet's grid, and of the distances of its bins: it keeps both as parameters."""
-ONE = np.ones((1, 2), np.float32)  # scale of the picture to the network's input
 
 
 def main(folder: Path, card_name: str, image_file: Path, out: Path) -> None:
@@ -41,7 +42,8 @@ def main(folder: Path, card_name: str, image_file: Path, out: Path) -> None:
     card = load_card(card_name)
     layer = network_of(card).build(card)
     shapes = {name: tuple(value.shape) for name, value in layer.state_dict().items()}
-    weights = [weight for weight in weights if weight.ndim != CONSTANT_RANK and weight.shape != BINS]
+    if len(weights) > len(shapes):
+        weights = [weight for weight in weights if weight.ndim != CONSTANT_RANK and weight.shape != BINS]
     names = next(order for order in orders([*shapes]) if fits([shapes[name] for name in order], weights))
     layer.set_state_dict(dict(zip(names, weights, strict=False)))
     layer.eval()
@@ -55,19 +57,15 @@ def main(folder: Path, card_name: str, image_file: Path, out: Path) -> None:
 
 def run_folder(folder: Path, image: NDArray[np.float32]) -> tuple[Arrays, Arrays]:
     """Return the weights in the order of their numbers, and the outputs."""
-    paddle.enable_static()
-    executor = paddle.static.Executor(paddle.CPUPlace())
-    program, feeds, fetches = paddle.static.load_inference_model(
-        str(folder), executor, model_filename="model.pdmodel", params_filename="model.pdiparams"
-    )
+    opened = OpenedProgram(str(folder / "model.pdmodel"), str(folder / "model.pdiparams"))
     scope = paddle.static.global_scope()
     numbered = {
         int(found[1]): np.array(scope.find_var(value.name).get_tensor())
-        for value in program.list_vars()
+        for value in opened.program.list_vars()
         if value.persistable and (found := NUMBER.search(value.name))
     }
-    inputs = {"image": image, "scale_factor": ONE}
-    outputs = executor.run(program, {name: inputs[name] for name in feeds}, fetches)
+    inputs = {"image": image, **{name: make(image.shape[2:]) for name, make in SIDE_INPUTS.items()}}
+    outputs = opened.run(inputs, opened.cut())
     paddle.disable_static()
     return [numbered[number] for number in sorted(numbered)], outputs
 

@@ -133,6 +133,11 @@ def test_leaky_relu(compare: Callable[..., list[str]], alpha: float) -> None:
     compare([helper.make_node("LeakyRelu", ["x"], ["y"], alpha=alpha)], {"x": IMAGE})
 
 
+def test_softplus(compare: Callable[..., list[str]]) -> None:
+    """Far enough on both sides that exp(x) would overflow, or be nothing beside 1."""
+    compare([helper.make_node("Softplus", ["x"], ["y"])], {"x": IMAGE}, low=-100, high=100)
+
+
 @pytest.mark.parametrize("shape", [(6, 1, 1), (1,), (6, 5, 4)])
 def test_prelu(compare: Callable[..., list[str]], shape: tuple[int, ...]) -> None:
     compare(
