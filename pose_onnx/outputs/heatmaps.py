@@ -105,8 +105,8 @@ class HeatmapOutput:
 
         Mirroring moves input column x to w - 1 - x. After its map is mirrored back, a peak at cell x / s
         is therefore at x / s - (s - 1) / s: for a stride s of 4 it must be shifted by 0.75 cells.
-        (PaddleDetection's evaluation shifts it by 1; its deployment does not flip.) If the corners are
-        aligned, so are the mirrored maps.
+        (PaddleDetection's evaluation shifts it by 1; its deployment does not flip.) With `align_corners`,
+        mirroring moves the corner cells onto each other, so nothing is shifted.
         """
         joints = np.arange(len(card.keypoints))
         for left, right in card.flip_pairs:
