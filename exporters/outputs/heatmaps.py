@@ -93,10 +93,12 @@ class HeatmapExport:
 
     def measure(self, file: Path, dataset: Dataset) -> float:
         """Return the average precision of keypoints in annotated boxes."""
-        from pose_onnx.exporters.quantize.measure import keypoint_ap  # noqa: PLC0415 (needs the extra "eval")
+        # These need the extra "eval".
+        from pose_onnx.evaluation import InBoxes, TruthBoxes  # noqa: PLC0415
+        from pose_onnx.exporters.quantize.measure import keypoint_ap  # noqa: PLC0415
 
         with KeypointModel(file, backend=backend_for(file)) as model:
-            return keypoint_ap(model, dataset)
+            return keypoint_ap(InBoxes(TruthBoxes(dataset), model), model.card, dataset)
 
     def end_to_end(self, image: Value, network: Graph, card: ModelCard) -> None:
         """Write a graph with the inputs `image` and `boxes` and the outputs `keypoints` and `scores`."""

@@ -89,10 +89,12 @@ class PeopleExport:
 
     def measure(self, file: Path, dataset: Dataset) -> float:
         """Return the average precision of the keypoints of the people that the model finds."""
-        from pose_onnx.exporters.quantize.measure import people_ap  # noqa: PLC0415 (needs the extra "eval")
+        # These need the extra "eval".
+        from pose_onnx.evaluation import InPictures  # noqa: PLC0415
+        from pose_onnx.exporters.quantize.measure import keypoint_ap  # noqa: PLC0415
 
         with OnePassEstimator(pose=file, backend=backend_for(file), threshold=_FLOOR) as model:
-            return people_ap(model, dataset)
+            return keypoint_ap(InPictures(model), model.card, dataset)
 
     def end_to_end(self, image: Value, network: Graph, card: ModelCard) -> None:
         """Write a graph with the input `image`; people above the model's threshold come out, best first."""

@@ -13,7 +13,7 @@ from onnx import TensorProto
 from pose_onnx.exporters.graph import Graph, Node
 from pose_onnx.exporters.passes._runner import Pass
 
-WEIGHTED: Final = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+WEIGHTED: Final = ("Conv", "ConvTranspose", "DeformConv", "Gemm", "MatMul")
 WEIGHT: Final = 1  # index of the weight among the inputs of these operators
 HALF_MAX: Final = float(np.finfo(np.float16).max)
 

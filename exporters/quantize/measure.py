@@ -15,18 +15,14 @@ from pose_onnx.errors import InputError
 from pose_onnx.evaluation import (
     Dataset,
     DetectedBoxes,
-    InBoxes,
-    TruthBoxes,
+    PeopleSource,
     box_metrics,
     box_results,
     keypoint_metrics,
     predict,
 )
 from pose_onnx.exporters.outputs import export_of
-from pose_onnx.formats import coco_results
 from pose_onnx.image_files import load_image
-from pose_onnx.keypoint_model import KeypointModel
-from pose_onnx.pose_estimator import PoseEstimator
 
 log = logging.getLogger(__name__)
 
@@ -62,14 +58,14 @@ class Dev:
         return ap
 
 
-def keypoint_ap(model: KeypointModel, dataset: Dataset) -> float:
-    """Return the average precision of keypoints in annotated boxes, percent."""
+def keypoint_ap(people: PeopleSource, card: ModelCard, dataset: Dataset) -> float:
+    """Return the average precision of the keypoints of the people that a source finds, percent."""
     with tempfile.TemporaryDirectory() as folder:
-        results = list(predict(dataset, InBoxes(TruthBoxes(dataset), model), Path(folder), {}))
+        results = list(predict(dataset, people, Path(folder), {}))
     if unread := [item["error"] for item in results if "error" in item]:
         raise InputError(unread[0])
-    people = [person for item in results for person in item["people"]]
-    return keypoint_metrics(dataset, people, dataset.image_ids, sigmas_of(model.card))[0]["AP"]
+    found = [person for item in results for person in item["people"]]
+    return keypoint_metrics(dataset, found, dataset.image_ids, sigmas_of(card))[0]["AP"]
 
 
 def box_ap(detector: Detector, dataset: Dataset) -> float:
@@ -80,17 +76,3 @@ def box_ap(detector: Detector, dataset: Dataset) -> float:
         boxes, scores = find(image_id, load_image(dataset.path(image_id)))
         found += box_results(image_id, boxes, scores)
     return box_metrics(dataset, found, dataset.image_ids)[0]["AP"]
-
-
-def people_ap(model: PoseEstimator, dataset: Dataset) -> float:
-    """Return the average precision of keypoints of the people that a model finds, percent.
-
-    People are ranked by their score, as in CenterNet's evaluation; the model's threshold must be low.
-    """
-    people = []
-    for image_id in dataset.image_ids:
-        poses = model(dataset.path(image_id))
-        found = coco_results(poses, image_id)
-        scores = poses.box_scores.tolist()
-        people += [person | {"score": score} for person, score in zip(found, scores, strict=True)]
-    return keypoint_metrics(dataset, people, dataset.image_ids, sigmas_of(model.card))[0]["AP"]

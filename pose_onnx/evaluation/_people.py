@@ -16,11 +16,13 @@ class Found(NamedTuple):
 
     Attributes:
         poses: Those that count.
+        scores: (N,) float32, by which they are ranked.
         boxes: (N, 4) float32, xyxy, image pixels: all boxes, for box AP.
         box_scores: (N,) float32, of those boxes.
     """
 
     poses: Poses
+    scores: F32
     boxes: F32
     box_scores: F32
 
@@ -57,11 +59,12 @@ class InBoxes:
         """Return the people of one picture."""
         boxes, scores = self._boxes(image_id, pixels_bgr)
         people = scores > self._threshold
-        return Found(self._model(pixels_bgr, boxes[people], box_scores=scores[people]), boxes, scores)
+        poses = self._model(pixels_bgr, boxes[people], box_scores=scores[people])
+        return Found(poses, poses.instance_scores(), boxes, scores)
 
 
 class InPictures:
-    """Any model that finds people itself.
+    """Any model that finds people itself; they are ranked by its own scores of people, as by CenterNet.
 
     Args:
         model: Finds them, best with a low threshold: AP is measured over people of every score.
@@ -75,4 +78,4 @@ class InPictures:
         """Return the people of one picture."""
         del image_id
         poses = self._model(pixels_bgr)
-        return Found(poses, poses.boxes, poses.box_scores)
+        return Found(poses, poses.box_scores, poses.boxes, poses.box_scores)

@@ -115,12 +115,13 @@ def _evaluated(
 ) -> dict[str, Any]:
     dataset.check(image_id, len(people.names))
     found = people(image_id, load_image(dataset.path(image_id)))
-    poses = found.poses
+    poses, scores = found.poses, found.scores
     if oks_nms is not None:
-        poses = poses[suppress_duplicates(poses, poses.instance_scores(), oks_nms, people.sigmas)]
+        kept = suppress_duplicates(poses, scores, oks_nms, people.sigmas)
+        poses, scores = poses[kept], scores[kept]
     return {
         "image_id": image_id,
-        "people": coco_results(poses, image_id),
+        "people": coco_results(poses, image_id, scores),
         "boxes": box_results(image_id, found.boxes, found.box_scores),
     }
 

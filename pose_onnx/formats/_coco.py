@@ -25,21 +25,25 @@ _VISIBLE: Final = 2  # labelled and visible
 _ABSENT: Final = 0  # not labelled
 
 
-def coco_results(poses: Poses, image_id: int) -> list[dict[str, Any]]:
+def coco_results(poses: Poses, image_id: int, scores: F32 | None = None) -> list[dict[str, Any]]:
     """Return COCO's keypoint results of one image: `keypoints` are x, y and score of each joint.
 
-    `score` is the instance score. A number that is not finite is 0, as COCO marks what is not there.
+    A number that is not finite is 0, as COCO marks what is not there.
+
+    Args:
+        poses: The people.
+        image_id: Id of the image.
+        scores: (N,), the `score` of each person; the instance scores when `None`.
     """
+    scores = poses.instance_scores() if scores is None else scores
     return [
         {
             "image_id": image_id,
             "category_id": PERSON_CATEGORY,
-            "keypoints": _triples(points, scores),
-            "score": float(instance),
+            "keypoints": _triples(points, marks),
+            "score": float(score),
         }
-        for points, scores, instance in zip(
-            poses.keypoints, poses.scores, poses.instance_scores(), strict=True
-        )
+        for points, marks, score in zip(poses.keypoints, poses.scores, scores, strict=True)
     ]
 
 

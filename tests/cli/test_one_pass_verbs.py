@@ -192,6 +192,10 @@ def test_eval(cli: Cli, network: Path, photos: Path, tmp_path: Path) -> None:
     report = json.loads((tmp_path / "eval" / "report.json").read_text())
     assert report["keypoints"]["AP"] == report["boxes"]["AP"] == pytest.approx(100)
     assert (report["settings"]["threshold"], report["settings"]["pose"]) == (0, "tiny_people")
+    people = json.loads((tmp_path / "eval" / "keypoints.json").read_text())
+    with PoseEstimator(pose=network, threads=1) as model:  # ranked as by CenterNet, joints' scores apart
+        scores = [model(path).box_scores[0] for path in sorted(photos.iterdir())]
+    assert [max(p["score"] for p in people if p["image_id"] == i) for i in range(3)] == pytest.approx(scores)
     assert cli(*words, "--boxes", "gt").code == 2
     assert "without boxes from elsewhere" in cli(*words, "--detector", "any").err
 

@@ -20,9 +20,11 @@ from pose_onnx import (
     TopDownModel,
     load_card,
 )
+from pose_onnx.detector import detector_tensor
 from pose_onnx.files import sha256_of
 from pose_onnx.one_pass import OnePassEstimator
 from pose_onnx.outputs import PeopleOutput
+from pose_onnx.resizing import kept_size
 from tests.tiny_people import CELL, OFFSET, PEAK, PERSON, SIZE, heads_network, picture
 
 
@@ -164,6 +166,15 @@ def test_a_card_that_cannot_be(changes: dict[str, object], match: str) -> None:
     card = ModelCard("any", "any", InputSpec((64, 64), "fix"), PeopleOutput(), keypoints=("nose",))
     with pytest.raises(ValueError, match=match):
         replace(card, output=PeopleOutput(**changes))  # type: ignore[arg-type]  # of several types
+
+
+@pytest.mark.parametrize("name", ["dla_1x", "dla_3x", "hg_1x", "hg_3x"])
+def test_the_published_test_has_a_card_that_every_picture_of_coco_fits(name: str) -> None:
+    card, kept = load_card(f"multi_pose_{name}"), load_card(f"multi_pose_{name}_keep")
+    size = kept_size((640, 640), 128 if name.startswith("hg") else 32)
+    picture_spec = replace(card.picture, size=size, resize="keep")
+    assert kept == replace(card, name=kept.name, input=picture_spec, limits=kept.limits)
+    detector_tensor(np.zeros((640, 640, 3), np.uint8), kept.picture)
 
 
 def test_a_card_travels_as_json() -> None:

@@ -12,8 +12,10 @@ import pytest
 from pose_onnx import InputSpec, ModelCard, PoseEstimator, load_card, load_image
 from pose_onnx.exporters import export
 from pose_onnx.exporters.paddle_to_onnx import random_parameters
+from pose_onnx.exporters.pipeline import ExportResult
 from pose_onnx.exporters.verify import make_inputs
 from pose_onnx.outputs import PeopleOutput
+from pose_onnx.outputs.people_heads import ALL
 from pose_onnx.runtimes import backend_for
 from pose_onnx.verification import verify
 
@@ -47,8 +49,9 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelCard, Pat
 
 def test_both_formats_find_the_same_people(checkpoint: tuple[ModelCard, Path], tmp_path: Path) -> None:
     card, weights = checkpoint
-    files = export(weights, card=card, out=tmp_path).files
-    assert [file.name for file in files] == ["people.onnx", "people.tflite"]
+    done = export(weights, card=card, out=tmp_path, precision=("fp32", "fp16"))
+    check_halves(done)
+    files = [tmp_path / "people.onnx", tmp_path / "people.tflite"]
     pixels, found = load_image(PHOTO), []
     for file in files:
         with PoseEstimator(pose=file, backend=backend_for(file), threshold=0, threads=1) as model:
@@ -59,6 +62,16 @@ def test_both_formats_find_the_same_people(checkpoint: tuple[ModelCard, Path], t
     assert {each.stage for each in differences} >= {"decode", "end to end"}
     assert max(each.largest for each in differences if each.stage != "end to end") <= 1e-4
     assert all(math.isfinite(each.largest) for each in differences)
+
+
+def check_halves(done: ExportResult) -> None:
+    """The files in float16 have half the size, and their heads are other ones, within the bars."""
+    size = {file.name: file.stat().st_size for file in done.files}
+    for suffix in ("onnx", "tflite"):
+        assert size[f"people_fp16.{suffix}"] < 0.51 * size[f"people.{suffix}"]
+    halved = [each for each in done.measured if "fp16" in each.stage]
+    assert {each.output for each in halved} == set(ALL)
+    assert all(0 < each.error <= (each.bar or 0) for each in halved)
 
 
 def test_an_end_to_end_file_finds_them_too(checkpoint: tuple[ModelCard, Path], tmp_path: Path) -> None:

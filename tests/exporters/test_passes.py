@@ -512,6 +512,16 @@ def test_halve_weights_stores_float16_and_computes_float32() -> None:
     assert after.nodes[0].attributes["to"] == TensorProto.FLOAT
 
 
+def test_halve_weights_stores_those_of_deformable_convolutions_too() -> None:
+    net = Net()
+    offsets = net.conv("image", 8, 18, 3)
+    weights = net.floats(8, 8, 3, 3)
+    net.add("DeformConv", "image", weights, offsets, pads=[1] * 4, kernel_shape=[3, 3], to="y")
+    graph = replace(net.graph("y"), opsets={"": 19})
+    after = check(graph, [HALVE_WEIGHTS], tolerance=2.0**-8)  # those of the offsets too
+    assert after.constants[f"{weights}.half"].dtype == np.float16
+
+
 def test_weights_that_float16_cannot_hold_are_an_error() -> None:
     net = Net()
     net.add("Conv", "image", net.floats(8, 8, 1, 1, value=1e6), to="y")
