@@ -44,8 +44,12 @@ HEAVY = (
     *("yolov3_darknet53_270e_coco", "pedestrian_yolov3_darknet"),
     *("ppyolo_mbv3_large_coco", "ppyolo_r18vd_coco", "ppyolo_r50vd_dcn_1x_coco", "ppyolo_r50vd_dcn_2x_coco"),
     *("ppyolov2_r50vd_dcn_365e_coco", "ppyolov2_r101vd_dcn_365e_coco"),
+    *(
+        f"centernet_{backbone}_140e_coco"
+        for backbone in ("dla34", "r50", "mbv1", "mbv3_large", "shufflenetv2")
+    ),
 )
-"""Minutes, and up to 8 GB. Of the YOLOs, networks/test_yolo.py compares the parameters."""
+"""Minutes, and up to 8 GB. Of YOLOs and CenterNets, networks/ compares the parameters."""
 NAMES = {template_name(load_card(name)): name for name in official_names()}
 
 

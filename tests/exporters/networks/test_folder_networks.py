@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from pose_onnx import BoxOutput, load_card
 from pose_onnx.exporters.verify import make_inputs
+from pose_onnx.outputs.centers import HEADS
 
 # The same kernels in the same order; heatmaps are equal to the last bit.
 BAR_SCORE = 1e-6
@@ -103,6 +104,13 @@ def test_boxes_are_those_of_the_folder(
     assert seen.sum() >= FEWEST
     assert np.abs(boxes - arrays["folder0"])[seen].max() <= BAR_BOX
     assert np.abs(scores - arrays["folder1"].transpose(0, 2, 1))[seen].max() <= BAR_SCORE
+
+
+def test_maps_are_those_of_the_folder(computed: Callable[[str, str], Computed]) -> None:
+    arrays = computed("centernet_mbv3_small", "centernet_mbv3_small_140e_coco")
+    for index, name in enumerate(HEADS):
+        assert np.ptp(arrays[name]) > 0
+        assert np.abs(arrays[name] - arrays[f"folder{index}"]).max() <= BAR_SCORE * np.abs(arrays[name]).max()
 
 
 def paddle_order(name: str) -> NDArray[np.int64]:
