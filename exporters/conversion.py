@@ -26,20 +26,18 @@ WAYS: Final = ("template", "paddle")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Converted:
-    """A source as ONNX.
+class Original:
+    """What a source computes, and how it became ONNX.
 
     Attributes:
-        graph: The graph as paddle2onnx writes it.
         outputs: Its outputs for each input, under the card's names.
-        reference: The engine that computed them.
+        engine: The engine that computed them.
         structure: How the network's structure is known to be right, for the receipt; empty if Paddle
             itself made it in this export.
     """
 
-    graph: Graph
     outputs: Outputs
-    reference: str
+    engine: str
     structure: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -60,7 +58,9 @@ def template_for(card: ModelCard, via: Way | None) -> Template | None:
     return template
 
 
-def convert(source: Source, card: ModelCard, inputs: Arrays, work: Path, via: Way | None) -> Converted:
+def convert(
+    source: Source, card: ModelCard, inputs: Arrays, work: Path, via: Way | None
+) -> tuple[Graph, Original]:
     """Convert a source, and run it for later comparison.
 
     Args:
@@ -69,6 +69,9 @@ def convert(source: Source, card: ModelCard, inputs: Arrays, work: Path, via: Wa
         inputs: Network inputs (N, 3, H, W) by name.
         work: Folder for intermediate files.
         via: See `template_for`.
+
+    Returns:
+        The graph as paddle2onnx writes it, and what it computes.
 
     Raises:
         ExportError: A tool failed.
@@ -83,8 +86,8 @@ def convert(source: Source, card: ModelCard, inputs: Arrays, work: Path, via: Wa
         )
         graph = template.fill(parameters)
         structure = {"template": template.name, **asdict(template.proof)}
-        return Converted(graph, run_plainly(graph, card, inputs), "plain ONNX Runtime", structure)
+        return graph, Original(run_plainly(graph, card, inputs), "plain ONNX Runtime", structure)
     from pose_onnx.exporters.paddle_to_onnx import to_onnx  # noqa: PLC0415 (only who has Paddle needs it)
 
     model, outputs = to_onnx(source, card, inputs, work)
-    return Converted(Graph.from_model(model), outputs, "paddle")
+    return Graph.from_model(model), Original(outputs, "paddle")

@@ -49,7 +49,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class TensorInfo:
-    """Name, ONNX element type and shape of a graph input or output."""
+    """Name, ONNX element type and shape of a graph input or output; type and shape are unknown if it is 0."""
 
     name: str
     dtype: int
@@ -104,18 +104,29 @@ class Graph:
         Raises:
             onnx.shape_inference.InferenceError: shapes contradict each other, and `strict` is set.
         """
-        model = self._inferred(strict=strict)
+        model = self.skeleton(strict=strict)
         del model.graph.input[len(self.inputs) :]
         del model.graph.initializer[:]
         model.graph.initializer.extend(numpy_helper.from_array(a, name) for name, a in self.constants.items())
         return model
 
-    def _inferred(self, *, strict: bool) -> onnx.ModelProto:
-        """Return the model with inferred shapes, and weights as additional inputs.
+    @property
+    def weights(self) -> dict[str, Array]:
+        """The constants that are additional inputs of the hollow model: those of more than one axis."""
+        return {name: array for name, array in self.constants.items() if array.ndim > 1}
+
+    def skeleton(self, *, strict: bool = False) -> onnx.ModelProto:
+        """Return the hollow model with inferred shapes; see `to_model`.
 
         Only the shapes of the weights matter: without their values, inference is several times faster.
         """
-        weights = {name: array for name, array in self.constants.items() if array.ndim > 1}
+        return onnx.shape_inference.infer_shapes(
+            self.hollow(), check_type=strict, strict_mode=strict, data_prop=True
+        )
+
+    def hollow(self) -> onnx.ModelProto:
+        """Return the model with weights as additional inputs: it takes next to no memory."""
+        weights = self.weights
         nodes = [
             helper.make_node(n.op, n.inputs, n.outputs, name, domain=n.domain or None, **n.attributes)
             for n, name in zip(self.nodes, self._unique_names(), strict=True)
@@ -130,16 +141,20 @@ class Graph:
                     for n, a in weights.items()
                 ),
             ],
-            [helper.make_tensor_value_info(t.name, t.dtype, t.shape) for t in self.outputs],
+            [
+                helper.make_tensor_value_info(t.name, t.dtype, t.shape)
+                if t.dtype
+                else helper.make_empty_tensor_value_info(t.name)
+                for t in self.outputs
+            ],
             [numpy_helper.from_array(a, name) for name, a in self.constants.items() if name not in weights],
         )
-        model = helper.make_model(
+        return helper.make_model(
             graph,
             opset_imports=[helper.make_opsetid(domain, version) for domain, version in self.opsets.items()],
             ir_version=self.ir_version,
             producer_name="pose-onnx",
         )
-        return onnx.shape_inference.infer_shapes(model, check_type=strict, strict_mode=strict, data_prop=True)
 
     def _unique_names(self) -> list[str]:
         """A name for every node: its own, or a new one that no other node has."""
@@ -167,7 +182,7 @@ class Graph:
 
     def shapes(self, *, strict: bool = False) -> dict[str, Shape]:
         """Infer the shape of every tensor; one that cannot be inferred is left out. See `to_model`."""
-        graph = self._inferred(strict=strict).graph
+        graph = self.skeleton(strict=strict).graph
         del graph.input[len(self.inputs) :]
         values = [*graph.input, *graph.output, *graph.value_info]
         return {v.name: _info(v).shape for v in values if v.type.tensor_type.HasField("shape")}

@@ -16,7 +16,7 @@ from pose_onnx.cards.card import ModelCard
 from pose_onnx.errors import ExportError, InputError
 from pose_onnx.exporters._memory import return_freed_memory
 from pose_onnx.exporters._tools import demand_targets
-from pose_onnx.exporters.conversion import Converted, Way, convert
+from pose_onnx.exporters.conversion import Original, Way, convert
 from pose_onnx.exporters.end_to_end import write_end_to_end
 from pose_onnx.exporters.graph import Graph
 from pose_onnx.exporters.identity import Identity, resolve_card
@@ -26,7 +26,7 @@ from pose_onnx.exporters.quantize.gate import Accuracy, Gate
 from pose_onnx.exporters.quantize.request import INT8, STATIC, Quantization
 from pose_onnx.exporters.receipt import SUFFIX, make_receipt
 from pose_onnx.exporters.source import read_source
-from pose_onnx.exporters.targets import FORMATS, PRECISIONS, REFERENCE, Kind, candidates
+from pose_onnx.exporters.targets import FORMATS, PRECISIONS, REFERENCE, Kind, candidates, check
 from pose_onnx.exporters.targets.material import Material
 from pose_onnx.exporters.trim import trim
 from pose_onnx.exporters.verify import (
@@ -105,15 +105,17 @@ def run_export(
     quantization.check(precision)
     gate = Gate(quantization.dev, force=quantization.force)
     stages = _Stages(progress)
+    # Weights are kept once: what holds them is deleted when it has been used, before an engine copies them.
     with stages("read"):
-        origin = read_source(source, sha256)
-        known, notes = resolve_card(origin, said)
+        given = read_source(source, sha256)
+        origin = given.origin
+        known, notes = resolve_card(given, said)
     with _work_folder(out) as work:
-        inputs = make_inputs(known, photo)
         with stages("to_onnx"):
-            converted = convert(origin, known, inputs, work, via)
+            graph, original = convert(given, known, make_inputs(known, photo), work, via)
+            del given
         with stages("trim"):
-            graph = trim(converted.graph, known)
+            graph = trim(graph, known)
         with stages("simplify"):
             graph = rewrite(graph, SIMPLIFY)
         with stages("calibrate"):
@@ -122,8 +124,12 @@ def run_export(
             material = replace(material, passes=FOR_AVX512 if avx512 else FOR_ORT)
         with stages("write"):
             files, accuracy = _write(material, targets, gate, work)
+            skipped = material.for_ort.skipped
+            del graph, material
         with stages("verify"):
-            measured = _verify(files, known, converted, inputs)
+            for target in files:
+                check(target, files[target], files[REFERENCE])
+            measured = _verify(files, known, original, make_inputs(known, photo))
             demand(measured)
         wanted = [files[target] for target in targets]
         with stages("end_to_end"):
@@ -139,12 +145,12 @@ def run_export(
                 origin,
                 wanted,
                 measured,
-                structure=converted.structure,
+                structure=original.structure,
                 photo=photo,
                 accuracy=accuracy,
                 measured_on=gate.facts(),
             )
-            text = replace(made, skipped=material.for_ort.skipped).to_json()
+            text = replace(made, skipped=skipped).to_json()
             receipt.write_text(text, encoding="utf-8")
         *published, published_receipt = _publish([*wanted, receipt], out)
     return ExportResult(tuple(published), published_receipt, tuple(measured), tuple(accuracy), notes)
@@ -227,16 +233,17 @@ def _write(
             accuracy.append(gate.choose(found, file, files[REFERENCE], material))
         else:
             file.write_bytes(next(found).content)
+        return_freed_memory()
     return files, accuracy
 
 
 def _verify(
-    files: Mapping[Kind, Path], card: ModelCard, converted: Converted, inputs: Arrays
+    files: Mapping[Kind, Path], card: ModelCard, original: Original, inputs: Arrays
 ) -> list[Measured]:
     reference, rounding = run_with_rounding(files[REFERENCE], inputs)
-    stage = f"onnx fp32 vs {converted.reference}"
+    stage = f"onnx fp32 vs {original.engine}"
     measured = compare(
-        stage, converted.outputs, reference, card=card, precision=REFERENCE[1], rounding=rounding
+        stage, original.outputs, reference, card=card, precision=REFERENCE[1], rounding=rounding
     )
     for target, file in files.items():
         if target != REFERENCE:

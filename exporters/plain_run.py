@@ -14,7 +14,7 @@ from pose_onnx.exporters.outputs import export_of
 from pose_onnx.exporters.passes import rewrite
 from pose_onnx.exporters.passes.inline_constants import INLINE_CONSTANTS
 from pose_onnx.exporters.passes.spell_out_sigmoid import spell_out
-from pose_onnx.exporters.session import plain_session, run_singly
+from pose_onnx.exporters.session import PlainGraph
 
 Arrays = Mapping[str, NDArray[np.float32]]
 
@@ -35,12 +35,12 @@ def run_plainly(graph: Graph, card: ModelCard, inputs: Arrays) -> dict[str, Arra
     """
     exact = rewrite(graph, [INLINE_CONSTANTS])
     spell_out(exact, exact.of_type("Sigmoid"))
-    session = plain_session(exact.to_model())
-    (image_name,) = (item.name for item in session.get_inputs())
+    session = PlainGraph(exact)
+    (image_name,) = (item.name for item in session.inputs)
     results = {}
     for name, batch in inputs.items():
         # So batches of other runs are compared with single images.
-        arrays = run_singly(session, {image_name: batch})
+        arrays = session.run_singly({image_name: batch})
         heads = find_heads({key: array.shape for key, array in arrays.items()}, card)
         results[name] = export_of(card).read(arrays, heads, card)
     return results

@@ -12,7 +12,7 @@ from typing import Final
 
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.exporters.quantize.gate import Accuracy
-from pose_onnx.exporters.source import Source, digests
+from pose_onnx.exporters.source import Origin, digests
 from pose_onnx.exporters.verify import Measured, describe_inputs
 
 SUFFIX: Final = ".receipt.json"
@@ -68,7 +68,7 @@ class Receipt:
 
 def make_receipt(
     card: ModelCard,
-    source: Source,
+    origin: Origin,
     files: Sequence[Path],
     measured: Sequence[Measured],
     *,
@@ -80,8 +80,8 @@ def make_receipt(
     """Gather a receipt."""
     return Receipt(
         model=card.name,
-        source=digests(source.files),
-        trust=source.trust,
+        source=digests(origin.files),
+        trust=origin.trust,
         files=digests(files),
         versions={"python": platform.python_version(), **tool_versions()},
         inputs=describe_inputs(card, photo),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,11 @@ import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from pose_onnx.exporters.graph import Graph
+
 _FATAL = 4
+
+Arrays = Mapping[str, NDArray[Any]]
 
 
 def plain_session(model: onnx.ModelProto) -> ort.InferenceSession:
@@ -27,20 +31,38 @@ def plain_session(model: onnx.ModelProto) -> ort.InferenceSession:
     return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
-def run_singly(session: ort.InferenceSession, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Run the items of a batch one after another, which takes less memory than the batch.
+class PlainGraph:
+    """A graph in a session like that of `plain_session`, its weights in memory once.
+
+    They are fed as inputs, which ONNX Runtime reads where they are. Of weights in a model it makes copies:
+    one to read the model, and one to run it.
 
     Args:
-        session: Of a model whose inputs and outputs have a free first axis.
-        feeds: (N, ...) by input name.
-
-    Returns:
-        (N, ...) by output name.
+        graph: A graph that no pass changes while this exists.
     """
-    names = [output.name for output in session.get_outputs()]
-    count = len(next(iter(feeds.values())))
-    runs = [
-        session.run(names, {name: feed[item : item + 1] for name, feed in feeds.items()})
-        for item in range(count)
-    ]
-    return {name: np.concatenate(parts) for name, parts in zip(names, zip(*runs, strict=True), strict=True)}
+
+    def __init__(self, graph: Graph) -> None:
+        self._weights = graph.weights
+        self._session = plain_session(graph.hollow())
+        self.inputs = [value for value in self._session.get_inputs() if value.name not in self._weights]
+        self.outputs = self._session.get_outputs()
+
+    def run(self, feeds: Arrays) -> dict[str, NDArray[Any]]:
+        """Run the graph once: outputs by name."""
+        names = [output.name for output in self.outputs]
+        return dict(zip(names, self._session.run(names, {**self._weights, **feeds}), strict=True))
+
+    def run_singly(self, feeds: Arrays) -> dict[str, NDArray[Any]]:
+        """Run the items of a batch one after another, which takes less memory than the batch.
+
+        Args:
+            feeds: (N, ...) by input name. Inputs and outputs of the graph have a free first axis.
+
+        Returns:
+            (N, ...) by output name.
+        """
+        count = len(next(iter(feeds.values())))
+        runs: Sequence[Arrays] = [
+            self.run({name: feed[item : item + 1] for name, feed in feeds.items()}) for item in range(count)
+        ]
+        return {name: np.concatenate([run[name] for run in runs]) for name in runs[0]}

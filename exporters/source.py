@@ -19,6 +19,19 @@ FIRST_USE: Final = "first use: no SHA-256 was given to compare with"
 """Why a source is believed to be what its name says."""
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a receipt says of a source.
+
+    Attributes:
+        files: All files that were read.
+        trust: Why they are believed to be the right ones.
+    """
+
+    files: tuple[Path, ...]
+    trust: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Checkpoint:
     """Weights of a network that this package defines."""
@@ -31,6 +44,11 @@ class Checkpoint:
     def files(self) -> tuple[Path, ...]:
         """All files that were read."""
         return (self.file,)
+
+    @property
+    def origin(self) -> Origin:
+        """What a receipt says of it."""
+        return Origin(self.files, self.trust)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +64,11 @@ class Folder:
     def files(self) -> tuple[Path, ...]:
         """All files that were read."""
         return self.program, self.params
+
+    @property
+    def origin(self) -> Origin:
+        """What a receipt says of it."""
+        return Origin(self.files, self.trust)
 
 
 Source: TypeAlias = Checkpoint | Folder

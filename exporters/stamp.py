@@ -10,28 +10,39 @@ from pose_onnx.cards.card import CARD_KEY, ModelCard
 from pose_onnx.errors import ExportError
 from pose_onnx.exporters.graph import Graph
 from pose_onnx.exporters.passes.freeze_shapes import BATCH
+from pose_onnx.exporters.serializing import serialize
 from pose_onnx.outputs import Shape
 
 FORBIDDEN: Final = ("ArgMax", "BatchNormalization", "NonMaxSuppression", "NonZero", "Shape", "TopK")
 """What must have gone: NMS, argmax, unfolded batch norm, shape arithmetic."""
 
 
-def stamp(graph: Graph, card: ModelCard) -> onnx.ModelProto:
-    """Check a finished graph against the contract, and write it with its card.
+def stamp(graph: Graph, card: ModelCard) -> bytes:
+    """Check a finished graph against the contract; return it as a file with its card.
+
+    Raises:
+        ExportError: the graph does not match the card.
+    """
+    skeleton = check_contract(graph, card)
+    skeleton.metadata_props.add(key=CARD_KEY, value=card.to_json())
+    return serialize(graph, skeleton)
+
+
+def check_contract(graph: Graph, card: ModelCard) -> onnx.ModelProto:
+    """Check a finished graph against the contract; return its skeleton.
 
     Raises:
         ExportError: the graph does not match the card.
     """
     _check(graph, card)
-    model = graph.to_model()
-    model.metadata_props.add(key=CARD_KEY, value=card.to_json())
+    skeleton = graph.skeleton()  # nothing that is checked depends on the weights; the checker copies all
     try:
-        onnx.checker.check_model(model, full_check=True)
+        onnx.checker.check_model(skeleton, full_check=True)
     except onnx.checker.ValidationError as error:
         raise ExportError(
             f"the graph of {card.name!r} is not valid ONNX ({error}); please report it"
         ) from error
-    return model
+    return skeleton
 
 
 def _check(graph: Graph, card: ModelCard) -> None:

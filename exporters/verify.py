@@ -20,6 +20,7 @@ from pose_onnx.cards.window import WindowSpec
 from pose_onnx.core.arrays import F32, Image
 from pose_onnx.core.opencv import cv2
 from pose_onnx.errors import ExportError
+from pose_onnx.exporters._memory import return_freed_memory
 from pose_onnx.exporters.outputs import export_of
 from pose_onnx.image_files import load_image
 from pose_onnx.runtimes import backend_for, open_runtime
@@ -150,13 +151,21 @@ def comparison_photo(photo: Path | None) -> Image:
 
 
 def run_file(path: Path, inputs: Mapping[Key, NDArray[np.float32]]) -> dict[Key, Arrays]:
-    """Run a model file, on the runtime that its suffix belongs to, on every input."""
+    """Run a model file, on the runtime that its suffix belongs to, on every input.
+
+    The outputs are copies: an array of ONNX Runtime keeps all memory of its session.
+    """
     runtime = open_runtime(path, backend_for(path))
+    return_freed_memory()  # of the copies that an engine makes of weights while it opens a file
     try:
         (spec,) = runtime.inputs
-        return {name: runtime.run({spec.name: batch}) for name, batch in inputs.items()}
+        return {
+            name: {output: array.copy() for output, array in runtime.run({spec.name: batch}).items()}
+            for name, batch in inputs.items()
+        }
     finally:
         runtime.close()
+        return_freed_memory()
 
 
 def run_with_rounding(path: Path, inputs: Arrays) -> tuple[Outputs, Outputs]:
@@ -166,15 +175,20 @@ def run_with_rounding(path: Path, inputs: Arrays) -> tuple[Outputs, Outputs]:
         The outputs, and how much they change.
     """
     rng = np.random.default_rng(SEED)
-    signs = {name: rng.choice(np.array([-1, 1], np.float32), a.shape) for name, a in inputs.items()}
-    nudged = {(name, "nudged"): a + a * signs[name] * np.float32(LAST_BIT) for name, a in inputs.items()}
-    found = run_file(path, {(name, "given"): a for name, a in inputs.items()} | nudged)
+    nudged = {(name, "nudged"): _nudged(array, rng) for name, array in inputs.items()}
+    found = run_file(path, {(name, "given"): array for name, array in inputs.items()} | nudged)
     reference = {name: found[name, "given"] for name in inputs}
     changes = {
         name: {output: np.abs(array - found[name, "nudged"][output]) for output, array in outputs.items()}
         for name, outputs in reference.items()
     }
     return reference, changes
+
+
+def _nudged(array: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    signs = rng.choice(np.array([-1, 1], np.float32), array.shape)
+    nudged: NDArray[np.float32] = array + array * signs * np.float32(LAST_BIT)
+    return nudged
 
 
 def compare(

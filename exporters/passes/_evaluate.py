@@ -7,12 +7,13 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from pose_onnx.errors import ExportError
-from pose_onnx.exporters.graph import Graph, Node
-from pose_onnx.exporters.session import plain_session
+from pose_onnx.exporters._memory import return_freed_memory
+from pose_onnx.exporters.graph import Graph, Node, TensorInfo
+from pose_onnx.exporters.session import PlainGraph
 
 _REFUSALS: Final = (
     ort_errors.Fail,
@@ -41,19 +42,17 @@ def evaluate(
     Raises:
         ExportError: ONNX Runtime cannot run the nodes.
     """
-    used = {name for node in nodes for name in node.inputs}
-    model = helper.make_model(
-        helper.make_graph(
-            [helper.make_node(n.op, n.inputs, n.outputs, **n.attributes) for n in nodes],
-            "part",
-            [helper.make_tensor_value_info(name, TensorProto.FLOAT, a.shape) for name, a in feeds.items()],
-            [helper.make_empty_tensor_value_info(name) for name in names],
-            [numpy_helper.from_array(a, name) for name, a in graph.constants.items() if name in used],
-        ),
-        opset_imports=[helper.make_opsetid(domain, version) for domain, version in graph.opsets.items()],
-        ir_version=graph.ir_version,
+    part = Graph(
+        list(nodes),
+        graph.constants,
+        [TensorInfo(name, TensorProto.FLOAT, array.shape) for name, array in feeds.items()],
+        [TensorInfo(name, TensorProto.UNDEFINED, ()) for name in names],
+        opsets=graph.opsets,
     )
+    part.prune()
     try:
-        return dict(zip(names, plain_session(model).run(list(names), dict(feeds)), strict=True))
+        return PlainGraph(part).run({info.name: feeds[info.name] for info in part.inputs})
     except _REFUSALS as error:
         raise ExportError(f"ONNX Runtime cannot run the graph ({error}); please report the model") from error
+    finally:
+        return_freed_memory()

@@ -100,7 +100,7 @@ def _inlined(content: bytes) -> bytes:
     the flatbuffer alone do not find them there, and the model card may be one of them.
     """
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
-    model.buffers = [Buffer(_data(part, content)) for part in model.buffers]
+    model.buffers = [Buffer(np.frombuffer(_data(part, content), np.uint8)) for part in model.buffers]
     return pack_model(model)
 
 

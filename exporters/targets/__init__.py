@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from pkgutil import resolve_name
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, cast
@@ -24,11 +25,14 @@ class Writer:
             try.
         packages: Import names of the packages it needs in addition to those of the format.
         install: Argument for `pip install` if one is missing.
+        check: "module:function": takes a finished file and the reference, and raises an `ExportError` if
+            they do not compute the same. Empty if nothing is checked beside what the receipt says.
     """
 
     function: str
     packages: tuple[str, ...] = ()
     install: str = ""
+    check: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +74,8 @@ TARGETS: Final[Mapping[str, Target]] = MappingProxyType(
             "'pose-onnx[tflite]'",
             MappingProxyType(
                 {
-                    "fp32": Writer(f"{_HERE}.tflite:float32"),
-                    "fp16": Writer(f"{_HERE}.tflite:float16_weights"),
+                    "fp32": Writer(f"{_HERE}.tflite:float32", check=f"{_HERE}.tflite:check_float32"),
+                    "fp16": Writer(f"{_HERE}.tflite:float16_weights", check=f"{_HERE}.tflite:check_float16"),
                     "int8-dynamic": Writer(f"{_INT8}.tflite:int8_weights", *_QUANTIZER),
                     "int8": Writer(f"{_INT8}.tflite:int8", *_QUANTIZER),
                 }
@@ -91,3 +95,14 @@ def candidates(kind: Kind, material: Material) -> Iterator[Candidate]:
     place = TARGETS[file_format].writers[precision].function
     writer = cast("Callable[[Material], Iterator[Candidate]]", resolve_name(place))
     return writer(material)
+
+
+def check(kind: Kind, file: Path, reference: Path) -> None:
+    """Check that a finished file computes the same as the reference, as far as its writer asks for it.
+
+    Raises:
+        ExportError: It does not.
+    """
+    file_format, precision = kind
+    if place := TARGETS[file_format].writers[precision].check:
+        resolve_name(place)(file, reference)

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pose_onnx.cards.card import ModelCard
-from pose_onnx.exporters.graph import Graph
 from pose_onnx.exporters.passes import rewrite
 from pose_onnx.exporters.passes.halve_weights import HALVE_WEIGHTS
 from pose_onnx.exporters.stamp import stamp
 from pose_onnx.exporters.targets.material import Candidate, Material
 
 
-def onnx_file(graph: Graph, card: ModelCard) -> bytes:
-    """Write a graph with its card as ONNX."""
-    return bytes(stamp(graph, card).SerializeToString())
-
-
 def float32(material: Material) -> Iterator[Candidate]:
     """Give the file whose weights and computation are float32."""
-    yield Candidate(onnx_file(material.for_ort, material.card))
+    yield Candidate(stamp(material.for_ort, material.card))
 
 
 def float16_weights(material: Material) -> Iterator[Candidate]:
     """Give the file whose weights are float16; all computation is float32."""
-    yield Candidate(onnx_file(rewrite(material.for_ort, [HALVE_WEIGHTS]), material.card))
+    yield Candidate(stamp(rewrite(material.for_ort, [HALVE_WEIGHTS]), material.card))

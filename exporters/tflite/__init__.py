@@ -7,7 +7,16 @@ The builder decides which tensors must be transposed between the layouts of the 
 
 from __future__ import annotations
 
-from pose_onnx.exporters.tflite._convert import convert
+from pose_onnx.exporters.tflite._convert import convert, lower
 from pose_onnx.exporters.tflite._errors import DisparityError, UnsupportedOperatorError
+from pose_onnx.exporters.tflite._parity import Expected, demand_parity, expect
 
-__all__ = ["DisparityError", "UnsupportedOperatorError", "convert"]
+__all__ = [
+    "DisparityError",
+    "Expected",
+    "UnsupportedOperatorError",
+    "convert",
+    "demand_parity",
+    "expect",
+    "lower",
+]

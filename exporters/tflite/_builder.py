@@ -275,4 +275,4 @@ class Builder:
 
 
 def _float32(data: NDArray[Any]) -> NDArray[Any]:
-    return data.astype(np.float32)
+    return data.astype(np.float32, copy=False)

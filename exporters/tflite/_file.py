@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 import flatbuffers
@@ -81,12 +82,13 @@ class TfliteFile:
         return len(self.tensors) - 1
 
     def add_constant(self, name: str, data: NDArray[Any]) -> int:
-        """Add a constant, or find the one that already holds the same numbers; return its index."""
-        key = (data.dtype.str, data.shape, data.tobytes())
+        """Add a constant, or find the one that already holds the same numbers; return its index.
+
+        The array is kept as it is, in whatever order its numbers are in memory, until the file is packed.
+        """
+        key = (data.dtype.str, data.shape, sha256(data.tobytes()).digest())
         if key not in self._constants:
-            self.tensors.append(
-                FileTensor(self._unique(name), Extent(data.shape), np.ascontiguousarray(data))
-            )
+            self.tensors.append(FileTensor(self._unique(name), Extent(data.shape), data))
             self._constants[key] = len(self.tensors) - 1
         return self._constants[key]
 
@@ -114,7 +116,7 @@ class TfliteFile:
         used.update(index for item in operators for index in (*item.inputs, item.output))
         # Constants may have been moved or folded since they were added.
         number = {index: place for place, index in enumerate(sorted(used))}
-        buffers = [Buffer(b"")]
+        buffers = [Buffer(np.empty(0, np.uint8))]
         codes = sorted({(item.operator.code, item.version.number) for item in operators})
         subgraph = schema.SubGraphT(
             tensors=[_tensor(self.tensors[index], buffers) for index in number],
@@ -191,7 +193,7 @@ def _min_runtime(operators: Sequence[FileOperator]) -> bytes:
 def pack_model(model: schema.ModelT) -> bytes:
     """Return the content of a file whose buffers are `Buffer` objects."""
     # A full builder doubles its memory.
-    builder = flatbuffers.Builder(sum(len(buffer.content) + _TABLES_BYTES for buffer in model.buffers))
+    builder = flatbuffers.Builder(sum(buffer.content.nbytes + _TABLES_BYTES for buffer in model.buffers))
     builder.Finish(model.Pack(builder), file_identifier=_IDENTIFIER)
     return bytes(memoryview(builder.Bytes)[builder.Head() :])
 
@@ -200,21 +202,23 @@ def pack_model(model: schema.ModelT) -> bytes:
 class Buffer:
     """A buffer that packs itself aligned; the schema's own Python class forgets the alignment."""
 
-    content: bytes
+    content: NDArray[Any]
 
     def Pack(self, builder: Any) -> int:  # noqa: N802 - the name by which the schema's classes call it
-        if self.content:
-            builder.StartVector(1, len(self.content), _BUFFER_ALIGNMENT)
-            builder.head -= len(self.content)
-            builder.Bytes[builder.head : builder.head + len(self.content)] = self.content
+        array = self.content
+        if array.size:
+            builder.StartVector(1, array.nbytes, _BUFFER_ALIGNMENT)
+            builder.head -= array.nbytes
+            little_endian = array.dtype.newbyteorder("<")
+            np.ndarray(array.shape, little_endian, builder.Bytes, builder.head)[...] = array
             data = builder.EndVector()
         schema.BufferStart(builder)
-        if self.content:
+        if array.size:
             schema.BufferAddData(builder, data)
         return int(schema.BufferEnd(builder))
 
 
-def _add_buffer(buffers: list[Buffer], content: bytes) -> int:
+def _add_buffer(buffers: list[Buffer], content: NDArray[Any]) -> int:
     buffers.append(Buffer(content))
     return len(buffers) - 1
 
@@ -227,9 +231,7 @@ def _tensor(tensor: FileTensor, buffers: list[Buffer]) -> Any:
         shape=list(tensor.extent.sizes),
         shapeSignature=None if tensor.extent.free is None else list(tensor.extent.signature),
         # Buffer 0 is the empty one: the tensor is computed.
-        buffer=0
-        if data is None
-        else _add_buffer(buffers, data.astype(data.dtype.newbyteorder("<")).tobytes()),
+        buffer=0 if data is None else _add_buffer(buffers, data),
     )
 
 
@@ -250,7 +252,7 @@ def _operator_code(code: int, version: int) -> Any:
 
 
 def _metadata(name: str, content: bytes, buffers: list[Buffer]) -> Any:
-    return schema.MetadataT(name=name, buffer=_add_buffer(buffers, content))
+    return schema.MetadataT(name=name, buffer=_add_buffer(buffers, np.frombuffer(content, np.uint8)))
 
 
 def _signature(inputs: Mapping[str, int], outputs: Mapping[str, int], number: Mapping[int, int]) -> Any:

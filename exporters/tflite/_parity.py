@@ -1,28 +1,28 @@
-"""Checks every TFLite file before it is returned: it must compute the same as its ONNX model."""
+"""Checks every TFLite file: it must compute the same as its ONNX model."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from pose_onnx.exporters._memory import return_freed_memory
-from pose_onnx.exporters.session import plain_session, run_singly
+from pose_onnx.exporters.session import PlainGraph
 from pose_onnx.exporters.tflite._errors import DisparityError
 from pose_onnx.exporters.tflite._view import NHWC
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    import onnx
-    import onnxruntime
     from numpy.typing import NDArray
+
+    from pose_onnx.exporters.graph import Graph
 
     Arrays = Mapping[str, NDArray[Any]]
 
-RESOLVERS: Final = (OpResolverType.AUTO, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
-"""XNNPACK with TFLite's kernels for the rest, and TFLite's kernels alone, as on some platforms."""
+RESOLVERS: Final = (OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES, OpResolverType.AUTO)
+"""TFLite's kernels alone, as on some platforms, and XNNPACK with TFLite's kernels for the rest."""
 _SEED: Final = 0
 _FREE_BATCH: Final = 2
 _NCHW: Final = (0, 3, 1, 2)
@@ -35,13 +35,29 @@ _NUDGE: Final = 2.0**-20
 _FACTORS: Final[Mapping[str, tuple[float, float]]] = {"float32": (10.0, 1e-5), "float16": (4096.0, 2.0**-8)}
 
 
+class Expected(NamedTuple):
+    """What a TFLite file must compute.
+
+    Attributes:
+        shapes: Of the inputs by name, for `random_feeds`.
+        outputs: What the ONNX model makes of those.
+        changes: How much an output changes at most if the inputs do so a little.
+    """
+
+    shapes: Mapping[str, tuple[int, ...]]
+    outputs: Arrays
+    changes: Mapping[str, float]
+
+
 def demand_parity(
-    model: onnx.ModelProto, content: bytes, weights: str = "float32", resolvers: Sequence[Any] = RESOLVERS
+    expected: Expected, content: bytes, weights: str = "float32", resolvers: Sequence[Any] = RESOLVERS
 ) -> None:
-    """Run both on random inputs and compare.
+    """Run a TFLite file and compare.
+
+    The ONNX model need not be in memory any more: an interpreter takes twice the weights and more.
 
     Args:
-        model: An ONNX model with float32 inputs.
+        expected: Of the model.
         content: The TFLite file made of it.
         weights: How the file stores kernels: float32 or float16.
         resolvers: Operator resolvers of the interpreter, with which the file is run.
@@ -49,60 +65,65 @@ def demand_parity(
     Raises:
         DisparityError: An output differs by more than rounding explains.
     """
-    feeds, expected, changed = _run_and_nudge(model)
-    factor, share = _FACTORS[weights]
     for resolver in resolvers:
         return_freed_memory()  # of the engine before
-        for name, found in run_tflite(content, feeds, resolver).items():
-            want = expected[name]
-            allowed = share * max(1.0, _largest(want)) + factor * _largest(changed[name] - want)
-            error = _difference(want, found)
-            if not error <= allowed:
-                raise DisparityError(
-                    f"the TFLite file does not compute what the ONNX model does (output {name!r} differs by "
-                    f"{error:.2g}, rounding explains {allowed:.2g}, {resolver.name}); please report the model"
-                )
+        _demand_close(expected, run_tflite(content, expected.shapes, resolver), weights, resolver.name)
 
 
-def _run_and_nudge(model: onnx.ModelProto) -> tuple[Arrays, Arrays, Arrays]:
-    """Return random inputs, the model's outputs for them, and its outputs for nudged inputs."""
-    session = plain_session(model)
-    inputs, outputs = session.get_inputs(), session.get_outputs()
-    rng = np.random.default_rng(_SEED)
-    feeds = {
-        value.name: rng.standard_normal(
-            [size if isinstance(size, int) else _FREE_BATCH for size in value.shape]
-        ).astype(np.float32)
+def _demand_close(expected: Expected, found: Arrays, weights: str, kernels: str) -> None:
+    factor, share = _FACTORS[weights]
+    for name, want in expected.outputs.items():
+        allowed = share * max(1.0, _largest(want)) + factor * expected.changes[name]
+        error = _difference(want, found[name])
+        if not error <= allowed:
+            raise DisparityError(
+                f"the TFLite file does not compute what the ONNX model does (output {name!r} differs by "
+                f"{error:.2g}, rounding explains {allowed:.2g}, {kernels}); please report the model"
+            )
+
+
+def expect(graph: Graph) -> Expected:
+    """Run a graph with float32 inputs on random numbers, and again with a nudge."""
+    session = PlainGraph(graph)
+    inputs, outputs = session.inputs, session.outputs
+    shapes = {
+        value.name: tuple(size if isinstance(size, int) else _FREE_BATCH for size in value.shape)
         for value in inputs
     }
+    rng = np.random.default_rng(_SEED)
+    feeds = dict(random_feeds(shapes, rng))
     nudged = {
         name: feed * (1 + np.float32(_NUDGE) * rng.choice(np.array([-1, 1], np.float32), feed.shape))
         for name, feed in feeds.items()
     }
     singly = not any(isinstance(size, int) for value in (*inputs, *outputs) for size in value.shape[:1])
-    return feeds, _run_onnx(session, feeds, singly=singly), _run_onnx(session, nudged, singly=singly)
+    run = session.run_singly if singly else session.run
+    found, changed = run(feeds), run(nudged)
+    return Expected(shapes, found, {name: _largest(changed[name] - want) for name, want in found.items()})
 
 
-def _run_onnx(session: onnxruntime.InferenceSession, feeds: Arrays, *, singly: bool) -> Arrays:
-    """Run a model on a whole batch, or on its items one after another."""
-    if singly:
-        return run_singly(session, feeds)
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, dict(feeds)), strict=True))
+def random_feeds(
+    shapes: Mapping[str, tuple[int, ...]], rng: np.random.Generator
+) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Give each input's name and standard normal numbers."""
+    for name, shape in shapes.items():
+        yield name, rng.standard_normal(shape, np.float32)
 
 
-def run_tflite(content: bytes, feeds: Arrays, resolver: Any = OpResolverType.AUTO) -> Arrays:
-    """Run a file with the batch of the feeds; images are NCHW here and NHWC in the file."""
+def run_tflite(content: bytes, shapes: Mapping[str, tuple[int, ...]], resolver: Any) -> Arrays:
+    """Run a file on random numbers of these shapes; images are NCHW here and NHWC in the file."""
     interpreter = Interpreter(model_content=content, num_threads=1, experimental_op_resolver_type=resolver)
     # Inputs and outputs have their ONNX names.
     inputs = {details["name"]: details["index"] for details in interpreter.get_input_details()}
     outputs = {details["name"]: details["index"] for details in interpreter.get_output_details()}
-    arranged = {inputs[name]: _moved(feed, NHWC) for name, feed in feeds.items()}
-    for index, feed in arranged.items():
-        interpreter.resize_tensor_input(index, feed.shape, strict=True)
+    for name, shape in shapes.items():
+        arranged = [shape[axis] for axis in NHWC] if len(shape) == len(NHWC) else shape
+        interpreter.resize_tensor_input(inputs[name], arranged, strict=True)
     interpreter.allocate_tensors()
-    for index, feed in arranged.items():
-        interpreter.set_tensor(index, feed)
+    for name, feed in random_feeds(shapes, np.random.default_rng(_SEED)):
+        interpreter.set_tensor(inputs[name], _moved(feed, NHWC))
+        del feed  # the interpreter has a copy
+    return_freed_memory()
     interpreter.invoke()
     return {name: _moved(interpreter.get_tensor(index), _NCHW) for name, index in outputs.items()}
 

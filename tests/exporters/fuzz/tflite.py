@@ -10,8 +10,8 @@ from collections import Counter
 
 from ai_edge_litert.interpreter import OpResolverType
 
-from pose_onnx.exporters.tflite import DisparityError, convert
-from pose_onnx.exporters.tflite._parity import demand_parity
+from pose_onnx.exporters.graph import Graph
+from pose_onnx.exporters.tflite import DisparityError, convert, demand_parity, expect
 from tests.exporters.fuzz.blocks import BLOCKS, Blocks
 from tests.exporters.fuzz.graphs import random_model
 from tests.fuzz.child import run_cases
@@ -26,7 +26,7 @@ def check(seed: int, table: Blocks = BLOCKS) -> None:
     """
     model = random_model(seed, free_sizes=False, table=table)
     try:
-        demand_parity(model, convert(model), resolvers=[OpResolverType.BUILTIN_REF])
+        demand_parity(expect(Graph.from_model(model)), convert(model), resolvers=[OpResolverType.BUILTIN_REF])
     except DisparityError as error:
         raise AssertionError(f"seed {seed}: {error}") from error
 

@@ -15,9 +15,9 @@ from pose_onnx.cli import main
 from pose_onnx.exporters import export
 from pose_onnx.exporters.quantize.gate import UNMEASURED
 from pose_onnx.exporters.quantize.request import INT8
+from pose_onnx.exporters.stamp import stamp
 from pose_onnx.exporters.targets import Kind, candidates
 from pose_onnx.exporters.targets.material import Candidate, Material
-from pose_onnx.exporters.targets.onnx import onnx_file
 from pose_onnx.exporters.verify import DAMAGE, LARGEST_DAMAGE
 
 NAME = "picodet_s_192_lcnet_pedestrian"
@@ -95,7 +95,7 @@ def test_a_broken_int8_file_is_refused_even_if_forced(
             kernels = [name for name, array in graph.constants.items() if array.ndim == 4]
             for name in kernels:
                 graph.constants[name] = graph.constants[name] * np.float32(-2)
-            yield Candidate(onnx_file(graph, material.card), ())
+            yield Candidate(stamp(graph, material.card), ())
         else:
             yield from candidates(target, material)
 

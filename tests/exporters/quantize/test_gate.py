@@ -21,8 +21,8 @@ from pose_onnx.exporters.quantize.layers import layers_of
 from pose_onnx.exporters.quantize.measure import Dev
 from pose_onnx.exporters.quantize.onnx import int8_weights
 from pose_onnx.exporters.quantize.request import Quantization
+from pose_onnx.exporters.stamp import stamp
 from pose_onnx.exporters.targets.material import Candidate, Material
-from pose_onnx.exporters.targets.onnx import onnx_file
 from pose_onnx.image_files import load_image
 
 PHOTOS = Path(__file__).resolve().parents[3] / "models" / "photos"
@@ -42,11 +42,11 @@ def spoilt(material: Material, kept: int) -> Candidate:
     """A file whose points are anywhere: its filters are another model's."""
     graph = material.graph.copy()
     graph.constants["filters"] = graph.constants["filters"][::-1].copy()
-    return Candidate(onnx_file(graph, material.card), layers_of(graph)[:kept])
+    return Candidate(stamp(graph, material.card), layers_of(graph)[:kept])
 
 
 def good(material: Material, kept: int) -> Candidate:
-    return Candidate(onnx_file(material.graph, material.card), layers_of(material.graph)[:kept])
+    return Candidate(stamp(material.graph, material.card), layers_of(material.graph)[:kept])
 
 
 def test_the_first_candidate_that_holds_is_written_and_no_other_is_made(
