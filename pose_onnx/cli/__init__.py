@@ -24,10 +24,10 @@ VERBS: Final = MappingProxyType(
     {
         "demo": "find the people in two bundled photos",
         "run": "find people and their keypoints in pictures",
-        "video": "follow people through a video, a camera or a stream",
+        "video": "track people through a video, a camera or a stream",
         "batch": "find people in many pictures and videos, on many workers",
         "web": "serve a page that finds people in the browser",
-        "bench": "measure where the time of a picture goes, engines interleaved",
+        "bench": "measure where the time per picture goes, for several engines",
         "models": "list the known models and which are on this machine",
         "info": "show what a model file is",
         "verify": "compare files of one model with each other, stage by stage",

@@ -18,12 +18,12 @@ def add_action_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--actions",
         metavar="NAME|FILE",
-        help="say what people do, by this model: stgcn_pphuman, or one's own",
+        help="recognise what people do with this model: stgcn_pphuman, or a file of your own",
     )
     add(
         "--action-windows",
         choices=list(MODES),
-        help=f"when to ask it: over the last seconds, or as PP-Human does (default: {DEFAULT_MODE})",
+        help=f"when to run it: on the last seconds, or as PP-Human does (default: {DEFAULT_MODE})",
     )
 
 

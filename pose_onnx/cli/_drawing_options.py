@@ -17,16 +17,16 @@ def add_drawing_options(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=JOINT_THRESHOLD,
         metavar="SCORE",
-        help="draw joints from this on (default: %(default)s)",
+        help="draw only joints with at least this score (default: %(default)s)",
     )
-    add("--no-boxes", action="store_true", help="draw skeletons alone")
-    add("--scores", action="store_true", help="write each box's score at it")
-    add("--legend", action="store_true", help="explain the colours on a strip below the picture")
+    add("--no-boxes", action="store_true", help="draw only skeletons")
+    add("--scores", action="store_true", help="label each box with its score")
+    add("--legend", action="store_true", help="add a strip below the picture that explains the colours")
     add(
         "--line-width",
         type=_pixels,
         metavar="PX",
-        help="width of lines, pixels (default: by picture and person)",
+        help="line width in pixels (default: depends on the picture and the person)",
     )
 
 

@@ -21,7 +21,7 @@ def add_model_option(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="for a model file without a card: the official name of what it is, or a card file (.json); "
+        help="for a model file without a card: the official name of the model, or a card file (.json); "
         "may be given once for each model",
     )
 
@@ -32,13 +32,16 @@ def add_precision_option(parser: argparse.ArgumentParser) -> None:
         "--precision",
         default="fp32",
         metavar="NAME",
-        help="which export of models given by name: fp32, fp16, int8-dynamic, int8 (default: %(default)s)",
+        help=(
+            "which files to use of models given by name: fp32, fp16, int8-dynamic or int8 (default: "
+            "%(default)s)"
+        ),
     )
 
 
 def add_threads_option(parser: argparse.ArgumentParser, default: int | None = None) -> None:
     """Add `--threads`."""
-    text = f"threads busy at once, at most (default: {default or 'every core'})"
+    text = f"largest number of threads busy at once (default: {default or 'one per core'})"
     parser.add_argument("--threads", type=int, default=default, metavar="N", help=text)
 
 
@@ -56,9 +59,13 @@ def add_estimator_options(parser: argparse.ArgumentParser, *, threads: int | Non
     add(
         "--device",
         metavar="NAME",
-        help="what runs the models, strictly: cpu, cuda, tensorrt, coreml, ...",
+        help="device that runs the models, without fallback to another: cpu, cuda, tensorrt, coreml, ...",
     )
-    add("--providers", metavar="A,B", help="execution providers of ONNX Runtime, strictly, in this order")
+    add(
+        "--providers",
+        metavar="A,B",
+        help="execution providers of ONNX Runtime, in this order, without fallback to others",
+    )
 
 
 def add_pair_options(parser: argparse.ArgumentParser) -> None:
@@ -70,12 +77,11 @@ def add_pair_options(parser: argparse.ArgumentParser) -> None:
         choices=list(PAIRS),
         help="pair of models: the built-in one, or official ones (default: %(default)s)",
     )
-    add("--detector", metavar="NAME|FILE", help="person detector (default: that of the quality)")
+    add("--detector", metavar="NAME|FILE", help="person detector (default: the one of --quality)")
     add(
         "--pose",
         metavar="NAME|FILE",
-        help="keypoint model, or one that finds all people in one pass, without a detector (default: that of"
-        " the quality)",
+        help="keypoint model, or a one-pass model, which needs no detector (default: the one of --quality)",
     )
     add_precision_option(parser)
 
@@ -88,18 +94,18 @@ def add_people_options(parser: argparse.ArgumentParser) -> None:
         "--preset",
         default=DEFAULT_PRESET,
         choices=list(PRESETS),
-        help="how to run them (default: %(default)s)",
+        help="settings of the models (default: %(default)s)",
     )
     add(
         "--threshold",
         type=float,
         metavar="SCORE",
-        help="boxes above this are people (default: the preset's)",
+        help="boxes with a higher score are people (default: the preset's)",
     )
     add(
         "--flip",
         action="store_true",
-        help="run each person mirrored too, and average: better, twice the time",
+        help="also run each person mirrored, and average: more accurate, twice the time",
     )
     add_nms_option(parser)
     add_model_option(parser)
@@ -119,7 +125,7 @@ def add_angles_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--angles",
         action="store_true",
-        help="with --csv: the angles of elbows, shoulders, hips and knees too",
+        help="with --csv: also the angles of elbows, shoulders, hips and knees",
     )
 
 

@@ -28,7 +28,7 @@ def add_picture_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--save-crop",
         action="store_true",
-        help=f"write what is in each box of a photo, undrawn, to the folder {_CROPS!r} of the results",
+        help=f"save a crop of each box of a photo, without drawings, in the folder {_CROPS!r} of the results",
     )
 
 

@@ -34,16 +34,18 @@ def add_result_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--csv",
         metavar="FILE",
-        help="write a table of the pictures too, a row for each person; and one of each video, in the folder",
+        help=(
+            "also write a table of the pictures with one row per person, and a table of each video in "
+            "the folder"
+        ),
     )
     add_angles_option(parser)
     group = parser.add_mutually_exclusive_group()
-    group.add_argument("--overwrite", action="store_true", help="replace results that are there")
+    group.add_argument("--overwrite", action="store_true", help="replace existing results")
     group.add_argument(
         "--resume",
         action="store_true",
-        help="go on with the results that are there (default folder: the newest): pictures in them are not"
-        " done again",
+        help="continue existing results (default folder: the newest one) and skip the pictures in them",
     )
 
 

@@ -35,17 +35,27 @@ SAVE_EVERY: Final = 100
 def add_output_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that name where results go."""
     add = parser.add_argument
-    add("--out", metavar="FILE", help="annotated video (.mp4, .mov, .mkv, .webm), with the sound of a file")
-    add("--jsonl", metavar="FILE", help="JSON Lines: a line a frame, each written as its frame is done")
-    add("--csv", metavar="FILE", help="CSV: a row for each person in each frame, written at the end")
+    add(
+        "--out",
+        metavar="FILE",
+        help="annotated video (.mp4, .mov, .mkv, .webm), with sound if the source is a file",
+    )
+    add(
+        "--jsonl", metavar="FILE", help="JSON Lines: one line per frame, written as soon as the frame is done"
+    )
+    add("--csv", metavar="FILE", help="CSV: one row per person and frame, written at the end")
     add_angles_option(parser)
-    add("--coco", metavar="FILE", help="COCO keypoint results, written at the end; image_id is the frame")
-    add("--show", action="store_true", help="show the frames in a window; q closes it")
-    add("--overwrite", action="store_true", help="replace files that are there")
+    add(
+        "--coco",
+        metavar="FILE",
+        help="COCO keypoint results, written at the end; image_id is the index of the frame",
+    )
+    add("--show", action="store_true", help="show the frames in a window, which q closes")
+    add("--overwrite", action="store_true", help="replace existing files")
     add(
         "--resume",
         action="store_true",
-        help="go on with a run that was stopped or killed, in all its outputs",
+        help="continue a run that was stopped or killed, in all its outputs",
     )
 
 

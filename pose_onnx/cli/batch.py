@@ -28,16 +28,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         required=True,
         metavar="DIR",
-        help="folder for the Parquet files, path or address; items that it has rows of are not done again",
+        help=(
+            "path or address of the folder for the Parquet files; items that already have rows there are "
+            "skipped"
+        ),
     )
-    add("--recursive", action="store_true", help="look into subfolders too")
-    add("--workers", type=int, metavar="N", help="processes (default: the CPUs that there are, by --threads)")
+    add("--recursive", action="store_true", help="also look into subfolders")
+    add(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="number of worker processes (default: number of CPUs divided by --threads)",
+    )
     add(
         "--address",
         metavar="ADDR",
-        help="of a Ray cluster (default: RAY_ADDRESS, or else a Ray of this machine for this job)",
+        help="address of a Ray cluster (default: RAY_ADDRESS, or a local Ray for this job)",
     )
-    add("--retry-failed", action="store_true", help="do those items again that have an error in the table")
+    add("--retry-failed", action="store_true", help="repeat items that have an error in the table")
     add_estimator_options(parser, threads=1)
 
 

@@ -1,6 +1,6 @@
-"""Measure where the time of a picture goes: each stage, engines and thread counts interleaved.
+"""Measure where the time per picture goes: each stage, with engines and thread counts interleaved.
 
-Times are medians over the rounds, with quartiles, in milliseconds a picture. The pictures are read anew in
+Times are medians over the rounds, with quartiles, in milliseconds per picture. Pictures are read again in
 each round. Run it on an idle machine: the table says how busy it was.
 """
 
@@ -39,26 +39,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="PHOTO",
-        help="what to look at (default: the bundled photo of an astronaut)",
+        help="pictures to run on (default: the bundled photo of an astronaut)",
     )
     add(
         "--people",
         type=int,
         metavar="N",
-        help="repeat the photo side by side, and set the box threshold, so that just N people are found",
+        help=(
+            "repeat the photo side by side, and choose the box threshold, so that exactly N people are found"
+        ),
     )
     add(
         "--backends",
         type=_words,
         metavar="A,B",
-        help="engines (default: all that are installed and have files of the models)",
+        help="engines (default: all installed ones that have files of the models)",
     )
     add(
         "--threads",
         type=_numbers,
         default=[default_threads()],
         metavar="N,M",
-        help="threads of a model run, one or several counts (default: every core)",
+        help="numbers of threads to measure with (default: one per core)",
     )
     add_people_options(parser)
     add(
@@ -66,9 +68,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=DEFAULT_REPEAT,
         metavar="N",
-        help=f"rounds that count, after {WARM_UP} to warm up (default: %(default)s)",
+        help=f"number of measured rounds, after {WARM_UP} rounds of warm-up (default: %(default)s)",
     )
-    add("--json", metavar="FILE", help="also write the figures here")
+    add("--json", metavar="FILE", help="also write the measurement as JSON")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""Find the people in two photos that come with the package, with every backend that is installed."""
+"""Find the people in two bundled photos, with every installed backend."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         metavar="DIR",
-        help=f"folder for the results, a folder for each backend in it (default: {DEFAULT_OUT}, replaced)",
+        help=f"folder for the results, with a subfolder for each backend (default: {DEFAULT_OUT}, replaced)",
     )
     parser.add_argument(
         "--official",
         action="store_true",
-        help="fetch the best official models, and show their results beside those of the built-in ones",
+        help="fetch the best official models, and show their results beside those of the built-in models",
     )
 
 

@@ -1,4 +1,4 @@
-"""Measure COCO keypoint AP, and person box AP where boxes are not the annotated ones."""
+"""Measure COCO keypoint AP, and person box AP unless the annotated boxes are used."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `pose-onnx eval`."""
     add = parser.add_argument
     add("--annotations", required=True, type=Path, metavar="JSON", help="COCO person keypoint annotations")
-    add("--images", required=True, type=Path, metavar="DIR", help="folder of their pictures")
+    add("--images", required=True, type=Path, metavar="DIR", help="folder of the annotated pictures")
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--detector", metavar="NAME|FILE", help="find the people with this model")
     source.add_argument(
         "--boxes",
         metavar="gt|FILE",
-        help="the annotated boxes, or a COCO detection result file (default: gt)",
+        help="use the annotated boxes (gt), or a COCO detection result file (default: gt)",
     )
     add(
         "--pose",
@@ -84,19 +84,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--preset",
         default=DEFAULT_PRESET,
         choices=list(PRESETS),
-        help="how to run them (default: %(default)s)",
+        help="settings of the models (default: %(default)s)",
     )
-    add("--flip", action="store_true", help="run each person mirrored too, and average")
+    add("--flip", action="store_true", help="also run each person mirrored, and average")
     add_nms_option(parser)
     add_precision_option(parser)
     add(
         "--threshold",
         type=float,
         metavar="SCORE",
-        help="above this it is a person (default: preset's; 0 in one pass)",
+        help="boxes with a higher score are people (default: the preset's; 0 for one-pass models)",
     )
-    add("--oks-nms", type=float, metavar="OKS", help="drop people more alike than this (default: keep all)")
-    add("--limit", type=int, metavar="N", help="look at the first N pictures only")
+    add(
+        "--oks-nms",
+        type=float,
+        metavar="OKS",
+        help="drop the worse of two people with a higher OKS (default: keep all)",
+    )
+    add("--limit", type=int, metavar="N", help="evaluate only the first N pictures")
     add_threads_option(parser)
     add_model_option(parser)
     add("--out", default=DEFAULT_OUT, metavar="DIR", help="folder for the results (default: %(default)s)")

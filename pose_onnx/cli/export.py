@@ -1,4 +1,4 @@
-"""Convert a Paddle checkpoint or inference folder to ONNX and TFLite, verified, with a receipt."""
+"""Convert a Paddle checkpoint or inference folder to ONNX and TFLite, verify it, and write a receipt."""
 
 from __future__ import annotations
 
@@ -31,58 +31,82 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "source",
         nargs="+",
         metavar="SOURCE",
-        help="a .pdparams (or .npz) checkpoint, or a Paddle inference folder; for --end-to-end, --golden and"
-        " --layout also an exported .onnx file or a model's name, or two: a detector and a keypoint model",
+        help="a .pdparams (or .npz) checkpoint, or a Paddle inference folder; for --end-to-end, --golden "
+        "and --layout also an exported .onnx file or a model's name, or two of them: a detector and "
+        "a keypoint model",
     )
     card = parser.add_mutually_exclusive_group()
     card.add_argument(
-        "--model", metavar="NAME", help="official name of the model that SOURCE is: it gets its claims"
+        "--model",
+        metavar="NAME",
+        help=(
+            "official name of the model that SOURCE is; its source, licence and accuracy are written into "
+            "the files"
+        ),
     )
     card.add_argument(
-        "--like", metavar="NAME", help="name of a model that SOURCE is run like, without claims"
+        "--like", metavar="NAME", help="name of a model that SOURCE is run like; nothing else is claimed"
     )
-    card.add_argument("--card", metavar="FILE", help="card file (.json) of the model that SOURCE is")
-    add("--to", default="onnx,tflite", metavar="FORMATS", help="comma-separated (default: %(default)s)")
+    card.add_argument("--card", metavar="FILE", help="card file (.json) of SOURCE")
+    add(
+        "--to",
+        default="onnx,tflite",
+        metavar="FORMATS",
+        help="formats, separated by commas (default: %(default)s)",
+    )
     add(
         "--precision",
         default="fp32",
         metavar="PRECISIONS",
-        help=f"out of {','.join(PRECISIONS)} (default: %(default)s)",
+        help=f"some of {','.join(PRECISIONS)}, separated by commas (default: %(default)s)",
     )
-    add("--image", metavar="PHOTO", help="a photo for the comparison (default: the demo photo)")
+    add("--image", metavar="PHOTO", help="photo for the comparison (default: the demo photo)")
     add(
         "--end-to-end",
         action="store_true",
-        help="also write NAME_end_to_end.onnx for other languages: image in, boxes or keypoints out",
+        help=(
+            "also write NAME_end_to_end.onnx, which other languages can run: image in, boxes or keypoints out"
+        ),
     )
     add(
         "--golden",
         action="store_true",
-        help="also write a folder with what each stage gets and must give, to check a port with",
+        help="also write a folder with inputs and expected outputs of each stage, to check a port with",
     )
     add(
         "--layout",
         default="",
         metavar="LAYOUTS",
-        help="also write the folder that a server reads; comma-separated out of triton,deepstream",
+        help="also write the folder that a server reads: triton, deepstream, or both, separated by commas",
     )
     add(
         "--avx512",
         action="store_true",
-        help="ONNX files faster on ONNX Runtime with AVX-512, slower on other CPUs and OpenVINO",
+        help="make ONNX files faster in ONNX Runtime with AVX-512, but slower on other CPUs and in OpenVINO",
     )
-    add("--calibration", metavar="DIR", help="photos of people, needed by int8")
-    add("--annotations", metavar="JSON", help="COCO person keypoints: measure AP, refuse 1.0 less than fp32")
+    add("--calibration", metavar="DIR", help="folder of photos of people, needed for int8")
+    add(
+        "--annotations",
+        metavar="JSON",
+        help=(
+            "COCO person keypoint annotations: measure AP, and refuse a precision that loses more than 1.0 "
+            "against fp32"
+        ),
+    )
     add("--images", metavar="DIR", help="folder of the annotated pictures")
-    add("--force", action="store_true", help="write a precision that is refused, or int8 unmeasured")
+    add(
+        "--force",
+        action="store_true",
+        help="also write a precision that would be refused, or int8 without measuring AP",
+    )
     add(
         "--via",
         choices=WAYS,
-        help="how a checkpoint becomes ONNX: by a bundled template, or through Paddle (default: a"
-        " template where there is one)",
+        help="how to convert a checkpoint to ONNX: with a bundled template, or with Paddle (default: a "
+        "template if there is one)",
     )
     add("--sha256", metavar="HEX", help="refuse a checkpoint with another digest")
-    add("--out", default=".", metavar="DIR", help="folder for the files (default: here)")
+    add("--out", default=".", metavar="DIR", help="folder for the files (default: the current one)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""The models on this machine: list them, fetch official ones, register your own, find, check, remove."""
+"""Manage the models on this machine: list, fetch official ones, add your own, find, check, remove."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXIT_DIFFERENT: Final = 1
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare `pose-onnx models` and what can follow it."""
-    actions = parser.add_subparsers(metavar="ACTION", dest="action", help="list, if none is given")
+    actions = parser.add_subparsers(metavar="ACTION", dest="action", help="what to do (default: list)")
     for name, action in _ACTIONS.items():
         action.declare(actions.add_parser(name, help=action.summary, description=action.summary))
 
@@ -44,7 +44,7 @@ def _precision(parser: argparse.ArgumentParser) -> None:
         default="fp32",
         type=lambda text: tuple(text.split(",")),
         metavar="PRECISIONS",
-        help="of the stored weights, comma-separated: fp32, fp16 (default: %(default)s)",
+        help="precisions of the stored weights, separated by commas: fp32, fp16 (default: %(default)s)",
     )
 
 
@@ -81,29 +81,31 @@ def _file_of(name: str, backend: str) -> Path | None:
 
 def _declare_pull(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", metavar="NAME", nargs="+", help="official name of a model")
-    parser.add_argument("--dest", metavar="DIR", help="folder for the files (default: that of all models)")
+    parser.add_argument(
+        "--dest", metavar="DIR", help="folder for the files (default: the folder of all models)"
+    )
     _precision(parser)
     parser.add_argument(
         "--sha256",
         action="append",
         metavar="HEX",
-        help="of the download; once for each name, in their order (default: of the card, or of the first"
-        " download)",
+        help="expected digest of the download, once for each name in the same order (default: the card's, "
+        "or that of the first download)",
     )
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+    parser.add_argument("--dry-run", action="store_true", help="only print what would be done")
     parser.add_argument(
         "--timeout",
         type=float,
         default=zoo.Policy().timeout,
         metavar="SECONDS",
-        help="give a connection up that is silent for so long (default: %(default)s)",
+        help="give up a connection after this long without data (default: %(default)s)",
     )
     parser.add_argument(
         "--total-timeout",
         type=float,
         default=zoo.Policy().total,
         metavar="SECONDS",
-        help="give an address up that has not sent the file for so long (default: %(default)s)",
+        help="give up an address that has not sent the whole file after this long (default: %(default)s)",
     )
 
 
@@ -165,9 +167,9 @@ def _remove(args: argparse.Namespace) -> int:
 
 def _declare_add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help=".onnx, .tflite, .pdparams, .npz, or a Paddle folder")
-    parser.add_argument("--name", required=True, help="name to give it")
+    parser.add_argument("--name", required=True, help="name for the model")
     card = parser.add_mutually_exclusive_group()
-    card.add_argument("--card", metavar="FILE", help="its card (.json), if it carries none")
+    card.add_argument("--card", metavar="FILE", help="card file (.json), if the file contains no card")
     card.add_argument("--like", metavar="NAME", help="name of a model that it is run like")
     _precision(parser)
 
@@ -188,11 +190,13 @@ class _Action:
 
 _ACTIONS: Final = MappingProxyType(
     {
-        "list": _Action("names, what they take, and which are on this machine", _nothing, _list),
-        "pull": _Action("fetch official models, convert and keep them", _declare_pull, _pull),
-        "add": _Action("make a name of a file of your own", _declare_add, _add),
+        "list": _Action("list the models, their inputs, and which are on this machine", _nothing, _list),
+        "pull": _Action("fetch official models, convert them and keep the files", _declare_pull, _pull),
+        "add": _Action("add a file of your own under a name", _declare_add, _add),
         "where": _Action("print the paths of a model's files", _one_name, _where),
-        "check": _Action("hash all files again and compare with the pinned digests", _nothing, _check),
+        "check": _Action(
+            "hash all files again and compare the digests with the recorded ones", _nothing, _check
+        ),
         "remove": _Action("delete the files of a model", _one_name, _remove),
     }
 )

@@ -1,4 +1,4 @@
-"""Find people and their keypoints in photos, folders, videos, cameras, streams and addresses."""
+"""Find people and their keypoints in photos, folders, videos, cameras, streams and web addresses."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "sources",
         nargs="+",
         metavar="SOURCE",
-        help="photo, folder, pattern such as 'photos/*.jpg', video, camera number, stream, http(s) address,"
-        " or - for the bytes of a photo or video on standard input",
+        help="photo, folder, pattern such as 'photos/*.jpg', video, camera number, stream, http(s) "
+        "address, or - for a photo or video on standard input",
     )
-    add("--recursive", action="store_true", help="look into subfolders too")
+    add("--recursive", action="store_true", help="also look into subfolders")
     add_estimator_options(parser)
     add_drawing_options(parser)
     add_picture_options(parser)

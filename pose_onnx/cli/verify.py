@@ -36,21 +36,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--backend",
         action="append",
         metavar="NAME",
-        help="what runs each file, once for each in their order (default: by the file's name)",
+        help="engine for each file, once for each file in the same order (default: by the file's suffix)",
     )
     parser.add_argument(
         "--image",
         action="append",
         metavar="PHOTO",
-        help="a photo, best one that a person fills; may be given several times (default: the two photos of"
-        " pose-onnx demo)",
+        help="photo, preferably filled by one person; may be given several times (default: the two photos "
+        "of pose-onnx demo)",
     )
     parser.add_argument(
         "--tolerance",
         type=float,
         default=TOLERANCE,
         metavar="PX",
-        help="fail if keypoints or boxes differ by more, end to end (default: %(default)s)",
+        help="fail if final keypoints or boxes differ by more pixels (default: %(default)s)",
     )
     add_model_option(parser)
     add_threads_option(parser)

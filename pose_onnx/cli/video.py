@@ -1,4 +1,4 @@
-"""Follow people through a video: annotated video, JSON Lines, CSV, COCO results, or a window."""
+"""Track people through a video: annotated video, JSON Lines, CSV, COCO results, or a window."""
 
 from __future__ import annotations
 
@@ -21,28 +21,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "source",
         nargs="+",
         metavar="FILE|FOLDER|CAMERA|URL",
-        help="video, folder of frames, camera number, stream; of several at once, each has outputs of its"
-        " own: NAME-1.jsonl, NAME-2.jsonl, ...",
+        help="video, folder of frames, camera number or stream; several are run at once, and each has its "
+        "own outputs: NAME-1.jsonl, NAME-2.jsonl, ...",
     )
     parser.set_defaults(name=None)  # `run` sets its own names
     add_output_options(parser)
     add_drawing_options(parser)
-    add("--start", type=float, metavar="S", help="from this second on")
-    add("--stop", type=float, metavar="S", help="until before this second")
+    add("--start", type=float, metavar="S", help="start at this second")
+    add("--stop", type=float, metavar="S", help="stop before this second")
     add(
         "--fps",
         type=float,
-        help="frames per second of a folder of frames (default: 25); of a file, instead of its own times",
+        help="frames per second of a folder of frames (default: 25); for a file, replaces its own times",
     )
     add(
         "--every",
         type=_every,
         default="auto",
         metavar="N|auto",
-        help="look for people in every Nth frame, and follow them in between (default: by their motion)",
+        help=(
+            "run the detector in every Nth frame and track people in between (default: depends on their "
+            "motion)"
+        ),
     )
-    add("--smooth", action=argparse.BooleanOptionalAction, default=True, help="steady the keypoints")
-    add("--max-people", type=int, metavar="N", help="follow at most so many")
+    add("--smooth", action=argparse.BooleanOptionalAction, default=True, help="smooth the keypoints")
+    add("--max-people", type=int, metavar="N", help="track at most this many people")
     add_action_options(parser)
     add_estimator_options(parser)
 

@@ -1,6 +1,6 @@
-"""Serve a page that finds people in the browser: in pictures, videos, the webcam. Nothing leaves the machine.
+"""Serve a page that finds people in the browser, in pictures, videos and the webcam. All data stays local.
 
-Needs onnxruntime-web, once: npm install onnxruntime-web
+Needs onnxruntime-web; install it once with: npm install onnxruntime-web
 """
 
 from __future__ import annotations
@@ -57,18 +57,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=DEFAULT_PORT,
         metavar="N",
-        help="where on localhost to serve, 0 for any free one (default: %(default)s)",
+        help="port on localhost, 0 for any free one (default: %(default)s)",
     )
     add(
         "--out",
         metavar="DIR",
-        help="write the page's files there, for any web server, instead of serving them",
+        help="write the page's files to this folder, for any web server, instead of serving them",
     )
-    add("--overwrite", action="store_true", help="replace files that are in that folder")
+    add("--overwrite", action="store_true", help="replace existing files in that folder")
     add(
         "--runtime",
         metavar="DIR",
-        help=f"folder of {PACKAGE} (default: that in node_modules here or in a folder above)",
+        help=f"folder of {PACKAGE} (default: in node_modules here or in a parent folder)",
     )
     add_pair_options(parser)
 
