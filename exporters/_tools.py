@@ -13,7 +13,7 @@ from pose_onnx.errors import DependencyError
 from pose_onnx.exporters.targets import TARGETS
 
 PADDLE: Final = ("paddle", "paddle2onnx", "yaml")
-EXPORT_EXTRA: Final = "with Python 3.10 to 3.12 run: pip install 'pose-onnx[export]'"
+EXPORT_EXTRA: Final = "run, with Python 3.10 to 3.12: pip install 'pose-onnx[export]'"
 
 
 def demand_targets(formats: Iterable[str], precisions: Iterable[str]) -> None:
@@ -56,6 +56,6 @@ def _demand(purpose: str, packages: Sequence[str], remedy: str) -> None:
     missing = [name for name in packages if find_spec(name) is None]
     if missing:
         raise DependencyError(
-            f"{purpose} needs {', '.join(missing)}, not installed for Python {sys.version_info[0]}."
-            f"{sys.version_info[1]}; {remedy}"
+            f"{purpose} needs {', '.join(missing)}, which is not installed for Python "
+            f"{sys.version_info[0]}.{sys.version_info[1]}; {remedy}"
         )

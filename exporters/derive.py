@@ -93,17 +93,17 @@ def _find(config: InferConfig, program: Program) -> _Derived:
         if found := finder(config, program.outputs):
             return found
     raise ExportError(
-        f"the program's outputs {[list(shape) for shape in program.outputs]} are of no known kind; write one"
-        " in pose_onnx/outputs/ and pose_onnx/exporters/outputs/ (docs/architecture.md), and give a card with"
-        " it by --card"
+        f"the program's outputs {[list(shape) for shape in program.outputs]} are of an unknown kind; add "
+        "the kind in pose_onnx/outputs/ and pose_onnx/exporters/outputs/ (docs/architecture.md), and give "
+        "a card with it by --card"
     )
 
 
 def _from_nms(config: InferConfig, nms: Nms, *, clips: bool) -> _Derived:
     if len(nms.scores) != BOX_RANK or len(nms.boxes) != BOX_RANK or nms.boxes[-1] != BOX:
         raise ExportError(
-            f"the program's NMS takes boxes {list(nms.boxes)} and scores {list(nms.scores)}; only (N, A, 4)"
-            " and (N, C, A) can be exported"
+            f"the program's NMS has boxes {list(nms.boxes)} and scores {list(nms.scores)}, but only (N, A, "
+            "4) and (N, C, A) can be exported"
         )
     classes = _known_size(nms.scores[1], "the number of classes")
     required = NMS_KINDS[nms.kind].required
@@ -112,7 +112,7 @@ def _from_nms(config: InferConfig, nms: Nms, *, clips: bool) -> _Derived:
         other["background_label"] = nms.attributes["background_label"]
     if other:
         raise ExportError(
-            f"the program's NMS has the options {other}; boxes cannot be selected that way here"
+            f"the program's NMS has the unsupported options {other}; export the model with other options"
         )
     output = replace(
         _box_output(config, nms.attributes),
@@ -127,8 +127,8 @@ def _from_centers(config: InferConfig, maps: Sequence[Shape]) -> _Derived:
     centers, *others = maps
     if any(shape[1] != PLANE for shape in others):
         raise ExportError(
-            f"the program's maps of sizes and offsets are {[list(shape) for shape in others]}; only those of"
-            " two channels can be exported"
+            f"the program's maps of sizes and offsets are {[list(shape) for shape in others]}, but only "
+            "maps of two channels can be exported"
         )
     rows = _known_size(centers[2], "the maps' size")
     stride = (config.input_size or (0, 0))[0] // rows
@@ -142,8 +142,8 @@ def _from_tables(config: InferConfig, outputs: Sequence[Shape]) -> _Derived | No
         return None
     if not {"nms_threshold", "keep_top_k"} <= {*config.nms}:
         raise ExportError(
-            f"the program does not suppress boxes, and {FILE_NAME} does not say how"
-            " (NMS: nms_threshold, keep_top_k); say which model it is by --model, --like or --card"
+            f"the program has no NMS, and {FILE_NAME} does not say how to suppress boxes (NMS: "
+            "nms_threshold, keep_top_k); say which model it is by --model, --like or --card"
         )
     if len(outputs) == PAIR:
         boxes, scores = sorted(outputs, key=lambda shape: shape[-1] != BOX)
@@ -184,27 +184,29 @@ def _box_output(config: InferConfig, options: Mapping[str, float], bins: int | N
 def _known_size(size: int | str, what: str) -> int:
     if isinstance(size, int) and size > 0:
         return size
-    raise ExportError(f"the program leaves {what} free; say which model it is by --model, --like or --card")
+    raise ExportError(f"the program does not fix {what}; say which model it is by --model, --like or --card")
 
 
 def _demand_prepared(config: InferConfig, found: _Derived) -> None:
     if config.strange:
         raise ExportError(
-            f"{FILE_NAME} prepares pictures by {'; '.join(config.strange)}, which is not known; write"
-            " it in pose_onnx/resizing/ (docs/architecture.md), and give a card with it by --card"
+            f"{FILE_NAME} prepares pictures with {'; '.join(config.strange)}, which is not supported; add "
+            "it in pose_onnx/resizing/ (docs/architecture.md), and give a card with it by --card"
         )
     if config.input_size is None or config.resize != found.resize:
         raise ExportError(
-            f"{FILE_NAME} prepares pictures by {config.resize or 'nothing'!r}, but outputs of the kind"
-            f" {found.output.kind!r} need {found.resize!r}; say which model it is by --model, --like or"
-            " --card"
+            f"{FILE_NAME} prepares pictures with {config.resize or 'nothing'!r}, but outputs of the kind "
+            f"{found.output.kind!r} need {found.resize!r}; say which model it is by --model, --like or "
+            "--card"
         )
 
 
 def _class_names(count: int, config: InferConfig) -> tuple[tuple[str, ...], list[str]]:
     if not count or len(config.labels) == count:
         return config.labels if count else (), []
-    note = f"the network has {count} classes, and {FILE_NAME} names {len(config.labels)}: they are numbered; "
+    note = (
+        f"the network has {count} classes, but {FILE_NAME} names {len(config.labels)}, so they are numbered; "
+    )
     return _numbered("class", count), [note + HOW_TO_NAME]
 
 
@@ -214,7 +216,10 @@ def _joints(count: int, config: InferConfig) -> tuple[ModelCard | None, list[str
     coco = load_card(COCO_CARD)
     if config.metric == COCO_METRIC and len(coco.keypoints) == count:
         return coco, []
-    note = f"nothing says what the {count} joints are: they are numbered, without flip pairs and limbs; "
+    note = (
+        f"the names of the {count} joints are unknown, so they are numbered and have no flip pairs and "
+        "limbs; "
+    )
     return None, [note + HOW_TO_NAME]
 
 

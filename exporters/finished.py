@@ -137,7 +137,7 @@ def read_finished(sources: Sequence[str | os.PathLike[str]]) -> tuple[Finished, 
         path = resolve_model(source)
         card = card_of(path, None)
         if path.suffix != SUFFIX:
-            raise ModelFileError(f"{str(path)!r} is no ONNX file; give a {SUFFIX} file")
+            raise ModelFileError(f"{str(path)!r} is not an ONNX file; give a {SUFFIX} file")
         if card.task not in _TASKS:
             raise ModelFileError(
                 f"{str(path)!r} is a model for {card.task!r} ({card.name}); give a detector or a keypoint"

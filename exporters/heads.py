@@ -20,6 +20,6 @@ def find_heads(shapes: Mapping[str, Shape], card: ModelCard) -> Heads:
     if heads is None:
         raise ExportError(
             f"the program's outputs {[list(s) for s in shapes.values()]} are not those of {card.name!r} "
-            f"({kind.describe(card)}); name the model it is by --model or --card"
+            f"({kind.describe(card)}); say which model it is by --model or --card"
         )
     return heads

@@ -46,7 +46,7 @@ def resolve_card(source: Source, said: Identity) -> tuple[ModelCard, tuple[str, 
         ExportError: the folder's outputs or steps before the network are not known.
     """
     if len([each for each in (said.model, said.like, said.card) if each is not None]) > 1:
-        raise InputError("several of model, like and card were given; give one")
+        raise InputError("more than one of model, like and card was given; give one")
     card = _said_card(source, said)
     if card is None and isinstance(source, Folder):
         return _derived(source)
@@ -71,16 +71,17 @@ def _named_like_the_file(source: Source) -> ModelCard:
     if name in card_names():
         return load_card(name)
     raise InputError(
-        f"cannot tell which model {name!r} is; say it by --model NAME (or --like NAME, if it is run like"
-        f" one), one of {list(card_names())}, or give a card file by --card"
+        f"it is not known which model {name!r} is; say so by --model NAME (or --like NAME, if it is run "
+        f"like that model) with one of {list(card_names())}, or give a card file by --card"
     )
 
 
 def _derived(source: Folder) -> tuple[ModelCard, tuple[str, ...]]:
     if source.config is None:
         raise InputError(
-            f"folder {_place(source)!r} has no {FILE_NAME}, which says how pictures are prepared; say which"
-            " model it is by --model NAME (or --like NAME, if it is run like one), or a card by --card"
+            f"folder {_place(source)!r} has no {FILE_NAME}, which says how pictures are prepared; say "
+            "which model it is by --model NAME (or --like NAME, if it is run like that model), or give a "
+            "card file by --card"
         )
     demand_paddle()
     from pose_onnx.exporters.paddle_to_onnx import describe_program  # noqa: PLC0415 (only who has Paddle needs it)

@@ -88,8 +88,8 @@ def read_infer_cfg(folder: Path) -> InferConfig | None:
         return _config(data)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ModelFileError(
-            f"{str(path)!r} has not the form that PaddleDetection writes ({type(error).__name__}: {error}); "
-            "export the model again, or remove the file and name the model"
+            f"{str(path)!r} does not have the form that PaddleDetection writes ({type(error).__name__}: "
+            f"{error}); export the model again, or remove the file and name the model"
         ) from error
 
 

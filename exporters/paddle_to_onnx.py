@@ -110,13 +110,13 @@ def _convert(program: Path, work: Path) -> onnx.ModelProto:
     target = work / "paddle2onnx.onnx"
     _worker(work, "convert", program=program, params=program.with_suffix(".pdiparams"), onnx=target)
     if not target.is_file():
-        raise ExportError("paddle2onnx ended without an error and without a file; please report the model")
+        raise ExportError("paddle2onnx wrote no file and reported no error; please report the model")
     model = onnx.load(target)
     versions = [opset.version for opset in model.opset_import if not opset.domain]
     if len(versions) != 1 or versions[0] not in OPSETS:
         raise ExportError(
-            f"the program has operators that the ONNX opsets {list(OPSETS)} lack (paddle2onnx chose"
-            f" {versions}), and models of other opsets cannot be exported; please report the model"
+            f"the program has operators that the ONNX opsets {list(OPSETS)} lack (paddle2onnx chose "
+            f"{versions}), but models with other opsets cannot be exported; please report the model"
         )
     return model
 

@@ -160,8 +160,8 @@ def _targets(to: Sequence[str], precision: Sequence[str]) -> list[Kind]:
     unknown = [t for t in to if t not in FORMATS] + [p for p in precision if p not in PRECISIONS]
     if unknown or not to or not precision:
         raise InputError(
-            f"to={list(to)} and precision={list(precision)} were given; "
-            f"choose formats of {list(FORMATS)} and precisions of {list(PRECISIONS)}"
+            f"to={list(to)} and precision={list(precision)} were given; choose formats from "
+            f"{list(FORMATS)} and precisions from {list(PRECISIONS)}"
         )
     return list(dict.fromkeys((kind, p) for kind in to for p in precision))
 
@@ -171,8 +171,8 @@ def _targets_to_wrap(targets: Sequence[Kind]) -> list[Kind]:
     if found := [target for target in targets if target[0] == REFERENCE[0]]:
         return found
     raise InputError(
-        f"end-to-end files are made of ONNX files, but the formats are {[kind for kind, _ in targets]};"
-        " add 'onnx'"
+        f"end-to-end files are made from ONNX files, but the formats are {[kind for kind, _ in targets]}; "
+        "add 'onnx'"
     )
 
 

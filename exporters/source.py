@@ -14,7 +14,7 @@ from pose_onnx.exporters.infer_cfg import InferConfig, read_infer_cfg
 from pose_onnx.files import sha256_of
 from pose_onnx.runtimes._paddle_folder import find_files
 
-GIVEN: Final = "given: the file has the SHA-256 that was asked for"
+GIVEN: Final = "given: the file has the SHA-256 that was given"
 FIRST_USE: Final = "first use: no SHA-256 was given to compare with"
 """Why a source is believed to be what its name says."""
 
@@ -101,12 +101,12 @@ def _demand_digest(path: Path, sha256: str) -> None:
         raise InputError(f"{sha256!r} is not a SHA-256; give its 64 hexadecimal digits")
     if not path.is_file():
         raise InputError(
-            f"a SHA-256 was given, and {str(path)!r} is not a file; give a checkpoint, or no SHA-256"
+            f"a SHA-256 was given, but {str(path)!r} is not a file; give a checkpoint, or no SHA-256"
         )
     if (found := sha256_of(path)) != sha256.lower():
         raise ModelFileError(
-            f"{str(path)!r} has SHA-256 {found}, but {sha256.lower()} was asked for; it is not the file that"
-            " you mean: get it again"
+            f"{str(path)!r} has SHA-256 {found}, but {sha256.lower()} was given, so it is another file; "
+            "get it again"
         )
 
 

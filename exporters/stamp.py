@@ -60,8 +60,8 @@ def _check(graph: Graph, card: ModelCard) -> None:
     fits = found.keys() == wanted.keys() and all(_fits(found[name], shape) for name, shape in wanted.items())
     if not fits or len(open_sizes) > 1:
         raise ExportError(
-            f"the graph has the outputs {found}, but the card of {card.name!r} says {wanted}; "
-            "name the model it is by --model or --card"
+            f"the graph has the outputs {found}, but the card of {card.name!r} requires {wanted}; say "
+            "which model it is by --model or --card"
         )
 
 

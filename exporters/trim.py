@@ -45,16 +45,16 @@ def _keep_one_input(graph: Graph, card: ModelCard) -> None:
     others = [t for t in graph.inputs if t not in images]
     if len(images) != 1 or any(t.name not in SIDE_INPUTS for t in others):
         raise ExportError(
-            f"the program has the inputs {[t.name for t in graph.inputs]}; "
-            f"expected one {name} (N, {', '.join(map(str, wanted))}) and at most {list(SIDE_INPUTS)}"
+            f"the program has the inputs {[t.name for t in graph.inputs]}, but needs one {name} (N, "
+            f"{', '.join(map(str, wanted))}) and at most {list(SIDE_INPUTS)}; give another model"
         )
     fixed = [
         (have, want) for have, want in zip(images[0].shape[1:], wanted, strict=True) if isinstance(have, int)
     ]
     if any(have not in (want, -1, 0) for have, want in fixed):
         raise ExportError(
-            f"the program's {name} is {images[0].shape[1:]} but {card.name!r} has {wanted}; "
-            "name the model it is by --model or --card"
+            f"the program's {name} is {images[0].shape[1:]}, but {card.name!r} has {wanted}; say which "
+            "model it is by --model or --card"
         )
     for side in others:
         graph.constants[side.name] = SIDE_INPUTS[side.name](card.picture.size)

@@ -139,7 +139,7 @@ class _InUse(NamedTuple):
 _IN_USE: Final[Mapping[type[Input], _InUse]] = MappingProxyType(
     {
         InputSpec: _InUse("photo", _photo, lambda photo: photo.name if photo else DEMO_PHOTO),
-        WindowSpec: _InUse("poses", _poses, lambda _photo: "joints that wander about their box"),
+        WindowSpec: _InUse("poses", _poses, lambda _photo: "joints that move randomly in their box"),
     }
 )
 
@@ -257,5 +257,5 @@ def demand(measured: Sequence[Measured]) -> None:
     ]
     if failed:
         raise ExportError(
-            f"the exported model is not accurate enough, nothing was written; {'; '.join(failed)}"
+            f"the exported model is not accurate enough, and nothing was written: {'; '.join(failed)}"
         )

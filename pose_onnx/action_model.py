@@ -107,8 +107,8 @@ class ActionModel(Reopening):
         found = window.keypoints.shape, window.boxes.shape
         if found != wanted or not frames:
             raise InputError(
-                f"the window has keypoints {found[0]} and boxes {found[1]}; give (T, {joints}, {POINT}) and"
-                f" (T, {BOX}) of one person, T 1 or more"
+                f"the window has keypoints of shape {found[0]} and boxes of shape {found[1]}; give (T, "
+                f"{joints}, {POINT}) and (T, {BOX}) of one person, T 1 or more"
             )
         if not (np.isfinite(window.keypoints).all() and np.isfinite(window.boxes).all()):
             raise InputError(

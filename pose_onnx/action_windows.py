@@ -214,5 +214,5 @@ def _joined(seen: list[_Sighting]) -> Window:
 
 def _ids(poses: Poses) -> NDArray[np.int64]:
     if poses.ids is None:
-        raise InputError("the poses have no ids; give those of a video, in which people are followed")
+        raise InputError("the poses have no ids; give poses of a video, in which people are tracked")
     return poses.ids

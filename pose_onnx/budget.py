@@ -49,7 +49,7 @@ class Budget:
         if not 0 <= size <= self.left:
             # The size itself is not quoted: it may be a number of a million digits.
             raise self._error(
-                f"{self._subject} asks for more than {self._limit:,} bytes of memory, more than any model or"
-                " picture needs; it was not read; do not trust where it came from"
+                f"{self._subject} asks for more than {self._limit:,} bytes of memory, more than any real "
+                "model or picture, and was not read; do not trust its source"
             )
         self.left -= size

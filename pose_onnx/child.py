@@ -92,8 +92,7 @@ def call_limited(
             ).returncode
         except subprocess.TimeoutExpired:
             raise ModelFileError(
-                f"{subject} was not read within {seconds:g} s, so reading it was given up;"
-                " do not trust where it came from"
+                f"{subject} could not be read within {seconds:g} s, and was not used; do not trust its source"
             ) from None
         return _result(reply, status, subject)
 
@@ -101,11 +100,11 @@ def call_limited(
 def _result(reply: Path, status: int, subject: str) -> Any:
     if status != 0 or not reply.is_file():
         raise ModelFileError(
-            f"{subject} ended the process that read it ({_cause(status)}); do not trust where it came from"
+            f"{subject} crashed the process that read it ({_cause(status)}); do not trust its source"
         )
     if reply.stat().st_size > MAX_REPLY:
         raise ModelFileError(
-            f"{subject} holds more than a model needs; it was not read; do not trust where it came from"
+            f"{subject} contains more than a model needs, and was not read; do not trust its source"
         )
     found = json.loads(reply.read_text(encoding="utf-8"))
     if "returned" in found:
@@ -114,10 +113,8 @@ def _result(reply: Path, status: int, subject: str) -> Any:
     if isinstance(kind, type) and issubclass(kind, PoseOnnxError):
         raise kind(found["message"])
     if found["type"] == MemoryError.__name__:
-        raise ModelFileError(f"{subject} takes more memory than it may; do not trust where it came from")
-    raise ModelFileError(
-        f"{subject} cannot be read ({found['type']}: {found['message']}); it is broken: get it again"
-    )
+        raise ModelFileError(f"{subject} needs more memory than is allowed; do not trust its source")
+    raise ModelFileError(f"{subject} is broken ({found['type']}: {found['message']}); get it again")
 
 
 def _cause(status: int) -> str:

@@ -132,7 +132,7 @@ class Detector(Reopening):
         """
         if unknown := sorted(set(classes) - set(self.card.classes)):
             raise InputError(
-                f"model {self.card.name!r} knows no class {unknown}; choose among {list(self.card.classes)}"
+                f"model {self.card.name!r} has no class {unknown}; choose from {list(self.card.classes)}"
             )
         self._arguments["classes"] = tuple(classes)
         self._labels = np.array(sorted(set(map(self.card.classes.index, classes))), np.int64)
@@ -184,8 +184,8 @@ class Detector(Reopening):
         # A NaN is above no threshold: it would pass for nobody.
         if not (np.isfinite(wanted).all() and np.isfinite(boxes).all()):
             raise InputError(
-                f"detector {self.card.name!r} answers with NaN or infinity; check the model and the precision"
-                " that it was exported with"
+                f"detector {self.card.name!r} returned NaN or infinity; check the model, and the precision "
+                "of its export"
             )
         height, width = image_bgr.shape[:2]
         boxes_image = boxes[0] * resized.scale + resized.offset

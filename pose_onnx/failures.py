@@ -23,4 +23,4 @@ def failure_of(item: str, error: Exception) -> PoseOnnxError:
         return error
     text = " ".join(str(error).split())[:_LONGEST]
     kind = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return UnexpectedError(f"{item!r} cannot be worked on ({kind}); please report it, with the file")
+    return UnexpectedError(f"{item!r} cannot be processed ({kind}); please report this, with the file")

@@ -80,8 +80,8 @@ def write_image(path: str | os.PathLike[str], image: Image) -> None:
     target = Path(path)
     if not is_writable_format(target):
         raise OutputError(
-            f"{str(target)!r} has the suffix {target.suffix!r}, which names no picture format that OpenCV "
-            "writes; use .jpg or .png"
+            f"{str(target)!r} has the suffix {target.suffix!r}, but OpenCV writes no such picture format; "
+            "use .jpg or .png"
         )
     atomic_write_bytes(target, encode_image(image, target.suffix))
 
@@ -102,7 +102,7 @@ def encode_image(image: Image, suffix: str) -> bytes:
         done = False
     if not done:
         height, width = image.shape[:2]
-        raise InputError(f"a picture of {width} x {height} pixels cannot be stored as {suffix!r}; use .png")
+        raise InputError(f"a picture with {width} x {height} pixels cannot be stored as {suffix!r}; use .png")
     content: bytes = encoded.tobytes()
     return content
 
@@ -131,7 +131,7 @@ def _problem(status: os.stat_result) -> str:
     if stat.S_ISDIR(status.st_mode):
         return "is a folder; give the path of one picture"
     if not stat.S_ISREG(status.st_mode):
-        return "is not a regular file but a pipe or a device, which may never end; give the path of a picture"
+        return "is a pipe or a device, which may never end; give the path of a picture"
     if status.st_size > MEMORY:
-        return f"has {status.st_size:,} bytes; pictures of at most {MEMORY:,} are read"
+        return f"has {status.st_size:,} bytes, but pictures may have at most {MEMORY:,}; make it smaller"
     return ""

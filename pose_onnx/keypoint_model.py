@@ -180,8 +180,8 @@ class KeypointModel(JointsOfCard, Reopening):
         scores = [None] * len(images) if box_scores is None else box_scores
         if not len(images) == len(boxes) == len(scores):
             raise InputError(
-                f"{len(images)} images, {len(boxes)} arrays of boxes and {len(scores)} of box_scores were"
-                " given; give one of each for an image"
+                f"{len(images)} images, {len(boxes)} arrays of boxes and {len(scores)} of box_scores were "
+                "given; give one of each per image"
             )
         given = zip(images, boxes, scores, strict=True)
         return self._find([_scene(*each, color) for each in given], _ALONE if alone else self._lanes)

@@ -111,9 +111,12 @@ def _take_runtime(
             " pose_onnx.runtimes.Runtime: inputs, outputs, run and close"
         )
     if card is None:
-        raise InputError(f"a loaded model ({name}) was given without its card; say what it is with card=")
+        raise InputError(f"a loaded model ({name}) was given without its card; give it as card=")
     if options:
-        raise InputError(f"the options {sorted(options)} are for opening a model, but a loaded one was given")
+        raise InputError(
+            f"the options {sorted(options)} are for opening a model, but a loaded model was given; leave "
+            "them out"
+        )
     found = card if isinstance(card, ModelCard) else load_card(card)
     check_fit(found, model, task, f"the given {name}")
     return found, model
@@ -138,13 +141,16 @@ def check_fit(card: ModelCard, runtime: Runtime, task: str, where: str) -> None:
     inputs = {spec.name: spec.shape[1:] for spec in runtime.inputs}
     expected = {card.input.tensor_name: card.input_shape}
     if inputs != expected:
-        raise ModelFileError(f"{where!r} takes {inputs}, but the card of {card.name!r} says {expected}")
+        raise ModelFileError(
+            f"{where!r} has the inputs {inputs}, but the card of {card.name!r} requires {expected}; give "
+            "a card that fits"
+        )
     found = {spec.name: spec.shape for spec in runtime.outputs}
     for name, shape in card.output.shapes(card).items():
         if name not in found or not _may_be(found[name], shape):
             raise ModelFileError(
-                f"{where!r} has the outputs {found}, but the card of {card.name!r} says {name!r} {shape};"
-                " export it with pose-onnx export, or give a card that fits"
+                f"{where!r} has the outputs {found}, but the card of {card.name!r} requires {name!r} "
+                f"{shape}; export it with pose-onnx export, or give a card that fits"
             )
 
 

@@ -104,8 +104,8 @@ class OnePassEstimator(PoseEstimator):
         people = self._find(load_image(image, color=color))
         if not all(np.isfinite(array).all() for array in people):
             raise InputError(
-                f"model {self.card.name!r} answers with NaN or infinity; check the model and the precision"
-                " that it was exported with"
+                f"model {self.card.name!r} returned NaN or infinity; check the model, and the precision of "
+                "its export"
             )
         return Poses(
             people.joints,

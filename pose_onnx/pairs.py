@@ -56,6 +56,6 @@ def demand_models(quality: str, names: Sequence[str], backend: str, precision: s
     if missing and quality != DEFAULT_QUALITY:
         options = "" if precision == "fp32" else f" --precision {precision}"
         raise ModelFileError(
-            f"quality {quality!r} needs the models {', '.join(missing)}, which are not on this machine; fetch"
-            f" them with: pose-onnx models pull {' '.join(missing)}{options}"
+            f"quality {quality!r} needs the models {', '.join(missing)}, which are not on this machine; "
+            f"fetch them with: pose-onnx models pull {' '.join(missing)}{options}"
         )

@@ -127,7 +127,7 @@ def _check_same_model(reference: ModelCard, card: ModelCard, path: Path) -> None
         ours, theirs = getattr(reference, name), getattr(card, name)
         if ours != theirs:
             raise InputError(
-                f"{str(path)!r} has {name} {theirs}, the first file has {ours}; give files of one model"
+                f"{str(path)!r} has {name} {theirs}, but the first file has {ours}; give files of one model"
             )
 
 

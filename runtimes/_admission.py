@@ -50,5 +50,5 @@ def _read(path: Path, suffix: str, _state: tuple[int, ...]) -> ModelFacts:
             return _READERS[suffix](content)
         except (ValueError, struct.error, RecursionError) as error:
             raise ModelFileError(
-                f"{str(path)!r} is broken or no {suffix} model ({error}); export or download it again"
+                f"{str(path)!r} is damaged, or not a {suffix} model ({error}); export or download it again"
             ) from error

@@ -30,7 +30,7 @@ class ModelFacts:
 
 
 def demand_size(sizes: Iterable[int | None], what: str, item_bytes: int = _ITEM_BYTES) -> None:
-    """Refuse a tensor that needs more memory than any model of people does; a free size counts as 1.
+    """Refuse a tensor that needs more memory than any model for people; a free size counts as 1.
 
     Raises:
         ValueError: The tensor is too large; the message names it.

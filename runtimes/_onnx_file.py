@@ -66,14 +66,14 @@ class _Reader:
                     start, end = entry.get(2, (0, 0))
                     metadata[self._file.text(entry[1])] = self._file.content[start:end]
             elif number == _FUNCTION and kind == BYTES:
-                raise ValueError("it has functions of its own, which no network of people needs")
+                raise ValueError("it defines its own functions, which no model for people needs")
         return ModelFacts(tuple(inputs), tuple(outputs), metadata)
 
     def _graph(
         self, span: Span, outer: Mapping[str, Values], depth: int
     ) -> tuple[list[TensorSpec], list[TensorSpec]]:
         if depth > _DEPTH:
-            raise ValueError("its graphs are inside one another too deep")
+            raise ValueError("its graphs are nested too deeply")
         fields = [(number, value) for number, kind, value in self._file.fields(span) if kind == BYTES]
         constants = dict(outer)
         initialized = set()
@@ -114,7 +114,7 @@ class _Reader:
         demand_size(dims, f"tensor {name!r}")
         count = prod(dims)
         if not external and count > _DENSEST * (span[1] - span[0]):
-            raise ValueError(f"tensor {name!r} has the shape {dims}, but too few bytes for that")
+            raise ValueError(f"tensor {name!r} has too few bytes for its shape {dims}")
         if count <= _MAX_AXES:
             numbers = self._few_numbers(parts, kind_of_data)
         return name, numbers

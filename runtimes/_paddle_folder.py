@@ -37,8 +37,9 @@ def find_files(folder: Path) -> tuple[Path, Path]:
     programs = [path for path in sorted(folder.iterdir()) if path.suffix == OLD_SUFFIX or _is_pir(path)]
     if len(programs) != 1:
         raise ModelFileError(
-            f"folder {str(folder)!r} holds {len(programs)} Paddle programs {[p.name for p in programs]}; "
-            f"give one with a single {NEW_SUFFIX} or {OLD_SUFFIX} program and its {_PARAMS_SUFFIX}"
+            f"folder {str(folder)!r} contains {len(programs)} Paddle programs "
+            f"{[p.name for p in programs]}; give one with a single {NEW_SUFFIX} or {OLD_SUFFIX} program "
+            f"and its {_PARAMS_SUFFIX}"
         )
     weights = programs[0].with_suffix(_PARAMS_SUFFIX)
     if not weights.is_file():
@@ -66,7 +67,7 @@ def read_pir_border(content: bytes) -> Border:
         operators = json.loads(content)["program"]["regions"][0]["blocks"][0]["ops"]
         found = {kind: tuple(_pir_specs(operators, kind)) for kind in (_DATA_OP, _FETCH_OP)}
     except (KeyError, IndexError, TypeError) as error:
-        raise ValueError(f"it is JSON, but no program: {error!r}") from error
+        raise ValueError(f"it is JSON, but not a program: {error!r}") from error
     return Border(found[_DATA_OP], found[_FETCH_OP])
 
 

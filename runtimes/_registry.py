@@ -140,8 +140,8 @@ def backend_for(path: str | os.PathLike[str]) -> str:
             return name
     suffixes = dict.fromkeys(backend.suffix for backend in BACKENDS.values() if backend.suffix != FOLDER)
     raise ModelFileError(
-        f"{str(path)!r} is not a model file by its name; give one that ends in {' or '.join(suffixes)}, "
-        "or a Paddle inference folder"
+        f"{str(path)!r} is not a model file; give one whose name ends in {' or '.join(suffixes)}, or a "
+        "Paddle inference folder"
     )
 
 
@@ -176,7 +176,7 @@ def open_runtime(
         signature(adapter).bind(file, threads=threads, **options)
     except TypeError as error:
         raise InputError(
-            f"backend {backend!r} cannot take the options {sorted(options)} ({error}); leave them out"
+            f"backend {backend!r} does not support the options {sorted(options)} ({error}); leave them out"
         ) from error
     return adapter(file, threads=threads, **options)
 
@@ -236,7 +236,7 @@ def load_adapter(name: str) -> Callable[..., Runtime]:
         raise
     except (ImportError, AttributeError) as error:
         raise DependencyError(
-            f"backend {name!r} is installed but cannot load ({error}); install its package again"
+            f"backend {name!r} is installed but cannot be loaded ({error}); install its package again"
         ) from error
     raise _unknown(name)
 

@@ -73,7 +73,7 @@ def read_tflite(content: Content) -> ModelFacts:
     sizes = [_buffer_size(buffer, file) for buffer in buffers]
     subgraphs = model.tables(_SUBGRAPHS)
     if len(subgraphs) != 1:
-        raise ValueError(f"it has {len(subgraphs)} subgraphs, only one is run")
+        raise ValueError(f"it has {len(subgraphs)} subgraphs; only one is supported")
     tensors = subgraphs[0].tables(_TENSORS)
     specs = [_tensor(tensor, index, sizes) for index, tensor in enumerate(tensors)]
     known = {index for index, tensor in enumerate(tensors) if _has_value(tensor, sizes)}
@@ -109,10 +109,10 @@ def _tensor(tensor: Table, index: int, buffer_sizes: Sequence[int]) -> TensorSpe
     what = f"tensor {index} ({name!r})"
     kind = tensor.number(_TYPE, "b")
     if kind not in _TYPES:
-        raise ValueError(f"{what} has the element type {kind}, which no network of people needs")
+        raise ValueError(f"{what} has the element type {kind}, which no model for people needs")
     dtype, item_bytes = _TYPES[kind]
     if tensor.table(_SPARSITY):
-        raise ValueError(f"{what} is sparse, which no interpreter here is asked to read")
+        raise ValueError(f"{what} is sparse, which no model for people needs")
     shape = tensor.numbers(_SHAPE) or ()
     signature = tensor.numbers(_SHAPE_SIGNATURE) or shape
     agrees = len(signature) == len(shape) and all(
@@ -190,7 +190,7 @@ def _check_operators(
             raise ValueError(f"an operator reads the tensors {missing} before they are written")
         for index in _indices(operator, _OPERATOR_OUTPUTS, tensors, "operator"):
             if index in known:
-                raise ValueError(f"tensor {index} is written, but it is known already")
+                raise ValueError(f"tensor {index} is written, but already has values")
             known.add(index)
             check_size([facts[place] for place in read], facts[index], code)
     missing = sorted(set(_indices(subgraph, _OUTPUTS, tensors, "subgraph")) - known)
@@ -201,7 +201,9 @@ def _check_operators(
 def _check_free_sizes(spec: TensorSpec, facts: TensorFacts) -> None:
     """Check that a free size of an input is initially 1: that is the size allocated and fed."""
     if any(said is None and size != 1 for said, size in zip(spec.shape, facts.shape, strict=True)):
-        raise ValueError(f"input {spec.name!r} has the shape {facts.shape}, of which {spec.shape} is known")
+        raise ValueError(
+            f"input {spec.name!r} has the shape {facts.shape}, which does not fit its signature {spec.shape}"
+        )
 
 
 def _check_options(operator: Table, code: int, tensors: int) -> None:
@@ -213,7 +215,7 @@ def _check_options(operator: Table, code: int, tensors: int) -> None:
     operator.span(_CUSTOM_OPTIONS)
     kind, options = operator.number(_OPTIONS_TYPE, "B"), operator.table(_OPTIONS)
     if kind in _OPAQUE_OPTIONS or operator.table(_OPTIONS_2):
-        raise ValueError(f"an operator has options of type {kind}, which no network of people needs")
+        raise ValueError(f"an operator has options of type {kind}, which no model for people needs")
     if options:
         check_options(options, code)
         if kind in _OPTION_VECTORS:
@@ -236,14 +238,14 @@ def _read_signature(
         raise ValueError(f"it has no signature {SIGNATURE!r} with inputs and outputs")
     names = [spec.name for specs in found for spec in specs]
     if len(set(names)) < len(names):
-        raise ValueError(f"two inputs or outputs have one name: {', '.join(names)}")
+        raise ValueError(f"two inputs or outputs have the same name: {', '.join(names)}")
     return found[0], found[1]
 
 
 def _end(entry: Table, ends: Sequence[int], specs: Sequence[TensorSpec]) -> TensorSpec:
     index = entry.number(1, "I")
     if index not in ends:
-        raise ValueError(f"a signature has tensor {index}, the subgraph {list(ends)}")
+        raise ValueError(f"a signature names tensor {index}, but the subgraph has {list(ends)}")
     spec = specs[index]
     shape = spec.shape
     if len(shape) == _IMAGE_RANK:

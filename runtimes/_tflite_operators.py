@@ -91,7 +91,7 @@ def check_options(options: Table, code: int) -> None:
     """
     for name, (field, form) in _ZERO_OPTIONS.get(code, {}).items():
         if options.number(field, form):
-            raise ValueError(f"an operator of code {code} has {name}, which no network of people needs")
+            raise ValueError(f"an operator of code {code} has {name}, which no model for people needs")
 
 
 def check_size(inputs: Sequence[TensorFacts], output: TensorFacts, code: int) -> None:

@@ -53,8 +53,8 @@ class OpenVinoRuntime:
             if not _is_openvino_error(error):
                 raise
             raise EngineError(
-                f"{str(path)!r} cannot run in float32 on OpenVINO's {device!r} ({_reason(error)}); "
-                f"choose another device out of {core.available_devices}"
+                f"{str(path)!r} cannot run in float32 on OpenVINO's {device!r} ({_reason(error)}); choose "
+                f"another device from {core.available_devices}"
             ) from error
         self._request: Any = compiled.create_infer_request()
         self._inputs = tuple(map(_spec, compiled.inputs))

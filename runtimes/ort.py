@@ -76,8 +76,8 @@ class OrtRuntime:
         active = session.get_providers()
         if missing := [name for name in names if name not in active]:
             raise EngineError(
-                f"execution provider {missing} did not start on this machine, only {active} did; "
-                "install its driver or libraries, or leave it out of providers="
+                f"execution provider {missing} did not start on this machine, only {active}; install its "
+                "driver or libraries, or leave it out of providers="
             )
         self._session: Any = session
         self._turn: AbstractContextManager[object] = nullcontext() if self.is_parallel else Lock()
@@ -126,7 +126,7 @@ def _checked_providers(providers: Sequence[Provider]) -> list[tuple[str, dict[st
         if name not in available:
             raise InputError(
                 f"execution provider {name!r} is not in this onnxruntime build, which has {available}; "
-                "choose among these or install the onnxruntime package that carries it"
+                "choose one of these or install the onnxruntime package that includes it"
             )
         chosen.append((name, dict(options)))
     return chosen

@@ -76,8 +76,8 @@ class PaddleRuntime:
     def __init__(self, path: Path, *, threads: int, onednn: bool = False) -> None:
         if onednn:
             raise InputError(
-                "onednn=True was given, but with oneDNN Paddle computes TinyPose wrongly (its heatmaps are "
-                "off by 0.03); leave it out, or use the backend 'ort' for speed"
+                "onednn=True was given, but with oneDNN Paddle computes TinyPose incorrectly (heatmaps "
+                "are off by 0.03); leave it out, or use the backend 'ort' for speed"
             )
         self.run_pixels = threads * CPU_RUN_PIXELS
         program, weights = find_files(path)
@@ -172,7 +172,7 @@ def _check_whole(content: bytes) -> None:
             if levels or size <= 0 or numbers < 0:
                 raise ValueError("its weights are not tensors")
     except (struct.error, KeyError, DecodeError) as error:
-        raise ValueError("its weights end too early, or are none") from error
+        raise ValueError("its weights end too early, or are not weights") from error
     if position != len(content):
         raise ValueError("its weights end too early")
 

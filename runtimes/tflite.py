@@ -130,7 +130,7 @@ def _interpreter_class() -> Any:
         return import_module(f"{engine}.interpreter").Interpreter
     except (ImportError, AttributeError) as error:
         raise DependencyError(
-            f"{engine!r} is installed but cannot load ({error}); run: pip install 'pose-onnx[tflite]'"
+            f"{engine!r} is installed but cannot be loaded ({error}); run: pip install 'pose-onnx[tflite]'"
         ) from error
 
 

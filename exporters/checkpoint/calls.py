@@ -75,7 +75,7 @@ def _tuple(arguments: Arguments, _: Budget) -> tuple[object, ...]:
     """`tuple((name, array))`: how `paddle.save` writes a tensor."""
     (items,) = _few(arguments, 1)
     if not isinstance(items, tuple):
-        raise BrokenError("a tuple of something else than a tuple")
+        raise BrokenError("a tuple made from something other than a tuple")
     return items
 
 

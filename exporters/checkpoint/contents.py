@@ -56,7 +56,7 @@ class Archive:
         self._budget = budget
         self._members = {member.filename: member for member in self._file.infolist()}
         if len(self._members) != len(self._file.infolist()):
-            raise BrokenError("an archive that has a member twice")
+            raise BrokenError("an archive with two members of the same name")
         self.names = tuple(self._members)
 
     def read(self, name: str) -> memoryview:
@@ -68,14 +68,14 @@ class Archive:
         """
         member = self._members.get(name)
         if member is None or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise BrokenError("an archive without a member that it should have")
+            raise BrokenError("an archive without a required member")
         self._budget.take(member.file_size)
         content = bytearray()  # grows as bytes are unpacked: the stated size may be wrong
         with _one_error(), self._file.open(member) as file:
             while part := file.read(_CHUNK):  # zipfile never gives more than the member's size
                 content += part
         if len(content) != member.file_size:
-            raise BrokenError("an archive with a member that is shorter than it says")
+            raise BrokenError("an archive with a member that is shorter than declared")
         return memoryview(content)
 
 

@@ -89,7 +89,7 @@ class Machine:
             step = STEPS.get(code)
             if step is None:
                 raise BrokenError(
-                    f"the opcode 0x{code:02x} at byte {self.place - 1:,}, which no weights need"
+                    f"the opcode 0x{code:02x} at byte {self.place - 1:,}, which weights do not need"
                 )
             step(self)
         raise BrokenError(f"more than {MAX_STEPS:,} opcodes")
@@ -119,26 +119,26 @@ class Machine:
     def pop(self) -> object:
         """Take a value from the stack."""
         if not self.stack:
-            raise BrokenError("a value that is missing")
+            raise BrokenError("a missing value")
         return self.stack.pop()
 
     def pop_items(self) -> list[object]:
         """Take all values since the last mark from the stack."""
         if not self.marked:
-            raise BrokenError("a mark that is missing")
+            raise BrokenError("a missing mark")
         items, self.stack = self.stack, self.marked.pop()
         return items
 
     def remember(self, index: int) -> None:
         """Store the top value of the stack in the memo under a number."""
         if not self.stack or index >= MAX_STEPS:
-            raise BrokenError("a value that cannot be remembered")
+            raise BrokenError("a value that cannot be stored in the memo")
         self.memo[index] = self.stack[-1]
 
     def recall(self, index: int) -> None:
         """Put the value stored under a number on the stack."""
         if index not in self.memo:
-            raise BrokenError("a value that nobody remembered")
+            raise BrokenError("a memo entry that was never stored")
         self.stack.append(self.memo[index])
 
 
@@ -146,7 +146,7 @@ def _decoded(text: memoryview) -> str:
     try:
         return str(text, "utf-8")
     except UnicodeDecodeError:
-        raise BrokenError("text that is none") from None
+        raise BrokenError("invalid text") from None
 
 
 def _text(machine: Machine, width: int) -> None:
@@ -181,14 +181,14 @@ def _mark(machine: Machine) -> None:
 def _extend(machine: Machine, items: list[object]) -> None:
     target = machine.stack[-1] if machine.stack else None
     if not isinstance(target, list):
-        raise BrokenError("values put into what is not a list")
+        raise BrokenError("values appended to something other than a list")
     target.extend(items)
 
 
 def _set(machine: Machine, items: list[object]) -> None:
     target = machine.stack[-1] if machine.stack else None
     if not isinstance(target, Table) or len(items) % 2:
-        raise BrokenError("values put into what is not a table")
+        raise BrokenError("values put into something other than a table")
     target.pairs.extend(zip(items[::2], items[1::2], strict=True))
 
 
@@ -199,7 +199,7 @@ def _set_one(machine: Machine) -> None:
 
 def _global(machine: Machine, module: object, name: object) -> None:
     if not isinstance(module, str) or not isinstance(name, str):
-        raise BrokenError("a function whose name is not a text")
+        raise BrokenError("a function whose name is not text")
     known = GLOBALS.get((module, name))
     if known is None:
         raise ForbiddenError(f"{shown(module)}.{shown(name)}")
@@ -214,7 +214,7 @@ def _stack_global(machine: Machine) -> None:
 def _reduce(machine: Machine) -> None:
     arguments, function = machine.pop(), machine.pop()
     if not isinstance(function, Call) or not isinstance(arguments, tuple):
-        raise BrokenError("a call of what is not a function")
+        raise BrokenError("a call of something other than a function")
     machine.push(function.run(arguments, machine.budget))
 
 
@@ -222,19 +222,19 @@ def _build(machine: Machine) -> None:
     state = machine.pop()
     target = machine.stack[-1] if machine.stack else None
     if not isinstance(target, Array | Dtype | Table):
-        raise BrokenError("a state given to what has none")
+        raise BrokenError("a state for an object without one")
     target.build(state)
 
 
 def _persistent(machine: Machine) -> None:
     if machine.persistent is None:
-        raise BrokenError("a value that is kept elsewhere")
+        raise BrokenError("a value that is stored outside the file")
     machine.push(machine.persistent(machine.pop()))
 
 
 def _protocol(machine: Machine) -> None:
     if machine.number(1) > MAX_PROTOCOL:
-        raise BrokenError("a protocol of pickle that is not known")
+        raise BrokenError("an unknown pickle protocol")
 
 
 def _frame(machine: Machine) -> None:

@@ -13,7 +13,7 @@ from pose_onnx.errors import ModelFileError
 from pose_onnx.exporters.checkpoint.numbers import Parameters
 
 LISTED: Final = 12
-"""So many names of one kind go into an error message; more are counted."""
+"""Number of names of one kind in an error message; the rest is only counted."""
 
 
 def match_parameters(
@@ -52,8 +52,8 @@ def match_parameters(
     if any(problems.values()):
         found = "; ".join(f"{len(v)} {kind}: {some(v)}" for kind, v in problems.items() if v)
         raise ModelFileError(
-            f"the checkpoint does not fit the network ({len(expected)} parameters): {found}; "
-            "check that --model names what the checkpoint was trained as"
+            f"the checkpoint does not fit the network ({len(expected)} parameters): {found}; check that "
+            "--model is the model of the checkpoint"
         )
     return {name: known[name] for name in expected}
 

@@ -39,7 +39,9 @@ class Member:
         header = _HEADER.match(bytes(content[:MAX_HEADER]))
         code = header[2].decode("ascii") if header else ""
         if header is None or code not in SIZES:
-            raise UnfitError(f"is not an .npz of plain arrays: {shown(self.name)!r} is none; save it again")
+            raise UnfitError(
+                f"is not an .npz file of plain arrays, because {shown(self.name)!r} is not one; save it again"
+            )
         shape = tuple(int(size) for size in re.findall(rb"\d+", header[4]))
         dtype = Dtype(code, header[1].decode("ascii"))
         return Array(dtype, shape, header[3] == b"True", content[header.end() :]).floats(budget)

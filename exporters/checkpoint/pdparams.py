@@ -36,8 +36,8 @@ class Slices:
         size, shape = sum(part.size for part in found), checked_sizes(self.shape)
         if size != math.prod(shape):
             raise UnfitError(
-                f"lists big parameters whose slices do not fit ({shown(self.name)!r}: {size:,} numbers"
-                f" for the shape {shape}); save it again"
+                f"lists big parameters whose slices do not fit ({shown(self.name)!r}: {size:,} numbers for "
+                f"the shape {shape}); save it again"
             )
         budget.take(sum(part.nbytes for part in found))
         return np.concatenate(found).reshape(shape)
@@ -78,7 +78,7 @@ def _joined(named: dict[str, object], table: object) -> dict[str, object]:
         parts = tuple(part for part in found if isinstance(part, Array))
         if not parts or len(parts) != len(names):
             raise UnfitError(
-                f"lists big parameters whose slices are not there ({shown(name)!r}); save it again"
+                f"lists big parameters whose slices are missing ({shown(name)!r}); save it again"
             )
         whole[name] = Slices(name, parts, facts.get("OriginShape"))
         used |= set(names)

@@ -26,13 +26,13 @@ VERSION: Final = 1001
 _COUNT: Final = 8
 """Bytes of the number that stands before a storage in a file before 1.6."""
 _FIELDS: Final = (5, 6)
-"""How many facts a persistent id has of a storage; the sixth came in 0.4 and went with 1.6."""
+"""Numbers of fields that a storage's persistent id may have; versions from 0.4 until 1.6 have the sixth."""
 _ZIP: Final = b"PK"
 _PICKLE: Final = "/data.pkl"
 STATE: Final = "state_dict"
 """Entry of a training checkpoint that holds the parameters, beside the epoch and the optimizer."""
 PARALLEL: Final = "module."
-"""What a network that was trained on several devices puts before its names."""
+"""Prefix of the names of a network that was trained on several devices."""
 
 _ORDERS: Final = MappingProxyType({b"little": "<", b"big": ">"})
 
@@ -57,14 +57,14 @@ class _Storages:
         fields = persistent_id if isinstance(persistent_id, tuple) else ()
         kind, key, count = fields[1:3] + fields[4:5] if len(fields) in _FIELDS else (None, None, None)
         if not isinstance(kind, Type) or kind.name not in SIZES or not isinstance(key, str):
-            raise BrokenError("a tensor whose storage is none")
+            raise BrokenError("a tensor whose storage is not a storage")
         (size,) = checked_sizes((count,))
         # (key, start, count) if the storage is a part of another
         part = fields[5] if len(fields) == max(_FIELDS) else None
         start = part[1] if isinstance(part, tuple) and len(part) == len(("key", "start", "count")) else 0
         whole = Storage(key, kind.name, size, 0, self._read_bytes)
         if (old := self.known.setdefault(key, whole)).code != whole.code or old.count != whole.count:
-            raise BrokenError("a storage of two kinds")
+            raise BrokenError("a storage with two types")
         return replace(whole, start=checked_sizes((start,))[0])
 
 
@@ -101,7 +101,7 @@ def _read_zip(path: Path, budget: Budget) -> object:
     archive = Archive(path, budget)
     pickles = [name for name in archive.names if name.endswith(_PICKLE)]
     if len(pickles) != 1:
-        raise BrokenError("an archive without one file data.pkl")
+        raise BrokenError("an archive without exactly one file data.pkl")
     folder = pickles[0].removesuffix(_PICKLE)
     order_file = f"{folder}/byteorder"
     order = _ORDERS.get(bytes(archive.read(order_file)) if order_file in archive.names else b"little")
@@ -134,13 +134,13 @@ def _read_stream(path: Path, budget: Budget) -> object:
         values.append(machine.run())
         place = machine.place
         if values[0] != MARK:
-            raise BrokenError("it does not begin as PyTorch's files do")
+            raise BrokenError("it does not begin like PyTorch's files")
     _, version, facts, state, keys = values
     if version != VERSION or not isinstance(facts, Table) or facts.named().get("little_endian") is not True:
-        raise BrokenError("a version or a machine that is not known")
+        raise BrokenError("an unknown version or machine")
     for key in keys if isinstance(keys, list) else [None]:
         storage = storages.known.get(key) if isinstance(key, str) else None
         if storage is None or machine.number(_COUNT) != storage.count:
-            raise BrokenError("a storage that no tensor looks at, or of another size")
+            raise BrokenError("a storage that no tensor uses, or of the wrong size")
         found[storage.key] = machine.take(storage.count * SIZES[storage.code])
     return state

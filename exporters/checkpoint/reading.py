@@ -46,11 +46,11 @@ def read_checkpoint(path: Path) -> Parameters:
     subject = f"checkpoint {str(path)!r}"
     if path.suffix.lower() not in READERS:
         raise ModelFileError(
-            f"{str(path)!r} is not a checkpoint; give a file that ends in one of {[*READERS]}"
+            f"{str(path)!r} is not a checkpoint; give a file whose name ends in one of {[*READERS]}"
         )
     try:
         if not path.is_file():
-            raise ModelFileError(f"{subject} cannot be read (it does not exist, or is not a file)")
+            raise ModelFileError(f"{subject} does not exist, or is not a file; give the path of a checkpoint")
         size = path.stat().st_size
         if not size:
             raise ModelFileError(f"{subject} is empty; download it again")
@@ -100,14 +100,14 @@ def arrays_of(path: Path) -> Iterator[tuple[str, NDArray[np.float32]]]:
             yield name, value.floats(budget)
     except ForbiddenError as error:
         raise ModelFileError(
-            f"{subject} asks for {error} to be loaded, and weights need nothing but arrays; "
-            "it was not run; save the state_dict() alone, or do not trust where it came from"
+            f"{subject} asks to load {error}, but weights only need arrays, so nothing was run; save only "
+            "the state_dict(), or do not trust its source"
         ) from error
     except UnfitError as error:
         raise ModelFileError(f"{subject} {error}") from error
     except BrokenError as error:
         raise ModelFileError(
-            f"{subject} is broken or no {path.suffix} file ({error}); download it again"
+            f"{subject} is damaged, or not a {path.suffix} file ({error}); download it again"
         ) from error
 
 
@@ -115,7 +115,7 @@ def _readable(named: Mapping[str, object]) -> dict[str, Readable]:
     found = {name: value for name, value in named.items() if isinstance(value, Readable)}
     if strange := [shown(name) for name in named if name not in found]:
         raise UnfitError(
-            f"holds things that are not numeric arrays: {some(strange)};"
-            " give the weights of one network, as paddle.save or torch.save write its state_dict()"
+            f"contains things other than numeric arrays: {some(strange)}; give the weights of one network, "
+            "as paddle.save or torch.save write its state_dict()"
         )
     return found

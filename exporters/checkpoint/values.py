@@ -119,7 +119,7 @@ class Array:
         if not isinstance(state, tuple) or len(state) != len(
             ("version", "shape", "dtype", "fortran", "data")
         ):
-            raise BrokenError("an array with a state of another form")
+            raise BrokenError("an array with an unknown form of state")
         _, self.shape, dtype, self.is_fortran, data = state
         self.dtype, self.data = dtype_of(dtype), bytes_of(data)
 
@@ -177,7 +177,7 @@ def dtype_of(value: object) -> Dtype:
         BrokenError: it is something else.
     """
     if not isinstance(value, Dtype):
-        raise BrokenError("an array whose dtype is none")
+        raise BrokenError("an array whose dtype is not a dtype")
     return value
 
 
@@ -190,7 +190,7 @@ def bytes_of(value: object) -> Bytes:
     if isinstance(value, str):
         return _latin1(value)
     if not isinstance(value, bytes | memoryview):
-        raise BrokenError("an array whose data are not bytes")
+        raise BrokenError("an array whose data is not bytes")
     return value
 
 
@@ -198,7 +198,7 @@ def _latin1(text: str) -> bytes:
     try:
         return text.encode("latin1")
     except UnicodeEncodeError:
-        raise BrokenError("bytes written as text that is none") from None
+        raise BrokenError("bytes written as invalid text") from None
 
 
 def shown(text: str) -> str:

@@ -44,8 +44,8 @@ def place(image: Value, card: ModelCard) -> CropValues:
     """
     if card.picture.resize not in _PLACES:
         raise ExportError(
-            f"the card of {card.name!r} says input.resize {card.picture.resize!r}, which end-to-end files of"
-            f" one-pass models do not know; they know {list(_PLACES)}; export without --end-to-end"
+            f"the card of {card.name!r} has input.resize {card.picture.resize!r}, but end-to-end files of "
+            f"one-pass models only support {list(_PLACES)}; export without --end-to-end"
         )
     sides = image.shape(1).join(image.shape(0), axis=0).reshape(1, POINT)  # width and height
     scale, shift = _PLACES[card.picture.resize](sides, card.picture.size[::-1])

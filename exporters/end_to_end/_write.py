@@ -47,7 +47,7 @@ def end_to_end_bytes(path: Path, task: str) -> bytes:
     """
     card = card_of(path, None)
     if path.suffix != ".onnx":
-        raise ModelFileError(f"{str(path)!r} is no ONNX file; give a .onnx file")
+        raise ModelFileError(f"{str(path)!r} is not an ONNX file; give a .onnx file")
     if card.task != task:
         raise ModelFileError(
             f"{str(path)!r} is a model for {card.task!r} ({card.name}); give one for {task!r}"

@@ -69,8 +69,8 @@ def _stages_of(model: Finished, image_bgr: Image) -> Iterator[Stage]:
     kind = model.card.output.kind
     if kind not in STAGES:
         raise ExportError(
-            f"{model.card.name!r} has the output {kind!r}, for which there are no golden vectors; these have"
-            f" some: {list(STAGES)}"
+            f"{model.card.name!r} has the output {kind!r}, for which there are no golden vectors; choose a "
+            f"model with one of {list(STAGES)}"
         )
     make = cast("Callable[[Finished, Image], Iterator[Stage]]", resolve_name(STAGES[kind]))
     yield from make(model, image_bgr)

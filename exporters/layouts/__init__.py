@@ -36,7 +36,7 @@ def check_layouts(names: Sequence[str]) -> None:
         UnknownNameError: A name is not a layout; the message lists the layouts.
     """
     if unknown := [name for name in names if name not in LAYOUTS]:
-        raise UnknownNameError(f"layout {unknown[0]!r} is not known; choose out of {', '.join(LAYOUTS)}")
+        raise UnknownNameError(f"layout {unknown[0]!r} is not known; choose from {', '.join(LAYOUTS)}")
 
 
 def lay_out(

@@ -86,8 +86,8 @@ def files(models: Sequence[Finished], photo: Path | None) -> dict[str, bytes]:
     for model in models:
         if model.card.output.kind not in _WRITERS:
             raise ExportError(
-                f"{model.card.name!r} has the output {model.card.output.kind!r}, of which there is no layout"
-                f" for DeepStream; there is of {list(_WRITERS)}"
+                f"{model.card.name!r} has the output {model.card.output.kind!r}, for which there is no "
+                f"DeepStream layout; choose a model with one of {list(_WRITERS)}"
             )
         contents |= _WRITERS[model.card.output.kind](model)
     return contents
@@ -141,8 +141,8 @@ def _write_grid(boxes: Value, scores: Value, model: Finished) -> None:
     )
     if not anchors:
         raise ExportError(
-            f"{str(model.path)!r} does not say how many boxes it gives, and DeepStream must know; export it"
-            " with pose-onnx export"
+            f"{str(model.path)!r} does not state its number of boxes, which DeepStream needs; export it "
+            "with pose-onnx export"
         )
     _, width = model.card.picture.size
     step = -(-width // anchors)  # rounded up, as the parser does

@@ -133,7 +133,7 @@ def network_of(card: ModelCard) -> Network:
     """
     if card.architecture not in NETWORKS:
         raise UnknownNameError(
-            f"card {card.name!r} names the architecture {card.architecture!r}, which is not known; "
-            f"choose one of {list(NETWORKS)}, or export from a Paddle inference folder"
+            f"card {card.name!r} has the unknown architecture {card.architecture!r}; choose one of "
+            f"{list(NETWORKS)}, or export from a Paddle inference folder"
         )
     return NETWORKS[card.architecture]

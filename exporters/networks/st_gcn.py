@@ -129,7 +129,7 @@ def build(card: ModelCard) -> StGcn:
     """
     if card.input_shape[0] != COORDINATES or card.input_shape[2] != JOINTS:
         raise ExportError(
-            f"card {card.name!r} has the input {card.input_shape}; this network is made for x and y of COCO's"
-            f" {JOINTS} joints: name those"
+            f"card {card.name!r} has the input {card.input_shape}, but this network is defined for x and y "
+            f"of COCO's {JOINTS} joints; name those"
         )
     return StGcn(card.input_shape[1], len(card.classes))

@@ -44,5 +44,6 @@ def export_of(card: ModelCard) -> OutputExport:
     for entry in entry_points(group=ENTRY_POINT_GROUP, name=kind):
         return cast("OutputExport", entry.load())
     raise UnknownNameError(
-        f"card {card.name!r} has the output {kind!r}, which cannot be exported; these can: {list(EXPORTS)}"
+        f"card {card.name!r} has the output {kind!r}, which cannot be exported; choose a model with "
+        f"one of {list(EXPORTS)}"
     )

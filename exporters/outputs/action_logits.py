@@ -71,7 +71,7 @@ class ActionLogitsExport:
     def end_to_end(self, image: Value, network: Graph, card: ModelCard) -> None:
         """Refuse: the input is not a picture."""
         del image, network
-        _refuse(card, "given a picture: there is no end-to-end file")
+        _refuse(card, "made into an end-to-end file, which starts with a picture")
 
     def compare(self, file: Path, network: Path, image_bgr: Image) -> Comparison:
         """Refuse: the input is not a picture."""
@@ -81,7 +81,7 @@ class ActionLogitsExport:
 
 def _refuse(what: object, reason: str) -> NoReturn:
     name = what.name if isinstance(what, ModelCard | Path) else "an action model"
-    raise InputError(f"{name!r} looks at poses, and cannot be {reason}; choose the precision fp32 or fp16")
+    raise InputError(f"{name!r} takes poses and cannot be {reason}; choose the precision fp32 or fp16")
 
 
 EXPORT: Final = ActionLogitsExport()

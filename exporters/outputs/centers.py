@@ -65,14 +65,17 @@ class CenterExport(BoxExport):
         """Refuse: the peak search cannot be written as a graph yet."""
         del image, network
         raise ExportError(
-            f"{card.name!r} finds centres, and end-to-end files of such detectors cannot be written; leave"
-            " out --end-to-end"
+            f"{card.name!r} is a CenterNet detector, for which no end-to-end files can be written; leave "
+            "out --end-to-end"
         )
 
     def compare(self, file: Path, network: Path, image_bgr: Image) -> Comparison:
         """Refuse: see `end_to_end`."""
         del network, image_bgr
-        raise ExportError(f"{str(file)!r} cannot be an end-to-end file of a CenterNet: none are written")
+        raise ExportError(
+            f"{str(file)!r} cannot be compared, because a CenterNet detector has no end-to-end file; "
+            "leave out --end-to-end"
+        )
 
 
 EXPORT: Final = CenterExport()

@@ -70,11 +70,11 @@ def rewrite(graph: Graph, passes: Sequence[Pass], *, strict: bool = False) -> Gr
 
 
 def _apply(step: Pass, graph: Graph) -> Graph:
-    _demand("needs what the graph does not have", step.requires(graph))
+    _demand("cannot run on this graph", step.requires(graph))
     after = graph.copy()
     step.run(after)
     after.prune()
-    _demand("did not do its work", step.ensures(after))
+    _demand("left a wrong graph", step.ensures(after))
     return after
 
 

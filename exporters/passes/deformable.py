@@ -110,7 +110,7 @@ def _none_left(graph: Graph) -> str:
         and (plain := producers.get(joined.inputs[0])) is not None
         and _is_marked(joined, plain)
     ]
-    return f"the deformable convolutions {left} are still plain" if left else ""
+    return f"the deformable convolutions {left} were not replaced" if left else ""
 
 
 DEFORMABLE = Pass("deformable", run, ensures=_none_left, required=True)

@@ -44,7 +44,7 @@ def _spell_out(graph: Graph, norm: Node, *, rank: int) -> None:
 def none_left(graph: Graph) -> str:
     """Check that no such batch norm is left."""
     left = [norm.name for norm in _found(graph, graph.shapes())]
-    return f"batch norms whose numbers are known: {left}" if left else ""
+    return f"batch norms with constant parameters are left: {left}" if left else ""
 
 
 SPELL_OUT_BATCH_NORM = Pass("spell_out_batch_norm", run, ensures=none_left)

@@ -46,7 +46,7 @@ def calibration_samples(folder: Path, card: ModelCard) -> F32:
     samples = list(islice(kind.samples(photos, card), SAMPLES))
     if len(samples) < FEWEST:
         raise InputError(
-            f"{str(folder)!r} holds {len(samples)} {kind.sample}, too few to calibrate int8; give {FEWEST} to"
-            f" {SAMPLES}"
+            f"{str(folder)!r} contains {len(samples)} {kind.sample}, too few to calibrate int8; give "
+            f"{FEWEST} to {SAMPLES}"
         )
     return np.stack(samples)

@@ -123,9 +123,9 @@ class Gate:
     def _refusal(self, file: Path, ap: float, chosen: Candidate, layers: int) -> str:
         kept = f", even with {len(chosen.kept)} of {layers} layers in float32" if chosen.kept else ""
         return (
-            f"{file.name} has {ap:.1f} AP instead of float32's {self._reference:.1f}{kept}, and more than"
-            f" {LARGEST_DROP} less is refused, nothing was written; choose another precision, calibrate with"
-            " other photos, or force it (--force)"
+            f"{file.name} has {ap:.1f} AP instead of float32's {self._reference:.1f}{kept}; a loss of more "
+            f"than {LARGEST_DROP} AP is refused, and nothing was written; choose another precision, "
+            "calibrate with other photos, or write it anyway with --force"
         )
 
 

@@ -44,15 +44,17 @@ class Quantization:
         """
         asked = [precision for precision in precisions if precision in INT8]
         if (self.annotations is None) != (self.images is None):
-            raise InputError("annotations and their folder of pictures belong together; give both")
+            raise InputError(
+                "annotations and their folder of pictures are needed together; give both, or neither"
+            )
         if STATIC in asked and self.calibration is None:
             raise InputError(
-                f"precision {STATIC!r} needs photos of people to calibrate with; give a folder of them"
-                f" (--calibration), or choose {WEIGHTS!r}, which needs none"
+                f"precision {STATIC!r} needs photos of people for its calibration; give a folder of them "
+                f"(--calibration), or choose {WEIGHTS!r}, which needs none"
             )
         if asked and self.dev is None and not self.force:
             raise InputError(
-                f"precision {asked[0]!r} can ruin a model and is judged by its average precision; give COCO"
-                " person keypoint annotations and their pictures (--annotations, --images), or force it"
-                " unmeasured (--force)"
+                f"precision {asked[0]!r} can ruin a model, so its average precision must be measured; give "
+                "COCO person keypoint annotations and their pictures (--annotations, --images), or write "
+                "it unmeasured with --force"
             )

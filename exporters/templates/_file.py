@@ -123,7 +123,7 @@ def make_template(model: onnx.ModelProto, parameters: Parameters, proof: Proof) 
     """
     by_content = {_content(array): name for name, array in parameters.items()}
     if len(by_content) != len(parameters):
-        raise ExportError("two parameters are equal, so they cannot be told apart; use random ones")
+        raise ExportError("two parameters are equal, so they cannot be distinguished; use random ones")
     hollow = onnx.ModelProto()
     hollow.CopyFrom(model)
     for tensor in _tensors(hollow):
@@ -134,7 +134,9 @@ def make_template(model: onnx.ModelProto, parameters: Parameters, proof: Proof) 
             tensor.doc_string = name
     found = {hole.doc_string for hole in _holes(hollow)}
     if missing := sorted(parameters.keys() - found):
-        raise ExportError(f"the parameters {missing} are not in the graph as they are; there is no template")
+        raise ExportError(
+            f"the parameters {missing} are not in the graph unchanged, so no template can be made"
+        )
     hollow.metadata_props.add(key=PROOF_KEY, value=json.dumps(asdict(proof), sort_keys=True))
     content = hollow.SerializeToString(deterministic=True)
     return lzma.compress(content, lzma.FORMAT_XZ, lzma.CHECK_CRC64, lzma.PRESET_EXTREME | 9)

@@ -80,11 +80,11 @@ def lower(
     inputs = {info.name: build.add_input(info.name) for info in graph.inputs}
     for node in graph.nodes:
         if node.op not in LOWERINGS:
-            raise UnsupportedOperatorError(node, f"the operators known are {', '.join(LOWERINGS)}")
+            raise UnsupportedOperatorError(node, f"the supported operators are {', '.join(LOWERINGS)}")
         LOWERINGS[node.op](node, build)
     names = [info.name for info in graph.outputs]
     for name in names:
         if build.is_constant(name):
-            raise ExportError(f"output {name!r} is a constant, expected one that the inputs decide; drop it")
+            raise ExportError(f"output {name!r} is a constant and does not depend on the inputs; remove it")
     outputs = {name: build.add_output(name) for name in names}
     return build.file.pack(inputs, outputs, metadata)

@@ -64,7 +64,7 @@ def _demand_known_operators(graph: Graph) -> None:
     opset = graph.opsets.get("", 0)
     if opset < _MIN_OPSET:
         raise ExportError(
-            f"the ONNX model uses opset {opset}, the TFLite lowering reads opset {_MIN_OPSET} and later; "
+            f"the ONNX model has opset {opset}, but the TFLite lowering needs opset {_MIN_OPSET} or later; "
             "export it again with opset 17"
         )
     for node in graph.nodes:
@@ -98,8 +98,8 @@ def _infer_shapes(graph: Graph, batch: int) -> dict[str, tuple[int, ...]]:
 def _bind(info: TensorInfo, batch: int) -> TensorInfo:
     if any(isinstance(size, str) for size in info.shape[1:]):
         raise ExportError(
-            f"input {info.name!r} has the shape {info.shape}, only its first axis may be free; "
-            "export the ONNX model with a fixed image size"
+            f"input {info.name!r} has the shape {info.shape}, but only its first axis may be free; export "
+            "the ONNX model with a fixed image size"
         )
     return replace(info, shape=tuple(batch if isinstance(size, str) else size for size in info.shape))
 
@@ -110,7 +110,7 @@ def _extent(name: str, sizes: tuple[int, ...], doubled: tuple[int, ...] | None =
     free = [axis for axis, (one, two) in enumerate(zip(sizes, doubled, strict=True)) if one != two]
     if len(free) != 1 or doubled[free[0]] != 2 * sizes[free[0]]:
         raise ExportError(
-            f"tensor {name!r} has the shape {sizes} at batch 1 and {doubled} at batch 2, expected one axis "
-            "that scales with the batch; make the graph treat every image alike"
+            f"tensor {name!r} has the shape {sizes} at batch 1 and {doubled} at batch 2, but only one axis "
+            "may scale with the batch; make the graph treat every image alike"
         )
     return Extent(sizes, free[0])

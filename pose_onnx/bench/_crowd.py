@@ -50,7 +50,7 @@ def gather(image: Image, people: int, arguments: Mapping[str, Any]) -> Crowd:
     with PoseEstimator(**arguments) as model:
         here = len(model(image))
     if not here:
-        raise InputError("nobody is found in the picture; give one with people, the larger the better")
+        raise InputError("nobody is found in the picture; give one with people, as large as possible")
     _, encoded = cv2.imencode(".jpg", repeat_picture(image, -(-people // here)))
     jpeg: bytes = encoded.tobytes()
     with PoseEstimator(**{**arguments, "threshold": LOWEST_SCORE}) as model:
@@ -92,7 +92,7 @@ def threshold_for(scores: F32, people: int) -> float:
     """
     if len(scores) < people:
         raise InputError(
-            f"only {len(scores)} of {people} people are found where the picture is repeated; "
-            "give one with larger or more people, or another detector"
+            f"only {len(scores)} of {people} people are found in the repeated picture; give one with "
+            "larger or more people, or another detector"
         )
     return float(np.mean([*scores, LOWEST_SCORE][people - 1 : people + 1]))

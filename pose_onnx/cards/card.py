@@ -188,11 +188,14 @@ def _problems(card: ModelCard) -> list[str]:
     checks = (
         (
             _NAME.fullmatch(card.name) is not None,
-            f"the name is {short(card.name)}; it must be 1 to {_LONGEST_NAME} characters of a file's name",
+            (
+                f"the name is {short(card.name)}; it must be 1 to {_LONGEST_NAME} characters that a "
+                "file's name can have"
+            ),
         ),
         (
             resize in ways,
-            f"input.resize is {short(resize)}; to {card.task!r} it must be one of {list(ways)}",
+            f"input.resize is {short(resize)}; for {card.task!r} it must be one of {list(ways)}",
         ),
         (
             all(min(pair) >= 0 and max(pair) < len(card.keypoints) for pair in pairs),

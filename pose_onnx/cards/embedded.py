@@ -32,6 +32,6 @@ def read_card(path: str | os.PathLike[str]) -> ModelCard:
         if text is not None:
             return ModelCard.from_json(text)
     raise MissingCardError(
-        f"{str(file)!r} carries no model card; say which model it is, with --model NAME on the command line"
-        " or card= in Python"
+        f"{str(file)!r} contains no model card; say which model it is, with --model NAME on the command "
+        "line or card= in Python"
     )

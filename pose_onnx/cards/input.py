@@ -56,8 +56,8 @@ class InputSpec:
         )
         if largest > MAX_VALUE:
             raise CardError(
-                f"the card's input has mean {short(self.mean)} and std {short(self.std)}, which make numbers"
-                f" above {MAX_VALUE:g} of pixels from 0 to 1; give those of pixels from 0 to 1"
+                f"the card's input has mean {short(self.mean)} and std {short(self.std)}, with which "
+                f"normalised pixels exceed {MAX_VALUE:g}; give mean and std of pixels from 0 to 1"
             )
 
     def shape(self, card: ModelCard) -> tuple[int, int, int]:

@@ -37,7 +37,8 @@ def read_input(data: object) -> tuple[Input, dict[str, Any]]:
     kind = data.get("kind", PICTURE)
     if not isinstance(kind, str) or kind not in INPUTS:
         raise CardError(
-            f"the card's input has the kind {short(kind)}; known are {list(INPUTS)}; update pose-onnx"
+            f"the card's input has the unknown kind {short(kind)}; use one of {list(INPUTS)}, or "
+            "update pose-onnx"
         )
     fields = {name: value for name, value in data.items() if name != "kind"}
     spec, unknown = read_record(cast("type[Any]", INPUTS[kind]), fields, "the card's input")

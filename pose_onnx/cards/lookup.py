@@ -120,11 +120,15 @@ def _read_card_file(path: Path) -> ModelCard:
     try:
         return ModelCard.from_json(path.read_bytes())
     except OSError as error:
-        raise CardError(f"card file {str(path)!r} cannot be read: {error.strerror}") from error
+        raise CardError(
+            f"card file {str(path)!r} cannot be read ({error.strerror}); give a readable card file"
+        ) from error
     except CardError as error:
-        raise CardError(f"card file {str(path)!r} is wrong: {error}") from error
+        raise CardError(f"card file {str(path)!r} is not valid: {error}") from error
     except RecursionError as error:
-        raise CardError(f"card file {str(path)!r} is nested too deep to be one") from error
+        raise CardError(
+            f"card file {str(path)!r} is nested too deeply; write it like those in models/"
+        ) from error
 
 
 def package_files(name: str) -> tuple[Path, ...]:

@@ -94,7 +94,7 @@ def _tuple_problem(value: object, items: tuple[Any, ...]) -> str:
     return words if any(map(_type_problem, value, kinds)) else ""
 
 
-_PLURALS: Final = MappingProxyType({str: "texts", int: "whole numbers", float: "finite numbers"})
+_PLURALS: Final = MappingProxyType({str: "strings", int: "whole numbers", float: "finite numbers"})
 
 
 def _is_number(value: object) -> bool:
@@ -104,7 +104,7 @@ def _is_number(value: object) -> bool:
 
 _SCALARS: Final[Mapping[Any, tuple[Callable[[object], bool], str]]] = MappingProxyType(
     {
-        str: (lambda value: isinstance(value, str), "a text"),
+        str: (lambda value: isinstance(value, str), "a string"),
         int: (lambda value: type(value) is int, "a whole number"),
         float: (_is_number, "a finite number"),
         bool: (lambda value: type(value) is bool, "true or false"),

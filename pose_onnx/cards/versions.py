@@ -40,8 +40,8 @@ def to_current(data: Mapping[str, Any]) -> dict[str, Any]:
         )
     if version > VERSION:
         raise CardError(
-            f"the model card has version {version}, and this pose-onnx reads up to {VERSION}; "
-            "run: pip install --upgrade pose-onnx"
+            f"the model card has version {version}, but this pose-onnx only reads versions up to "
+            f"{VERSION}; run: pip install --upgrade pose-onnx"
         )
     current = dict(data)
     for older in range(version, VERSION):

@@ -28,7 +28,9 @@ def fetch(address: str) -> bytes:
     with _reply(address) as reply:
         data = reply.read(MEMORY + 1)
         if reply.length and len(data) <= MEMORY:
-            raise PassingError(f"the connection ended after {len(data):,} bytes, {reply.length:,} too early")
+            raise PassingError(
+                f"the connection ended after {len(data):,} bytes, with {reply.length:,} bytes missing"
+            )
         return data
 
 
@@ -47,8 +49,8 @@ def begins_as_picture(address: str) -> bool:
 def _reply(address: str) -> Iterator[HTTPResponse]:
     if _has_user(address):
         raise InputError(
-            f"{redacted(address)!r} holds a user or a password, which are not sent for pictures; fetch it"
-            " first, and give the file"
+            f"{redacted(address)!r} contains a user or a password, which are not sent for pictures; "
+            "download the picture first, and give the file"
         )
     limits = Limits(_TIMEOUT_S, _TOTAL_S, time.monotonic() + _TOTAL_S)
     try:

@@ -205,10 +205,10 @@ def finished(end: FramesEnd, source: FrameSource, outputs: Outputs, args: argpar
     fitted = count(outputs.fitted, "frame")
     sentences = {
         f"{args.out} has no sound: {outputs.silent_because}": outputs.silent_because,
-        f"{fitted} of another size than the first: fitted into {args.out}": outputs.fitted,
-        f"the stream was opened again {source.reconnects} times": source.reconnects,
+        f"{fitted} of another size than the first one were fitted into {args.out}": outputs.fitted,
+        f"the stream was reopened {source.reconnects} times": source.reconnects,
         f"{count(end.skipped, 'frame')} could not be decoded": end.skipped,
-        f"{name_of(args)} ended after {promised}; get a whole copy of it": end.missing,
+        f"{name_of(args)} ended after {promised}; get a complete copy of it": end.missing,
     }
     warnings = tuple(sentence for sentence, is_so in sentences.items() if is_so)
     code = EXIT_SOME_FAILED if end.skipped or end.missing else 0
@@ -218,18 +218,18 @@ def finished(end: FramesEnd, source: FrameSource, outputs: Outputs, args: argpar
 def _why_empty(args: argparse.Namespace) -> str:
     """Return why a source may have no frames, and what to do about it."""
     if args.start or args.stop is not None:
-        return "has no frame there; check --start and --stop"
+        return "has no frames there; check --start and --stop"
     if is_address(str(args.source)):
         return (
-            "gave no frame; its server may not send parts of a file (byte ranges), which a video with its "
-            "index at the end needs: download it, and give the file"
+            "gave no frames; perhaps its server does not send parts of a file (byte ranges), which a "
+            "video with its index at the end needs; download it, and give the file"
         )
-    return "holds no frame that can be decoded; give an intact video"
+    return "contains no frame that can be decoded; give an intact video"
 
 
 def stopped(outputs: Outputs, code: int) -> Followed:
     """Return the outcome of a source that did not reach its end."""
-    hint = "; go on with --resume" if outputs.can_resume else ""
+    hint = "; continue with --resume" if outputs.can_resume else ""
     frames, people = outputs.progress.frames, outputs.progress.people
     warning = f"stopped after {count(frames, 'frame')}{hint}"
     return Followed(frames, people, complete=False, code=code, warnings=(warning,))

@@ -47,7 +47,7 @@ def one_each(args: argparse.Namespace) -> list[argparse.Namespace]:
         each.append(argparse.Namespace(**{**vars(args), "source": word, **outputs}))
     for path in {path for one in each for path in outputs_of(one).values() if path.exists()}:
         if any(Path(word).exists() and path.samefile(word) for word in words):
-            raise InputError(f"{str(path)!r} is a source and an output; give the output another name")
+            raise InputError(f"{str(path)!r} is both a source and an output; give the output another name")
     return each
 
 
@@ -164,7 +164,7 @@ class _Job(Closing):
     def _with_dropped(self, followed: Followed) -> Followed:
         if not self.stream.dropped:
             return followed
-        warning = f"{count(self.stream.dropped, 'frame')} came too fast to be worked on"
+        warning = f"{count(self.stream.dropped, 'frame')} came too fast and were dropped"
         return replace(followed, warnings=(*followed.warnings, warning))
 
     def close(self) -> None:

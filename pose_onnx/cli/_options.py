@@ -136,7 +136,7 @@ def angles_of(args: argparse.Namespace, keypoint_names: Sequence[str]) -> Mappin
         InputError: There is no table to write them to, or the model lacks their keypoints.
     """
     if args.angles and not args.csv:
-        raise InputError("--angles was given without a table to write them to; add --csv FILE")
+        raise InputError("--angles was given without a table; add --csv FILE")
     angles = COCO_ANGLES if args.angles else NO_ANGLES
     triple_indices(angles, keypoint_names)
     return angles
@@ -220,7 +220,8 @@ def cards_by_task(names: Sequence[str]) -> dict[str, ModelCard]:
     for card in map(load_card, names):
         if card.task in cards:
             raise InputError(
-                f"--model names {cards[card.task].name!r} and {card.name!r}, both for {card.task!r}; give one"
+                f"--model was given {cards[card.task].name!r} and {card.name!r}, which are both for "
+                f"{card.task!r}; give one of them"
             )
         cards[card.task] = card
     return cards

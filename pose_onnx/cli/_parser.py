@@ -21,7 +21,7 @@ class Parser(argparse.ArgumentParser):
         if left:
             option = left[0].partition("=")[0]
             hint = did_you_mean(option, self._option_string_actions) if option.startswith("-") else ""
-            self.error(f"unknown words: {' '.join(left)}; {hint}{self.prog} --help lists all options")
+            self.error(f"unknown arguments: {' '.join(left)}; {hint}{self.prog} --help lists all options")
         return found, []
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:

@@ -115,8 +115,8 @@ class RunResults:
         for path in filter(None, (self.document, self.table, *targets)):
             if path.is_file():
                 raise InputError(
-                    f"{str(path)!r} is there already; choose another place, go on with its results by "
-                    "--resume, or replace them by --overwrite"
+                    f"{str(path)!r} already exists; choose another folder, continue it with --resume, or "
+                    "replace it with --overwrite"
                 )
 
     def add(self, result: ImageResult | VideoResult | Failure) -> None:
@@ -145,8 +145,8 @@ class RunResults:
             name for name in settings.keys() | self.settings if settings.get(name) != self.settings.get(name)
         ):
             raise InputError(
-                f"{str(self.document)!r} holds results of other settings ({', '.join(others)}); give those "
-                "of then, or another --out"
+                f"{str(self.document)!r} has results with other settings ({', '.join(others)}); give the "
+                "same settings, or another --out"
             )
         self.before = len(self.images)
         self.videos = [video for video in videos if video.complete]

@@ -130,7 +130,7 @@ class Sources:
         found = list(chosen(names, here))
         if not found:
             raise InputError(
-                f"the folder {word!r} holds no picture and no video, but {here or 'nothing'}; give another"
+                f"the folder {word!r} contains no pictures or videos, but {here or 'nothing'}; give another"
             )
         self.skipped.add(here)
         for name in found:
@@ -166,7 +166,7 @@ class Sources:
         """Take the bytes of a picture or a video from standard input."""
         stdin = sys.stdin.buffer
         if stdin.isatty():
-            raise InputError("- stands for the bytes of a picture or a video; pipe a file in, or name it")
+            raise InputError("- means standard input; pipe a picture or a video in, or give its path")
         if word in self._known:
             return
         head = stdin.read(LONGEST_START)
@@ -179,7 +179,7 @@ class Sources:
     def _spooled(self, head: bytes, rest: BinaryIO) -> Path:
         """Copy a video into a temporary file: with the index at its end, it cannot be read from a pipe."""
         if not head:
-            raise InputError("standard input is empty; pipe the bytes of a picture or a video in")
+            raise InputError("standard input is empty; pipe a picture or a video in")
         folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="pose-onnx-"))
         path = Path(folder) / "stdin"
         with path.open("wb") as file:
@@ -207,7 +207,7 @@ def _file_of(address: str) -> Path:
         parts = urlsplit(address)
         host = parts.hostname or ""
     except ValueError as error:
-        raise InputError(f"{redacted(address)!r} is not an address ({error}); check it") from error
+        raise InputError(f"{redacted(address)!r} is not a valid address ({error}); check it") from error
     return Path(PurePosixPath(unquote(parts.path)).name.replace("\0", "") or host or "stream")
 
 
@@ -221,5 +221,5 @@ def _load_address(address: str) -> Image:
 
 def _load_bytes(data: bytes, name: str = "standard input") -> Image:
     if len(data) > MEMORY:
-        raise InputError(f"{name!r} has more than {MEMORY:,} bytes; pictures of at most that are read")
+        raise InputError(f"{name!r} has more than {MEMORY:,} bytes, the limit for pictures; make it smaller")
     return decode_image(data, name)

@@ -101,14 +101,12 @@ class Unfinished:
             values["size"] = values["size"] and tuple(values["size"])
             progress = Progress(**values)
         except (OSError, KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                f"{str(path)!r} cannot be used ({error!r}); begin anew with --overwrite"
-            ) from error
+            raise InputError(f"{str(path)!r} is damaged ({error!r}); start over with --overwrite") from error
         names = sorted(before.keys() | self._run.keys())
         if different := [name for name in names if before.get(name) != self._run.get(name)]:
             raise InputError(
-                f"the unfinished run cannot be continued: its {' and '.join(different)} and this run's"
-                " differ; run with the same, or begin anew with --overwrite"
+                f"the unfinished run cannot be continued because its {' and '.join(different)} and this "
+                "run's differ; run with the same, or start over with --overwrite"
             )
         return progress
 

@@ -73,12 +73,12 @@ def check_outputs(args: argparse.Namespace) -> None:
     named = outputs_of(args)
     if not named and not args.show:
         options = ", ".join(f"--{option} FILE" for option in _FILES)
-        raise InputError(f"no place for the results was given; give some of {options} and --show")
+        raise InputError(f"no output was given; give one or more of {options} and --show")
     if len({path.absolute() for path in named.values()}) < len(named):
         raise InputError("two outputs have the same name; give each its own")
     source = Path(args.source)
     if source.exists() and any(path.exists() and path.samefile(source) for path in named.values()):
-        raise InputError(f"{args.source!r} is the source and an output; give the output another name")
+        raise InputError(f"{args.source!r} is both the source and an output; give the output another name")
     if args.overwrite and args.resume:
         raise InputError("--overwrite and --resume were given; give one of them")
     if args.overwrite or not named:
@@ -86,13 +86,13 @@ def check_outputs(args: argparse.Namespace) -> None:
     if is_unfinished(next(iter(named.values()))):
         if not args.resume:
             raise InputError(
-                f"a run that was stopped left {str(next(iter(named.values())))!r} unfinished; go on with"
-                " --resume, begin anew with --overwrite, or give other files"
+                f"an earlier run left {str(next(iter(named.values())))!r} unfinished; continue with "
+                "--resume, start over with --overwrite, or give other files"
             )
     elif there := [path for path in named.values() if path.exists()]:
         if args.resume and len(there) == len(named):
             return  # see `is_done`
-        raise InputError(f"{str(there[0])!r} is there already; give another file, or --overwrite")
+        raise InputError(f"{str(there[0])!r} already exists; give another file, or --overwrite")
 
 
 def is_done(args: argparse.Namespace) -> bool:
@@ -108,7 +108,8 @@ def is_done(args: argparse.Namespace) -> bool:
         return False
     if args.jsonl and read_end(args.jsonl) is None:
         raise InputError(
-            f"{args.jsonl!r} is unfinished, and nothing is there to go on from; begin anew with --overwrite"
+            f"{args.jsonl!r} is unfinished, but there is no state to continue from; start over with "
+            "--overwrite"
         )
     Unfinished(next(iter(named.values())), {}).remove()  # a kill may have left some of it
     return True

@@ -30,9 +30,9 @@ class Window(Closing):
             lines = probe.stderr.strip().splitlines() or ["no reason given"]
             reason = lines[0] if probe.returncode < 0 else lines[-1]  # Qt aborts; OpenCV raises
             raise InputError(
-                f"--show needs a screen and an OpenCV with windows ({reason}); leave it out and look at the "
-                "file of --out, or swap a headless OpenCV with: "
-                "pip uninstall -y opencv-python-headless && pip install opencv-python"
+                f"--show needs a screen and an OpenCV with windows ({reason}); leave it out and look at "
+                "the file of --out, or replace a headless OpenCV with: pip uninstall -y "
+                "opencv-python-headless && pip install opencv-python"
             )
         # Before PyAV is imported: in the other order, OpenCV's windows hang on Linux (PyAV issue 978).
         cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL)

@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _close(report: Report, out: str) -> int:
     """Print the outcome of this job and of earlier ones."""
-    before = f" ({report.before} were done before)" if report.before else ""
+    before = f" ({report.before} were done earlier)" if report.before else ""
     people = count(report.people, "person", "people")
     print(f"{count(report.done, 'item')}{before}, {people}: {out}")
     if report.skipped:
@@ -87,8 +87,8 @@ def _close(report: Report, out: str) -> int:
     total = report.done + report.before
     if failed := report.failed + report.failed_before:
         print(
-            f"pose-onnx: {failed} of {count(total, 'item')} failed; the column 'error' says "
-            "why, and --retry-failed does them again",
+            f"pose-onnx: {failed} of {count(total, 'item')} failed; the column 'error' says why, and "
+            "--retry-failed repeats them",
             file=sys.stderr,
         )
     return exit_code(total - failed, failed)

@@ -117,9 +117,9 @@ def _misfit(backend: str, args: argparse.Namespace) -> str:
         suffix = model_suffix(backend)
         for model in models_of(args).values():
             if not suffix and not Path(model).is_dir():
-                return f"it runs Paddle inference folders, and {model!r} is none"
+                return f"it runs Paddle inference folders, and {model!r} is not one"
             if suffix and (found := resolve_model(model, backend, args.precision)).suffix != suffix:
-                return f"it runs {suffix} files, and {str(found)!r} is none"
+                return f"it runs {suffix} files, and {str(found)!r} is not one"
         PoseEstimator(**_arguments(args, backend, 1)).close()
     except PoseOnnxError as error:
         return str(error)

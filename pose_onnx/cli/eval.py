@@ -176,8 +176,7 @@ def _one_pass(
     del dataset
     if args.detector or args.boxes or args.preset != DEFAULT_PRESET:
         raise InputError(
-            f"the model {args.pose!r} finds people and their joints in one pass, without boxes from"
-            " elsewhere; leave out --detector, --boxes and --preset"
+            f"the one-pass model {args.pose!r} needs no boxes; leave out --detector, --boxes and --preset"
         )
     opened = PoseEstimator(
         pose=args.pose,

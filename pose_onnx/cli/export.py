@@ -122,7 +122,9 @@ def run(args: argparse.Namespace) -> int:
     else:
         kinds = list(itertools.product(args.to.split(","), args.precision.split(",")))
         if layouts and REFERENCE not in kinds:
-            raise InputError("--golden and --layout are made of the ONNX file in fp32; ask for it too")
+            raise InputError(
+                "--golden and --layout need the ONNX file in fp32; add onnx to --to and fp32 to --precision"
+            )
         files = _export(args)
         networks = [files[kinds.index(REFERENCE)]] if layouts else []
     if layouts:
@@ -135,8 +137,8 @@ def _export(args: argparse.Namespace) -> Sequence[Path]:
     """Convert one model; return its files, in the order of formats and precisions."""
     if len(args.source) > 1:
         raise InputError(
-            f"{len(args.source)} sources were given and not all are exported; export one after the other,"
-            " and then give the .onnx files together"
+            f"{len(args.source)} sources were given, but not all are exported yet; export them one by one, "
+            "then give the .onnx files together"
         )
     from pose_onnx import exporters  # noqa: PLC0415 (no other verb needs it)
 
@@ -177,13 +179,13 @@ def _wrap(args: argparse.Namespace, layouts: Sequence[str]) -> None:
     usual = vars(parser.parse_args(args.source))
     if given := [name for name in usual if name not in _OF_FINISHED and getattr(args, name) != usual[name]]:
         raise InputError(
-            f"--{given[0]} is for a conversion, but {', '.join(args.source)} is exported already; leave it"
-            " out, or give a checkpoint or a Paddle folder"
+            f"--{given[0]} is for a conversion, but {', '.join(args.source)} is already exported; leave it "
+            "out, or give a checkpoint or a Paddle folder"
         )
     if not (args.end_to_end or layouts):
         raise InputError(
-            f"{', '.join(args.source)} is exported already; say what to make of it: --end-to-end, --golden or"
-            " --layout"
+            f"{', '.join(args.source)} is already exported; say what to make from it: --end-to-end, "
+            "--golden or --layout"
         )
     if args.end_to_end:
         from pose_onnx.exporters.finished import write_end_to_end_files  # noqa: PLC0415 (as above)
@@ -219,7 +221,5 @@ def _accuracy(item: Accuracy) -> tuple[str, ...]:
 def _chosen(text: str, known: Sequence[str], option: str) -> tuple[str, ...]:
     words = tuple(dict.fromkeys(text.split(",")))
     if unknown := [word for word in words if word not in known]:
-        raise InputError(
-            f"{option} was given {unknown}; choose out of {','.join(known)}, separated by commas"
-        )
+        raise InputError(f"{option} was given {unknown}; choose from {','.join(known)}, separated by commas")
     return words

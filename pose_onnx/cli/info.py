@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
         print(table(list(_card_rows(load_card(args.file)))))
         return 0
     if len(args.model) > 1:
-        raise InputError(f"--model was given {len(args.model)} times; a single file is one model")
+        raise InputError(f"--model was given {len(args.model)} times; give it once for one file")
     path = Path(args.file)
     print(table([("file", str(path)), *_tensor_rows(path), *_content_rows(path)]))
     print(table(list(_card_rows(load_card(args.model[0]) if args.model else read_card(path)))))

@@ -54,7 +54,7 @@ def _list(args: argparse.Namespace) -> int:
     print(table([heads, *map(_row, card_names())]))
     for problem in broken_cards():
         print(f"\nIgnored: {problem}")
-    print(f"\nConverted models are looked for in {models_home()}.")
+    print(f"\nConverted models are kept in {models_home()}.")
     print(
         "Get an official one with: pose-onnx models pull NAME\n"
         "Register your own with: pose-onnx models add FILE --name NAME"
@@ -135,11 +135,9 @@ def _pull(args: argparse.Namespace) -> int:
 def _in_words(name: str, plan: zoo.Plan) -> str:
     files = ", ".join(map(str, plan.files))
     if not plan.converts:
-        return f"{name}: is here: {files}"
-    fetching = (
-        f"fetch {' or '.join(map(redacted, plan.urls))}" if plan.urls else "take the download that is here"
-    )
-    trust = f"SHA-256 {plan.sha256}" if plan.sha256 else "no SHA-256 is known: trusted if it is the model"
+        return f"{name}: already here: {files}"
+    fetching = f"fetch {' or '.join(map(redacted, plan.urls))}" if plan.urls else "use the earlier download"
+    trust = f"SHA-256 {plan.sha256}" if plan.sha256 else "no SHA-256 is known: trusted if it fits the model"
     return f"{name}: {fetching} ({trust}), convert it to {files}"
 
 

@@ -189,7 +189,7 @@ def _code(results: RunResults, followed: Sequence[Followed]) -> int:
 def _close(results: RunResults, sources: Sources, report: Sequence[str]) -> None:
     """Print the outcome, and where the results are."""
     people = sum(len(image.poses) for image in results.images)
-    before = f" ({results.before} were done before)" if results.before else ""
+    before = f" ({results.before} were done earlier)" if results.before else ""
     found = [f"{count(len(results.images), 'picture')}{before}, {count(people, 'person', 'people')}"]
     if results.videos:
         frames = count(sum(video.frames for video in results.videos), "frame")

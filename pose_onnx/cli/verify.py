@@ -59,7 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run `pose-onnx verify`."""
     if len(args.model) > 1:
-        raise InputError(f"--model was given {len(args.model)} times; the files are of one model")
+        raise InputError(
+            f"--model was given {len(args.model)} times; give it once, as the files are of one model"
+        )
     card = load_card(args.model[0]) if args.model else None
     paths = _paths(args.files, args.backend)
     with ExitStack() as stack:
@@ -102,7 +104,10 @@ def _judge(places: Sequence[Difference], tolerance: float) -> int:
         print(f"\n{each.file}: {each.stage}, {each.quantity}: {each.largest:.3g} is above {tolerance:g}")
     compared = sum(each.compared for each in places)
     if not compared:
-        print("\nnothing was compared: the reference finds nobody in the pictures; give others with --image")
+        print(
+            "\nnothing was compared, because the reference finds nobody in the pictures; give others "
+            "with --image"
+        )
     return EXIT_DIFFERENT if wrong or not compared else 0
 
 

@@ -141,7 +141,9 @@ def _runtime_folder(given: str | None) -> Path:
         raise InputError(
             f"--runtime {given!r} does not hold {', '.join(_RUNTIME_FILES)} of {PACKAGE}; {_REMEDY}"
         )
-    raise DependencyError(f"{PACKAGE}, which runs models in a browser, is not in {str(here)!r}; {_REMEDY}")
+    raise DependencyError(
+        f"{PACKAGE}, which runs models in a browser, was not found from {str(here)!r} upwards; {_REMEDY}"
+    )
 
 
 def _check_new(site: dict[str, bytes], folder: Path, *, overwrite: bool) -> None:
@@ -152,7 +154,7 @@ def _check_new(site: dict[str, bytes], folder: Path, *, overwrite: bool) -> None
     """
     there = [str(folder / name) for name in site if (folder / name).exists()]
     if there and not overwrite:
-        raise InputError(f"{there[0]!r} is there already; give another folder, or --overwrite")
+        raise InputError(f"{there[0]!r} already exists; give another folder, or --overwrite")
 
 
 def _serve(folder: Path, port: int) -> None:

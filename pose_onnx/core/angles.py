@@ -75,6 +75,6 @@ def triple_indices(triples: Mapping[str, Triple], names: Sequence[str]) -> NDArr
     """
     missing = sorted({name for triple in triples.values() for name in triple} - set(names))
     if missing:
-        raise InputError(f"angles need the keypoints {missing}; there are only {list(names)}")
+        raise InputError(f"the angles need the keypoints {missing}, but there are only {list(names)}")
     rows = [[names.index(name) for name in triple] for triple in triples.values()]
     return np.array(rows, np.intp).reshape(-1, 3)

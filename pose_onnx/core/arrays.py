@@ -41,7 +41,7 @@ def check_shape(name: str, array: NDArray[np.generic], shape: tuple[int, ...]) -
         InputError: Naming both shapes.
     """
     if array.shape != shape:
-        raise InputError(f"{name} has shape {array.shape}; the other fields make it {shape}")
+        raise InputError(f"{name} has shape {array.shape}, but the other fields require {shape}")
 
 
 def rows(selection: Selection, count: int) -> slice | NDArray[np.bool_] | NDArray[np.int64]:
@@ -57,6 +57,6 @@ def rows(selection: Selection, count: int) -> slice | NDArray[np.bool_] | NDArra
         return chosen if chosen.size else chosen.astype(np.int64)
     number = whole_number(selection)
     if not -count <= number < count:
-        raise IndexError(f"number {number} was asked for; there are {count}")
+        raise IndexError(f"index {number} was given, but there are only {count} items")
     start = number % count
     return slice(start, start + 1)

@@ -121,7 +121,7 @@ def find_peaks(maps: F32) -> tuple[NDArray[np.int64], F32]:
     # NaN and +inf anywhere are their map's highest value; only -inf is not.
     if not (np.isfinite(scores).all() and np.isfinite(flat.min(initial=0))):
         raise InputError(
-            "the heatmaps hold NaN or infinity; check the model and the precision that it was exported with"
+            "the heatmaps contain NaN or infinity; check the model, and the precision of its export"
         )
     rows, columns = np.divmod(index, maps.shape[2])
     return np.stack([columns, rows], axis=1) * (scores > 0)[:, None], scores

@@ -70,7 +70,7 @@ def decode_image(data: bytes, name: str = "the picture") -> Image:
         raise InputError(f"{name!r} cannot be decoded ({error.err}); give another picture") from error
     if image is None:
         raise InputError(
-            f"{name!r} is not a picture that can be read here, or is damaged; give an intact JPEG or PNG"
+            f"{name!r} is damaged, or not a picture that can be read here; give an intact JPEG or PNG"
         )
     return cast("Image", image)
 
@@ -85,7 +85,7 @@ def _array_problem(array: object) -> str:
     if array.ndim != _RANK or array.shape[2] != _CHANNELS:
         return f"the image array has shape {array.shape}; {_shape_remedy(array.shape)}"
     if 0 in array.shape:
-        return f"the image array has shape {array.shape}, so no pixel; H and W must be 1 or more"
+        return f"the image array has shape {array.shape}, so it has no pixels; H and W must be 1 or more"
     if array.dtype != np.uint8:
         return f"the image array is {array.dtype}; it must be uint8, {_dtype_remedy(array.dtype)}"
     return ""

@@ -40,8 +40,8 @@ def sigmas_of(card: ModelCard) -> tuple[float, ...]:
     if sigmas := known_sigmas(card):
         return sigmas
     raise InputError(
-        f"model {card.name!r} has {len(card.keypoints)} keypoints and no oks_sigmas in its card; add one for"
-        " each keypoint to be able to compare poses"
+        f"the card of {card.name!r} has {len(card.keypoints)} keypoints but no oks_sigmas; add one for "
+        "each keypoint to be able to compare poses"
     )
 
 

@@ -255,7 +255,7 @@ def _check(heads: PeopleHeads) -> None:
     for name, head, count in zip(heads._fields, heads, channels, strict=True):
         shape = (count, *grid)
         if head is not None and (head.ndim != _HEAD_RANK or head.shape != shape or 0 in shape):
-            raise InputError(f"the head {name!r} has shape {head.shape}; by the others it must be {shape}")
+            raise InputError(f"the head {name!r} has shape {head.shape}, but the other heads require {shape}")
     maps = [heads.centers] if heads.joint_maps is None else [heads.centers, heads.joint_maps]
     if any(np.isnan(scores).any() for scores in maps):
-        raise InputError("the heads hold NaN; check the model and the precision that it was exported with")
+        raise InputError("the heads contain NaN; check the model, and the precision of its export")

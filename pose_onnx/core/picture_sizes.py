@@ -59,7 +59,7 @@ def check_size(data: bytes, name: str) -> None:
     kind = next((each for each in _FORMATS if each.start.match(data)), None)
     if kind is None:
         raise InputError(
-            f"{name!r} is not a picture that can be read here, or is damaged; give an intact JPEG or PNG"
+            f"{name!r} is damaged, or not a picture that can be read here; give an intact JPEG or PNG"
         )
     try:
         width, height = kind.size(data)
@@ -67,8 +67,8 @@ def check_size(data: bytes, name: str) -> None:
         raise InputError(f"{name!r} is a damaged {kind.name}; give an intact JPEG or PNG") from error
     if width * height * kind.cost > MEMORY:
         raise InputError(
-            f"{name!r} is a {kind.name} of {width:,} x {height:,} pixels; at most"
-            f" {MEMORY // kind.cost // 10**6} million are read, so make it smaller"
+            f"{name!r} is a {kind.name} with {width:,} x {height:,} pixels, but at most "
+            f"{MEMORY // kind.cost // 10**6} million can be read; make it smaller"
         )
 
 

@@ -63,8 +63,8 @@ class FileBoxes:
                 self._of_image.setdefault(entry["image_id"], []).append((number, entry))
         if self.left_out and not self._of_image:
             raise InputError(
-                f"{str(path)!r} is not a COCO detection file; it must be a list of objects with image_id,"
-                " category_id, bbox and score"
+                f"{str(path)!r} is not a COCO detection file; give a list of objects with image_id, "
+                "category_id, bbox and score"
             )
 
     def __call__(self, image_id: int, pixels_bgr: Image) -> tuple[F32, F32]:

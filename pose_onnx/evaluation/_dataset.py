@@ -50,8 +50,8 @@ class Dataset:
         data = read_json(annotations)
         if not _is_coco(data):
             raise InputError(
-                f"{str(annotations)!r} is not a COCO annotation file: it lacks a list of images, annotations"
-                " or categories"
+                f"{str(annotations)!r} is not a COCO annotation file; give one with lists of images, "
+                "annotations and categories"
             )
         self.images = images
         self.left_out: list[str] = []
@@ -76,7 +76,7 @@ class Dataset:
         for item in self.coco.imgToAnns[image_id]:
             if item["category_id"] == PERSON_CATEGORY and (found := joints_of(item)) != joints:
                 raise InputError(
-                    f"a person of picture {image_id} has {found} joints, and the model {joints}; give "
+                    f"a person in picture {image_id} has {found} joints, but the model has {joints}; give "
                     "annotations of the model's joints"
                 )
 

@@ -91,7 +91,7 @@ def _check_settings(header: Any, settings: dict[str, Any], out: Path) -> None:
     before = found if isinstance(found, dict) else {}
     others = sorted(key for key in before.keys() | settings if before.get(key) != settings.get(key))
     raise InputError(
-        f"{str(out)!r} holds results of other settings ({', '.join(others)}); give another folder to --out"
+        f"{str(out)!r} has results with other settings ({', '.join(others)}); give another folder with --out"
     )
 
 

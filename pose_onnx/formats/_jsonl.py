@@ -106,7 +106,9 @@ def read_header(path: str | os.PathLike[str]) -> FramesHeader:
     """
     for _, value in _values(Path(path)):
         return _header_from_json(value, Path(path))
-    raise InputError(f"{str(path)!r} holds no whole line; give a file that `pose-onnx video --jsonl` wrote")
+    raise InputError(
+        f"{str(path)!r} contains no complete line; give a file that `pose-onnx video --jsonl` wrote"
+    )
 
 
 def read_frames(path: str | os.PathLike[str]) -> Iterator[FrameRecord]:
@@ -134,7 +136,9 @@ def read_end(path: str | os.PathLike[str]) -> FramesEnd | None:
     try:
         return FramesEnd(**{field.name: int(last["end"][field.name]) for field in fields(FramesEnd)})
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"the last line of {str(path)!r} is not an end ({error!r}); remove it") from error
+        raise InputError(
+            f"the last line of {str(path)!r} is not an `end` line ({error!r}); remove it"
+        ) from error
 
 
 def _is_end(value: Any) -> bool:
@@ -193,8 +197,8 @@ def _expect_same(found: FramesHeader, given: FramesHeader, path: Path) -> None:
     different = sorted(name for name in before | now if before.get(name) != now.get(name))
     if different:
         raise InputError(
-            f"{str(path)!r} cannot be continued: {' and '.join(different)} of its run and of this one differ;"
-            " run with the same, or give another file"
+            f"{str(path)!r} cannot be continued because {' and '.join(different)} of its run and of this "
+            "one differ; run with the same, or give another file"
         )
 
 

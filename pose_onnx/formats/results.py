@@ -125,8 +125,8 @@ def read_results(path: str | os.PathLike[str]) -> Results:
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise InputError(
-            f"{str(Path(path))!r} is not a whole document of {SCHEMA} ({error!r}); give another, or start"
-            " over"
+            f"{str(Path(path))!r} is not a complete document of {SCHEMA} ({error!r}); give another, or "
+            "start over"
         ) from error
 
 

@@ -65,7 +65,8 @@ def from_key_points(key_points: KeyPoints, names: Sequence[str]) -> Poses:
     keypoints = np.asarray(key_points.xy, np.float32)
     if count and keypoints.shape != (count, joints, POINT):
         raise InputError(
-            f"the people have {keypoints.shape[1]} keypoints and {joints} names were given; give one for each"
+            f"the people have {keypoints.shape[1]} keypoints, but {joints} names were given; give one "
+            "name per keypoint"
         )
     keypoints = keypoints.reshape(count, joints, POINT)
     boxes = key_points.data.get("xyxy")
@@ -123,7 +124,7 @@ def from_detections(detections: Detections, names: Sequence[str]) -> Poses:
     """
     count, joints = len(detections), len(names)
     if count and not {"keypoints", "keypoint_confidence"} <= detections.data.keys():
-        raise InputError("the detections carry no keypoints; make them with to_detections")
+        raise InputError("the detections contain no keypoints; make them with to_detections")
     data = detections.data if count else {"keypoints": (), "keypoint_confidence": ()}
     return Poses(
         keypoints=_array(data["keypoints"], (count, joints, POINT)),

@@ -76,7 +76,7 @@ def read_output(data: object) -> tuple[OutputSpec, dict[str, Any]]:
     kind = data.get("kind") if isinstance(data, Mapping) else None
     if not isinstance(kind, str) or kind not in kind_names():
         raise CardError(
-            f"the card's output has the kind {short(kind)}; known are {list(kind_names())}; "
+            f"the card's output has the unknown kind {short(kind)}; use one of {list(kind_names())}, or "
             "install the package that adds it, or a newer pose-onnx"
         )
     fields = {name: value for name, value in cast("Mapping[str, Any]", data).items() if name != "kind"}

@@ -33,7 +33,7 @@ class ActionLogitsOutput:
         """See `OutputSpec`."""
         checks = (
             (len(card.classes) > 1, "an action model must name its classes, two or more"),
-            (bool(card.keypoints), "an action model must name the keypoints that it looks at"),
+            (bool(card.keypoints), "an action model must name the keypoints of its input"),
             (isinstance(card.input, WindowSpec), "an action model's input must be of the kind 'window'"),
         )
         return [sentence for holds, sentence in checks if not holds]

@@ -61,11 +61,11 @@ class PeopleOutput:
     def problems(self, card: ModelCard) -> list[str]:
         """See `OutputSpec`."""
         wanted = (
-            f"output.heads is {list(self.heads)}; it must be {list(NEEDED)}, and may go on with some of"
-            f" {list(ALL[len(NEEDED) :])}, in this order"
+            f"output.heads is {list(self.heads)}; it must be {list(NEEDED)}, which some of "
+            f"{list(ALL[len(NEEDED) :])} may follow, in this order"
         )
         checks = (
-            (bool(card.keypoints), "a model of people and their joints must name its keypoints"),
+            (bool(card.keypoints), "a one-pass model must name its keypoints"),
             (self.stride > 0, f"output.stride is {self.stride}; it must be 1 or more"),
             (self.max_people > 0, f"output.max_people is {self.max_people}; it must be 1 or more"),
             (

@@ -93,11 +93,11 @@ class PoseBatch:
                     yield Row(path, frame.poses, _size(frame.image), frame.index, frame.time)
             if lost := source.skipped + source.missing:
                 raise InputError(  # noqa: TRY301 (recorded)
-                    f"{path!r} lacks {lost} of its frames: {source.skipped} cannot be decoded and"
-                    f" {source.missing} are missing at the end; get a whole copy of it"
+                    f"{path!r} lacks {lost} of its frames: {source.skipped} cannot be decoded and "
+                    f"{source.missing} are missing at the end; get a complete copy of it"
                 )
             if frame is None:  # without a row, the video would not count as processed
-                raise InputError(f"{path!r} holds no frame; give a whole video")  # noqa: TRY301 (recorded)
+                raise InputError(f"{path!r} contains no frames; give a complete video")  # noqa: TRY301 (recorded)
         except Exception as error:  # noqa: BLE001 (as above; the frames before it stay)
             yield failed(path, error)
 

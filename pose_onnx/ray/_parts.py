@@ -206,14 +206,14 @@ class ResultFolder:
                 items = _items(file.read(columns=["path", "error"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
-                f"{redacted(place.address)!r} is not a whole file of such results ({error}); move it away, or"
-                " choose another folder"
+                f"{redacted(place.address)!r} is not a complete file of such results ({error}); move it "
+                "away, or choose another folder"
             ) from error
         if settings != self.settings:
             changed = {key for key, _ in set(_pairs(settings)) ^ set(_pairs(self.settings))}
             raise InputError(
-                f"{redacted(self.address)!r} holds results of another {', '.join(sorted(changed))}; choose"
-                " another folder, or the same options as then"
+                f"{redacted(self.address)!r} has results with another {', '.join(sorted(changed))}; choose "
+                "another folder, or give the same options"
             )
         return name, items
 

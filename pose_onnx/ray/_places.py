@@ -72,8 +72,8 @@ def find_place(address: str) -> Place:
         return Place(_local_files(), os.path.abspath(address), "")  # noqa: PTH100
     if urlsplit(address).password is not None:
         raise InputError(
-            f"the address of {urlsplit(address).hostname!r} holds a password, which would end up in the "
-            "results; give the credentials in the environment of every worker instead"
+            f"the address of {urlsplit(address).hostname!r} contains a password, which would be written "
+            "into the results; give the credentials in the environment of every worker instead"
         )
     try:
         if scheme == "file":
@@ -152,8 +152,8 @@ def _expand(address: str, skipped: Skipped, *, recursive: bool) -> list[str]:
     found = [place.child(name).address for name in chosen(names, here)]
     if not found:
         raise InputError(
-            f"the folder {redacted(address)!r} holds no picture and no video, but {here or 'nothing'}; give"
-            " another"
+            f"the folder {redacted(address)!r} contains no pictures or videos, but {here or 'nothing'}; "
+            "give another"
         )
     skipped.add(here)
     return found

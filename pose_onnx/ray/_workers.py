@@ -67,7 +67,7 @@ class Workers:
     def _give_up(self, part: Part) -> Counts:
         (path,) = part.paths
         row = Row(
-            path, error=f"{redacted(path)!r} ended {ATTEMPTS} workers that tried it", error_kind=WORKER_DIED
+            path, error=f"{redacted(path)!r} crashed {ATTEMPTS} workers that tried it", error_kind=WORKER_DIED
         )
         return self.folder.write(part.name, [table_of([row])])
 
@@ -85,7 +85,9 @@ class Workers:
                         yield by_name[row["name"]], row["counts"] and Counts(**row["counts"])
         except ray.exceptions.RayError as error:
             reason = str(error).strip().rpartition("\n")[2]
-            raise EngineError(f"Ray gave up ({reason}); start again to go on with what is left") from error
+            raise EngineError(
+                f"Ray gave up ({reason}); start the job again to continue with the rest"
+            ) from error
 
     def _rows(self, parts: Sequence[Part]) -> Any:
         """Return the data set of the workers' reports, one row per part."""

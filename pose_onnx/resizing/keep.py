@@ -21,9 +21,9 @@ def keep(image: Image, size: tuple[int, int]) -> Resized:
     sides = np.array(image.shape[:2])
     if (sides > size).any():
         raise InputError(
-            f"the picture has {sides[1]} x {sides[0]} pixels, the network's input only {size[1]} x {size[0]},"
-            " and its card says that pictures are not resized; make the picture smaller, or use a model with"
-            " a larger input"
+            f"the picture has {sides[1]} x {sides[0]} pixels, more than the network's input of {size[1]} x "
+            f"{size[0]}, and the model's card forbids resizing; make the picture smaller, or use a model "
+            "with a larger input"
         )
     center = sides // 2
     top, left = (np.array(size) // 2 - center).tolist()

@@ -150,8 +150,8 @@ class Actions:
             raise InputError(f"action_windows={mode!r} was given; give one of {list(MODES)}")
         if missing := [name for name in model.card.keypoints if name not in names]:
             raise InputError(
-                f"{model.card.name!r} looks at the keypoints {missing}, which the model of poses does not"
-                " find; give models that fit each other"
+                f"{model.card.name!r} needs the keypoints {missing}, which the pose model does not find; "
+                "give models with the same keypoints"
             )
         self._model = model
         self._joints = [names.index(name) for name in model.card.keypoints]

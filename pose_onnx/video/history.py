@@ -80,8 +80,8 @@ class PoseHistory:
             self._run, self._now, self._time = frame.run, 0, -np.inf
         if frame.run < self._run or frame.time < self._time:
             raise InputError(
-                f"a frame at {frame.time:.3f} s came after one at {self._time:.3f} s, of the same or a later"
-                " run; use a PoseHistory for each video"
+                f"a frame at {frame.time:.3f} s was added after one at {self._time:.3f} s of the same or a "
+                "later run; use one PoseHistory per video"
             )
         self._time = frame.time
         now = round(frame.time * self.fps)
@@ -109,7 +109,9 @@ class PoseHistory:
             InputError: No person with this id was seen within the window.
         """
         if person not in self._rings:
-            raise InputError(f"nobody with the id {person!r} was seen lately; choose among {list(self.ids)}")
+            raise InputError(
+                f"no person with the id {person!r} was seen recently; choose from {list(self.ids)}"
+            )
         slots = np.arange(self._now - self.length + 1, self._now + 1)
         ring = self._rings[person][slots % self.length]
         return PoseWindow(slots / self.fps, ring[..., :2], ring[..., 2])

@@ -121,9 +121,9 @@ class MultiVideo(Closing):
         name = _name_of(source) if name is None else name
         with self._news:
             if self._is_closed:
-                raise InputError(f"{name!r} was added after close(); make another MultiVideo")
+                raise InputError(f"{name!r} was added after close(); create another MultiVideo")
             if any(stream.name == name for stream in self._streams):
-                raise InputError(f"a stream {name!r} is there already; give another name=")
+                raise InputError(f"there is already a stream named {name!r}; give another name=")
             stream = VideoStream(
                 name,
                 partial(open_source, source, **options),

@@ -124,7 +124,9 @@ class VideoSession:
         smoothing = None
         if self._smoothing is not None:
             if not hasattr(self._smoothing, "state"):
-                raise InputError(f"a {type(self._smoothing).__name__} has no state(); use OneEuro or None")
+                raise InputError(
+                    f"{type(self._smoothing).__name__} cannot save its state; use OneEuro or None"
+                )
             smoothing = self._smoothing.state()
         return {
             "index": self._index,
@@ -150,4 +152,7 @@ class VideoSession:
             if self._actions is not None:
                 self._actions.restore(state["actions"])
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise InputError(f"this is not a state of a video with these settings ({error!r})") from error
+            raise InputError(
+                f"this state is not of a session with these settings ({error!r}); give what "
+                "VideoSession.state returned"
+            ) from error

@@ -87,8 +87,10 @@ def remove(name: str) -> tuple[Path, ...]:
     # A name has no dot, so this finds no other model's unfinished download.
     parts = list(store.path(DOWNLOADS).glob(f".part.{name}.*"))
     if name not in store.pins() and not parts:
-        owner = "comes with the package or is not here" if name in official_names() else "is not here"
-        raise UnknownNameError(f"{name!r} {owner}: nothing of it was pulled or added to {str(store.home)!r}")
+        owner = "is bundled or not on this machine" if name in official_names() else "is not on this machine"
+        raise UnknownNameError(
+            f"{name!r} {owner}: none of its files was pulled or added to {str(store.home)!r}"
+        )
     with store.locked(name):
         files = [store.path(each) for each in store.pins().get(name, {})]
         files = [path for path in (*files, *parts) if path.is_file()]

@@ -56,9 +56,9 @@ class Policy:
         in_range = all(0 <= seconds <= _LONGEST for seconds in waits)
         if self.attempts < 1 or not in_range or not (self.timeout and self.total):
             raise InputError(
-                f"{self.attempts} attempts with a timeout of {self.timeout} s, {self.total} s in all and"
-                f" waits of {self.first_wait} to {self.longest_wait} s cannot be made; give 1 or more"
-                f" attempts, a timeout and a total above 0, and at most {_LONGEST:,.0f} s"
+                f"{self.attempts} attempts with a timeout of {self.timeout} s, {self.total} s in total and "
+                f"waits of {self.first_wait} to {self.longest_wait} s are not possible; give 1 or more "
+                f"attempts, a timeout and a total above 0, and at most {_LONGEST:,.0f} s"
             )
 
     def wait(self, failures: int) -> float:
@@ -85,8 +85,8 @@ def addresses(url: str) -> tuple[str, ...]:
     for address in (*mirrors, url):
         if not _is_http(address):
             raise InputError(
-                f"{redacted(address)!r} is not an address to download from; {MIRROR_VARIABLE} and a"
-                " card's download start with https:// or http:// and a host, without user and password"
+                f"{redacted(address)!r} is not an address to download from; {MIRROR_VARIABLE} and a card's "
+                "download must start with https:// or http:// and a host, without user and password"
             )
     return tuple(dict.fromkeys([*mirrors, url]))
 
@@ -126,9 +126,9 @@ def fetch(
     """
     if is_offline():
         raise DownloadError(
-            f"{str(target)!r} is not here, and {OFFLINE_VARIABLE} forbids to download it; unset it, or copy a"
-            " folder that pose-onnx models pull NAME --dest DIR made on another machine, and name it in"
-            " POSE_ONNX_HOME"
+            f"{str(target)!r} does not exist, and {OFFLINE_VARIABLE} forbids downloading it; unset that "
+            "variable, or copy a folder that pose-onnx models pull NAME --dest DIR made on another "
+            "machine, and name it in POSE_ONNX_HOME"
         )
     make_folder(target.parent)
     part, reasons = Part(target), []

@@ -132,7 +132,7 @@ def _request(url: str, headers: Mapping[str, str], limits: Limits) -> http.clien
         request = urllib.request.Request(url, headers=dict(headers))  # noqa: S310 (HTTP, as checked)
         reply = opener.open(request, timeout=limits.next_timeout())
     if not isinstance(reply, http.client.HTTPResponse):  # None
-        raise FinalError("the proxy that the environment names is not an HTTP proxy")
+        raise FinalError("the proxy in the environment is not an HTTP proxy")
     return reply
 
 
@@ -151,7 +151,7 @@ def redirected(url: str, location: str) -> str:
     if not usable:
         raise FinalError(f"it redirects to {plain(redacted(target))!r}, which is not an HTTP address")
     if urlsplit(url).scheme == "https" and parts.scheme != "https":
-        raise FinalError(f"it redirects to {plain(redacted(target))!r}, which is not protected")
+        raise FinalError(f"it redirects to {plain(redacted(target))!r}, which is not encrypted")
     return target
 
 

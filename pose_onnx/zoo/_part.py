@@ -116,7 +116,7 @@ def _begin(url: str, part: Part, reply: http.client.HTTPResponse) -> int | None:
     length = None if reply.chunked else reply.headers.get("Content-Length")
     total = None if length is None else whole_number(length)
     if length is not None and total is None:
-        raise FinalError(f"it gives {plain(length)!r} as the length of the file")
+        raise FinalError(f"it states {plain(length)!r} as the length of the file")
     if (total or 0) > MEMORY:
         raise FinalError(f"it offers {total:,} bytes; models have at most {MEMORY:,}")
     etag = reply.headers.get("ETag", "")
@@ -137,7 +137,7 @@ def _continue(part: Part, known: _Origin | None, reply: http.client.HTTPResponse
         )
     ):
         part.discard()
-        raise PassingError("it sent another part, or of another version of the file, than was asked for")
+        raise PassingError("it sent another part or another version of the file than was requested")
     return known[2]
 
 

@@ -126,7 +126,7 @@ def plan(
 def _built_in(name: str, sha256: str) -> tuple[Path, ...]:
     built_in = package_files(name)
     if built_in and sha256:
-        raise InputError(f"{name!r} comes with the package and is not downloaded; leave its SHA-256 out")
+        raise InputError(f"{name!r} is bundled and not downloaded; leave its SHA-256 out")
     return built_in
 
 
@@ -146,8 +146,8 @@ def _wanted(name: str, precision: Sequence[str]) -> list[str]:
     known = [each for each in PRECISIONS if each != STATIC]
     if not precision or {*precision} - {*known}:
         raise InputError(
-            f"precision {[*precision]} was asked for; choose out of {known} ({STATIC!r} needs your photos:"
-            " make it with pose-onnx export)"
+            f"precision {[*precision]} was given; choose from {known} ({STATIC!r} needs your photos: make "
+            "it with pose-onnx export)"
         )
     formats = possible_formats(precision) or ("onnx",)
     return [file_name(name, f".{kind}", each) for each in precision for kind in formats]
@@ -179,7 +179,7 @@ def _make(
         files = {place: download} | {file.name: file for file in results}
         store.put(card.name, files, trust=place)
     if not trust.sha256:
-        log.warning("%s: nobody gave a SHA-256; trusted from now on: %s", card.name, store.trusted(card.name))
+        log.warning("%s: no SHA-256 was given; trusted from now on: %s", card.name, store.trusted(card.name))
 
 
 def _place(card: ModelCard) -> str:
@@ -189,8 +189,8 @@ def _place(card: ModelCard) -> str:
     suffixes = "".join(remote.suffixes[-2:]) if ".tar" in remote.suffixes else remote.suffix
     if not is_archive(remote) and suffixes not in CHECKPOINTS:
         raise CardError(
-            f"model {card.name!r} has no download that can be used ({card.download!r}); "
-            "make its files with pose-onnx export, or add them with pose-onnx models add"
+            f"model {card.name!r} has no usable download ({card.download!r}); make its files with "
+            "pose-onnx export, or add them with pose-onnx models add"
         )
     return f"{DOWNLOADS}/{card.name}{suffixes}"
 
@@ -278,8 +278,8 @@ def _source_in(folder: Path, archive: str) -> Path:
     programs = [file.parent for file in sorted(folder.rglob("*.pdiparams"))]
     if len(found := programs or checkpoints) != 1:
         raise ModelFileError(
-            f"archive {archive!r} holds {len(programs)} Paddle programs and {len(checkpoints)} checkpoints; "
-            "there must be one model in it"
+            f"archive {archive!r} contains {len(programs)} Paddle programs and {len(checkpoints)} "
+            "checkpoints; it must contain one model"
         )
     return found[0]
 

@@ -51,7 +51,7 @@ def add(
     path = Path(file)
     check_name(name)
     if name in official_names():
-        raise InputError(f"{name!r} is the name of an official model; choose another for yours")
+        raise InputError(f"{name!r} is the name of an official model; choose another name")
     if not path.exists():
         raise ModelFileError(f"{str(path)!r} does not exist; give an exported file or a checkpoint")
     own = _own_card(path, name, card, like)
@@ -62,8 +62,8 @@ def add(
         files = {made.name: made for made in make(path, own, precision, work)}
         if taken := [each for each in files if store.path(each).exists()]:
             raise InputError(
-                f"{taken} are in {str(store.home)!r} already; "
-                f"run pose-onnx models remove {name} first, or choose another name"
+                f"{taken} already exist in {str(store.home)!r}; run pose-onnx models remove {name} first, "
+                "or choose another name"
             )
         card_file = work / f"{name}.json"
         atomic_write_bytes(card_file, own.to_json().encode())
@@ -79,8 +79,8 @@ def _own_card(
         return replace(card if isinstance(card, ModelCard) else load_card(card), name=name)
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(
-            f"{str(path)!r} does not say how it is run; name a model that it is like (--like NAME), "
-            "or give its card (--card FILE)"
+            f"{str(path)!r} contains no model card; name a model that it is run like (--like NAME), or "
+            "give its card (--card FILE)"
         )
     return replace(read_card(path), name=name)
 

@@ -78,8 +78,8 @@ class Store:
             known = False
         if not known:
             raise ModelFileError(
-                f"{str(path)!r} is not a table of pinned models of version {_VERSION}; "
-                "move it away, and pull or add the models again"
+                f"{str(path)!r} is not a table of pinned models of version {_VERSION}; move it away, and "
+                "pull or add the models again"
             )
         return models, trusted
 
@@ -107,8 +107,8 @@ class Store:
         """
         if (found := sha256_of(self.path(name))) != sha256:
             raise ModelFileError(
-                f"{str(self.path(name))!r} has SHA-256 {found}, but {sha256} was pinned; somebody changed "
-                f"it: run pose-onnx models remove {model}, and then pull or add it again"
+                f"{str(self.path(name))!r} has SHA-256 {found}, but {sha256} was recorded, so the file was "
+                f"changed; run pose-onnx models remove {model}, and then pull or add it again"
             )
 
     @contextlib.contextmanager

@@ -38,8 +38,8 @@ class Trust:
         """
         if self.sha256 and (found := sha256_of(path)) != self.sha256:
             raise ModelFileError(
-                f"it gave a file with SHA-256 {found}, but {self.origin} {self.sha256}; if you know that the "
-                f"new one is right, run {self.renewal} {found}"
+                f"it sent a file with SHA-256 {found}, but {self.origin} {self.sha256}; if you know that "
+                f"the new file is right, run {self.renewal} {found}"
             )
 
 
@@ -63,14 +63,17 @@ def trust_in(card: ModelCard, store: Store, place: str, given: str) -> Trust:
     pinned = store.pins().get(name, {}).get(place, "")
     if sha256 and pinned not in {"", sha256}:
         raise ModelFileError(
-            f"{name!r} in {str(store.home)!r} was made of a download with SHA-256 {pinned}, not {sha256}; "
-            f"run {there}pose-onnx models remove {name} first"
+            f"{name!r} in {str(store.home)!r} was made from a download with SHA-256 {pinned}, not "
+            f"{sha256}; run {there}pose-onnx models remove {name} first"
         )
     remove = f"{there}pose-onnx models remove {name} and then " if pinned else ""
-    known = {
-        "you asked for": sha256,
-        "its card says": card.sha256,
-        "the first that came had": store.trusted(name) or pinned,
-    }
-    origin, digest = next((each for each in known.items() if each[1]), ("", ""))
-    return Trust(digest, origin, f"{remove}{there}pose-onnx models pull {name} --sha256")
+    renewal = f"{remove}{there}pose-onnx models pull {name} --sha256"
+    known = (
+        ("you requested", sha256),
+        ("its card says", card.sha256),
+        ("the first download had", store.trusted(name) or pinned),
+    )
+    for origin, digest in known:
+        if digest:
+            return Trust(digest, origin, renewal)
+    return Trust("", "", renewal)

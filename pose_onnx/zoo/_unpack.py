@@ -100,14 +100,20 @@ def unpack_here(archive: str, folder: str) -> None:
     budget = Budget(subject)
     for count, member in enumerate(members(path, budget), start=1):
         if count > MAX_FILES:
-            raise ModelFileError(f"{subject} holds more than {MAX_FILES} files; not unpacked")
+            raise ModelFileError(
+                f"{subject} contains more than {MAX_FILES} files and was not unpacked; give one of a "
+                "single model"
+            )
         budget.take(member.size)
         target = _target(subject, member.name, Path(folder))
         if target.name.startswith(_OF_A_MAC):
             continue
         source = member.open and member.open()
         if source is None:
-            raise ModelFileError(f"{subject} holds {member.name[:200]!r}, which is not a file; not unpacked")
+            raise ModelFileError(
+                f"{subject} contains {member.name[:200]!r}, which is not a file, and was not unpacked; "
+                "give an archive of files"
+            )
         with source:
             _copy(subject, source, target)
 
@@ -127,8 +133,8 @@ def _target(subject: str, name: str, folder: Path) -> Path:
         or not path.parts
     ):
         raise ModelFileError(
-            f"{subject} holds {name[:200]!r}, a path outside its folder; not unpacked; do not trust where it"
-            " came from"
+            f"{subject} contains {name[:200]!r}, a path outside its folder, and was not unpacked; do not "
+            "trust its source"
         )
     return folder.joinpath(*path.parts)
 
@@ -138,7 +144,9 @@ def _copy(subject: str, source: IO[bytes], target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         file = target.open("xb")
     except (FileExistsError, NotADirectoryError) as error:
-        raise ModelFileError(f"{subject} holds {target.name!r} twice; not unpacked") from error
+        raise ModelFileError(
+            f"{subject} contains {target.name!r} twice and was not unpacked; get it again"
+        ) from error
     except OSError as error:
         raise OutputError(cannot_write(target, error)) from error
     with file:

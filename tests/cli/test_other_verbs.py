@@ -221,8 +221,8 @@ def test_verify_with_a_missing_photo(cli: Callable[..., Outcome], models: Models
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["--to", "onnx,coreml"], "['coreml']; choose out of onnx,tflite"),
-        (["--precision", "fp8"], "['fp8']; choose out of fp32,fp16"),
+        (["--to", "onnx,coreml"], "['coreml']; choose from onnx,tflite"),
+        (["--precision", "fp8"], "['fp8']; choose from fp32,fp16"),
         (["--card", "absent.json"], "absent.json"),
     ],
 )

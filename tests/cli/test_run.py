@@ -151,9 +151,9 @@ def test_a_table_too(
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["{tmp}/empty"], "holds no picture and no video, but nothing"),
+        (["{tmp}/empty"], "contains no pictures or videos, but nothing"),
         (["{tmp}/*.png"], "matches no file"),
-        (["https://[me:secret@example.org/a.jpg"], "is not an address"),
+        (["https://[me:secret@example.org/a.jpg"], "is not a valid address"),
         (["{tmp}/p.jpg", "--backend", "tensorrt"], "'tensorrt' is not known; choose one of ['ort', 'tflite'"),
         (["{tmp}/p.jpg", "--threads", "0"], "threads=0"),
         (["{tmp}/p.jpg", "--threshold", "7"], "threshold=7.0"),
@@ -262,7 +262,7 @@ def test_any_exception_of_one_picture_is_its_failure(
     done = cli("run", *photos, *models.options, "--threads", 1, "--out", tmp_path / "out")
     assert done.code == 1
     assert "2 pictures, 2 people" in done.out
-    assert f"'{photos[0]}' cannot be worked on (error: (-215) an assertion of OpenCV)" in done.err
+    assert f"'{photos[0]}' cannot be processed (error: (-215) an assertion of OpenCV)" in done.err
 
 
 def test_a_picture_that_its_format_does_not_hold_is_its_failure(
@@ -287,7 +287,7 @@ def test_results_are_never_replaced_by_accident(
     before = (tmp_path / "out" / "poses.json").read_bytes()
     refused = cli(*words, tmp_path / "nosuch.jpg")
     assert refused.code == 2
-    assert f"'{tmp_path / 'out' / 'poses.json'}' is there already" in refused.err
+    assert f"'{tmp_path / 'out' / 'poses.json'}' already exists" in refused.err
     assert "--resume" in refused.err
     assert "--overwrite" in refused.err
     assert (tmp_path / "out" / "poses.json").read_bytes() == before
@@ -334,9 +334,9 @@ def test_resuming_with_another_model_is_refused(
     changed.write_bytes(pose_model(read_card(models.pose), seed=1))
     refused = cli(*words, "--pose", changed, "--resume")
     assert refused.code == 2
-    assert "results of other settings (pose_sha256)" in refused.err
+    assert "results with other settings (pose_sha256)" in refused.err
     (tmp_path / "out" / "poses.json").write_text('{"schema": 3}')
-    assert "not a whole document" in cli(*words, "--pose", changed, "--resume").err
+    assert "not a complete document" in cli(*words, "--pose", changed, "--resume").err
 
 
 def test_without_out_each_run_has_a_folder_of_its_own(
@@ -380,7 +380,7 @@ def test_what_a_folder_holds_besides_is_counted(
     assert "subfolder" not in done.out
     (tmp_path / "in" / "a.png").unlink()
     done = cli("run", tmp_path / "in", *models.options, "--out", tmp_path / "3")
-    assert "holds no picture" in done.err
+    assert "contains no pictures" in done.err
     assert "1 subfolder (--recursive looks into it)" in done.err
 
 
@@ -533,7 +533,7 @@ def test_crops_are_what_is_in_the_boxes(
     for name in ("a_pose-2.png", "a_pose-3.png", "other_pose-1.png"):  # of a run that saw more people
         crop.with_name(name).write_bytes(b"old")
     (out / "poses.json").unlink()
-    assert "is there already" in cli(*command).err
+    assert "already exists" in cli(*command).err
     assert cli(*command, "--overwrite").code == 0
     assert sorted(path.name for path in crop.parent.iterdir()) == ["a_pose-1.png", "other_pose-1.png"]
 

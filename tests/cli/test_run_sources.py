@@ -130,7 +130,7 @@ def test_results_are_not_replaced_and_go_on(
     assert run(clip).code == 0
     refused = run(photo(tmp_path / "a.png"), clip)
     assert refused.code == 2
-    assert "is there already" in refused.err
+    assert "already exists" in refused.err
     done = run(tmp_path / "a.png", clip, "--resume")
     assert (done.code, done.err) == (0, "")
     assert f"1 picture, 1 person; 1 video of {FRAMES} frames" in done.out
@@ -160,7 +160,7 @@ def test_ctrl_c_ends_all_and_resume_goes_on(
         patch.setattr(Outputs, "write", stopped)
         done = run(clip, more)
     assert done.code == 130
-    assert f"{clip}: stopped after 5 frames; go on with --resume" in done.err
+    assert f"{clip}: stopped after 5 frames; continue with --resume" in done.err
     (video,) = read_results(tmp_path / "out" / "poses.json").videos
     assert (video.frames, video.complete) == (5, False)
     assert run(clip, more, "--resume").code == 0
@@ -185,7 +185,7 @@ def test_addresses(run: Run, server: str, photo: Callable[..., Path], clip: Path
     assert bad.err.count("cannot be fetched (HTTP 404 Not Found); check the address") == 2
     assert "page.html' cannot be opened" in bad.err
     with_user = run(f"{server.replace('//', '//me:secret@')}/a.png", "--overwrite")
-    assert "holds a user or a password" in with_user.err
+    assert "contains a user or a password" in with_user.err
     assert SECRET not in with_user.err
 
 

@@ -163,13 +163,13 @@ def test_sound_that_the_format_cannot_hold_is_reported(
 ) -> None:
     done = cli("video", clip, "--out", tmp_path / "o.webm", "--stop", 0.2)
     assert done.code == 0
-    assert "has no sound: this format holds no sound as aac" in done.err
+    assert "has no sound: this format cannot store aac sound" in done.err
 
 
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["{clip}"], "no place for the results was given"),
+        (["{clip}"], "no output was given"),
         (["{clip}", "--out", "{tmp}/o.xyz"], "names no video format"),
         (["{clip}", "--out", "{tmp}/absent/o.mp4"], "cannot be written"),
         (["{clip}", "--jsonl", "{tmp}/absent/o.jsonl"], "cannot be written"),
@@ -178,14 +178,14 @@ def test_sound_that_the_format_cannot_hold_is_reported(
         (["{clip}", "--jsonl", "{tmp}/o", "--action-windows", "paddle"], "add --actions NAME"),
         (["{clip}", "--jsonl", "{tmp}/o", "--actions", "nothing"], "'nothing'"),
         (["{clip}", "--jsonl", "{tmp}/o", "--actions", DEFAULT_POSE], "give one for 'actions'"),
-        (["{clip}", "--jsonl", "{tmp}/notes.txt"], "is there already"),
+        (["{clip}", "--jsonl", "{tmp}/notes.txt"], "already exists"),
         (["{clip}", "--jsonl", "{tmp}/notes.txt", "--resume"], "line 1, is not JSON"),
         (["{clip}", "--jsonl", "{tmp}/o", "--resume", "--overwrite"], "give one of them"),
-        (["{clip}", "--out", "{tmp}/broken.mp4"], "is there already"),
-        (["rtsp://127.0.0.1:1/x", "--out", "{tmp}/broken.mp4"], "is there already"),
+        (["{clip}", "--out", "{tmp}/broken.mp4"], "already exists"),
+        (["rtsp://127.0.0.1:1/x", "--out", "{tmp}/broken.mp4"], "already exists"),
         (["rtsp://me:secret@127.0.0.1:1/x", "--jsonl", "{tmp}/o.jsonl"], "'rtsp://***@127.0.0.1:1/x' cannot"),
-        (["{clip}", "--out", "{clip}", "--overwrite"], "is the source and an output"),
-        (["{clip}", "--jsonl", "{tmp}/o.jsonl", "--start", "99"], "has no frame there"),
+        (["{clip}", "--out", "{clip}", "--overwrite"], "is both the source and an output"),
+        (["{clip}", "--jsonl", "{tmp}/o.jsonl", "--start", "99"], "has no frames there"),
         (["{clip}", "--jsonl", "{tmp}/o.jsonl", "--start", "-1"], "start=-1.0"),
         (["{clip}", "--jsonl", "{tmp}/o.jsonl", "--every", "0"], "every=0"),
         (["{clip}", "--jsonl", "{tmp}/o.jsonl", "--max-people", "0"], "max_people=0"),
@@ -221,14 +221,14 @@ def test_nothing_is_written_over_by_accident(cli: Callable[..., Outcome], clip: 
     for more in ((), ("--start", 0.361)):
         again = cli(*words, *more)
         assert again.code == 2
-        assert "is there already; give another file, or --overwrite" in again.err
+        assert "already exists; give another file, or --overwrite" in again.err
     assert cli(*words, "--resume").out.endswith("nothing is left to do\n")
     assert lines.read_bytes() == before
     assert cli(*words, "--overwrite").code == 0
     assert lines.read_bytes() == before
     table.unlink()
     half = cli(*words, "--resume")
-    assert "is there already" in half.err
+    assert "already exists" in half.err
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi", ".webm"])
@@ -239,7 +239,7 @@ def test_half_a_video_is_no_success(cli: Callable[..., Outcome], tmp_path: Path,
     half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     done = cli("video", half, "--jsonl", lines, "--threads", 1)
     assert done.code == 1
-    assert "frames; get a whole copy of it" in done.err
+    assert "frames; get a complete copy of it" in done.err
     end = read_end(lines)
     assert end is not None
     assert end.frames == len(list(read_frames(lines)))
@@ -257,7 +257,7 @@ def test_a_frame_of_another_size_is_in_every_output(cli: Callable[..., Outcome],
     out, lines = tmp_path / "o.mp4", tmp_path / "o.jsonl"
     done = cli("video", tmp_path / "in", "--out", out, "--jsonl", lines)
     assert done.code == 0
-    assert "1 frame of another size than the first: fitted into" in done.err
+    assert "1 frame of another size than the first one were fitted into" in done.err
     assert len(frame_times(out)) == len(list(read_frames(lines))) == 4
 
 
@@ -328,7 +328,7 @@ def test_an_unfinished_run_is_continued_as_it_was_begun(tmp_path: Path) -> None:
         wait_for_frames(tmp_path / "out" / "o.jsonl", 110, process)
         process.kill()
     assert not (tmp_path / "out" / "o.mp4").exists()
-    assert "go on with --resume, begin anew with --overwrite" in finish(*words)[2]
+    assert "continue with --resume, start over with --overwrite" in finish(*words)[2]
     assert "its smooth and this run's differ" in finish(*words, "--resume", "--no-smooth")[2]
     code, said, errors = finish(*words, "--resume")
     assert (code, errors) == (0, "")
@@ -375,7 +375,7 @@ def test_ctrl_c_finishes_every_file_and_resume_goes_on(tmp_path: Path) -> None:
     assert process.returncode == 130
     frames = list(read_frames(lines))
     assert 105 <= len(frames) < 150
-    assert f"stopped after {len(frames)} frames; go on with --resume" in errors
+    assert f"stopped after {len(frames)} frames; continue with --resume" in errors
     assert "Traceback" not in errors
     assert len(frame_times(out)) == len(frames)
     assert abs(beeps(out)[-1] - frames[-1].time) < 0.6

@@ -88,7 +88,7 @@ def test_what_was_stopped_goes_on(
         patch.setattr(Outputs, "write", interrupted)
         done = cli(*words, tmp_path / "o.jsonl")
     assert done.code == 130
-    assert done.err.count("go on with --resume") == 2
+    assert done.err.count("continue with --resume") == 2
     assert cli(*words, tmp_path / "o.jsonl", "--resume").code == 0
     for number in (1, 2):
         assert lines(tmp_path / f"o-{number}.jsonl") == lines(tmp_path / f"whole-{number}.jsonl")
@@ -98,9 +98,9 @@ def test_what_was_stopped_goes_on(
     ("words", "reason"),
     [
         (["--show"], "--show was given with 2 sources"),
-        ([], "no place for the results"),
-        (["--jsonl", "{taken}"], "is there already"),
-        (["--out", "{folder}/1.mp4", "--overwrite"], "is a source and an output"),
+        ([], "no output was given"),
+        (["--jsonl", "{taken}"], "already exists"),
+        (["--out", "{folder}/1.mp4", "--overwrite"], "is both a source and an output"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(

@@ -109,7 +109,7 @@ def test_models_that_cannot_be_used(cli: Callable[..., Outcome], project: Path, 
         (models.detector, "give one for 'keypoints'"),
         (models.bare_pose, "no model card"),
         (tflite, "give a .onnx file"),
-        ("text.onnx", "broken or no .onnx model"),
+        ("text.onnx", "damaged, or not a .onnx model"),
     ):
         done = cli("web", "--out", "site", "--pose", model)
         assert (done.code, done.out) == (2, "")
@@ -133,7 +133,7 @@ def test_files_that_are_there_stay_unless_told_otherwise(cli: Callable[..., Outc
     (project / "index.html").write_text("mine")
     done = cli("web", "--out", ".")
     assert (done.code, done.out) == (2, "")
-    assert "'index.html' is there already" in done.err
+    assert "'index.html' already exists" in done.err
     assert not (project / "page.mjs").exists()
     assert cli("web", "--out", ".", "--overwrite").code == 0
     assert (project / "index.html").read_bytes() == (ROOT / "examples" / "web" / "index.html").read_bytes()

@@ -23,5 +23,5 @@ def test_is_found_by_its_entry_point(third_party: Path) -> None:
 
 @pytest.mark.parametrize("name", ["broken", "uninstalled"])
 def test_an_entry_point_that_leads_nowhere(third_party: Path, name: str) -> None:
-    with pytest.raises(DependencyError, match=rf"backend '{name}' is installed but cannot load .*again"):
+    with pytest.raises(DependencyError, match=rf"backend '{name}' is installed but cannot be loaded .*again"):
         open_runtime(third_party / "function_runtime.py", name)

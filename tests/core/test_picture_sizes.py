@@ -85,7 +85,7 @@ def test_the_size_is_what_opencv_decodes(suffix: str, monkeypatch: pytest.Monkey
     kind = next(each for each in picture_sizes._FORMATS if each.start.match(data))
     assert kind.size(data) == (WIDTH, HEIGHT)
     monkeypatch.setattr(picture_sizes, "MEMORY", WIDTH * HEIGHT * kind.cost - 1)
-    with pytest.raises(InputError, match=f"{kind.name} of {WIDTH} x {HEIGHT} pixels; at most"):
+    with pytest.raises(InputError, match=f"{kind.name} with {WIDTH} x {HEIGHT} pixels, but at most"):
         decode_image(data)
 
 

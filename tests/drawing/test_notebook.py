@@ -84,7 +84,7 @@ def test_a_file_has_the_same_colours_whatever_the_order_of_the_array(tmp_path: P
 
 def test_what_cannot_be_saved_says_why(tmp_path: Path) -> None:
     picture = np.zeros((10, 10, 3), np.uint8)
-    with pytest.raises(OutputError, match="names no picture format"):
+    with pytest.raises(OutputError, match="writes no such picture format"):
         people(1).save(tmp_path / "a.txt", picture)
     with pytest.raises(InputError, match="does not exist"):
         people(1).save(tmp_path / "a.jpg", tmp_path / "nosuch.jpg")

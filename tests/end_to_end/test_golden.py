@@ -243,12 +243,12 @@ def test_from_a_checkpoint(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        ([DEFAULT_POSE], "say what to make of it"),
+        ([DEFAULT_POSE], "say what to make from it"),
         ([DEFAULT_POSE, "--golden", "--precision", "fp16"], "--precision is for a conversion"),
         ([DEFAULT_POSE, DEFAULT_POSE, "--golden"], "give one, or a detector and a keypoint model"),
-        (["a.npz", "b.onnx", "--golden"], "export one after the other"),
-        (["a.npz", "--golden", "--to", "tflite"], "made of the ONNX file in fp32"),
-        ([DEFAULT_POSE, "--layout", "tritn"], "choose out of triton,deepstream"),
+        (["a.npz", "b.onnx", "--golden"], "export them one by one"),
+        (["a.npz", "--golden", "--to", "tflite"], "need the ONNX file in fp32"),
+        ([DEFAULT_POSE, "--layout", "tritn"], "choose from triton,deepstream"),
         (["missing.onnx", "--golden"], "missing.onnx"),
         (["text.onnx", "--golden"], "text.onnx"),
     ],

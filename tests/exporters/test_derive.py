@@ -132,7 +132,7 @@ def test_classes_that_nobody_names_are_numbered(tmp_path: Path) -> None:
     ],
 )
 def test_pictures_that_are_prepared_in_another_way_are_refused(tmp_path: Path, text: str, what: str) -> None:
-    with pytest.raises(ExportError, match=f"prepares pictures by {what.removeprefix('by ')}"):
+    with pytest.raises(ExportError, match=f"prepares pictures with {what.removeprefix('by ')}"):
         derive(tmp_path, text, nms=nms())
 
 
@@ -146,7 +146,7 @@ def test_crops_of_another_geometry_are_refused(tmp_path: Path, text: str) -> Non
     "outputs", [[(100, 6)], [(1, 17, 64, 40)], [(1, 17, 64, 48)] * 2, [(1, 5, 2), (1, 5, 2), (1, 5, 32)]]
 )
 def test_outputs_of_no_known_kind_are_named(tmp_path: Path, outputs: list[Shape]) -> None:
-    with pytest.raises(ExportError, match=r"outputs \[\[.*of no known kind.*pose_onnx/outputs/"):
+    with pytest.raises(ExportError, match=r"outputs \[\[.*of an unknown kind.*pose_onnx/outputs/"):
         derive(tmp_path, f"{POSE}{DETECTOR[DETECTOR.index('NMS') :]}", *outputs)
 
 

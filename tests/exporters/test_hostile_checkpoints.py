@@ -75,11 +75,17 @@ ATTACKS = {
     ),
     "fewer numbers than bytes": (table(array(dtype(b"f4", state(b"<")), ADDRESS)), "with 8 bytes"),
     "a negative size": (table(array(dtype(b"f4", state(b"<")), ADDRESS, b"J\xff\xff\xff\xff\x85")), "shape"),
-    "a state for a class": (b"\x80\x02cnumpy\nndarray\n}b.", "a state given to what has none"),
-    "a state for a function": (b"\x80\x02c_codecs\nencode\n}b.", "a state given to what has none"),
-    "a call of a class": (b"\x80\x02cnumpy\nndarray\nJ\0\0\0\x40\x85R.", "a call of what is not a function"),
-    "an array of zeros": (table(b"c__builtin__\nbytearray\nJ\0\0\0\x40\x85R"), "bytearray to be loaded"),
-    "a memo of 4 GB": (b"\x80\x02}r\xff\xff\xff\x1f.", "cannot be remembered"),
+    "a state for a class": (b"\x80\x02cnumpy\nndarray\n}b.", "a state for an object without one"),
+    "a state for a function": (b"\x80\x02c_codecs\nencode\n}b.", "a state for an object without one"),
+    "a call of a class": (
+        b"\x80\x02cnumpy\nndarray\nJ\0\0\0\x40\x85R.",
+        "a call of something other than a function",
+    ),
+    "an array of zeros": (
+        table(b"c__builtin__\nbytearray\nJ\0\0\0\x40\x85R"),
+        "bytearray, but weights only need arrays",
+    ),
+    "a memo of 4 GB": (b"\x80\x02}r\xff\xff\xff\x1f.", "cannot be stored"),
     "a frame of 4 GB": (b"\x80\x04\x95\0\0\0\0\1\0\0\0\x8e\0\0\0\0\1\0\0\0.", "ends too early"),
     "bytes of 2 GB": (b"\x80\x03B\xff\xff\xff\x7f.", "ends too early"),
     "bytes of 2^63": (b"\x80\x04\x8e" + b"\xff" * 8 + b".", "ends too early"),
@@ -88,10 +94,10 @@ ATTACKS = {
     "a key that takes forever to hash": (table(b"N", DOUBLED), "keys are not names"),
     "a set": (b"\x80\x04\x8f.", "the opcode 0x8f"),
     "a line without an end": (b"\x80\x02c" + b"a" * LITTLE, "a name without an end"),
-    "text that is none": (b"\x80\x02X\x02\0\0\0\xff\xff.", "text that is none"),
-    "text as bytes that is none": (
+    "invalid text": (b"\x80\x02X\x02\0\0\0\xff\xff.", "invalid text"),
+    "invalid text as bytes": (
         table(b"c_codecs\nencode\nX\x00\x08\0\0" + b"\xff" * 2048 + b"U\x06latin1\x86R"),
-        "text that is none",
+        "invalid text",
     ),
     "tuples in tuples": (b"\x80\x02)" + b"\x85" * 300_000 + b".", "holds a tuple"),
     "lists in lists": (b"\x80\x02" + b"]" * 300_000 + b"a" * 299_999 + b".", "holds a list"),
@@ -168,10 +174,10 @@ def header(descr: str, shape: str, data: bytes = b"") -> bytes:
     ("changes", "content", "says"),
     [
         ({"file_size": 12 << 30}, None, "asks for more than"),
-        ({"file_size": 1 << 20}, None, "shorter than it says|broken zip file"),
+        ({"file_size": 1 << 20}, None, "shorter than declared|broken zip file"),
         ({"file_size": 140}, None, "bytes|broken zip file"),
         ({"CRC": 1}, None, "broken zip file"),
-        ({"compress_type": 12}, None, "without a member"),
+        ({"compress_type": 12}, None, "without a required member"),
         ({"header_offset": 1 << 40}, None, "broken zip file"),
         ({"flag_bits": 1}, None, "broken zip file"),
         ({}, header("'<f4'", "(3000000000,)"), "not a tuple of sizes"),
@@ -236,7 +242,7 @@ def test_a_size_that_is_a_lie_allocates_nothing(tmp_path: Path) -> None:
     path = npz(tmp_path / "a.npz", change)
     tracemalloc.start()
     try:
-        with pytest.raises(ModelFileError, match=r"shorter than it says|broken zip file"):
+        with pytest.raises(ModelFileError, match=r"shorter than declared|broken zip file"):
             list(arrays_of(path))
         assert tracemalloc.get_traced_memory()[1] < 4 * LITTLE
     finally:

@@ -60,7 +60,7 @@ def test_a_given_name_or_card_decides(tmp_path: Path) -> None:
 
 
 def test_two_answers_are_none(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="several of model, like and card"):
+    with pytest.raises(InputError, match="more than one of model, like and card"):
         export(folder(tmp_path / "x"), model="tinypose_128x96", like="tinypose_256x192", out=tmp_path)
 
 

@@ -62,7 +62,7 @@ def test_the_numbers_are_those_of_the_exports(
         ("detector/nms", r"gives \[\(None, 6\), .* before NMS; export this one"),
         ("detector/raw", "gives .* before NMS; export this one"),
         ("pose_json_3_3", "cannot be loaded by Paddle .* this version of Paddle .* or export it"),
-        ("detector", "holds 0 Paddle programs"),
+        ("detector", "contains 0 Paddle programs"),
     ],
 )
 def test_folders_that_cannot_be_run_say_why(paddle_sources: Path, folder: str, reason: str) -> None:
@@ -77,7 +77,7 @@ def test_weights_that_are_missing_are_named(paddle_sources: Path, tmp_path: Path
 
 
 def test_onednn_is_refused_with_the_reason(paddle_sources: Path) -> None:
-    with pytest.raises(InputError, match=r"onednn=True.*computes TinyPose wrongly.*0\.03"):
+    with pytest.raises(InputError, match=r"onednn=True.*computes TinyPose incorrectly.*0\.03"):
         open_runtime(paddle_sources / "pose_json", "paddle", onednn=True)
 
 

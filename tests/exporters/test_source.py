@@ -48,10 +48,10 @@ def test_a_folder_without_its_weights_is_an_error(tmp_path: Path) -> None:
 def test_folders_with_no_or_many_programs_and_missing_paths_are_errors(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "other.json").write_text("{}")
-    with pytest.raises(ModelFileError, match="holds 0 Paddle programs"):
+    with pytest.raises(ModelFileError, match="contains 0 Paddle programs"):
         read_source(tmp_path / "empty")
     two = folder(folder(tmp_path / "two"), program="model2.pdmodel")
-    with pytest.raises(ModelFileError, match=r"holds 2 .*model\.json.*model2\.pdmodel"):
+    with pytest.raises(ModelFileError, match=r"contains 2 .*model\.json.*model2\.pdmodel"):
         read_source(two)
     with pytest.raises(ModelFileError, match="does not exist"):
         read_source(tmp_path / "nowhere")
@@ -113,7 +113,7 @@ def test_a_given_digest_is_demanded_before_a_checkpoint_is_read(tmp_path: Path) 
     assert read_source(path, digest.upper()).trust.startswith("given")
     assert read_source(path).trust.startswith("first use")
     path.write_bytes(b"not even an archive")
-    with pytest.raises(ModelFileError, match=rf"has SHA-256 \w+, but {digest} was asked for"):
+    with pytest.raises(ModelFileError, match=rf"has SHA-256 \w+, but {digest} was given"):
         read_source(path, digest)
 
 

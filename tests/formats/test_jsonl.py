@@ -104,7 +104,7 @@ def test_how_a_video_ended(frames: Callable[..., list[FrameRecord]], tmp_path: P
     assert read_end(path) is None
     assert indices(path) == [0, 1, 2]
     path.write_bytes(path.read_bytes() + b'{"end": {}}\n')
-    with pytest.raises(InputError, match="is not an end"):
+    with pytest.raises(InputError, match="is not an `end` line"):
         read_end(path)
 
 
@@ -149,8 +149,8 @@ def test_results_of_other_runs_are_not_mixed(
     ("content", "reason"),
     [
         (None, "cannot be read"),
-        (b"", "holds no whole line"),
-        (b'{"schema": "pose_onnx.frames/1", "sour', "holds no whole line"),
+        (b"", "contains no complete line"),
+        (b'{"schema": "pose_onnx.frames/1", "sour', "contains no complete line"),
         (b'{"schema": "pose_onnx.results/1"}\n', "does not begin with a line of schema"),
         (b'{"schema": "pose_onnx.frames/1"}\n', "does not begin with a line of schema"),
         (b"[]\n", "does not begin with a line of schema"),

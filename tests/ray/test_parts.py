@@ -121,7 +121,7 @@ def test_an_error_while_writing_leaves_nothing(tmp_path: Path) -> None:
 def test_other_settings_are_refused(folder: ResultFolder) -> None:
     folder.prepare()
     folder.write("part-1.parquet", [table_of([Row("a")])])
-    with pytest.raises(InputError, match="holds results of another detector, flip; choose"):
+    with pytest.raises(InputError, match="has results with another detector, flip; choose"):
         ResultFolder(folder.address, {"detector": "other", "flip": True}).prepare()
 
 

@@ -106,7 +106,7 @@ def test_addresses_of_arrow_stay_themselves() -> None:
     ("address", "message"),
     [
         ("/no/such/folder", "does not exist"),
-        ("s3://key:secret@bucket/photos", "holds a password"),
+        ("s3://key:secret@bucket/photos", "contains a password"),
         ("nosuch://bucket/photos", "nosuch"),
         ("memory://nothing-here", "does not exist"),
     ],
@@ -124,7 +124,7 @@ def test_a_package_that_is_missing_is_named() -> None:
 
 
 def test_a_folder_without_pictures(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no picture and no video"):
+    with pytest.raises(InputError, match="contains no pictures or videos"):
         find_items([str(tmp_path)])
 
 

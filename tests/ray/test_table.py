@@ -59,7 +59,7 @@ def test_people_that_were_sliced_arrive() -> None:
     assert [person["scores"] for person in people] == poses.scores.tolist()
 
 
-UNFORESEEN = "'x.jpg' cannot be worked on ({}); please report it, with the file"
+UNFORESEEN = "'x.jpg' cannot be processed ({}); please report this, with the file"
 
 
 @pytest.mark.parametrize(

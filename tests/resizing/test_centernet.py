@@ -78,6 +78,6 @@ def test_keep_in_pictures_of_many_sizes(golden: Mapping[str, F64]) -> None:
 
 
 def test_keep_refuses_a_picture_that_is_too_large() -> None:
-    with pytest.raises(InputError, match="600 x 500 pixels, the network's input only 512 x 512"):
+    with pytest.raises(InputError, match="600 x 500 pixels, more than the network's input of 512 x 512"):
         RESIZERS["keep"](np.zeros((500, 600, 3), np.uint8), (512, 512))
     assert RESIZERS["keep"](np.zeros((512, 511, 3), np.uint8), (512, 512)).pixels.shape == (512, 512, 3)

@@ -76,8 +76,8 @@ def test_every_cut_of_a_tflite_file_is_noticed() -> None:
         (lambda model: setattr(model.signatureDefs[0], "signatureKey", None), "a name is missing"),
         (lambda model: setattr(model.signatureDefs[0], "signatureKey", "other"), "no signature 'serving"),
         (lambda model: setattr(model.signatureDefs[0], "outputs", []), "with inputs and outputs"),
-        (lambda model: setattr(model.signatureDefs[0].inputs[0], "tensorIndex", 99), "a signature has"),
-        (lambda model: setattr(model.signatureDefs[0].inputs[0], "tensorIndex", 1), "a signature has"),
+        (lambda model: setattr(model.signatureDefs[0].inputs[0], "tensorIndex", 99), "a signature names"),
+        (lambda model: setattr(model.signatureDefs[0].inputs[0], "tensorIndex", 1), "a signature names"),
         (lambda model: setattr(model.subgraphs[0].operators[0], "opcodeIndex", 99), "code of an operator"),
         (lambda model: setattr(model.subgraphs[0].operators[0], "inputs", [0, 99]), "an input of an op"),
         (lambda model: setattr(model.subgraphs[0].operators[0], "inputs", [-1, 1]), "an input of an op"),
@@ -90,11 +90,14 @@ def test_every_cut_of_a_tflite_file_is_noticed() -> None:
         (lambda model: setattr(model.subgraphs[0].tensors[1], "shape", [60000, 60000, 1, 3]), "1024 MiB"),
         (lambda model: setattr(model.subgraphs[0].tensors[1], "shape", [4, 1, 1, 9]), "has 48 bytes"),
         (lambda model: setattr(model.subgraphs[0].tensors[0], "shape", [1, 4, 4, 2]), "has the shape"),
-        (lambda model: setattr(model.signatureDefs[0].outputs[0], "name", "image"), "have one name: image"),
+        (
+            lambda model: setattr(model.signatureDefs[0].outputs[0], "name", "image"),
+            "have the same name: image",
+        ),
         (lambda model: setattr(model.metadata[0], "buffer", 99), "the buffer of the metadata"),
         (lambda model: model.subgraphs[0].operators.pop(), "nothing writes the outputs"),
         (lambda model: model.subgraphs[0].operators.reverse(), "before they are written"),
-        (lambda model: setattr(model.subgraphs[0].operators[-1], "outputs", [0]), "is known already"),
+        (lambda model: setattr(model.subgraphs[0].operators[-1], "outputs", [0]), "already has values"),
         (lambda model: setattr(model, "subgraphs", []), "0 subgraphs"),
         (lambda model: setattr(model.operatorCodes[0], "builtinCode", 119), "calls another subgraph"),
     ],
@@ -104,7 +107,9 @@ def test_a_tflite_file_that_contradicts_itself_is_refused(
 ) -> None:
     path = tmp_path / "model.tflite"
     path.write_bytes(tflite_file(change))
-    with pytest.raises(ModelFileError, match=rf"broken or no \.tflite model \(.*{reason}.*\); export or"):
+    with pytest.raises(
+        ModelFileError, match=rf"damaged, or not a \.tflite model \(.*{reason}.*\); export or"
+    ):
         open_runtime(path, "tflite")
 
 

@@ -76,18 +76,18 @@ def test_any_other_error_is_one_sentence() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of a process")
 def test_memory_is_limited() -> None:
     assert call("allocate", size=100 * MB) == 100 * MB
-    with pytest.raises(ModelFileError, match=r"^file 'a' takes more memory than it may"):
+    with pytest.raises(ModelFileError, match=r"^file 'a' needs more memory than is allowed"):
         call("allocate", size=1024 * MB)
 
 
 def test_time_is_limited() -> None:
-    with pytest.raises(ModelFileError, match=r"^file 'a' was not read within 2 s"):
+    with pytest.raises(ModelFileError, match=r"^file 'a' could not be read within 2 s"):
         call("sleep", seconds=2)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals")
 def test_a_crash_is_one_sentence() -> None:
-    with pytest.raises(ModelFileError, match=r"^file 'a' ended the process that read it \(SIGSEGV\)"):
+    with pytest.raises(ModelFileError, match=r"^file 'a' crashed the process that read it \(SIGSEGV\)"):
         call("crash")
 
 

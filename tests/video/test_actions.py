@@ -254,5 +254,5 @@ def test_what_cannot_be(
 
 
 def test_poses_without_the_joints_are_refused(model: ActionModel) -> None:
-    with pytest.raises(InputError, match=r"looks at the keypoints \['left_eye'"):
+    with pytest.raises(InputError, match=r"needs the keypoints \['left_eye'"):
         Actions(model, "sliding", ("nose",))

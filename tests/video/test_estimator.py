@@ -150,9 +150,9 @@ def test_a_session_goes_on_from_its_state_as_if_nothing_had_happened(
 
 
 def test_states_that_cannot_be_used(estimator: PoseEstimator) -> None:
-    with pytest.raises(InputError, match="is not a state of a video"):
+    with pytest.raises(InputError, match="this state is not of a session"):
         VideoPoseEstimator(estimator).start({"index": 3})
-    with pytest.raises(InputError, match=r"has no state\(\)"):
+    with pytest.raises(InputError, match=r"cannot save its state"):
         VideoPoseEstimator(estimator, smooth="paddle").start().state()
 
 

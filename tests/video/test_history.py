@@ -77,9 +77,9 @@ def test_another_video_begins_anew() -> None:
         for index in range(3):
             history.add(replace(frame(index / 10, {1: place}), run=run))
     np.testing.assert_array_equal(history.window(1).keypoints[:, 0, 0], [np.nan] * 7 + [5] * 3)
-    with pytest.raises(InputError, match="use a PoseHistory for each video"):
+    with pytest.raises(InputError, match="use one PoseHistory per video"):
         history.add(replace(frame(0.3, {1: 1.0}), run=1))
-    with pytest.raises(InputError, match=r"at 0\.100 s came after one at 0\.200 s"):
+    with pytest.raises(InputError, match=r"at 0\.100 s was added after one at 0\.200 s"):
         history.add(replace(frame(0.1, {1: 1.0}), run=2))
 
 

@@ -263,7 +263,7 @@ def test_streams_come_and_go_while_it_runs(estimator: Watched) -> None:
             order.append((stream.name, frame and frame.index))
             if order[-1] == ("camera", 0):
                 later.append(cameras.add(clip(3), name="later"))
-                with pytest.raises(InputError, match="'later' is there already"):
+                with pytest.raises(InputError, match="already a stream named 'later'"):
                     cameras.add(clip(3), name="later")
             if order[-1] == ("later", None):
                 assert cameras.streams == (first,)

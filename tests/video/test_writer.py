@@ -143,7 +143,9 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
 def test_frames_of_two_sizes(tmp_path: Path) -> None:
     with VideoWriter(tmp_path / "a.mp4") as writer:
         writer.write(picture(90), 0)
-        with pytest.raises(InputError, match=r"at 0\.040 s has 32 x 24 pixels and the first has 64 x 48"):
+        with pytest.raises(
+            InputError, match=r"at 0\.040 s has 32 x 24 pixels, but the first one has 64 x 48"
+        ):
             writer.write(picture(90, (24, 32)), 0.04)
     assert len(frame_times(tmp_path / "a.mp4")) == 1
 

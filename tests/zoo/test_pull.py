@@ -115,7 +115,7 @@ def test_offline_says_what_is_missing(at_pulled: Path) -> None:
 def test_a_changed_file_is_an_error(at_pulled: Path) -> None:
     changed = at_pulled / f"{MODEL}.onnx"
     changed.write_bytes(changed.read_bytes() + b"\0")
-    with pytest.raises(ModelFileError, match="somebody changed it"):
+    with pytest.raises(ModelFileError, match="so the file was changed"):
         zoo.pull(MODEL)
     assert {item.path for item in zoo.check() if item.state == "changed"} == {changed}
 
@@ -123,7 +123,7 @@ def test_a_changed_file_is_an_error(at_pulled: Path) -> None:
 def test_a_changed_download_is_not_converted(at_pulled: Path) -> None:
     (at_pulled / f"{MODEL}.onnx").unlink()
     (at_pulled / f"downloads/{MODEL}.pdparams").write_bytes(b"changed")
-    with pytest.raises(ModelFileError, match="somebody changed it"):
+    with pytest.raises(ModelFileError, match="so the file was changed"):
         zoo.pull(MODEL)
     states = {item.path.name: item.state for item in zoo.check()}
     assert states[f"{MODEL}.onnx"] == "missing"
@@ -152,7 +152,7 @@ def test_another_file_is_refused_until_its_digest_is_given(
     state["final_conv.bias"] = state["final_conv.bias"] + 1
     web.serve(REMOTE, whole(pickle.dumps(state, protocol=4)))
     zoo.remove(MODEL)
-    with pytest.raises(DownloadError, match="but the first that came had") as error:
+    with pytest.raises(DownloadError, match="but the first download had") as error:
         zoo.pull(MODEL, policy=QUICK)
     assert not (at_server / FILES[0]).exists()
     (command,) = hint(error)
@@ -198,7 +198,7 @@ def test_a_dry_run_says_what_a_pull_would_do(
     other = "tinypose_256x192"
     assert main(["models", "pull", "--dry-run", MODEL, f"{MODEL}_distilled", other]) == 0
     here, built_in, missing = capsys.readouterr().out.splitlines()
-    assert here == f"{MODEL}: is here: {at_pulled / FILES[0]}, {at_pulled / FILES[1]}"
+    assert here == f"{MODEL}: already here: {at_pulled / FILES[0]}, {at_pulled / FILES[1]}"
     assert built_in.startswith(f"{MODEL}_distilled: is here: ")
     assert missing.startswith(f"{other}: fetch {load_card(other).download} (no SHA-256 is known")
     zoo.remove(MODEL)
@@ -230,7 +230,7 @@ def test_remove_deletes_the_model_and_nothing_else(at_pulled: Path) -> None:
     assert {*zoo.remove(MODEL)} == {at_pulled / name for name in FILES}
     assert zoo.where(MODEL) == ()
     assert all(other.is_file() for other in others)
-    with pytest.raises(UnknownNameError, match="nothing of it was pulled"):
+    with pytest.raises(UnknownNameError, match="none of its files was pulled"):
         zoo.remove(MODEL)
 
 
@@ -298,8 +298,8 @@ def test_the_archive_of_an_action_model(
 @pytest.mark.parametrize(
     ("content", "error", "reason"),
     [
-        (b"<html>not found</html>", DownloadError, "broken or no .pdparams"),
-        (pickle.dumps(print), DownloadError, "was not run"),
+        (b"<html>not found</html>", DownloadError, "damaged, or not a .pdparams"),
+        (pickle.dumps(print), DownloadError, "nothing was run"),
     ],
 )
 def test_what_is_no_checkpoint_is_not_kept(
@@ -353,7 +353,7 @@ def test_without_the_extra_it_says_what_else_works(
 
 @pytest.mark.parametrize("precision", [(), ("fp32", "fp99")])
 def test_precisions_that_are_not(home: Path, web: Web, precision: tuple[str, ...]) -> None:
-    with pytest.raises(InputError, match="choose out of"):
+    with pytest.raises(InputError, match="choose from"):
         zoo.pull(MODEL, precision=precision)
     assert web.requests == []
     assert not home.exists()

@@ -45,7 +45,7 @@ class AudioCopy(Closing):
             return None
         codec = source.streams.audio[0].codec_context.codec.canonical_name
         if codec not in self._target.supported_codecs:
-            self.silent_because = f"this format holds no sound as {codec}; .mkv and .mov hold most"
+            self.silent_because = f"this format cannot store {codec} sound; .mkv and .mov store most codecs"
             return None
         return self._target.add_stream_from_template(source.streams.audio[0])
 
@@ -84,7 +84,7 @@ class AudioCopy(Closing):
                 packet.stream = track
                 yield packet.dts * step, packet
         except self._error as error:
-            self.silent_because = f"the sound of {self._name!r} breaks off ({error})"
+            self.silent_because = f"the sound of {self._name!r} ends early ({error})"
 
     def close(self) -> None:
         """Close the source."""

@@ -99,7 +99,7 @@ class VideoWriter(Closing):
             OutputError: The disk is full, or the encoder refuses frames of this size.
         """
         if self._container is None:
-            raise InputError(f"{str(self._path)!r} is closed; write frames before")
+            raise InputError(f"{str(self._path)!r} is closed; write all frames before closing it")
         size = (image.shape[0], image.shape[1])
         with self._reported():
             if self._size is None:
@@ -169,8 +169,8 @@ class VideoWriter(Closing):
 def _expect_size(size: tuple[int, int], first: tuple[int, int], time: float) -> None:
     if size != first:
         raise InputError(
-            f"the frame at {time:.3f} s has {size[1]} x {size[0]} pixels and the first has {first[1]} x "
-            f"{first[0]}; a video file holds frames of one size"
+            f"the frame at {time:.3f} s has {size[1]} x {size[0]} pixels, but the first one has {first[1]} "
+            f"x {first[0]}; give frames of one size"
         )
 
 

@@ -103,8 +103,8 @@ def _check_size(name: str, capture: Capture) -> None:
     if height * width * _BYTES_PER_PIXEL > MEMORY:
         capture.close()
         raise InputError(
-            f"{redacted(name)!r} declares pictures of {width} x {height} pixels, too many for the memory;"
-            f" give a video with at most {MEMORY // _BYTES_PER_PIXEL:,} pixels, or an intact copy"
+            f"{redacted(name)!r} declares frames of {width} x {height} pixels, which need too much memory; "
+            f"give a video with at most {MEMORY // _BYTES_PER_PIXEL:,} pixels, or an intact copy"
         )
 
 
@@ -133,8 +133,8 @@ def open_file(path: Path, *, fps: float | None, start: float, first: int) -> Fil
         )
     if (capture := open_capture(str(path))) is None:
         raise InputError(
-            f"{str(path)!r} is not a video that OpenCV can read, or is damaged; convert it, for example"
-            " with: ffmpeg -i FILE out.mp4"
+            f"{str(path)!r} is damaged, or not a video that OpenCV can read; convert it, for example with: "
+            "ffmpeg -i FILE out.mp4"
         )
     return FileSource(str(path), capture, fps=fps, start=start, first=first)
 

@@ -86,8 +86,8 @@ class LiveSource(FrameSource):
             frame, self._latest = self._latest, None
             if frame is None and not self._stopping.is_set():
                 raise SourceError(
-                    f"{shown(self._target)} broke and gave no frame for {self._patience:g} s; check that it"
-                    " is still there, then start again"
+                    f"{shown(self._target)} failed and gave no frame for {self._patience:g} s; check that "
+                    "it is still there, then start again"
                 )
             return frame
 
@@ -120,14 +120,14 @@ class LiveSource(FrameSource):
 
     def _open_again(self) -> Capture | None:
         """Reopen a broken stream with growing pauses; `None` if it is given up."""
-        _LOG.warning("%s: the stream broke; opening it again", shown(self._target))
+        _LOG.warning("%s: the stream failed and is opened again", shown(self._target))
         backoff = self._first_backoff
         while time.monotonic() - self._last <= self._patience:
             if self._stopping.wait(backoff):
                 return None
             if (capture := self._reopen(self._target)) is not None:
                 self.reconnects += 1
-                _LOG.warning("%s: opened again (%d)", shown(self._target), self.reconnects)
+                _LOG.warning("%s: reopened (%d)", shown(self._target), self.reconnects)
                 return capture
             backoff = min(2 * backoff, _LONGEST_BACKOFF_S)
         return None

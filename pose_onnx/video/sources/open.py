@@ -83,7 +83,9 @@ def _open_stream(source: int | str, options: _Options) -> FrameSource:
         return FileSource(str(source), capture, fps=options.fps, start=options.start, first=options.first)
     if options.first:
         capture.close()
-        raise InputError(f"{shown(source)} is live, so nobody knows its frame {options.first}; leave it out")
+        raise InputError(
+            f"{shown(source)} is live, so it cannot start at frame {options.first}; leave first= out"
+        )
     return LiveSource(source, capture, fps=options.fps, start=options.start)
 
 

@@ -46,7 +46,8 @@ class IterableSource(FrameSource):
             time, pixels = _pair(item, index)
             if not previous < time < math.inf:
                 raise InputError(
-                    f"frame {index} has the time {time!r} after {previous!r}; give seconds that increase"
+                    f"frame {index} has the time {time!r} after {previous!r}; give increasing times in "
+                    "seconds"
                 )
             previous = time
             if time >= self._start and index >= self._first:

@@ -42,7 +42,7 @@ def check_can_assign() -> None:
         _hungarian()
     except ImportError as error:
         raise DependencyError(
-            f"following people through a video needs SciPy ({error}); run: pip install 'pose-onnx[video]'"
+            f"tracking people in a video needs SciPy ({error}); run: pip install 'pose-onnx[video]'"
         ) from error
 
 

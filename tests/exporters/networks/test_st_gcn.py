@@ -188,7 +188,7 @@ def test_the_card_tells_its_input() -> None:
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
-        ({"end_to_end": True}, (InputError, ExportError), "no end-to-end file"),
+        ({"end_to_end": True}, (InputError, ExportError), "made into an end-to-end file"),
         ({"model": "tinypose_128x96"}, ModelFileError, "does not fit the network"),
     ],
 )
