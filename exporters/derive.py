@@ -1,6 +1,6 @@
 """Derives the card of an inference folder from its `infer_cfg.yml` and the outputs of its program.
 
-The card claims only what the folder proves. Missing names become numbers, and a sentence says so.
+The card only states what the folder proves. Unknown names become numbers, and a sentence says so.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from pose_onnx.outputs.centers import PLANE
 from pose_onnx.outputs.heatmaps import DARK, QUARTER
 
 COCO_METRIC: Final = "KeyPointTopDownCOCOEval"
-"""PaddleDetection's word for an evaluation on COCO's 17 joints."""
+"""PaddleDetection's name for an evaluation on COCO's 17 joints."""
 COCO_CARD: Final = "tinypose_256x192"
-"""A card with the names, flip pairs and limbs of COCO's joints."""
+"""Name of a card with the names, flip pairs and limbs of COCO's joints."""
 PAIR: Final = 2
-"""Boxes and scores."""
+"""Number of tensors: boxes and scores."""
 HOW_TO_NAME: Final = "give a card that names them by --card (docs/export.md)"
 
 
@@ -37,9 +37,9 @@ class _Derived(NamedTuple):
 
     Attributes:
         output: the output section of the card.
-        resize: the matching way to prepare pictures.
-        classes: how many classes a detector has.
-        joints: how many joints a keypoint model has.
+        resize: the resize mode that fits the outputs.
+        classes: number of classes of a detector.
+        joints: number of joints of a keypoint model.
     """
 
     output: OutputSpec

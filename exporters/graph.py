@@ -15,11 +15,10 @@ from onnx import helper, numpy_helper
 
 OPSET: Final = 17
 OPSETS: Final[Mapping[int, int]] = MappingProxyType({OPSET: 8, 19: 9})
-"""Versions of the operators that files have, with the version of the format that goes with each: of 2022, and
-of 2023 where a network needs DeformConv."""
+"""Operator versions of our files with their format versions; the newer pair is for DeformConv only."""
 Array = NDArray[Any]
 Shape = tuple[int | str, ...]
-"""Of a tensor; a free size is a string."""
+"""Shape of a tensor; a free size is a string."""
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Read `infer_cfg.yml`, which PaddleDetection writes beside an exported program."""
+"""Reads `infer_cfg.yml`, which PaddleDetection writes beside an exported program."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pose_onnx.errors import ModelFileError
 
 FILE_NAME: Final = "infer_cfg.yml"
 PIXEL_MAX: Final = 255.0
-INTER_CUBIC: Final = 2  # OpenCV's number, as the file has it
+INTER_CUBIC: Final = 2  # OpenCV's number, which the file contains
 Triple: TypeAlias = tuple[float, float, float]
 """One number for each colour channel."""
 
@@ -30,7 +30,7 @@ class InferConfig:
         color: order of the network's colour channels.
         strange: steps before the network that this package does not know, in a few words each.
         mean: subtracted from pixels in 0 to 1; None if the config has no normalisation.
-        std: divisor after that.
+        std: std: divisor after that.
         labels: names of the classes. A detector of one class may still list 80.
         strides: input pixels per cell of each level of a detector's head; empty if the config does not say.
         nms: options of the suppression for a program without one: nms_threshold, keep_top_k.
@@ -127,12 +127,12 @@ _SIZING: Final[Mapping[str, tuple[Callable[[_Step], str], Callable[[_Step], bool
         "WarpAffine": (lambda step: "fit" if step.get("keep_res", False) else "fix", lambda _: True),
     }
 )
-"""Steps that bring a picture to the input's size: our name for it, and whether the options are ours."""
+"""Steps that bring a picture to the input's size: our name, and whether the options are supported."""
 _OTHER_STEPS: Final = ("NormalizeImage", "Permute")
 
 
 def _strange(kind: str, step: Mapping[str, Any]) -> str:
-    """Describe a step that is not known; empty if it is known."""
+    """Describe an unsupported step; return an empty string if it is supported."""
     if kind in _OTHER_STEPS or (kind in _SIZING and _SIZING[kind][1](step)):
         return ""
     options = {key: value for key, value in step.items() if key != "type"}

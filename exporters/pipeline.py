@@ -55,7 +55,7 @@ STAGES: Final = (
     "end_to_end",
     "receipt",
 )
-"""In the order of an export."""
+"""The stages in their order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ Arrays = Mapping[str, NDArray[Any]]
 def plain_session(model: onnx.ModelProto) -> ort.InferenceSession:
     """Open a model without any optimisation, on one thread.
 
-    Errors are raised, so they are not also logged, and neither are unused initialisers. No arena is used: the
-    arrays that a session returns would keep all of it in memory.
+    Errors are raised, not logged, and warnings about unused initialisers are suppressed. No memory arena is
+    used: the arrays that a session returns would keep all of it in memory.
     """
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL

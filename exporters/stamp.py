@@ -14,7 +14,7 @@ from pose_onnx.exporters.serializing import serialize
 from pose_onnx.outputs import Shape
 
 FORBIDDEN: Final = ("ArgMax", "BatchNormalization", "NonMaxSuppression", "NonZero", "Shape", "TopK")
-"""What must have gone: NMS, argmax, unfolded batch norm, shape arithmetic."""
+"""Operators that must not be left: NMS, argmax, unfolded batch norm, shape arithmetic."""
 
 
 def stamp(graph: Graph, card: ModelCard) -> bytes:

@@ -37,23 +37,23 @@ DEMO_PHOTO: Final = "astronaut.jpg"
 
 LAST_BIT: Final = 2.0**-23  # relative spacing of float32
 ROUNDING: Final[Mapping[str, float]] = MappingProxyType({"fp32": 32, "fp16": 8 * 2.0**12})
-"""A difference is also allowed if it is at most so many times what the last bit of every input makes.
+"""A difference is also allowed if it is at most this many times the effect of the last bit of every input.
 
-No engine can be more exact than the network lets it. On 60 photos ONNX Runtime and TFLite differ by up to
-5.2e-3 px, 2.3e-5 in score and 1.0e-5 in heatmaps: typically by 2 times what flipping last bits of the input
-makes, at worst by 23 times where that is large enough to matter; and Paddle, ONNX Runtime and TFLite are
-equally far from the same network in float64. A float16 weight has 2^12 times the rounding of a float32 one;
-twice that much was measured with weights that it cannot hold exactly.
+The network limits how exact an engine can be. On 60 photos ONNX Runtime and TFLite differ by up to 5.2e-3 px,
+2.3e-5 in score and 1.0e-5 in heatmaps: typically 2 times the effect of flipping last bits of the input, at
+worst 23 times where that effect is large enough to matter. Paddle, ONNX Runtime and TFLite are equally far
+from the same network in float64. A float16 weight has 2^12 times the rounding of a float32 one; twice that
+was measured with weights that float16 cannot represent exactly.
 """
 
 
 DAMAGE: Final = "damage"
-"""What the receipt calls the one figure for all outputs of an int8 file; see `OutputExport.damage`."""
+"""Name in the receipt of the one figure for all outputs of an int8 file; see `OutputExport.damage`."""
 LARGEST_DAMAGE: Final = 0.5
-"""Of int8 against float32 on the photo, forced or not.
+"""Largest damage of int8 against float32 on the photo, even with --force.
 
-An empty heatmap has 1, and so have boxes that are off by their own size: such a file is broken, not only
-inaccurate. Half of that is far from what files in use have (docs/precision.md).
+Empty heatmaps have a damage of 1, and so have boxes that are off by their own size: such a file is broken,
+not just inaccurate. Half of that is far above the damage of usable files (docs/precision.md).
 """
 
 

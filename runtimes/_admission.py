@@ -21,7 +21,7 @@ _READERS: Final[Mapping[str, Callable[[Content], ModelFacts]]] = MappingProxyTyp
     {".onnx": read_onnx, ".tflite": read_tflite}
 )
 SUFFIXES: Final = tuple(_READERS)
-"""Of the files that can be read."""
+"""Suffixes of the files that can be read."""
 
 
 def admit(path: Path, suffix: str) -> ModelFacts:

@@ -36,12 +36,12 @@ class Flatbuffer:
         return Table(self, self.follow(0))
 
     def unpack(self, form: struct.Struct, place: int) -> tuple[int, ...]:
-        """The numbers at a position."""
+        """Return the numbers at a position."""
         self.demand(place, form.size)
         return form.unpack_from(self.content, place)
 
     def follow(self, place: int) -> int:
-        """The position that the offset at a position points to."""
+        """Return the position that the offset at a position points to."""
         return place + self.unpack(_OFFSET, place)[0]
 
     def demand(self, start: int, size: int) -> None:
@@ -79,18 +79,18 @@ class Table:
         return self._position + offset
 
     def number(self, field: int, form: str = "i", default: int = 0) -> int:
-        """A number, of the type given by its letter in `struct`."""
+        """Return a number of the type with this letter in `struct`."""
         layout = struct.Struct(f"<{form}")
         place = self._place(field, layout.size)
         return default if place is None else self._file.unpack(layout, place)[0]
 
     def table(self, field: int) -> Table | None:
-        """A table, or None if it is absent."""
+        """Return a table, or None if it is absent."""
         place = self._place(field, _OFFSET.size)
         return None if place is None else Table(self._file, self._file.follow(place))
 
     def span(self, field: int, size: int = 1) -> tuple[int, int] | None:
-        """Position of a vector's first element, and the number of elements; None if it is absent."""
+        """Return the position of a vector's first element and the number of elements; None if absent."""
         place = self._place(field, _OFFSET.size)
         if place is None:
             return None
@@ -100,12 +100,12 @@ class Table:
         return start + _OFFSET.size, count
 
     def data(self, field: int) -> bytes:
-        """A vector of bytes."""
+        """Return a vector of bytes."""
         start, count = self.span(field) or (0, 0)
         return self._file.content[start : start + count]
 
     def text(self, field: int) -> str:
-        """A string, which must be present: engines read it up to its null byte without checks."""
+        """Return a string, which must be present: engines read it up to its null byte without checks."""
         span = self.span(field)
         if span is None:
             raise ValueError("a name is missing")
@@ -116,7 +116,7 @@ class Table:
         return self._file.content[span[0] : end].decode()
 
     def numbers(self, field: int, form: str = "i") -> tuple[int, ...] | None:
-        """A vector of numbers, or None if it is absent."""
+        """Return a vector of numbers, or None if it is absent."""
         span = self.span(field, struct.calcsize(f"<{form}"))
         if span is None:
             return None
@@ -124,7 +124,7 @@ class Table:
         return self._file.unpack(struct.Struct(f"<{span[1]}{form}"), span[0])
 
     def tables(self, field: int) -> list[Table]:
-        """A vector of tables; empty if it is absent."""
+        """Return a vector of tables; empty if it is absent."""
         start, count = self.span(field, _OFFSET.size) or (0, 0)
         self._file.spend(count)
         places = range(start, start + count * _OFFSET.size, _OFFSET.size)

@@ -1,4 +1,4 @@
-"""The facts that a model file declares, and the limit of memory that it may ask for."""
+"""The facts that a model file declares, and the limit of the memory that it may need."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ModelFacts:
 
     Attributes:
         inputs: Its inputs, as a runtime describes them: rank 4 is NCHW, None is a free size.
-        outputs: Its outputs, likewise.
+        outputs: Its outputs, described in the same way.
         metadata: Metadata entries, by name.
     """
 

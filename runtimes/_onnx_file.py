@@ -1,4 +1,4 @@
-"""Checks that an ONNX file asks for a sensible amount of memory: ONNX Runtime allocates any declared size.
+"""Checks that an ONNX file needs a sensible amount of memory: ONNX Runtime allocates any declared size.
 
 ONNX is protobuf. Only the fields that lead to sizes, to the model's inputs and outputs and to its metadata
 are read. Field numbers: onnx.proto. Sizes that a graph computes from its inputs are not known here.
@@ -93,7 +93,7 @@ class _Reader:
         return [spec for spec in ends[_INPUT] if spec.name not in initialized], ends[_OUTPUT]
 
     def _tensor(self, span: Span) -> tuple[str, Values]:
-        """Name of a tensor, and its numbers if they are few enough to be a shape."""
+        """Return the name of a tensor, and its numbers if they are few enough to be a shape."""
         dims: list[int] = []
         name, kind_of_data, external = "", 0, False
         numbers: Values = ()
@@ -203,7 +203,7 @@ class _Reader:
 
 
 def _sizes(values: Sequence[float]) -> list[int]:
-    """Sizes or factors as integers; values that mean "unchanged" or "the rest" count as 1."""
+    """Return sizes or factors as integers; values that mean "unchanged" or "the rest" count as 1."""
     return [int(min(value, 2**62)) if 1 <= value < inf else 1 for value in values]
 
 
@@ -254,4 +254,4 @@ _GROWING: Final[Mapping[str, Callable[[Sequence[Values], Mapping[str, Values]], 
         }
     )
 )
-"""Operators whose result has a size that an input or attribute names; that size, or some of its factors."""
+"""Operators whose result has a size given by an input or attribute: that size, or some of its factors."""

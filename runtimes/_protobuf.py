@@ -26,7 +26,7 @@ class Protobuf:
         self._left = _BUDGET
 
     def fields(self, span: Span) -> Iterator[tuple[int, int, Any]]:
-        """Number, wire type and value of each field. The value of a bytes field is its start and end.
+        """Yield number, wire type and value of each field. The value of a bytes field is its start and end.
 
         Raises:
             ValueError: It is not valid protobuf, or has too many fields. All methods raise this too.
@@ -65,7 +65,7 @@ class Protobuf:
         raise ValueError("a number is too long")
 
     def integers(self, kind: int, value: Any) -> list[int]:
-        """The signed integers of a field: one, or several if packed; none if it holds another type."""
+        """Return the signed integers of a field: one, or several if packed; none if it has another type."""
         if kind == VARINT:
             return [signed(value)]
         if kind != BYTES:
@@ -80,14 +80,14 @@ class Protobuf:
         return numbers
 
     def text(self, span: Span) -> str:
-        """A string, which protobuf encodes in UTF-8."""
+        """Return a string, which protobuf encodes in UTF-8."""
         return self.content[span[0] : span[1]].decode()
 
     def messages(self, span: Span) -> Iterator[tuple[int, Span]]:
-        """Number and position of each field that holds bytes: a message, a string, or packed numbers."""
+        """Yield number and position of each field of bytes: a message, a string, or packed numbers."""
         return ((number, value) for number, kind, value in self.fields(span) if kind == BYTES)
 
 
 def signed(value: int) -> int:
-    """The signed integer that a 64-bit varint stands for."""
+    """Return the signed integer that a 64-bit varint encodes."""
     return value - 2**64 if value >= 2**63 else value

@@ -27,7 +27,7 @@ from pose_onnx.runtimes._protocol import Runtime
 
 ENTRY_POINT_GROUP: Final = "pose_onnx.runtimes"
 FOLDER: Final = ""
-"""Stands for a suffix where a model is a folder of files."""
+"""Used instead of a suffix if a model is a folder of files."""
 _DEFAULT_SUFFIX: Final = ".onnx"
 
 
@@ -65,7 +65,7 @@ _PROVIDERS: Final = MappingProxyType(
         "webgpu": "WebGpuExecutionProvider",
     }
 )
-"""Execution providers of ONNX Runtime, by what people call them."""
+"""Execution providers of ONNX Runtime, by their common names."""
 
 BACKENDS: Final = MappingProxyType(
     {
@@ -99,7 +99,7 @@ BACKENDS: Final = MappingProxyType(
         ),
     }
 )
-"""Ours, by name. Of several that run the same files the first is the one that a file's name stands for."""
+"""Our backends, by name. If several run the same files, `backend_for` returns the first."""
 
 
 def backend_names() -> tuple[str, ...]:

@@ -148,12 +148,12 @@ def _code(table: Table) -> int:
 
 
 def _has_value(tensor: Table, buffer_sizes: Sequence[int]) -> bool:
-    """Whether a tensor has values before any operator runs; state tensors start with zeros."""
+    """Return whether a tensor has values before any operator runs; state tensors start with zeros."""
     return buffer_sizes[tensor.number(_BUFFER, "I")] > 0 or bool(tensor.number(_IS_VARIABLE, "B"))
 
 
 def _facts(tensor: Table, spec: TensorSpec, buffers: Sequence[Table]) -> TensorFacts:
-    """The facts about a tensor that the operator checks need."""
+    """Return the facts about a tensor that the operator checks need."""
     shape = tensor.numbers(_SHAPE) or ()
     letter = _INTEGERS.get(spec.dtype)
     if letter is None or prod(shape) > _MAX_VALUES:

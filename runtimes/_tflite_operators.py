@@ -13,7 +13,7 @@ from typing import Final
 from pose_onnx.runtimes._flatbuffer import Table
 
 ABSENT: Final = -1
-"""Stands for an input that is left out."""
+"""Index of an input that is left out."""
 _STRIDED_SLICE: Final = 45
 # Number of inputs that an operator needs, by code; all others need one. XNNPACK reads them without counting.
 # A bias may be missing, except for DEPTHWISE_CONV_2D: XNNPACK always reads it.
@@ -142,4 +142,4 @@ _SIZES: Final[Mapping[int, tuple[int, Callable[[tuple[int, ...], tuple[int, ...]
         }
     )
 )
-"""Of operators whose result has a size that a constant says: which input that is, and the size."""
+"""Operators whose result has a size given by a constant: the index of that input, and the size."""

@@ -17,9 +17,9 @@ from __future__ import annotations
 from typing import Final
 
 CPU_RUN_PIXELS: Final = 2 * 256 * 192
-"""For each thread inside a run: more pixels leave the cache between two operators (docs/runtimes.md)."""
+"""Per thread inside a run: more pixels do not stay in the cache between two operators (docs/runtimes.md)."""
 ACCELERATOR_RUN_PIXELS: Final = 64 * 256 * 192
-"""A batch of 64: where the CPU waits for another processor anyway, each run costs its launch."""
+"""A batch of 64: on an accelerator, each run has the cost of its launch."""
 
 
 def is_parallel(adapter: object) -> bool:

@@ -59,7 +59,7 @@ class OpenVinoRuntime:
         self._request: Any = compiled.create_infer_request()
         self._inputs = tuple(map(_spec, compiled.inputs))
         self._outputs = tuple(map(_spec, compiled.outputs))
-        self._lock = Lock()  # a request holds one set of tensors: a second thread has to wait
+        self._lock = Lock()  # a request has one set of tensors: a second thread has to wait
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:

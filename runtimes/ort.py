@@ -29,7 +29,7 @@ Provider: TypeAlias = str | tuple[str, Mapping[str, Any]]
 
 _CPU: Final = "CPUExecutionProvider"
 _SERIAL: Final = "DmlExecutionProvider"
-"""DirectML: its sessions must not be run by two threads at once, says ONNX Runtime's documentation."""
+"""DirectML: according to ONNX Runtime's documentation, two threads must not run a session at once."""
 
 
 class OrtRuntime:
@@ -62,7 +62,7 @@ class OrtRuntime:
         options.inter_op_num_threads = 1
         options.log_severity_level = _LOG_ERRORS_ONLY
         options.add_session_config_entry(*_NO_SPINNING)
-        # Memory just freed is still in a CPU's cache, planned memory is not (docs/speed-graph.md).
+        # Memory that was just freed is still in a CPU's cache; planned memory is not (docs/speed-graph.md).
         options.enable_mem_reuse = not is_cpu
         try:
             session = ort.InferenceSession(str(path), options, providers=chosen)

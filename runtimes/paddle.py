@@ -1,8 +1,7 @@
 """Paddle Inference adapter: runs an inference folder as it was saved, without conversion.
 
-It is meant for comparison rather than for speed: on one thread its native kernels take six to seven
-times as long as ONNX Runtime.
-Tried with Paddle 3.2.2.
+It is meant for comparison, not for speed: on one thread its native kernels take six to seven times as long as
+ONNX Runtime. Tested with Paddle 3.2.2.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ _ITEM_SIZES: Final = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class _Output:
-    """One tensor of the program, with the program's name for it, and the tensor it becomes."""
+    """One output of the program: its name in the program, and the tensor that it becomes."""
 
     fetched: str
     spec: TensorSpec
@@ -92,7 +91,7 @@ class PaddleRuntime:
             ) from error
         self._inputs = border.inputs
         self._results = _results(border, path)
-        self._lock = Lock()  # a predictor holds one set of tensors: a second thread has to wait
+        self._lock = Lock()  # a predictor has one set of tensors: a second thread has to wait
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:

@@ -1,8 +1,8 @@
 """TFLite adapter: runs on ai-edge-litert, or on tflite-runtime if only that is installed.
 
-Tested with ai-edge-litert 2.3 (the tests), and by hand with tflite-runtime 2.14.0, NumPy 1.26, Python 3.11.
-There too, exports of TinyPose and PicoDet, with float32 and float16 weights and batches of 1, 3 and 1 again,
-agree with ONNX Runtime to 7e-7 (heatmaps) and 4e-4 px (boxes).
+Tested with ai-edge-litert 2.3 (automatically), and by hand with tflite-runtime 2.14.0, NumPy 1.26 and Python
+3.11. With both, exports of TinyPose and PicoDet, with float32 and float16 weights and batches of 1, 3 and 1
+again, agree with ONNX Runtime to 7e-7 (heatmaps) and 4e-4 px (boxes).
 """
 
 from __future__ import annotations

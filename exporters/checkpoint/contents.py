@@ -32,7 +32,7 @@ _BROKEN: Final = (
 
 
 def mapped(path: Path) -> mmap.mmap:
-    """Map a file into memory, so that its bytes are read when they are used. The file must not be empty."""
+    """Map a file into memory, so that bytes are read when they are used. The file must not be empty."""
     with path.open("rb") as file:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 

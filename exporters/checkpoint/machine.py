@@ -33,11 +33,11 @@ from pose_onnx.exporters.checkpoint.values import (
 Content: TypeAlias = bytes | mmap.mmap
 
 MAX_STEPS: Final = 1_000_000
-"""The largest networks take 60,000, and with the state of their optimizer 200,000."""
+"""The largest networks need 60,000 steps, and 200,000 with the state of their optimizer."""
 MAX_NAME: Final = 1024
-"""Bytes of a text that is decoded."""
+"""Most bytes of text that is decoded."""
 MAX_LONG: Final = 16
-"""Bytes of a whole number; the mark at the start of PyTorch's old files has 10."""
+"""Most bytes of a whole number; the mark at the start of PyTorch's old files has 10."""
 MAX_PROTOCOL: Final = 5
 STOP: Final = ord(".")
 

@@ -16,7 +16,7 @@ from pose_onnx.exporters.checkpoint.numbers import SIZES, UnfitError
 from pose_onnx.exporters.checkpoint.values import Array, Dtype, shown
 
 MAX_HEADER: Final = 1024
-"""Bytes of what stands before the numbers. NumPy writes 128 for a weight."""
+"""Most bytes of the header before the numbers. NumPy writes 128 for a weight."""
 _SUFFIX: Final = ".npy"
 # The version; the length of the text, two bytes in version 1 and four in 2; the text, always in this form.
 _HEADER: Final = re.compile(

@@ -17,9 +17,9 @@ from pose_onnx.exporters.checkpoint.numbers import UnfitError, checked_sizes
 from pose_onnx.exporters.checkpoint.values import Array, Table, shown
 
 NAME_TABLE: Final = "StructuredToParameterName@@"
-"""Entry by which paddle.save keeps its own names of the parameters; not a parameter."""
+"""Entry in which paddle.save stores its own names of the parameters; it is not a parameter."""
 SLICE_TABLE: Final = "UnpackBigParamInfor@@"
-"""Entry of paddle.save that says which arrays were cut in slices (over 1 GiB at pickle protocol 2, 3)."""
+"""Entry in which paddle.save lists arrays that it cut into slices (over 1 GiB, pickle protocol 2 and 3)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

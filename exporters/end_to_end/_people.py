@@ -17,7 +17,7 @@ from pose_onnx.exporters.end_to_end._values import Value
 from pose_onnx.outputs import PeopleOutput
 
 _NOWHERE: Final = -10000.0
-"""Where a peak that does not count is put, as in the core."""
+"""Position given to peaks that do not count, as in the core."""
 
 
 class Found(NamedTuple):
@@ -67,7 +67,7 @@ def _keep(sides: Value, target: Sequence[int]) -> tuple[Value, Value]:
 _PLACES: Final[Mapping[str, Callable[..., tuple[Value, Value]]]] = MappingProxyType(
     {"fix": _fix, "keep": _keep}
 )
-"""By name of a way to resize: (1, 2) int64 sides and those of the input to scale (1, 1) and shift (1, 2)."""
+"""By resize mode: from (1, 2) int64 sides of picture and input to scale (1, 1) and shift (1, 2)."""
 
 
 def decode(heads: Mapping[str, Value], card: ModelCard) -> Found:

@@ -13,7 +13,7 @@ from pose_onnx.exporters.golden._stage import Array, Golden, Stage
 IMAGE: Final = "(H, W, 3) uint8 RGB, rows from the top"
 BOX: Final = "x1, y1, x2, y2 in image pixels; an integer is the centre of a pixel"
 NORMALIZE_BAR: Final = 1e-6
-"""Of a network's input, which is within -3 and 3: float32's last bits (tests/end_to_end/test_parts.py)."""
+"""For a network's input, which is between -3 and 3: float32's last bits (tests/end_to_end/test_parts.py)."""
 
 
 def rgb(pixels_bgr: Array) -> Array:

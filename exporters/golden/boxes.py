@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 _RESIZE_BAR: Final = 1.0
 _RESIZE_SHARES: Final[Mapping[bool, float]] = MappingProxyType({True: 5e-3, False: 0.1})
-"""Of a photo's values that a right resize may round differently than OpenCV, by whether it uses Intel's IPP
-(exporters/end_to_end/_resize.py; tests/end_to_end/test_parts.py)."""
+"""Share of a photo's values that a correct resize may round differently from OpenCV, by whether OpenCV uses
+Intel's IPP (exporters/end_to_end/_resize.py; tests/end_to_end/test_parts.py)."""
 _DECODE_BAR: Final = 1e-3
 _SCORE_BAR: Final = 1e-6
 _MATRIX: Final = (

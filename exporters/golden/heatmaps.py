@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # Parts of the photo, x1, y1, x2, y2, to search for people: one reaches outside, one has no area.
 _PARTS: Final = ((0.0, 0.0, 1.0, 1.0), (0.21, 0.13, 0.77, 0.98), (-0.1, 0.3, 0.5, 1.2), (0.5, 0.5, 0.5, 0.5))
 _CROP_BAR: Final = 0.0
-"""Not 1: one grey level in a hundredth of the values moves joints by up to 0.3 px, in all of them by 2 px."""
+"""Not 1: one grey level in 1 % of the values moves joints by up to 0.3 px, and in all values by 2 px."""
 _POINTS: Final = "(N, K, 2) float32, x, y in units of stride input pixels"
 _MAP_BAR: Final = 1e-9
 _DECODE_BAR: Final = 2e-3

@@ -21,9 +21,9 @@ WEIGHT_RULES: Final[Mapping[str, Callable[[Layers], Layers]]] = MappingProxyType
 """Layers whose weights stay float32 when weights alone become int8 (docs/precision.md)."""
 
 SHARES: Final = (0.0, 1 / 16, 1 / 8, 1 / 4, 1 / 2)
-"""Shares of the layers, the worst hit, that static int8 leaves in float32: tried in turn until AP holds."""
+"""Shares of the most sensitive layers that static int8 leaves in float32, tried in turn until AP is kept."""
 UNJUDGED_SHARES: Final = (1 / 4,)
-"""What is taken where AP is not measured: it was enough for all four official models."""
+"""Used if AP is not measured: it was enough for all four official models."""
 
 
 def float_weights(layers: Layers) -> Layers:

@@ -28,7 +28,7 @@ def quantize_layers(graph: Graph, layers: Sequence[Layer], ranges: Ranges) -> Gr
     results = dict.fromkeys(layer.result for layer in layers)
     for name in results:
         _quantize_result(graph, name, ranges)
-    # Readers of a quantised result read its integers anyway; other tensors get a separate pair.
+    # Readers of a quantised result use its integers anyway; other tensors get a separate pair.
     sources = dict.fromkeys(layer.source for layer in layers if layer.source not in results)
     renamed = {name: _quantize_source(graph, name, ranges) for name in sources}
     makers = graph.producers()

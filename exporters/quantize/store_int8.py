@@ -1,4 +1,4 @@
-"""Kernels are stored as int8, one scale per output channel, and multiplied out when the model is loaded.
+"""Stores kernels as int8 with one scale per output channel; they are multiplied out when the model is loaded.
 
 All computation remains float32. The weights are written as Cast and Mul, which runtimes fold into a constant.
 ONNX Runtime does not fold a DequantizeLinear, and convolutions without a constant kernel took 1.2 to 1.8

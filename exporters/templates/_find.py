@@ -1,4 +1,4 @@
-"""The templates that come with the package."""
+"""The bundled templates."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The command line: `pose-onnx VERB ...`, one file a verb. The only place of the package that prints.
+"""The command line: `pose-onnx VERB ...`, one file per verb. Only this part of the package prints.
 
-Exit codes: 0 all is well; 1 some pictures could not be used, or files differ; 2 nothing could be done;
-130 stopped by Ctrl-C; 141 the reader of the output went away; 143 stopped by SIGTERM.
+Exit codes: 0 success; 1 some pictures could not be used, or files differ; 2 nothing could be done; 130
+stopped by Ctrl-C; 141 the reader of the output closed it; 143 stopped by SIGTERM.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        argv: Its words; those of the process when `None`.
+        argv: Command-line arguments; those of the process if `None`.
 
     Returns:
         The exit code of the process.
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with terminated_as_by_ctrl_c():
             args = _parser(words).parse_args(words)  # imports the verb, which takes a while
             code: int = args.run(args)
-            sys.stdout.flush()  # here, where a reader that went away is handled
+            sys.stdout.flush()  # here, where a closed pipe is handled
     except PoseOnnxError as error:
         print(f"pose-onnx: error: {error}", file=sys.stderr)
         return EXIT_ERROR
@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("pose-onnx: stopped", file=sys.stderr)
         return EXIT_TERMINATED if isinstance(error, Terminated) else EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Python flushes stdout once more at its end; give it a place to flush to.
+        # Python flushes stdout again when it exits, so it must still be valid.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
     except OSError as error:  # a folder that may not be listed, a name that is too long, ...
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser(words: Sequence[str]) -> Parser:
-    """Return the parser of all verbs, with the options of the one that is meant: only that is imported."""
+    """Return the parser of all verbs, with the options of the given verb, the only one that is imported."""
     parser = Parser(prog="pose-onnx", description="Paddle's human pose models on ONNX Runtime and TFLite.")
     parser.add_argument("--version", action="version", version=f"pose-onnx {__version__}")
     verbs = parser.add_subparsers(metavar="COMMAND", required=True)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: a command that they end cleans up, and what must be whole is not cut in two."""
+"""Ctrl-C and SIGTERM: an interrupted command cleans up, and critical sections are not interrupted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sorts the inputs of `pose-onnx run` into pictures and videos. The first matching kind is used."""
+"""Sorts the inputs of `pose-onnx run` into pictures and videos; the first matching kind is used."""
 
 from __future__ import annotations
 

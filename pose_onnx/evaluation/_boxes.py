@@ -15,18 +15,18 @@ from pose_onnx.evaluation._entries import Entry, box_trouble, is_id
 from pose_onnx.formats import PERSON_CATEGORY
 
 BOX_FLOOR: Final = 0.025
-"""Boxes below this are not looked at: the threshold in PicoDet's own graph (ppdet, pico_head.py)."""
+"""Boxes with a lower score are ignored: the threshold in PicoDet's own graph (ppdet, pico_head.py)."""
 
 
 class BoxSource(Protocol):
-    """Gives the boxes of one picture."""
+    """Returns the boxes of one picture."""
 
     def __call__(self, image_id: int, pixels_bgr: Image) -> tuple[F32, F32]:
         """Return (N, 4) xyxy boxes, image pixels, and their (N,) scores."""
 
 
 class TruthBoxes:
-    """The annotated boxes of people with keypoints, score 1 each."""
+    """The annotated boxes of people with keypoints, each with score 1."""
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
@@ -45,10 +45,10 @@ class FileBoxes:
         path: The file.
 
     Attributes:
-        left_out: A sentence for each entry that belongs to no picture.
+        left_out: One sentence for each entry that belongs to no picture.
 
     Raises:
-        InputError: Not such a file.
+        InputError: The file is not such a list.
     """
 
     def __init__(self, path: Path) -> None:
@@ -86,7 +86,8 @@ class DetectedBoxes:
     """Boxes from a detector.
 
     Args:
-        detector: Best with the threshold `BOX_FLOOR`: box AP is measured over boxes of every score.
+        detector: The detector. Its threshold should be `BOX_FLOOR`, because box AP needs boxes of every
+            score.
     """
 
     def __init__(self, detector: Detector) -> None:

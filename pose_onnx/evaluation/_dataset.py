@@ -20,22 +20,22 @@ from pose_onnx.formats import PERSON_CATEGORY
 class Dataset:
     """COCO person keypoint annotations.
 
-    An entry that cannot be used does not end the evaluation: a damaged annotation is its picture's failure,
-    and what belongs to no picture is left out and listed.
+    An unusable entry does not end the evaluation: a damaged annotation is an error of its picture, and
+    entries that belong to no picture are left out and listed.
 
     Args:
         annotations: The annotation file (`person_keypoints_*.json`).
         images: The folder that its file names are relative to.
-        limit: Take the first so many pictures only.
+        limit: Only use this many pictures, the first ones.
 
     Attributes:
         coco: The usable entries as `pycocotools.coco.COCO`.
         image_ids: The pictures, in the order of the file.
-        left_out: A sentence for each entry that belongs to no picture of the file.
+        left_out: One sentence for each entry that belongs to no picture of the file.
 
     Raises:
         DependencyError: The `eval` extra is not installed.
-        InputError: No such folder, or no COCO annotations.
+        InputError: The folder does not exist, or the file has no COCO annotations.
     """
 
     def __init__(self, annotations: Path, images: Path, limit: int | None = None) -> None:
@@ -117,7 +117,7 @@ class Dataset:
             elif trouble is not None:
                 self._damaged[image_id] = f"annotations[{number}], of picture {image_id}, {trouble}"
             else:
-                # pycocotools takes an id of 0 for "none", and the last of equal ids for all of them.
+                # pycocotools takes an id of 0 for "none", and replaces equal ids by the last one.
                 usable.append({"iscrowd": 0, **entry, "id": len(usable) + 1})
         return usable
 
@@ -128,7 +128,7 @@ def _is_coco(data: Any) -> bool:
 
 
 def xywh_to_xyxy(boxes: list[list[float]]) -> F32:
-    """Turn COCO's x, y, width, height into (N, 4) corners."""
+    """Convert COCO's x, y, width, height to (N, 4) corners."""
     array = np.array(boxes, np.float32).reshape(-1, BOX)
     return np.concatenate([array[:, :2], array[:, :2] + array[:, 2:]], axis=1)
 
@@ -147,6 +147,6 @@ def read_json(path: Path) -> Any:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep pycocotools from printing."""
+    """Stop pycocotools from printing."""
     with contextlib.redirect_stdout(io.StringIO()):
         yield

@@ -12,15 +12,15 @@ from pose_onnx.formats import PERSON_CATEGORY
 Entry: TypeAlias = dict[str, Any]
 
 _LARGEST: Final = 1e12
-"""Of a coordinate or an area, in pixels: far beyond any picture."""
+"""Limit for coordinates and areas, in pixels: far beyond any picture."""
 _LARGEST_ID: Final = 2**53
-"""pycocotools keeps ids as float64."""
+"""Limit for ids: pycocotools stores them as float64."""
 _JOINT: Final = POINT + 1  # x, y, visibility
 _LONGEST: Final = 60  # characters of a value in a message
 
 
 def is_id(value: Any) -> bool:
-    """Say whether a value is a whole number from 0 on that pycocotools can keep."""
+    """Return whether a value is a whole number of 0 or more that pycocotools can store."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LARGEST_ID
 
 
@@ -43,7 +43,7 @@ def _are_numbers(value: Any) -> bool:
 
 
 _Fields: TypeAlias = Mapping[str, tuple[Callable[[Any], bool], str]]
-"""Of each field what its value must be: a test, and the same in words."""
+"""For each field, a test of its value, and the same condition in words."""
 
 _PICTURE: Final[_Fields] = MappingProxyType(
     {
@@ -57,7 +57,7 @@ _PERSON: Final[_Fields] = MappingProxyType(
     {
         **_BOX,
         "area": (lambda value: _is_number(value) and value >= 0, "a finite number"),
-        # Not a set: the value may be a list. It may be missing, too.
+        # Not a set, because the value may be an unhashable list. It may also be missing.
         "iscrowd": (lambda value: value in (None, 0, 1), "0 or 1"),
         "num_keypoints": (is_id, "a whole number"),
         "keypoints": (
@@ -70,12 +70,12 @@ _FOUND_BOX: Final[_Fields] = MappingProxyType({**_BOX, "score": (_is_number, "a 
 
 
 def picture_trouble(entry: Any) -> str | None:
-    """Return the error of an entry of `images`, or `None`."""
+    """Describe what is wrong with an entry of `images`; return `None` if nothing is."""
     return _trouble(entry, _PICTURE)
 
 
 def annotation_trouble(entry: Any) -> str | None:
-    """Return the error of an entry of `annotations`, or `None`. Only people are checked."""
+    """Describe what is wrong with an entry of `annotations`, or return `None`. Only people are checked."""
     trouble = _trouble(entry, _ANNOTATION)
     if trouble or entry["category_id"] != PERSON_CATEGORY:
         return trouble
@@ -83,12 +83,12 @@ def annotation_trouble(entry: Any) -> str | None:
 
 
 def box_trouble(entry: Any) -> str | None:
-    """Return the error of an entry of a detection result file, or `None`."""
+    """Describe what is wrong with an entry of a detection result file, or return `None`."""
     return _trouble(entry, _FOUND_BOX)
 
 
 def joints_of(entry: Entry) -> int:
-    """Return how many joints a person is annotated with, seen or not."""
+    """Return the number of joints in a person's annotation, visible or not."""
     return len(entry["keypoints"]) // _JOINT
 
 
@@ -96,8 +96,8 @@ def is_result(line: Any, joints: int) -> bool:
     """Return whether a line of results is complete, so that its picture need not be repeated.
 
     Args:
-        line: `image_id`, and `people` and `boxes` of that picture.
-        joints: Of each person.
+        line: A JSON value: `image_id`, and `people` and `boxes` of that picture.
+        joints: Number of joints of each person.
     """
     if not isinstance(line, dict) or not is_id(line.get("image_id")):
         return False

@@ -1,4 +1,4 @@
-"""COCO's figures, by pycocotools, and their confidence intervals over pictures."""
+"""COCO's metrics, computed by pycocotools, and their confidence intervals over pictures."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pose_onnx.formats import PERSON_CATEGORY
 
 KEYPOINT_FIGURES: Final = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
 BOX_FIGURES: Final = ("AP", "AP50", "AP75", "APS", "APM", "APL")
-_UNDEFINED: Final = -1  # what pycocotools says where nobody is annotated
+_UNDEFINED: Final = -1  # pycocotools' value if nobody is annotated
 RESAMPLES: Final = 200
 INTERVAL: Final = (2.5, 97.5)
-"""Percentiles of the bootstrap that bound its 95 % interval."""
+"""Percentiles of the bootstrap that are the bounds of a 95 % interval."""
 
 
 def keypoint_metrics(
@@ -26,9 +26,9 @@ def keypoint_metrics(
     image_ids: list[int],
     sigmas: tuple[float, ...] = COCO_SIGMAS,
 ) -> tuple[dict[str, float], Any]:
-    """Return COCO's keypoint figures in percent, and the evaluation for `bootstrap`.
+    """Return COCO's keypoint metrics in percent, and the evaluation for `bootstrap`.
 
-    A figure of people that are not annotated, such as APM where nobody is of medium size, is NaN.
+    A metric for people that do not occur, such as APM if nobody has medium size, is NaN.
     """
     return _metrics(dataset, people, image_ids, "keypoints", KEYPOINT_FIGURES, sigmas)
 
@@ -36,9 +36,9 @@ def keypoint_metrics(
 def box_metrics(
     dataset: Dataset, boxes: list[dict[str, Any]], image_ids: list[int]
 ) -> tuple[dict[str, float], Any]:
-    """Return COCO's box figures of people in percent, and the evaluation for `bootstrap`.
+    """Return COCO's metrics of people's boxes in percent, and the evaluation for `bootstrap`.
 
-    A figure of people that are not annotated, such as APS where nobody is small, is NaN.
+    A metric for people that do not occur, such as APS if nobody is small, is NaN.
     """
     return _metrics(dataset, boxes, image_ids, "bbox", BOX_FIGURES, COCO_SIGMAS)
 
@@ -56,10 +56,10 @@ def _metrics(
 
     if not image_ids:
         return dict.fromkeys(names, math.nan), None
-    # Copies, for loadRes writes into what it is given; and no other field, for it has a use for many.
+    # Copies, because loadRes writes into its arguments; without other fields, because it interprets many.
     copies = [{name: item[name] for name in ("image_id", "category_id", "score", kind)} for item in results]
     with quiet():
-        # loadRes fails on no results, and the empty data set is one.
+        # loadRes fails if there are no results; an empty data set is valid.
         evaluation = COCOeval(dataset.coco, dataset.coco.loadRes(copies) if copies else COCO(), kind)
         evaluation.params.imgIds = sorted(image_ids)
         evaluation.params.catIds = [PERSON_CATEGORY]
@@ -72,12 +72,12 @@ def _metrics(
 
 
 def bootstrap(evaluation: Any, *, resamples: int = RESAMPLES, seed: int = 0) -> tuple[float, float]:
-    """Return the 95 % interval of AP, in percent, over pictures drawn with replacement.
+    """Return the 95 % confidence interval of AP, in percent, from pictures drawn with replacement.
 
     Args:
         evaluation: Second result of `keypoint_metrics` or `box_metrics`.
-        resamples: How many sets of pictures are drawn.
-        seed: Of the generator that draws them.
+        resamples: Number of sets of pictures to draw.
+        seed: Seed of the random generator.
     """
     return _interval(_resampled(evaluation, resamples, seed))
 
@@ -85,13 +85,13 @@ def bootstrap(evaluation: Any, *, resamples: int = RESAMPLES, seed: int = 0) -> 
 def bootstrap_difference(
     evaluation: Any, other: Any, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> tuple[float, float]:
-    """Return the 95 % interval of how much more AP the first has, both on the same drawn pictures."""
+    """Return the 95 % interval of the first AP minus the other, both on the same drawn pictures."""
     difference = _resampled(evaluation, resamples, seed) - _resampled(other, resamples, seed)
     return _interval(difference)
 
 
 def _interval(values: F64) -> tuple[float, float]:
-    """Return the bounds of the interval; NaN if no drawn set of pictures has annotated people."""
+    """Return the bounds of the interval; NaN if no set of drawn pictures has annotated people."""
     defined = values[~np.isnan(values)]
     if not len(defined):
         return math.nan, math.nan
@@ -100,12 +100,12 @@ def _interval(values: F64) -> tuple[float, float]:
 
 
 def _resampled(evaluation: Any, resamples: int, seed: int) -> F64:
-    """Return AP in percent for each set of drawn pictures; NaN where nobody is annotated in them."""
+    """Return AP in percent for each set of drawn pictures; NaN for sets without annotated people."""
     if evaluation is None:
         return np.full(resamples, math.nan)
     rng = np.random.default_rng(seed)
     pictures = len(evaluation.params.imgIds)
-    # evalImgs holds, for each category and area, one entry a picture.
+    # evalImgs has one entry per category, area and picture.
     per_picture = np.array(evaluation.evalImgs, dtype=object).reshape(-1, pictures)
     values = []
     original = evaluation.evalImgs, evaluation.eval

@@ -1,4 +1,4 @@
-"""The evaluated model: a keypoint model on boxes of a source, or a model that finds people itself."""
+"""The evaluated model: a keypoint model on given boxes, or a model that finds people itself."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Found(NamedTuple):
     """The people of one picture.
 
     Attributes:
-        poses: Those that count.
+        poses: The people that are evaluated.
         scores: (N,) float32, by which they are ranked.
         boxes: (N, 4) float32, xyxy, image pixels: all boxes, for box AP.
-        box_scores: (N,) float32, of those boxes.
+        box_scores: (N,) float32, the scores of these boxes.
     """
 
     poses: Poses
@@ -36,17 +36,17 @@ class PeopleSource(Protocol):
 
     @property
     def sigmas(self) -> tuple[float, ...]:
-        """How far annotators disagree on each keypoint; empty if unknown."""
+        """The OKS sigma of each keypoint: how far annotators disagree on it; empty if unknown."""
 
     def __call__(self, image_id: int, pixels_bgr: Image) -> Found:
-        """Return them."""
+        """Return the people of one picture."""
 
 
 class InBoxes:
-    """A keypoint model in the boxes of a source.
+    """Runs a keypoint model on the boxes of a source.
 
     Args:
-        boxes: Where the people are.
+        boxes: Gives the boxes of people.
         model: Finds their keypoints.
         threshold: Boxes with a score above this are people.
     """
@@ -64,10 +64,10 @@ class InBoxes:
 
 
 class InPictures:
-    """Any model that finds people itself; they are ranked by its own scores of people, as by CenterNet.
+    """Runs a model that finds people itself; they are ranked by its own scores, as in CenterNet's evaluation.
 
     Args:
-        model: Finds them, best with a low threshold: AP is measured over people of every score.
+        model: The model. Its threshold should be low, because AP needs people of every score.
     """
 
     def __init__(self, model: PoseModel) -> None:

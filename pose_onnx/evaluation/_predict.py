@@ -1,4 +1,4 @@
-"""Run a model over a data set, a line of results for each picture, resumable."""
+"""Runs a model on a data set and writes one line of results per picture; interrupted runs can be resumed."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ def predict(
     *,
     oks_nms: float | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Evaluate picture after picture; those that an interrupted run left in `out` are not run again.
+    """Evaluate one picture after the other; skip those that an interrupted run left in `out`.
 
     Args:
         dataset: The pictures.
-        people: What finds the people in them.
-        out: Folder of the results; `pictures.jsonl` in it grows by a line a picture.
-        settings: Everything that moves a number: results of other settings are not mixed.
-        oks_nms: Drop people that are more alike than this (object keypoint similarity).
+        people: Finds the people in them.
+        out: Folder of the results; its file `pictures.jsonl` grows by one line per picture.
+        settings: Everything that affects the results: results with other settings are never mixed.
+        oks_nms: Of two people with a higher object keypoint similarity, the worse is dropped.
 
     Yields:
         For each picture `image_id`, `people` (COCO keypoint results) and `boxes` (COCO box results), or
-        `image_id` and `error` where it could not be evaluated.
+        `image_id` and `error` if it could not be evaluated.
 
     Raises:
-        InputError: `out` holds the results of other settings.
+        InputError: `out` has results with other settings.
     """
     lines = out / LINES_NAME
     done = {item["image_id"]: item for item in _finished(lines, settings, len(people.names))}
@@ -61,9 +61,9 @@ def predict(
 
 
 def _finished(lines: Path, settings: dict[str, Any], joints: int) -> Iterable[dict[str, Any]]:
-    """Return the pictures that an earlier run finished; the line that it died in is cut off.
+    """Return the pictures that an earlier run finished; an incomplete last line is removed.
 
-    A damaged line, or one with an error, means that its picture is done again.
+    A picture with a damaged line or an error is evaluated again.
     """
     if not lines.exists():
         return []

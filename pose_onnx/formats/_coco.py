@@ -1,4 +1,4 @@
-"""COCO's two files: results, which an evaluation compares with annotations, and annotations themselves.
+"""COCO's two kinds of files: results, which an evaluation compares with annotations, and annotations.
 
 Formats: https://cocodataset.org/#format-data and https://cocodataset.org/#format-results.
 """
@@ -26,9 +26,9 @@ _ABSENT: Final = 0  # not labelled
 
 
 def coco_results(poses: Poses, image_id: int, scores: F32 | None = None) -> list[dict[str, Any]]:
-    """Return COCO's keypoint results of one image: `keypoints` are x, y and score of each joint.
+    """Return COCO's keypoint results for one image; `keypoints` has x, y and score of each joint.
 
-    A number that is not finite is 0, as COCO marks what is not there.
+    A number that is not finite becomes 0, COCO's value for absent joints.
 
     Args:
         poses: The people.
@@ -48,15 +48,15 @@ def coco_results(poses: Poses, image_id: int, scores: F32 | None = None) -> list
 
 
 def coco_annotations(poses: Poses, image_id: int, first_id: int) -> list[dict[str, Any]]:
-    """Return people of one image as COCO annotations, for annotation tools to start from.
+    """Return the people of one image as COCO annotations, for example as a start for annotation tools.
 
-    A joint whose score is above 0.2 is visible (v = 2), any other not labelled (0, 0, 0). `score` and
-    `track_id` (where somebody follows the people) are beyond COCO's own fields.
+    Joints with a score above 0.2 are visible (v = 2), others are not labelled (0, 0, 0). `score` and
+    `track_id` (if people are tracked) are additions to COCO's fields.
 
     Args:
         poses: The people.
         image_id: Id of the image.
-        first_id: Id of the first annotation; they count on from there.
+        first_id: Id of the first annotation; the others follow.
     """
     visible = poses.visible() & np.isfinite(poses.keypoints).all(axis=2)
     marks = np.where(visible, _VISIBLE, _ABSENT).astype(np.float32)
@@ -80,11 +80,11 @@ def coco_annotations(poses: Poses, image_id: int, first_id: int) -> list[dict[st
 
 
 def write_coco_results(path: str | os.PathLike[str], people: Iterable[tuple[int, Poses]]) -> None:
-    """Write COCO keypoint results; the file appears whole or not at all.
+    """Write COCO keypoint results; the file is written completely or not at all.
 
     Args:
         path: The file; one that is there is replaced.
-        people: Image ids and the people there. Of a video take the frames' indices:
+        people: Image ids with their people. For a video, use the indices of frames:
             `((frame.index, frame.poses) for frame in read_frames(...))`.
 
     Raises:
@@ -101,14 +101,14 @@ def write_coco_dataset(
     keypoint_names: tuple[str, ...],
     file_name: str = "{index:06d}.jpg",
 ) -> None:
-    """Write the frames of a video as a COCO data set of annotations; the file appears whole or not at all.
+    """Write the frames of a video as COCO annotations; the file is written completely or not at all.
 
     Args:
         path: The file; one that is there is replaced.
-        frames: Gives the frames, whenever it is called: `lambda: read_frames(...)`. They are gone through
-            twice, so that the memory does not grow with the video.
-        keypoint_names: As `read_header` gives them.
-        file_name: What the picture of a frame is called, a format of `index`.
+        frames: Returns the frames each time it is called: `lambda: read_frames(...)`. They are read twice, so
+            that memory does not grow with the video.
+        keypoint_names: As `read_header` returns them.
+        file_name: File name of a frame's picture, as a format string with `index`.
 
     Raises:
         OutputError: The file cannot be written.
@@ -152,7 +152,7 @@ def _all_annotations(frames: Iterable[FrameRecord]) -> Iterator[dict[str, Any]]:
 
 
 def _write_list(write: Callable[[str], object], items: Iterable[dict[str, Any]]) -> None:
-    """Write a JSON list item by item, one a line."""
+    """Write a JSON list item by item, one per line."""
     separator = "[\n"
     for item in items:
         write(separator + json.dumps(item, allow_nan=False))

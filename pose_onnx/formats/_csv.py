@@ -1,10 +1,10 @@
-"""CSV: one row for each person in each frame, as tables and spreadsheets want it.
+"""CSV: one row per person and frame, for tables and spreadsheets.
 
-The columns: what says where the row is from (`frame`, `time` for a video), `id` (empty where nobody follows
-the people), `box_x1`, `box_y1`, `box_x2`, `box_y2`, `box_score`, and for each keypoint `NAME_x`, `NAME_y` and
-`NAME_score`; then, where they are asked for, `NAME_angle` in degrees for each angle, and `action` with
-`action_probability`. Coordinates are image pixels. A number that is not finite is left empty, and so is what
-nobody knows. A frame without people has no row.
+The columns: the origin of the row (`frame`, `time` for a video), `id` (empty if people are not tracked),
+`box_x1`, `box_y1`, `box_x2`, `box_y2`, `box_score`, and for each keypoint `NAME_x`, `NAME_y` and
+`NAME_score`; then, if requested, `NAME_angle` in degrees for each angle, and `action` with
+`action_probability`. Coordinates are image pixels. Numbers that are not finite and unknown values are left
+empty. A frame without people has no row.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ def write_csv(
     angles: Mapping[str, Triple] = NO_ANGLES,
     actions: bool = False,
 ) -> None:
-    """Write the people of a video; the file appears whole or not at all.
+    """Write the people of a video; the file is written completely or not at all.
 
     Args:
         path: The file; one that is there is replaced.
-        frames: As `read_frames` gives them.
-        keypoint_names: As `read_header` gives them.
+        frames: As `read_frames` yields them.
+        keypoint_names: As `read_header` returns them.
         angles: What to measure too, as `joint_angles` takes it.
         actions: Whether to write what the people do.
 
@@ -62,12 +62,12 @@ def write_csv_rows(
     angles: Mapping[str, Triple] = NO_ANGLES,
     actions: bool = False,
 ) -> None:
-    """Write people found anywhere: each `Poses` with what says where it is from.
+    """Write people from any source: each `Poses` with the values that state its origin.
 
     Args:
         path: The file; one that is there is replaced.
-        place_columns: Names of the columns that say where a row is from.
-        people: Their values, and the people there.
+        place_columns: Names of the columns that state the origin of a row.
+        people: The values of these columns, and the people.
         keypoint_names: The K keypoints' names.
         angles: What to measure too, as `joint_angles` takes it.
         actions: Whether to write what the people do.

@@ -18,10 +18,10 @@ class FrameRecord:
 
     Attributes:
         index: Its number in the source, from 0.
-        time: Its place in the source, seconds.
+        time: Its time in the source, seconds.
         size: Height and width, pixels.
         poses: The people in it.
-        detected: Whether the detector ran on it; if not, people were tracked from the frame before.
+        detected: Whether the detector ran on it; if not, people were tracked from the previous frame.
     """
 
     index: int
@@ -42,7 +42,7 @@ class FramesHeader:
     """The data common to all frames of a file.
 
     Attributes:
-        source: Where the frames come from, as it was given; files hold it without user and password.
+        source: Where the frames come from, as given; in files without user and password.
         keypoint_names: The K keypoints' names.
         settings: How the results were made: models, backend, preset, ...
     """
@@ -59,7 +59,7 @@ class FramesEnd:
     Attributes:
         frames: Number of frames written.
         skipped: Number of frames that could not be decoded.
-        missing: Number of promised frames that did not come: the file is cut off, or the server was lost.
+        missing: Number of announced frames that did not arrive: the file is truncated, or the server failed.
     """
 
     frames: int

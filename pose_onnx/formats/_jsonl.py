@@ -1,14 +1,14 @@
-"""JSON Lines, one line a frame, written as the frames come.
+"""JSON Lines with one line per frame, written as the frames arrive.
 
 The first line is the header: `schema`, `source`, `keypoint_names` (K names) and `settings`. Every other line
 is a frame: `index`, `time` (seconds), `width`, `height` (pixels), `detected` and `people`, each with `id`,
-`box` (x1, y1, x2, y2), `box_score`, `keypoints` (K pairs x, y), `scores` (K), and where it is known `action`
-(`label` and `probability`). Coordinates are pixels of the whole frame. Every number is finite; one that is
-not, is null. The last line, `end`, says how the video ended: `frames` that were written, `skipped` that could
-not be decoded and `missing` that the container promised.
+`box` (x1, y1, x2, y2), `box_score`, `keypoints` (K pairs x, y), `scores` (K), and if it is known `action`
+(`label` and `probability`). Coordinates are pixels of the whole frame. Numbers that are not finite are null.
+The last line, `end`, says how the video ended: the number of `frames` that were written, of `skipped` frames
+that could not be decoded, and of `missing` frames that the container announced.
 
-A line is passed to the system as soon as its frame is done. A killed run leaves complete lines and no `end`;
-the last line may be cut off, and readers skip it.
+A line is passed to the operating system as soon as its frame is done. A killed run leaves complete lines and
+no `end`; its last line may be truncated, and readers skip it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pose_onnx.formats._frames import FrameRecord, FramesEnd, FramesHeader
 from pose_onnx.formats._people import people_from_json, people_to_json
 
 SCHEMA: Final = "pose_onnx.frames/1"
-"""Bumped when a field is removed or redefined; new fields may come without."""
+"""Bumped when a field is removed or redefined, but not for new fields."""
 
 
 class FrameWriter(Closing):
@@ -37,9 +37,10 @@ class FrameWriter(Closing):
 
     Args:
         path: The file. One that is there is replaced, unless it is continued.
-        header: What holds for all frames.
+        header: Data common to all frames.
         first: Continue the file of an earlier run at the frame with this index. Earlier frames are kept; a
-            cut last line, later frames and `end` are removed. A missing or headerless file is started new.
+            truncated last line, later frames and `end` are removed. A file that is missing or has no header
+            is started.
 
     Raises:
         OutputError: The file cannot be written.
@@ -60,7 +61,7 @@ class FrameWriter(Closing):
             self._line(_header_to_json(header))
 
     def write(self, frame: FrameRecord) -> None:
-        """Append a frame; it can be read when this returns.
+        """Append a frame; it can be read from the file afterwards.
 
         Raises:
             OutputError: The disk is full, ...
@@ -78,7 +79,7 @@ class FrameWriter(Closing):
         )
 
     def end(self, end: FramesEnd) -> None:
-        """Append how the video ended; no frame follows."""
+        """Append how the video ended; no frame may follow."""
         self._line({"end": asdict(end)})
 
     def close(self) -> None:
@@ -99,10 +100,10 @@ class FrameWriter(Closing):
 
 
 def read_header(path: str | os.PathLike[str]) -> FramesHeader:
-    """Return what holds for all frames of a file.
+    """Return the data common to all frames of a file.
 
     Raises:
-        InputError: The file is missing or none of ours.
+        InputError: The file is missing or has another format.
     """
     for _, value in _values(Path(path)):
         return _header_from_json(value, Path(path))
@@ -112,12 +113,12 @@ def read_header(path: str | os.PathLike[str]) -> FramesHeader:
 
 
 def read_frames(path: str | os.PathLike[str]) -> Iterator[FrameRecord]:
-    """Give the frames of a file one by one; a last line that was cut off is skipped.
+    """Yield the frames of a file one by one; a truncated last line is skipped.
 
-    Numbers have 4 decimals, as they were written, and NaN where there was none.
+    Numbers have 4 decimals, as they were written; null becomes NaN.
 
     Raises:
-        InputError: The file is missing, none of ours, or broken in the middle.
+        InputError: The file is missing, has another format, or is damaged.
     """
     return (frame for _, frame in _frames(Path(path)))
 
@@ -146,7 +147,7 @@ def _is_end(value: Any) -> bool:
 
 
 def _frames(path: Path) -> Iterator[tuple[int, FrameRecord]]:
-    """Give every whole frame of a file, and where its line ends, in bytes from the start."""
+    """Yield every complete frame of a file, with the end of its line in bytes from the start."""
     names = read_header(path).keypoint_names
     for number, (end, value) in enumerate(islice(_values(path), 1, None), 2):
         if _is_end(value):
@@ -163,7 +164,7 @@ def _frames(path: Path) -> Iterator[tuple[int, FrameRecord]]:
 
 
 def _values(path: Path) -> Iterator[tuple[int, Any]]:
-    """Give every whole line: where it ends, in bytes from the start, and its value."""
+    """Yield every complete line: its end in bytes from the start, and its value."""
     end = number = 0
     try:
         with path.open("rb") as stream:
@@ -174,12 +175,12 @@ def _values(path: Path) -> Iterator[tuple[int, Any]]:
                 yield end, json.loads(line)
     except OSError as error:
         raise InputError(f"{str(path)!r} cannot be read ({error.strerror}); give a readable file") from error
-    except ValueError as error:  # of json, of the decoding
+    except ValueError as error:  # from json, or from decoding
         raise InputError(f"{str(path)!r}, line {number}, is not JSON ({error}); remove that line") from error
 
 
 def _kept(path: Path, header: FramesHeader, first: int) -> int:
-    """Return how many bytes of a file stay when it is continued."""
+    """Return how many bytes of a file are kept when it is continued."""
     begun = list(islice(_values(path), 1)) if path.exists() else []
     if not begun:
         return 0

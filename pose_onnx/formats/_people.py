@@ -18,8 +18,8 @@ DECIMALS: Final = 4  # 1e-4 pixel, 1e-4 of a score: far below what any model res
 def people_to_json(poses: Poses) -> list[dict[str, Any]]:
     """Return a dict for each person: `id`, `box`, `box_score`, `keypoints`, `scores`, `action`.
 
-    No `id` where nobody follows the people, no `action` (`label` and `probability`) where none is known.
-    Coordinates are image pixels. Every number is finite; one that is not, is `None`.
+    There is no `id` if people are not tracked, and no `action` (`label` and `probability`) if none is known.
+    Coordinates are image pixels. Numbers that are not finite are `None`.
     """
     columns = {
         "box": numbers(poses.boxes),
@@ -38,7 +38,7 @@ def people_to_json(poses: Poses) -> list[dict[str, Any]]:
 
 
 def people_from_json(people: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Poses:
-    """Return what `people_to_json` was given, to 4 decimals; `None` becomes NaN.
+    """Return the argument of `people_to_json`, rounded to 4 decimals; `None` becomes NaN.
 
     If one person has no id, the result has no ids. For an empty list, the ids are an empty array.
     """
@@ -75,7 +75,7 @@ def boxes_to_json(found: Detections) -> list[dict[str, Any]]:
 
 def numbers(array: NDArray[np.float32]) -> list[Any]:
     """Return an array as nested lists, rounded; `None` for NaN and infinities."""
-    # In float64, or the rounded float32 would print with all its digits again.
+    # In float64: a rounded float32 would be printed with all its digits.
     rounded = array.astype(np.float64).round(DECIMALS)
     values = rounded.astype(object)
     values[~np.isfinite(rounded)] = None

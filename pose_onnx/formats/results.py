@@ -1,4 +1,4 @@
-"""Results as JSON: one document for a run over pictures and videos (schema in `results_json`)."""
+"""Results as JSON: one document for a run on pictures and videos (schema in `results_json`)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pose_onnx.formats._people import people_from_json, people_to_json
 from pose_onnx.poses import Poses
 
 SCHEMA: Final = "pose_onnx.results/1"
-"""Bumped when a field is removed or redefined; new fields may come without."""
+"""Bumped when a field is removed or redefined, but not for new fields."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,7 +22,7 @@ class ImageResult:
     """What was found in one picture.
 
     Attributes:
-        path: Where the picture is, as it was given.
+        path: Path of the picture, as given.
         size: Height and width, pixels.
         poses: The people in it.
         picture: Path of the annotated picture; empty if none was written.
@@ -39,11 +39,11 @@ class VideoResult:
     """The result of a video, a camera or a stream.
 
     Attributes:
-        path: What it is, as it was given.
+        path: Path, camera or address, as given.
         video: Path of the annotated video; empty if none was written.
         lines: Path of the JSON Lines with its frames.
-        frames: How many frames they hold.
-        people: How many people they hold, by their ids.
+        frames: Number of frames in them.
+        people: Number of people in them, by their ids.
         complete: Whether its end was reached.
     """
 
@@ -60,8 +60,8 @@ class Failure:
     """A picture or video that could not be used.
 
     Attributes:
-        path: Where it is, as it was given.
-        error: What is wrong with it, one sentence.
+        path: Path or address, as given.
+        error: What is wrong with it, in one sentence.
     """
 
     path: str
@@ -96,7 +96,7 @@ def results_json(
     (K pairs x, y) and `scores` (K); `videos`, each with `path`, `video` (the annotated video, null if none
     was written), `lines` (its JSON Lines), `frames`, `people` (their number) and `complete` (whether its end
     was reached); `failures`, each with `path` and `error`. All coordinates are pixels of
-    the whole image. Every number is finite; one that is not, is null.
+    the whole image. Numbers that are not finite are null.
     """
     parts = {
         "schema": _text(SCHEMA),
@@ -109,10 +109,10 @@ def results_json(
 
 
 def read_results(path: str | os.PathLike[str]) -> Results:
-    """Return what a document of `results_json` holds, to 4 decimals; a document of before may have no videos.
+    """Return the content of a document of `results_json`, rounded to 4 decimals.
 
     Raises:
-        InputError: It cannot be read, or is no such document.
+        InputError: The file cannot be read, or is not such a document.
     """
     try:
         document = json.loads(Path(path).read_bytes())

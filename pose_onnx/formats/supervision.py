@@ -1,4 +1,4 @@
-"""To and from Roboflow's supervision, for its annotators, zones and trackers. Needs the `supervision` extra.
+"""Converts to and from Roboflow's supervision (annotators, zones, trackers). Needs the `supervision` extra.
 
 | here | `supervision.KeyPoints` | `supervision.Detections` |
 |---|---|---|
@@ -160,7 +160,7 @@ def _ids(values: Any) -> np.typing.NDArray[np.int64] | None:
 
 
 def _around(keypoints: F32) -> F32:
-    """Return (N, 4) xyxy boxes around the finite keypoints; zeros where there are none."""
+    """Return (N, 4) xyxy boxes around the finite keypoints; zeros for people without any."""
     finite = np.isfinite(keypoints).all(axis=2, keepdims=True)
     low = np.where(finite, keypoints, np.inf).min(axis=1, initial=np.inf)
     high = np.where(finite, keypoints, -np.inf).max(axis=1, initial=-np.inf)

@@ -21,7 +21,7 @@ from pose_onnx.ray._table import Row, failed, table_of
 from pose_onnx.video import VideoPoseEstimator, open_source
 
 FRAMES_PER_TABLE: Final = 256
-"""Rows of a video that are in memory at once; each table becomes a row group of the Parquet file."""
+"""Rows of a video that are in memory at once; each such table becomes a row group of the Parquet file."""
 
 _Item: TypeAlias = tuple[str, bytes | None]
 """A picture's address, and its content if already read."""

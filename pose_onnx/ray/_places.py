@@ -95,7 +95,7 @@ def find_place(address: str) -> Place:
 
 
 def _unusable(address: str, trouble: str, hint: str) -> InputError:
-    """Say what cannot be done with an address; an error of somebody else's may name it again."""
+    """Say what cannot be done with an address; the error of another library may contain it again."""
     return InputError(f"{redacted(address)!r} cannot be {redacted_in(trouble, address)}; {hint}")
 
 

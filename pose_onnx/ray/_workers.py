@@ -91,7 +91,7 @@ class Workers:
 
     def _rows(self, parts: Sequence[Part]) -> Any:
         """Return the data set of the workers' reports, one row per part."""
-        # One block a part, so that what Ray does again is the same part.
+        # One block per part, so that Ray repeats whole parts.
         work = ray.data.from_arrow([pa.table({"name": [p.name], "paths": [list(p.paths)]}) for p in parts])
         return work.map_batches(
             _PartWriter,
