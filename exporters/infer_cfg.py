@@ -30,7 +30,7 @@ class InferConfig:
         color: order of the network's colour channels.
         strange: steps before the network that this package does not know, in a few words each.
         mean: subtracted from pixels in 0 to 1; None if the config has no normalisation.
-        std: std: divisor after that.
+        std: divisor after subtracting the mean.
         labels: names of the classes. A detector of one class may still list 80.
         strides: input pixels per cell of each level of a detector's head; empty if the config does not say.
         nms: options of the suppression for a program without one: nms_threshold, keep_top_k.

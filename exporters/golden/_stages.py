@@ -32,11 +32,15 @@ def normalize_stage(card: ModelCard, pixels_rgb: Array, tensor: F32) -> Stage:
     return Stage(
         card.name,
         "normalize",
-        "Pixels / 255, minus mean, over std, channels first; mean and std are in the order of `color`.",
+        "Divides pixels by 255, subtracts mean, divides by std, channels first; mean and std are in "
+        "the order of `color`.",
         {"pixels": Golden(pixels_rgb, "(N, h, w, 3) uint8 RGB")},
         {
             "tensor": Golden(
-                tensor, "(N, 3, h, w) float32", NORMALIZE_BAR, "the last bits of float32, in another order"
+                tensor,
+                "(N, 3, h, w) float32",
+                NORMALIZE_BAR,
+                "the last bits of float32, if computed in another order",
             )
         },
         parameters={"mean": spec.mean, "std": spec.std, "color": spec.color},

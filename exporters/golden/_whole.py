@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from pose_onnx.exporters.finished import Finished
 
 _PIXELS: Final = 0.05
-"""Image pixels between engines that run one end-to-end file. Measured: 2e-4 (docs/end-to-end.md)."""
+"""Image pixels between engines that run the same end-to-end file. Measured: 2e-4 (docs/end-to-end.md)."""
 _SCORES: Final = 1e-3
-"""The same of scores. Measured: 5e-5, with four decimals."""
+"""The same for scores. Measured: 5e-5, with four decimals."""
 _REASON: Final = "engines that run the same file; 2e-4 px and 5e-5 were measured (docs/end-to-end.md)"
 _BOXES: Final = ("boxes", f"(M, 4) float32, {BOX}, best first")
 _KEYPOINTS: Final = ("keypoints", "(N, K, 2) float32, x, y in image pixels")
@@ -63,7 +63,7 @@ def _whole(model: Finished, image_bgr: Image, boxes: F32 | None, found: Found) -
     return Stage(
         model.card.name,
         "end_to_end",
-        "All the stages, in one file.",
+        "Runs all the stages, in one file.",
         inputs,
         outputs,
         model_file=model.end_to_end_name,
@@ -74,7 +74,7 @@ def _pair(image_bgr: Image, people: Found, poses: Found) -> Stage:
     return Stage(
         "pair",
         "end_to_end",
-        "The detector's end-to-end file, and that of the keypoint model with its boxes.",
+        "Runs the detector's end-to-end file, and the keypoint model's on its boxes.",
         {"image": image_input(image_bgr)},
         {
             "boxes": _places(_BOXES, people["boxes"]),

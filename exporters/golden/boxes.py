@@ -29,17 +29,17 @@ Intel's IPP (exporters/end_to_end/_resize.py; tests/end_to_end/test_parts.py).""
 _DECODE_BAR: Final = 1e-3
 _SCORE_BAR: Final = 1e-6
 _MATRIX: Final = (
-    "each score times the least that a better box j leaves of it, {}, m_j being j's own largest overlap with"
-    " better ones, and sides counting x2 - x1 + 1; scores above the threshold again"
+    "each score is multiplied by the smallest factor {} over all better boxes j, where m_j is j's own "
+    "largest overlap with better boxes, and sides are x2 - x1 + 1; scores above the threshold are kept"
 )
 _SUPPRESSION: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "hard": "of boxes that overlap by more than nms_iou the best",
+        "hard": "of boxes that overlap by more than nms_iou, the best is kept",
         "matrix_gaussian": _MATRIX.format("exp(sigma * (m_j**2 - overlap**2))"),
         "matrix_linear": _MATRIX.format("(1 - overlap) / (1 - m_j)"),
     }
 )
-_NETWORK_REASON: Final = "what engines may differ by for an export to pass (docs/export.md)"
+_NETWORK_REASON: Final = "the difference between engines that an export may have (docs/export.md)"
 
 
 def stages(model: Finished, image_bgr: Image) -> Iterator[Stage]:
@@ -55,14 +55,15 @@ def stages(model: Finished, image_bgr: Image) -> Iterator[Stage]:
     yield Stage(
         name,
         "resize",
-        "The whole picture to the network's size, cubic (a = -0.75), aspect ignored, no antialiasing.",
+        "Resizes the whole picture to the network's input size: cubic (a = -0.75), aspect ratio "
+        "ignored, no antialiasing.",
         {"image": image_input(image_bgr)},
         {
             "pixels": Golden(
                 pixels,
                 "(1, h, w, 3) uint8 RGB, grey levels",
                 _RESIZE_BAR,
-                "OpenCV rounds between rows and columns here and there (docs/end-to-end.md)",
+                "some builds of OpenCV also round between rows and columns (docs/end-to-end.md)",
                 share=_RESIZE_SHARES[cv2.ipp.useIPP()],
             )
         },
@@ -82,7 +83,7 @@ def _network(model: Finished, tensor: F32, raw: dict[str, F32]) -> Stage:
     return Stage(
         model.card.name,
         "network",
-        "The network alone.",
+        "Runs the network alone.",
         {INPUT_NAME: Golden(tensor, "(1, 3, h, w) float32")},
         {name: Golden(raw[name], meanings[name], bars[name], _NETWORK_REASON) for name in meanings},
         model_file=model.path.name,
@@ -95,13 +96,16 @@ def _decode(model: Finished, raw: dict[str, F32], image_bgr: Image, boxes: F32, 
     return Stage(
         model.card.name,
         "decode",
-        "Times image size over input size; if ends_inside, x1 and y1 at least 0, x2 and y2 at most the"
-        f" image's width and height less 1; scores of people above the threshold; {_SUPPRESSION[spec.nms]};"
-        " at most max_boxes; cut at the image's border; best first.",
-        {name: Golden(array, "of the network") for name, array in raw.items()},
+        "Boxes are scaled by image size over input size; if ends_inside, x1 and y1 are at least 0, x2 "
+        "and y2 at most the image's width and height less 1; people with scores above the threshold are "
+        f"kept; {_SUPPRESSION[spec.nms]}; at most max_boxes are kept; boxes are clipped to the image; "
+        "best first.",
+        {name: Golden(array, "output of the network") for name, array in raw.items()},
         {
             "boxes": Golden(boxes, f"(M, 4) float32, {BOX}", _DECODE_BAR, "the last bits of float32"),
-            "scores": Golden(scores, "(M,) float32", _SCORE_BAR, "they are chosen, or lowered in float32"),
+            "scores": Golden(
+                scores, "(M,) float32", _SCORE_BAR, "scores are selected, or lowered in float32"
+            ),
         },
         parameters={
             "person_class": person_class(model.card),

@@ -34,13 +34,13 @@ _DECODE_BAR: Final = 2e-3
 _TO_IMAGE_BAR: Final = 1e-3
 _REFINED: Final = MappingProxyType(
     {
-        DARK: "The highest cell of each map, moved by DARK: Gaussian of blur_kernel, logarithm, one Newton"
-        " step of at most max_step cells.",
-        QUARTER: "The highest cell of each map, moved by a quarter of a cell towards its higher neighbour on"
-        " each axis; not in the first two rows and columns, nor in the last.",
-        UDP: "The highest cell of each map, moved by DARK on neighbouring cells: Gaussian of blur_kernel,"
-        " clipped to 0.001 and 50, logarithm, one Newton step of at most max_step cells. Each cell is then"
-        " (side - 1) / (cells - 1) / stride units large, if align_corners is set.",
+        DARK: "Finds the highest cell of each map and refines it with DARK: Gaussian of blur_kernel, "
+        "logarithm, one Newton step of at most max_step cells.",
+        QUARTER: "Finds the highest cell of each map and moves it by a quarter of a cell towards its higher "
+        "neighbour on each axis, except in the first two and the last rows and columns.",
+        UDP: "Finds the highest cell of each map and refines it with DARK on neighbouring cells: Gaussian of "
+        "blur_kernel, clipped to 0.001 and 50, logarithm, one Newton step of at most max_step cells. With "
+        "align_corners, each cell is then (side - 1) / (cells - 1) / stride units large.",
     }
 )
 
@@ -69,14 +69,14 @@ def stages(model: Finished, image_bgr: Image) -> Iterator[Stage]:
     yield Stage(
         card.name,
         "network",
-        "The network alone; people are one batch.",
+        "Runs the network alone; people are one batch.",
         {INPUT_NAME: Golden(tensor, "(N, 3, h, w) float32")},
         {
             HEATMAPS: Golden(
                 heatmaps,
                 "(N, K, h / stride, w / stride) float32",
                 bar,
-                "what engines may differ by for an export to pass (docs/export.md)",
+                "the difference between engines that an export may have (docs/export.md)",
             )
         },
         model_file=model.path.name,
@@ -91,24 +91,24 @@ def _crop(model: Finished, image_bgr: Image, boxes: F32, crops: Crops, *, rgb_pi
     return Stage(
         model.card.name,
         "crop",
-        "Each box, rounded to whole pixels, grown to the input's aspect and by padding, cut out; black"
-        " outside of the picture. Bilinear in fixed point: coordinates are rounded to coordinate_bits behind"
-        " the point, then to weight_bits (pose_onnx/core/warping.py).",
+        "Rounds each box to whole pixels, enlarges it to the input's aspect ratio and by padding, and "
+        "crops it, black outside the picture. Bilinear in fixed point: coordinates are rounded to "
+        "coordinate_bits fractional bits, then to weight_bits (pose_onnx/core/warping.py).",
         {"image": image_input(image_bgr), "boxes": Golden(boxes, f"(N, 4) float32, {BOX}")},
         {
             "pixels": Golden(
                 rgb_pixels,
                 "(N, h, w, 3) uint8 RGB, grey levels",
                 _CROP_BAR,
-                "whole numbers, the same on every machine; one grey level in 1 % of the values already moves"
-                " joints by up to 0.3 px",
+                "whole numbers, equal on every machine; one grey level in 1 % of the values already "
+                "moves joints by up to 0.3 px",
             ),
             "image_to_input": Golden(
                 crops.image_to_input, "(N, 2, 3) float64, image to input pixels", _MAP_BAR, rounding
             ),
             "heatmap_to_image": Golden(
                 crops.heatmap_to_image,
-                "(N, 2, 3) float64, heatmap cells to image pixels; to the box's centre where it has no area",
+                "(N, 2, 3) float64, heatmap cells to image pixels; to the box's centre if it has no area",
                 _MAP_BAR,
                 rounding,
             ),
@@ -128,7 +128,7 @@ def _decode(model: Finished, heatmaps: F32, points: F32, scores: F32) -> Stage:
         model.card.name,
         "decode",
         _REFINED[spec.refine],
-        {HEATMAPS: Golden(heatmaps, "of the network")},
+        {HEATMAPS: Golden(heatmaps, "output of the network")},
         {
             "points": Golden(
                 points,
@@ -153,7 +153,7 @@ def _to_image(model: Finished, points: F32, scores: F32, crops: Crops) -> Stage:
     return Stage(
         model.card.name,
         "to_image",
-        "Heatmap cells to image pixels; score 0 where the box has no area.",
+        "Converts heatmap cells to image pixels; scores are 0 if the box has no area.",
         {
             "points": Golden(points, _POINTS),
             "scores": Golden(scores, "(N, K) float32"),
