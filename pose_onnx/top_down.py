@@ -192,6 +192,6 @@ def _check_unused(part: str, arguments: Mapping[str, Any]) -> None:
     """Refuse what would be for opening a part that is given."""
     if given := [name for name, value in arguments.items() if value not in (None, False)]:
         raise InputError(
-            f"{given} were given with a {part} that is open already; give them where it is opened, or give"
+            f"{given} were given with a {part} that is already open; give them where it is opened, or give"
             f" {part} by name or path"
         )

@@ -8,8 +8,8 @@ from pose_onnx.poses import JOINT_THRESHOLD
 
 README: Final = f"""# Golden vectors
 
-For a port of these models' pre- and post-processing to another language: the inputs of each stage, its expected
-outputs, and their tolerances. `golden.json` lists them in order:
+For a port of these models' pre- and post-processing to another language: the inputs of each stage, its
+expected outputs, and their tolerances. `golden.json` lists them in order:
 
 - `models`: name, SHA-256 of the model files, and the model card with every number that a port needs.
 - `stages`: `part` (a model, or both as a pair), `name`, what it `does`, its `parameters`, `inputs` and
