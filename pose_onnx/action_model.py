@@ -76,7 +76,8 @@ class ActionModel(Reopening):
 
         Args:
             window: Poses at even times: (T, K, 2) keypoints and (T, 4) boxes, image pixels. If there are
-                fewer than the network takes, it is told so; of more, some are left out.
+                fewer than the network takes, the rest of its input is 0; if there are more, they are sampled
+                evenly.
 
         Raises:
             InputError: The window's shapes are not these, or a number in it is not finite.

@@ -37,7 +37,7 @@ class Due(NamedTuple):
 
 
 class Windows(Protocol):
-    """Collects the poses of a video, and says when there is a question."""
+    """Collects the poses of a video, and decides when to run the action model."""
 
     def add(self, poses: Poses, time: float) -> list[Due]:
         """Take the people of the next frame.

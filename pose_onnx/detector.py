@@ -117,7 +117,8 @@ class Detector(Reopening):
         self.file = file_of(model, backend, precision)
         self.output = cast("DetectionOutput", self.card.output)
         self._owned = model is not self.runtime
-        # Where runs may overlap, threads inside them are in the way of several that detect at once.
+        # If runs may overlap, threads inside a run would compete with threads that run the detector in
+        # parallel.
         overlaps = is_parallel(self.runtime) and not fills_device(self.runtime)
         self._single = None if self._owned and inside > 1 and overlaps else self.runtime
         self._opening = Lock()
@@ -181,7 +182,7 @@ class Detector(Reopening):
         outputs = runtime.run({INPUT_NAME: tensor})
         boxes, scores = self.output.decode(outputs, self.card.picture.size)
         wanted = scores[0] if len(self._labels) == len(self.card.classes) else scores[0][:, self._labels]
-        # A NaN is above no threshold: it would pass for nobody.
+        # NaN is never above the threshold, so it would look like a picture without people.
         if not (np.isfinite(wanted).all() and np.isfinite(boxes).all()):
             raise InputError(
                 f"detector {self.card.name!r} returned NaN or infinity; check the model, and the precision "
@@ -193,7 +194,7 @@ class Detector(Reopening):
         return self._labelled(found, (height, width))
 
     def _labelled(self, found: Detections, image_size: tuple[int, int]) -> Detections:
-        """Give boxes the labels of the card, and end them at the picture's border if the preset says so."""
+        """Add the card's labels to boxes, and clip them to the picture if the preset requires it."""
         boxes = found.boxes
         if self.preset.clip_boxes:
             limits = np.array(2 * image_size[::-1], np.float32)
@@ -212,7 +213,7 @@ class Detector(Reopening):
         if not self._owned:
             return
         with self._opening:
-            # Whoever asks from now on is told by `runtime` that it is closed.
+            # From now on, `runtime` raises the error that the detector is closed.
             single, self._single = self._single, self.runtime
         if single is not None:
             single.close()

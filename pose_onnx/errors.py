@@ -5,7 +5,7 @@ PoseOnnxError
  |- ModelFileError (ValueError)          a model file that is missing, broken or not what it should be
  |   `- MissingCardError                 a model file without the card that says how to run it
  |- CardError (ValueError)               a model card with a wrong or missing field
- |- UnknownNameError (ValueError)        a model, preset or backend name that nobody registered
+ |- UnknownNameError (ValueError)        a model, preset or backend name that is not registered
  |- DependencyError (ImportError)        an optional package is not installed, or cannot load
  |- RuntimeFeedError (ValueError)        a tensor handed to a runtime has the wrong name, shape or dtype
  |- EngineError (RuntimeError)           an engine refused to load or to run a model
@@ -13,7 +13,7 @@ PoseOnnxError
  |- SourceError (OSError)                a camera or stream cannot be opened, or broke and did not come back
  |- DownloadError (OSError)              a file cannot be fetched, or may not be
  |- ExportError (RuntimeError)           a stage of an export failed
- `- UnexpectedError (RuntimeError)       one item of many failed in a way that nobody foresaw
+ `- UnexpectedError (RuntimeError)       one item of many failed unexpectedly
 
 Catch `PoseOnnxError` for all of them, or the builtin in brackets. A message is one sentence that says
 what was given, what was expected and what to do. This module imports nothing of the package, so that the
@@ -39,7 +39,7 @@ class ModelFileError(PoseOnnxError, ValueError):
 
 
 class MissingCardError(ModelFileError):
-    """A model file carries no card, and none was given."""
+    """A model file contains no card, and none was given."""
 
 
 class CardError(PoseOnnxError, ValueError):
@@ -47,7 +47,7 @@ class CardError(PoseOnnxError, ValueError):
 
 
 class UnknownNameError(PoseOnnxError, ValueError):
-    """A name of a model, preset or backend that nobody registered."""
+    """A name of a model, preset or backend that is not registered."""
 
 
 class DependencyError(PoseOnnxError, ImportError):

@@ -6,7 +6,7 @@ from typing import Final
 
 from pose_onnx.errors import PoseOnnxError, UnexpectedError
 
-_LONGEST: Final = 300  # characters of somebody else's message; OpenCV's name files and lines of its sources
+_LONGEST: Final = 300  # characters of another library's message; OpenCV's are long
 
 
 def failure_of(item: str, error: Exception) -> PoseOnnxError:

@@ -20,7 +20,7 @@ INPUT_NAME = InputSpec.tensor_name
 _OPENED_BY: Final = MappingProxyType(
     {"actions": "ActionModel", "detect": "Detector", "keypoints": "KeypointModel", "people": "PoseEstimator"}
 )
-"""What opens a model, by what it is for."""
+"""The class that opens a model, by its task."""
 ModelLike: TypeAlias = str | os.PathLike[str] | Runtime
 """Name or path of a model, or one that is loaded."""
 CardLike: TypeAlias = ModelCard | str | os.PathLike[str]

@@ -86,7 +86,7 @@ def _poses_alone(_source: ImageSource, _image: Image, poses: Poses) -> Poses:
 
 
 def _in_turn(results: Generator[Poses | Exception], *, is_returned: bool) -> Iterator[Poses | PoseOnnxError]:
-    """Give results; return errors, as those of this package, or raise them."""
+    """Yield results; errors become errors of this package, and are yielded or raised."""
     with closing(results):
         for index, result in enumerate(results):
             if not isinstance(result, Exception):

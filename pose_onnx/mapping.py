@@ -31,7 +31,7 @@ def map_pictures(
 
     Args:
         model: Finds the people; a model that is not a `ParallelModel` gets one picture at a time.
-        items: What stands for each picture; at most 8 for each thread are taken before they are asked for.
+        items: One item for each picture; at most 8 per thread are taken in advance.
         load: Returns an item's pixels, (H, W, 3) uint8, BGR.
         use: Makes an item's result from its pixels and poses.
 
@@ -58,14 +58,14 @@ def _work(
     use: Callable[[Item, Image, Poses], Result],
     items: Sequence[Item],
 ) -> list[Result | Exception]:
-    """Do some items on the calling thread alone; what is wrong with one takes the place of its result."""
+    """Process some items on the calling thread; an error takes the place of the item's result."""
     try:
         images = [load(item) for item in items]
         found = find(images)
     except Exception as error:  # noqa: BLE001 (whatever is wrong with one, the others go on)
         if len(items) == 1:
             return [error]
-        # Of one of them; which one shows when each is done by itself.
+        # The error is of one of them; processing each by itself shows which one.
         return [result for item in items for result in _work(find, load, use, [item])]
     return [_used(use, *each) for each in zip(items, images, found, strict=True)]
 

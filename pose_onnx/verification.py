@@ -81,7 +81,7 @@ def verify(
     Args:
         files: Two or more exported files of one model, or Paddle inference folders of it.
         image: A picture, preferably one that a person fills: a keypoint model gets all of it.
-        card: The card of the files, if they carry none.
+        card: The card of the files, if they contain none.
         threads: Threads of a model run; every core when `None`.
         backends: The backend of each file; the first backend of its format when `None`. This allows
             comparing one file with itself on two engines.

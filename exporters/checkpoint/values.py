@@ -42,7 +42,7 @@ class LongText:
                 found += _latin1(decoder.decode(self.utf8[start : start + _CHUNK]))
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
-            raise BrokenError("text that is none") from None
+            raise BrokenError("invalid text") from None
         return memoryview(found)
 
 

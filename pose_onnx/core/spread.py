@@ -10,7 +10,7 @@ from pose_onnx.core.arrays import F32, F64, Image
 from pose_onnx.core.opencv import cv2
 
 _SAMPLES: Final = 64
-"""Pixels looked at in each direction of a box, about; all of a smaller one."""
+"""Approximate number of pixels sampled in each direction of a box; a smaller box is used completely."""
 
 
 def color_spread(image: Image, boxes: F32) -> F64:

@@ -55,7 +55,7 @@ def from_key_points(key_points: KeyPoints, names: Sequence[str]) -> Poses:
 
     Args:
         key_points: N people.
-        names: Their K keypoints' names, which `KeyPoints` do not carry.
+        names: Their K keypoints' names, which `KeyPoints` do not contain.
 
     Raises:
         InputError: The people have other than K keypoints.
@@ -120,7 +120,7 @@ def from_detections(detections: Detections, names: Sequence[str]) -> Poses:
         names: Their K keypoints' names.
 
     Raises:
-        InputError: The detections carry no keypoints.
+        InputError: The detections contain no keypoints.
     """
     count, joints = len(detections), len(names)
     if count and not {"keypoints", "keypoint_confidence"} <= detections.data.keys():

@@ -156,8 +156,8 @@ def _demand_sigmas(model: PoseModel) -> tuple[float, ...]:
     if model.sigmas:
         return model.sigmas
     raise InputError(
-        f"the model has {len(model.names)} keypoints and no sigmas, by which people are told apart; add"
-        " oks_sigmas to its card, one for each keypoint"
+        f"the model has {len(model.names)} keypoints but no sigmas, which tracking needs to distinguish "
+        "people; add oks_sigmas to its card, one for each keypoint"
     )
 
 

@@ -36,7 +36,7 @@ def add(
             Paddle inference folder or an archive of one, which is converted. The second format of a model may
             be added under the same name.
         name: new name, of letters, digits, "_" and "-".
-        card: its card, or a card file; not needed if the file carries one.
+        card: its card, or a card file; not needed if the file contains one.
         like: name of a model whose card to use, instead of `card`.
         precision: precision of the stored weights, if the file is converted.
 

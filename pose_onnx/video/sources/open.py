@@ -91,7 +91,9 @@ def _open_stream(source: int | str, options: _Options) -> FrameSource:
 
 def _cannot_open(source: int | str) -> str:
     if isinstance(source, int):
-        return f"camera {source} cannot be opened; check that it is there and that no other program uses it"
+        return (
+            f"camera {source} cannot be opened; check that it is connected and that no other program uses it"
+        )
     return (
         f"{redacted(source)!r} cannot be opened; check the address, and that the server sends video that"
         " FFmpeg reads"
