@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from functools import reduce
 from itertools import pairwise
 from typing import Any, Final
 
@@ -107,7 +106,9 @@ def _rebuild(graph: Graph, total: Sum) -> None:
             carried = new("Add", [conv.outputs[0], enlarged(carried, (height // rows, width // columns))])
             height, width = rows, columns
         terms.append(enlarged(carried, (height, width)))
-    reduce(lambda first, second: new("Add", [first, second]), [*terms, *total.others])
+    total_so_far, *rest = [*terms, *total.others]
+    for term in rest:
+        total_so_far = new("Add", [total_so_far, term])
     last = nodes[-1] if nodes else total.convs[0][0]  # the only term was a convolution
     last.outputs = [name]
     graph.swap(total.last, nodes)

@@ -220,7 +220,8 @@ def _with_progress(
                 bar.write(f"pose-onnx: skipped: {result.error}", file=sys.stderr)
             elif bar.disable:
                 found = count(len(result.poses), "person", "people")
-                print(f"{result.path}: {found}{' -> ' * bool(result.picture)}{result.picture}")
+                written = f" -> {result.picture}" if result.picture else ""
+                print(f"{result.path}: {found}{written}")
 
 
 def _warn(text: str) -> None:

@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
 def _tell(args: argparse.Namespace, followed: Followed, name: str) -> None:
     if followed.complete:
         places = ", ".join(str(path) for path in outputs_of(args).values())
-        print(f"{name}{followed}{': ' * bool(places)}{places}")
+        print(f"{name}{followed}: {places}" if places else f"{name}{followed}")
     for warning in followed.warnings:
         print(f"pose-onnx: {name}{warning}", file=sys.stderr)
 
