@@ -116,7 +116,7 @@ def add_nms_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--nms",
         choices=list(NMS),
-        help="of a one-pass model: lower the scores of people who overlap better ones (default: as they are)",
+        help="with a one-pass model: lower the scores of people who overlap better ones (default: off)",
     )
 
 

@@ -126,7 +126,7 @@ def test_a_huge_card_is_refused_before_it_is_parsed() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"kind": "sound"}, r"kind 'sound'; known are \['picture', 'window'\]"),
+        ({"kind": "sound"}, r"unknown kind 'sound'; use one of \['picture', 'window'\]"),
         ({"frames": 0}, "has 0 frames"),
         ({"frames": "many"}, "frames is 'many'"),
         ({"seconds": -1}, "spans -1 seconds"),

@@ -276,7 +276,7 @@ def test_a_picture_that_its_format_does_not_hold_is_its_failure(
     done = cli("run", tmp_path / "in", *models.options, "--out", tmp_path / "out")
     assert done.code == 1
     assert "1 picture, 1 person" in done.out
-    assert "a picture of 20000 x 2 pixels cannot be stored as '.webp'" in done.err
+    assert "a picture with 20000 x 2 pixels cannot be stored as '.webp'" in done.err
 
 
 def test_results_are_never_replaced_by_accident(
@@ -312,7 +312,7 @@ def test_resuming_is_as_if_it_had_run_once(
     photo(late, seed=9)
     done = cli(*words, *photos[:2], late, *photos[2:], "--resume")
     assert (done.code, done.err) == (0, "")
-    assert "5 pictures (2 were done before), 5 people" in done.out
+    assert "5 pictures (2 were done earlier), 5 people" in done.out
     assert str(photos[0]) not in done.out  # not done again
     whole = tmp_path / "whole"
     words = ("run", *models.options, "--out", whole, "--csv", whole / "people.csv")
@@ -350,7 +350,7 @@ def test_without_out_each_run_has_a_folder_of_its_own(
     words = ("run", *models.options, photo(tmp_path / "a.png"))
     for number in (1, 2):
         assert f"run{number}" in cli(*words).out
-    assert "1 picture (1 were done before)" in cli(*words, "--resume").out
+    assert "1 picture (1 were done earlier)" in cli(*words, "--resume").out
     assert sorted(path.name for path in (tmp_path / "pose-onnx-out").iterdir()) == ["run1", "run2"]
     assert cli(*words, "--backend", "nobody").code == 2
     assert not (tmp_path / "pose-onnx-out" / "run3").exists()

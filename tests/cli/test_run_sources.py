@@ -106,7 +106,7 @@ def test_what_moves_fails_alone(run: Run, photo: Callable[..., Path], clip: Path
     assert done.code == 1
     assert "1 picture, 1 person; 1 video" in done.out
     for reason in (
-        "cut.mp4' is not a video",
+        "cut.mp4' is damaged, or not a video",
         "camera 98765 cannot be opened",
         "'rtsp://***@127.0.0.1:1/x' cannot",
     ):
@@ -199,7 +199,9 @@ def test_a_server_without_byte_ranges(server: str, models: Models, tmp_path: Pat
     assert code == 1
     assert f"1 video of {FRAMES} frames" in said
     reason, total = errors.splitlines()  # none of FFmpeg's
-    assert "last.mp4' gave no frame; its server may not send parts of a file (byte ranges)" in reason
+    assert (
+        "last.mp4' gave no frames; perhaps its server does not send parts of a file (byte ranges)" in reason
+    )
     assert total == "pose-onnx: 1 of 2 sources could not be used"
 
 

@@ -68,7 +68,7 @@ def test_in_video_it_looks_at_every_frame() -> None:
 def test_without_sigmas_nobody_can_be_followed() -> None:
     model = Square()
     model.sigmas = ()  # type: ignore[assignment]
-    with pytest.raises(InputError, match="2 keypoints and no sigmas"):
+    with pytest.raises(InputError, match="2 keypoints but no sigmas"):
         VideoPoseEstimator(model)
 
 

@@ -37,7 +37,7 @@ def test_people_can_be_told_by_number() -> None:
     for index in (0, 2, -1, -3, np.int64(1)):
         np.testing.assert_array_equal(poses[index].boxes, poses.boxes[[index]])
     for index in (3, -4):
-        with pytest.raises(IndexError, match="there are 3"):
+        with pytest.raises(IndexError, match="there are only 3 items"):
             poses[index]
     with pytest.raises(TypeError):
         poses["nose"]  # type: ignore[index]  # that is the test

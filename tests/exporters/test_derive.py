@@ -118,7 +118,7 @@ def test_joints_that_nobody_names_are_numbered(tmp_path: Path, joints: int, metr
 def test_classes_that_nobody_names_are_numbered(tmp_path: Path) -> None:
     card, notes = derive(tmp_path, DETECTOR, nms=nms(classes=1))
     assert card.classes == ("class_0",)
-    assert notes[0].startswith("the network has 1 classes, and infer_cfg.yml names 2: they are numbered")
+    assert notes[0].startswith("the network has 1 classes, but infer_cfg.yml names 2, so they are numbered")
 
 
 @pytest.mark.parametrize(

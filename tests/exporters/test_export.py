@@ -228,7 +228,7 @@ def test_unknown_formats_are_errors_before_any_work(
     tmp_path: Path, to: tuple[str, ...], precision: tuple[str, ...]
 ) -> None:
     with pytest.raises(
-        InputError, match=r"formats of \['onnx', 'tflite'\] and precisions of \['fp32', 'fp16', 'int8"
+        InputError, match=r"formats from \['onnx', 'tflite'\] and precisions from \['fp32', 'fp16', 'int8"
     ):
         export(tmp_path / "nothing", to=to, precision=precision, out=tmp_path / "out")
 

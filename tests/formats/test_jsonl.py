@@ -140,7 +140,7 @@ def test_results_of_other_runs_are_not_mixed(
 ) -> None:
     write(tmp_path / "a.jsonl", frames([1]))
     before = (tmp_path / "a.jsonl").read_bytes()
-    with pytest.raises(InputError, match=f": {field} of its run and of this one differ"):
+    with pytest.raises(InputError, match=f"because {field} of its run and of this one differ"):
         FrameWriter(tmp_path / "a.jsonl", header, first=1)  # type: ignore[arg-type]
     assert (tmp_path / "a.jsonl").read_bytes() == before
 

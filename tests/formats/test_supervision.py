@@ -79,7 +79,7 @@ def test_people_of_other_models_get_boxes_around_their_keypoints() -> None:
 
 
 def test_what_does_not_fit() -> None:
-    with pytest.raises(InputError, match="3 keypoints and 2 names"):
+    with pytest.raises(InputError, match="3 keypoints, but 2 names"):
         from_key_points(to_key_points(people([1])), NAMES[:2])
     with pytest.raises(InputError, match="contain no keypoints"):
         from_detections(sv.Detections(xyxy=np.zeros((1, 4), np.float32)), NAMES)

@@ -69,7 +69,7 @@ def test_an_error_of_ours_comes_back_as_it_is() -> None:
 
 
 def test_any_other_error_is_one_sentence() -> None:
-    with pytest.raises(ModelFileError, match=r"^file 'a' cannot be read \(KeyError: 'a bug'\)"):
+    with pytest.raises(ModelFileError, match=r"^file 'a' is broken \(KeyError: 'a bug'\)"):
         call("fail")
 
 

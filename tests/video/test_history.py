@@ -50,7 +50,7 @@ def test_the_window_moves_on_and_forgets() -> None:
     history.add(frame(0.5, {2: 3.0}))
     assert list(history.ids) == [2]
     np.testing.assert_array_equal(history.window(2).keypoints[:, 0, 0], [2, 2, 2, 2, 3])
-    with pytest.raises(InputError, match="nobody with the id 1"):
+    with pytest.raises(InputError, match="no person with the id 1"):
         history.window(1)
     history.add(frame(60.0, {}))
     assert list(history.ids) == []

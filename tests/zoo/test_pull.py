@@ -199,7 +199,7 @@ def test_a_dry_run_says_what_a_pull_would_do(
     assert main(["models", "pull", "--dry-run", MODEL, f"{MODEL}_distilled", other]) == 0
     here, built_in, missing = capsys.readouterr().out.splitlines()
     assert here == f"{MODEL}: already here: {at_pulled / FILES[0]}, {at_pulled / FILES[1]}"
-    assert built_in.startswith(f"{MODEL}_distilled: is here: ")
+    assert built_in.startswith(f"{MODEL}_distilled: already here: ")
     assert missing.startswith(f"{other}: fetch {load_card(other).download} (no SHA-256 is known")
     zoo.remove(MODEL)
     assert zoo.plan(MODEL).sha256 == Store(at_pulled).trusted(MODEL) != ""
