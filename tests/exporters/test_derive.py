@@ -154,7 +154,7 @@ def test_suppression_of_another_kind_is_refused(tmp_path: Path) -> None:
     for other in ({"nms_eta": 0.9}, {"normalized": 0.0}, {"background_label": 0.0}):
         with pytest.raises(ExportError, match=next(iter(other))):
             derive(tmp_path, DETECTOR, nms=nms(other=other))
-    with pytest.raises(ExportError, match=r"scores \[-1, 2\]; only \(N, A, 4\)"):
+    with pytest.raises(ExportError, match=r"scores \[-1, 2\], but only \(N, A, 4\)"):
         derive(tmp_path, DETECTOR, nms=Nms("multiclass_nms3", (-1, 2, 4), (-1, 2), ATTRIBUTES))
 
 

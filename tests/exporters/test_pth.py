@@ -90,7 +90,7 @@ def test_attributes_of_a_state_dict_are_left_out(tmp_path: Path) -> None:
     [
         ([1], "holds a list, not a dict of tensors"),
         ({"state_dict": [1]}, "holds a list, not a dict of tensors"),
-        ({"a": 1}, "not numeric arrays: a"),
+        ({"a": 1}, "other than numeric arrays: a"),
         ({"module.a": tensor(WEIGHT), "a": tensor(WEIGHT)}, "holds 'a' twice"),
         ({"a": View(WEIGHT.reshape(-1), (25,), (1,))}, "beyond the end of its 96 bytes"),
         ({"a": View(WEIGHT.reshape(-1), (2,), (1,), 23)}, "beyond the end"),

@@ -166,7 +166,7 @@ def test_photos_become_inputs_of_the_network(tmp_path: Path, name: str, size: tu
 
 @pytest.mark.parametrize("name", ["tinypose_128x96", "picodet_s_192_lcnet_pedestrian"])
 def test_too_few_photos_are_an_error(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputError, match=f"holds {FEWEST - 1} .*too few to calibrate int8"):
+    with pytest.raises(InputError, match=f"contains {FEWEST - 1} .*too few to calibrate int8"):
         calibration_samples(copies(tmp_path, FEWEST - 1), load_card(name))
     with pytest.raises(InputError, match="is not a folder"):
         calibration_samples(tmp_path / "none", load_card(name))
