@@ -115,7 +115,7 @@ def test_argmax_is_cut_off() -> None:
 
 
 def test_an_image_of_another_size_is_an_error() -> None:
-    with pytest.raises(ExportError, match=r"image is \(3, 16, 16\) but 'small' has \(3, 32, 32\)"):
+    with pytest.raises(ExportError, match=r"image is \(3, 16, 16\), but 'small' has \(3, 32, 32\)"):
         trim(before_nms(), replace(CARD, input=replace(CARD.picture, size=(32, 32))))
 
 

@@ -167,7 +167,7 @@ def test_the_action_model(files: tuple[Path, ...], golden: dict[str, NDArray[np.
             np.testing.assert_allclose(one.probabilities, powers / powers.sum(), atol=1e-5)
             np.testing.assert_allclose(other.probabilities, one.probabilities, atol=1e-5)
         few = Window(windows[0].keypoints[:, :5], windows[0].boxes)
-        with pytest.raises(InputError, match=r"keypoints \(50, 5, 2\).*give \(T, 17, 2\)"):
+        with pytest.raises(InputError, match=r"keypoints of shape \(50, 5, 2\).*give \(T, 17, 2\)"):
             model(few)
         holes = Window(np.full_like(windows[0].keypoints, np.nan), windows[0].boxes)
         with pytest.raises(InputError, match="not finite"):
