@@ -89,7 +89,7 @@ def test_info_of_what_has_no_card_or_is_no_model(
     (tmp_path / "text.onnx").write_text("not a model")
     (tmp_path / "text.txt").write_text("not a model")
     for name, reason in (
-        ("text.onnx", "no .onnx model"),
+        ("text.onnx", "not a .onnx model"),
         ("text.txt", "not a model file"),
         ("a", "not a model"),
     ):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         (["run", "a.jpg", "--backend", "orrt"], "'orrt' is not known; did you mean 'ort'?"),
         (["run", "a.jpg", "--device", "cuba"], "'cuba' is not known; did you mean 'cuda'?"),
         (["run", "a.jpg", "--pose", "tinypose_128x9"], "did you mean 'tinypose_128x96'?"),
-        (["demo", "a.jpg"], "unknown words: a.jpg; pose-onnx demo --help"),
+        (["demo", "a.jpg"], "unknown arguments: a.jpg; pose-onnx demo --help"),
     ],
 )
 def test_did_you_mean(cli: Callable[..., Outcome], tmp_path: Path, words: list[str], hint: str) -> None:

@@ -105,7 +105,7 @@ def test_other_models_of_the_same_name_and_folders_of_the_name_of_an_option(
     model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(np.ones((17, 3, 4, 4), np.float32), "f"))
     model.graph.node[0].input[1] = "f"
     onnx.save(model, mine)
-    with pytest.raises(InputError, match="results of another pose_sha256"):
+    with pytest.raises(InputError, match="results with another pose_sha256"):
         run_batch(["in"], "out", workers=1, **models)
 
 

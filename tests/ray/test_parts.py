@@ -129,7 +129,7 @@ def test_other_settings_are_refused(folder: ResultFolder) -> None:
 def test_a_strange_file_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "part-1.parquet").write_bytes(content)
     (tmp_path / "notes.txt").write_text("left alone")
-    with pytest.raises(InputError, match=r"part-1\.parquet' is not a whole file"):
+    with pytest.raises(InputError, match=r"part-1\.parquet' is not a complete file"):
         ResultFolder(str(tmp_path), SETTINGS).prepare()
 
 

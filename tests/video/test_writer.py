@@ -82,7 +82,7 @@ def test_a_video_that_is_stopped_ends_with_its_sound(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("suffix", "codec", "reason"),
-    [(".webm", "aac", "holds no sound as aac"), (".mp4", "", ""), (".mp4", None, "cannot be read")],
+    [(".webm", "aac", "cannot store aac sound"), (".mp4", "", ""), (".mp4", None, "cannot be read")],
 )
 def test_why_there_is_no_sound(tmp_path: Path, suffix: str, codec: str | None, reason: str) -> None:
     source = tmp_path / "in.mp4"
