@@ -128,7 +128,7 @@ def test_classes_that_nobody_names_are_numbered(tmp_path: Path) -> None:
         (DETECTOR.replace("interp: 2", "interp: 1"), r"Resize \{'interp': 1"),
         (DETECTOR.replace("type: Permute", "stride: 32, type: PadStride"), r"PadStride \{'stride': 32\}"),
         (POSE, "by 'affine_crop', but outputs of the kind 'boxes' need 'stretch'"),
-        ("label_list: [a, b]", "with 'nothing', but"),
+        ("label_list: [a, b]", "'nothing', but"),
     ],
 )
 def test_pictures_that_are_prepared_in_another_way_are_refused(tmp_path: Path, text: str, what: str) -> None:
