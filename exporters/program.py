@@ -56,7 +56,6 @@ SIDE_INPUTS: Final[Mapping[str, Callable[[tuple[int, int]], F32]]] = MappingProx
 """Other inputs of detectors, made from the input's (H, W) so that boxes are in input pixels."""
 
 NO_CONVERTER: Final = (
-    "deformable_conv",
     "distribute_fpn_proposals",
     "generate_proposals",
     "generate_proposals_v2",

@@ -1,9 +1,4 @@
-"""Replaces operators of a program before PIR that paddle2onnx lacks by others that it has.
-
-The program computes the same, except for deformable convolutions. Each becomes a plain convolution whose
-result is concatenated with the offsets and masks, and then sliced out again. No network has such a pattern.
-`passes/deformable.py` finds it in the ONNX graph and replaces it by the deformable convolution.
-"""
+"""Replaces operators of a program before PIR that paddle2onnx lacks by others that compute the same."""
 
 from __future__ import annotations
 
@@ -26,19 +21,6 @@ def rewrite(block: Any) -> None:
     for place in reversed(range(len(block.ops))):
         if block.ops[place].type in REWRITES:
             REWRITES[block.ops[place].type](block, place)
-
-
-def demand_one_group(groups: int, deformable_groups: int) -> None:
-    """Check that a deformable convolution has one group of each kind.
-
-    Raises:
-        ExportError: it has more.
-    """
-    if (groups, deformable_groups) != (1, 1):
-        raise ExportError(
-            f"the program has a deformable convolution with {groups} groups and {deformable_groups} "
-            "deformable groups, but only one of each can be exported"
-        )
 
 
 def demand_equal_shapes(filled: Sequence[int], source: Sequence[int]) -> None:
@@ -65,43 +47,6 @@ def demand_one_channel(made: Sequence[int], images: Sequence[int]) -> None:
             f"the program repeats a tensor to the shape {list(made)}, but only maps of one channel can be "
             "repeated for each image"
         )
-
-
-def _deformable_conv(block: Any, place: int) -> None:
-    op = block.ops[place]
-    names = {slot: op.input(slot)[0] for slot in ("Input", "Offset", "Mask", "Filter")}
-    (output,) = op.output("Output")
-    options = {name: op.attr(name) for name in ("strides", "paddings", "dilations", "groups")}
-    demand_one_group(options["groups"], op.attr("deformable_groups"))
-    made = block.var(output)
-    batch, channels, *sizes = made.shape
-    plain = block.create_var(name=f"{output}.plain", shape=made.shape, dtype=made.dtype)
-    told = sum(block.var(names[slot]).shape[1] for slot in ("Offset", "Mask"))
-    joined = block.create_var(
-        name=f"{output}.joined", shape=(batch, channels + told, *sizes), dtype=made.dtype
-    )
-    _replace(
-        block,
-        place,
-        (
-            "conv2d",
-            {"Input": names["Input"], "Filter": names["Filter"]},
-            {"Output": plain.name},
-            {**options, "padding_algorithm": "EXPLICIT", "data_format": "NCHW"},
-        ),
-        (
-            "concat",
-            {"X": [plain.name, names["Offset"], names["Mask"]]},
-            {"Out": joined.name},
-            {"axis": 1},
-        ),
-        (
-            "slice",
-            {"Input": joined.name},
-            {"Out": output},
-            {"axes": [1], "starts": [0], "ends": [channels], "infer_flags": [1], "decrease_axis": []},
-        ),
-    )
 
 
 def _constant_like(block: Any, place: int) -> None:
@@ -154,7 +99,6 @@ def _replace(block: Any, place: int, *operators: tuple[str, Any, Any, Mapping[st
 
 REWRITES: Final[Mapping[str, Rewrite]] = MappingProxyType(
     {
-        "deformable_conv": _deformable_conv,
         "fill_constant_batch_size_like": _constant_like,
         "expand_v2": _expand_to_batch,
     }

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from pose_onnx.exporters.rewriting import demand_equal_shapes, demand_one_channel, demand_one_group
+from pose_onnx.exporters.rewriting import demand_equal_shapes, demand_one_channel
 
 Rewrite = Callable[[Any], Any]
 """Inserts operators before the given one and returns their result, or None to keep the given operator."""
@@ -33,19 +33,6 @@ def rewrite_pir(program: Any) -> None:
                     block.remove_op(op)
 
 
-def _deformable_conv(op: Any) -> Any:
-    import paddle  # noqa: PLC0415  # as above
-
-    image, offsets, filters, masks = (op.operand_source(place) for place in range(4))
-    options = op.attrs()
-    demand_one_group(options["groups"], options["deformable_groups"])
-    plain = paddle.nn.functional.conv2d(
-        image, filters, None, options["strides"], options["paddings"], options["dilations"]
-    )
-    joined = paddle.concat([plain, offsets, masks], axis=1)
-    return paddle.slice(joined, [1], [0], [filters.shape[0]])
-
-
 def _constant_like(op: Any) -> Any:
     source = op.operand_source(0)
     demand_equal_shapes(op.result(0).shape, source.shape)
@@ -69,7 +56,6 @@ def _expand_to_batch(op: Any) -> Any | None:
 
 PIR_REWRITES: Final[Mapping[str, Rewrite]] = MappingProxyType(
     {
-        "deformable_conv": _deformable_conv,
         "expand": _expand_to_batch,
         "full_batch_size_like": _constant_like,
     }

@@ -99,9 +99,9 @@ def _matrix(decay: Callable[[Value, Value, BoxOutput], Value]) -> Callable[..., 
         iou = _pixel_iou(boxes)
         better = (iou * 0.0 + 1.0).apply("Trilu", iou.integers(-1), upper=0)
         iou = iou * better
-        largest = iou.apply("ReduceMax", axes=[1], keepdims=0)
+        largest = iou.reduce("Max", 1, keep=False)
         left = (better > 0.0).where(decay(iou, largest, spec), 1.0)
-        lowered = ranked * left.apply("ReduceMin", axes=[1], keepdims=0)
+        lowered = ranked * left.reduce("Min", 1, keep=False)
         kept = _above(lowered, threshold)
         lowered = lowered.take(kept)
         best, order = lowered.best(lowered.shape(0).apply("Min", spec.max_boxes))
@@ -125,7 +125,7 @@ def _pixel_iou(boxes: Value) -> Value:
 
 
 def _product(sides: Value) -> Value:
-    return sides.apply("ReduceProd", axes=[-1], keepdims=0)
+    return sides.reduce("Prod", -1, keep=False)
 
 
 SELECTORS: Final[Mapping[str, Callable[[Value, Value, BoxOutput, float], Pair]]] = MappingProxyType(

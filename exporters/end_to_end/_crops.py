@@ -39,7 +39,7 @@ def crop_geometry(boxes_image: Value, card: ModelCard) -> CropValues:
     """
     height, width = card.picture.size
     low, high = boxes_image.cast(np.float64).split(2, axis=1)
-    valid = (high - low).apply("ReduceMin", axes=[1], keepdims=1) > 0.0
+    valid = (high - low).reduce("Min", 1) > 0.0
     low_round, high_round = low.apply("Round"), high.apply("Round")
     size_x, size_y = (high_round - low_round).apply("Max", 1.0).split(2, axis=1)
     scale = width / (size_x.apply("Max", size_y * width / height) * BOX_PADDING)

@@ -40,7 +40,7 @@ def decode(heatmaps: Value, card: ModelCard, preset: Preset) -> tuple[Value, Val
     steps = newton_steps(*(logs @ _DERIVATIVES).split(5, axis=1))
     if preset.max_step is not None:
         steps = steps.clip(-preset.max_step, preset.max_step)
-    moved = (cells - middles).cast(np.float64).apply("Abs").apply("ReduceMax", axes=[1], keepdims=1)
+    moved = (cells - middles).cast(np.float64).apply("Abs").reduce("Max", 1)
     points = cells.cast(np.float64) + (moved > 0.0).where(0.0, steps)
     points = (scores > 0.0).where(points, 0.0)
     return points.cast(np.float32).reshape(-1, joints, 2), scores.reshape(-1, joints)
@@ -71,7 +71,7 @@ def _smooth(heatmaps: Value, joints: int, kernel: int) -> Value:
     weights = gaussian(kernel)
     square = np.broadcast_to(np.outer(weights, weights), (joints, 1, kernel, kernel))
     smooth = heatmaps.apply("Conv", square, pads=[kernel // 2] * 4, group=joints)
-    peaks = (tensor.apply("ReduceMax", axes=[2, 3], keepdims=1) for tensor in (heatmaps, smooth))
+    peaks = (tensor.reduce("Max", 2, 3) for tensor in (heatmaps, smooth))
     return smooth * (next(peaks) / next(peaks))
 
 

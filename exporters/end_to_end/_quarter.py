@@ -35,7 +35,7 @@ def decode(heatmaps: Value, card: ModelCard, preset: Preset) -> tuple[Value, Val
         heatmaps.reshape(-1, height * width).apply("GatherElements", neighbours, axis=1).split(2, axis=1)
     )
     steps = (after - before).apply("Sign") * QUARTER
-    moved = (cells - middles).cast(np.float32).apply("Abs").apply("ReduceMax", axes=[1], keepdims=1)
+    moved = (cells - middles).cast(np.float32).apply("Abs").reduce("Max", 1)
     points = cells.cast(np.float32) + (moved > 0.0).where(0.0, steps)
     points = (scores > 0.0).where(points, 0.0)
     return points.reshape(-1, joints, 2), scores.reshape(-1, joints)

@@ -13,8 +13,8 @@ from onnx import helper
 from pose_onnx.exporters.graph import Graph, Node
 
 Operand: TypeAlias = "Value | ArrayLike"
-_SPLIT_COUNTS: Final = 18
-"""The version of the operators from which on Split says into how many parts."""
+_REVISED: Final = 18
+"""The opset from which on Split states the number of parts, and ReduceMax and the like take axes as input."""
 _BOOL: Final = np.dtype(np.bool_)
 
 
@@ -121,9 +121,15 @@ class Value:
         values, places = self._append("TopK", [self.name, count.name], 2, {})
         return Value(self.graph, values, self.dtype), Value(self.graph, places, np.dtype(np.int64))
 
+    def reduce(self, kind: str, *axes: int, keep: bool = True) -> Value:
+        """Reduce axes to one value each: "Max", "Min" or "Prod". Axes that are not kept disappear."""
+        if self.graph.opsets[""] >= _REVISED:
+            return self.apply(f"Reduce{kind}", self.integers(axes), keepdims=int(keep))
+        return self.apply(f"Reduce{kind}", axes=list(axes), keepdims=int(keep))
+
     def split(self, parts: int, axis: int) -> list[Value]:
         """Cut an axis into equal parts."""
-        named = {"num_outputs": parts} if self.graph.opsets[""] >= _SPLIT_COUNTS else {}
+        named = {"num_outputs": parts} if self.graph.opsets[""] >= _REVISED else {}
         outputs = self._append("Split", [self.name], parts, {"axis": axis, **named})
         return [Value(self.graph, output, self.dtype) for output in outputs]
 

@@ -1,7 +1,6 @@
 """Rewrite passes over an ONNX graph: one small file each, run in order by `rewrite`."""
 
 from pose_onnx.exporters.passes._runner import Pass, rewrite
-from pose_onnx.exporters.passes.deformable import DEFORMABLE
 from pose_onnx.exporters.passes.flatten_pointwise import FLATTEN_POINTWISE
 from pose_onnx.exporters.passes.fold_batch_norm import FOLD_BATCH_NORM
 from pose_onnx.exporters.passes.fold_bias import FOLD_BIAS
@@ -23,7 +22,6 @@ SIMPLIFY = (
     INLINE_CONSTANTS,
     FOLD_CONSTANTS,
     FREEZE_SHAPES,
-    DEFORMABLE,
     FOLD_BIAS,
     FOLD_BATCH_NORM,
     SPELL_OUT_BATCH_NORM,

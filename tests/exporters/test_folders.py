@@ -20,8 +20,6 @@ PHOTO = Path(__file__).parents[2] / "models" / "photos" / "astronaut.jpg"
 DETECTOR = "picodet_s_320_coco_lcnet"
 ALL = "POSE_ONNX_TEST_ALL_FOLDERS"
 WHY = f"half an hour: asked for by {ALL}=1"
-TFLITE = ("ppyolo_tiny", "yolov3_mbv3")
-"""Those without deformable convolutions."""
 
 Unpack = Callable[[str], Path]
 
@@ -89,8 +87,7 @@ def test_final_boxes_of_detectors_with_anchors_are_those_of_paddle(
     unpack: Unpack, tmp_path: Path, name: str
 ) -> None:
     folder = unpack(name)
-    to = ("onnx", "tflite") if name in TFLITE else ("onnx",)
-    compare_final_boxes(folder, export(folder, to=to, out=tmp_path).files, tmp_path)
+    compare_final_boxes(folder, export(folder, out=tmp_path).files, tmp_path)
 
 
 def test_a_folder_that_cannot_be_converted_names_its_operators(unpack: Unpack, tmp_path: Path) -> None:
