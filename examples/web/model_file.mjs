@@ -9,7 +9,7 @@ export function cardOf(bytes, name) {
   try {
     metadata = metadataOf(bytes);
   } catch {
-    throw new Error(`"${name}" is no ONNX file, or is damaged; get an intact copy of it.`);
+    throw new Error(`"${name}" is not an ONNX file, or is damaged; get an intact copy of it.`);
   }
   if (metadata.get("pose_onnx.form") !== "end_to_end") {
     throw new Error(`"${name}" is not an end-to-end file; make one with: pose-onnx export … --end-to-end`);

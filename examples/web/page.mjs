@@ -70,10 +70,10 @@ async function openPicture(blob, name) {
     // As the files of Python: upright by its EXIF orientation, its numbers as they are stored.
     bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none" });
   } catch {
-    throw new Error(`"${name}" is no picture that this browser can show; give a JPEG or PNG.`);
+    throw new Error(`"${name}" is not a picture that this browser can show; give a JPEG or PNG.`);
   }
   change({ name, frames: [] });
-  say(`Looking at ${name} …`);
+  say(`Analysing ${name} …`);
   const analysed = source;
   await analyse(analysed, bitmap, name);
   if (analysed === source) say(`${name}, ${context.canvas.width} × ${context.canvas.height} pixels`);
@@ -85,7 +85,7 @@ async function openVideo(file) {
   try {
     await play(video);
   } catch {
-    throw new Error(`"${file.name}" is no video that this browser can play; give MP4 (H.264) or WebM.`);
+    throw new Error(`"${file.name}" is not a video that this browser can play; give MP4 (H.264) or WebM.`);
   }
   change({ name: file.name, frames: [], video });
   await follow(source);
@@ -115,7 +115,7 @@ function play(video) {
   });
 }
 
-/** Make another source the current one; the camera or file of the one before is let go of. */
+/** Make another source the current one; the previous camera or file is released. */
 function change(next) {
   if (source.video) release(source.video);
   source = next;

@@ -175,7 +175,7 @@ def test_broken_files_get_a_message(report: Any) -> None:
     messages = [entry["message"] for entry in report["broken"]]
     for message, reason in zip(
         messages,
-        ("no picture", "no video", "no ONNX file", "not an end-to-end file"),
+        ("not a picture", "not a video", "not an ONNX file", "not an end-to-end file"),
         strict=True,
     ):
         assert reason in message
