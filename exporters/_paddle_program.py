@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from pose_onnx.exporters.program import FLOAT32, NMS_KINDS, demand_known
+from pose_onnx.exporters.program import FLOAT32, NMS_KINDS, SIDE_INPUTS, demand_known
 from pose_onnx.exporters.rewriting import REWRITES, rewrite
 from pose_onnx.exporters.rewriting_pir import PIR_REWRITES, rewrite_pir
+from pose_onnx.exporters.two_stage.facts import SUFFIX
+from pose_onnx.exporters.two_stage.find import FIRST_STAGE, find_two_stage
 
 YOLO_BOX: Final = "yolo_box"
 PLANES: Final = 2
@@ -42,11 +44,25 @@ class OpenedProgram:
         )
         self._block = self.program.global_block()
         self._read = _PirOperator if hasattr(self._block.ops[0], "operand_source") else _OldOperator
-        known = PIR_REWRITES if self._read is _PirOperator else REWRITES
-        demand_known({operator.kind for operator in self._operators()} - known.keys())
+        known = {*(PIR_REWRITES if self._read is _PirOperator else REWRITES)}
+        self._two_stage = None
+        if self._read is _OldOperator:
+            (image,) = {*self.feeds} - {*SIDE_INPUTS} or {""}
+            self._two_stage = find_two_stage(self.program, image, self._suppressed())
+        if self._two_stage is not None:
+            known.update(FIRST_STAGE)
+        demand_known({operator.kind for operator in self._operators()} - known)
 
     def _operators(self) -> list[_OldOperator | _PirOperator]:
         return [self._read(self._block, place) for place in range(len(self._block.ops))]
+
+    def _suppressed(self) -> tuple[str, str] | None:
+        """Return the names of the boxes and scores that the NMS takes, in a program before PIR."""
+        for operator in self._operators():
+            if operator.kind in NMS_KINDS:
+                boxes, scores = operator.heads()
+                return boxes.name, scores.name
+        return None
 
     def describe(self) -> dict[str, Any]:
         """Return the description that `pose_onnx.exporters.program.program_from_json` reads."""
@@ -89,8 +105,14 @@ class OpenedProgram:
             inputs: arrays by name; those that the program does not have are ignored.
             fetches: from `cut`.
         """
+        import paddle  # noqa: PLC0415  # as above
+
         feed = {name: inputs[name] for name in self.feeds}
-        found: list[Any] = self.executor.run(self.program, feed=feed, fetch_list=fetches, use_prune=True)
+        executor, prunes = self.executor, True
+        if self._two_stage is not None:
+            # A loop over images is not pruned, and one executor cannot run it twice.
+            executor, prunes = paddle.static.Executor(paddle.CPUPlace()), False
+        found: list[Any] = executor.run(self.program, feed=feed, fetch_list=fetches, use_prune=prunes)
         return found
 
     def _centers(self) -> tuple[int, list[Any]]:
@@ -118,7 +140,14 @@ class OpenedProgram:
         import paddle  # noqa: PLC0415  # as above
 
         heads = self.cut()
-        if self._read is _OldOperator:
+        if self._two_stage is not None:
+            rewrite(self._block)
+            facts = self._two_stage.facts
+            path.with_suffix(SUFFIX).write_text(facts.to_json(), encoding="utf-8")
+            heads = [self._block.var(name) for name in self._two_stage.outputs]
+            names = (facts.image, facts.pooled, facts.regions, facts.sizes)
+            feeds = [self._block.var(name) for name in names]
+        elif self._read is _OldOperator:
             rewrite(self._block)
             needed = _needed(self._block, [head.name for head in heads])
             feeds = [self._block.var(name) for name in self.feeds if name in needed]

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.cards.input import InputSpec
 from pose_onnx.cards.lookup import load_card
@@ -19,7 +21,7 @@ from pose_onnx.exporters.outputs._export import Shape
 from pose_onnx.exporters.outputs.boxes import BOX_RANK
 from pose_onnx.exporters.outputs.heatmaps import HEATMAP_RANK
 from pose_onnx.exporters.program import NMS_KINDS, Nms, Program
-from pose_onnx.outputs import BoxOutput, CenterOutput, HeatmapOutput, OutputSpec
+from pose_onnx.outputs import BoxOutput, CenterOutput, HeatmapOutput, OutputSpec, ProposalOutput
 from pose_onnx.outputs.centers import PLANE
 from pose_onnx.outputs.heatmaps import DARK, QUARTER
 
@@ -27,6 +29,8 @@ COCO_METRIC: Final = "KeyPointTopDownCOCOEval"
 """PaddleDetection's name for an evaluation on COCO's 17 joints."""
 COCO_CARD: Final = "tinypose_256x192"
 """Name of a card with the names, flip pairs and limbs of COCO's joints."""
+PIXELS: Final = 256
+"""Number of values that a pixel can have."""
 PAIR: Final = 2
 """Number of tensors: boxes and scores."""
 HOW_TO_NAME: Final = "give a card that names them by --card (docs/export.md)"
@@ -100,10 +104,11 @@ def _find(config: InferConfig, program: Program) -> _Derived:
 
 
 def _from_nms(config: InferConfig, nms: Nms, *, clips: bool) -> _Derived:
-    if len(nms.scores) != BOX_RANK or len(nms.boxes) != BOX_RANK or nms.boxes[-1] != BOX:
+    of_regions = nms.boxes == (*nms.scores, BOX)
+    if len(nms.boxes) != BOX_RANK or len(nms.scores) != BOX_RANK - of_regions or nms.boxes[-1] != BOX:
         raise ExportError(
             f"the program's NMS has boxes {list(nms.boxes)} and scores {list(nms.scores)}, but only (N, A, "
-            "4) and (N, C, A) can be exported"
+            "4) and (N, C, A), or (R, C, 4) and (R, C), can be exported"
         )
     classes = _known_size(nms.scores[1], "the number of classes")
     required = NMS_KINDS[nms.kind].required
@@ -114,6 +119,8 @@ def _from_nms(config: InferConfig, nms: Nms, *, clips: bool) -> _Derived:
         raise ExportError(
             f"the program's NMS has the unsupported options {other}; export the model with other options"
         )
+    if of_regions:
+        return _from_regions(config, nms, classes)
     output = replace(
         _box_output(config, nms.attributes),
         nms=NMS_KINDS[nms.kind].select(nms.attributes),
@@ -121,6 +128,21 @@ def _from_nms(config: InferConfig, nms: Nms, *, clips: bool) -> _Derived:
         ends_inside=clips,
     )
     return _Derived(output, "stretch", classes=classes)
+
+
+def _from_regions(config: InferConfig, nms: Nms, classes: int) -> _Derived:
+    mean, std = config.normalisation
+    spec = InputSpec((1, 1), config.resize, config.color, mean, std)
+    pixels = np.arange(PIXELS, dtype=np.uint8)[None, :, None].repeat(3, axis=2)
+    values = np.empty((3, 1, PIXELS), np.float32)
+    spec.normalize(pixels, out=values)
+    if not values.all(axis=0).all():
+        raise ExportError(
+            f"{FILE_NAME} makes 0 of some pixels (mean {list(mean)}), so the network cannot tell the picture"
+            " from the padding; such two-stage detectors cannot be exported"
+        )
+    output = _box_output(config, nms.attributes)
+    return _Derived(ProposalOutput(output.nms_iou, output.max_boxes), "pad", classes=classes)
 
 
 def _from_centers(config: InferConfig, maps: Sequence[Shape]) -> _Derived:

@@ -97,14 +97,18 @@ def _config(data: Mapping[str, Any]) -> InferConfig:
     steps = {step["type"]: step for step in data.get("Preprocess") or ()}
     mean, std = _normalisation(steps.get("NormalizeImage"))
     ways = {_SIZING[kind][0](step) for kind, step in steps.items() if kind in _SIZING}
+    resize = ways.pop() if len(ways) == 1 else ""
+    size = _input_size(steps)
     nms = data.get("NMS") or {}
     return InferConfig(
         metric=str(data.get("metric", "")),
-        input_size=_input_size(steps),
-        resize=ways.pop() if len(ways) == 1 else "",
+        input_size=size,
+        resize=resize,
         # Pictures are RGB until this step (PaddleDetection, deploy/python/preprocess.py).
         color="bgr" if "WarpAffine" in steps else "rgb",
-        strange=tuple(words for kind, step in steps.items() if (words := _strange(kind, step))),
+        strange=tuple(
+            words for kind, step in steps.items() if (words := _strange(kind, step, resize, size or (0, 0)))
+        ),
         mean=mean,
         std=std,
         labels=tuple(map(str, data.get("label_list") or ())),
@@ -114,26 +118,36 @@ def _config(data: Mapping[str, Any]) -> InferConfig:
     )
 
 
-def _is_stretch(step: Mapping[str, Any]) -> bool:
-    # Defaults: Resize of PaddleDetection's deploy/python/preprocess.py, keep_ratio=True and interp=1.
-    return not step.get("keep_ratio", True) and step.get("interp", 1) == INTER_CUBIC
+def _resize_way(step: Mapping[str, Any]) -> str:
+    # Defaults, here and below: deploy/python/preprocess.py of PaddleDetection, keep_ratio=True and interp=1.
+    return "pad" if step.get("keep_ratio", True) else "stretch"
+
+
+def _is_cubic(step: Mapping[str, Any]) -> bool:
+    height, width = step["target_size"]
+    # With its ratio kept, a picture can be upright or lying, and only a square has room for both.
+    return step.get("interp", 1) == INTER_CUBIC and (_resize_way(step) == "stretch" or height == width)
 
 
 _Step = Mapping[str, Any]
 _SIZING: Final[Mapping[str, tuple[Callable[[_Step], str], Callable[[_Step], bool]]]] = MappingProxyType(
     {
-        "Resize": (lambda _: "stretch", _is_stretch),
+        "Resize": (_resize_way, _is_cubic),
         "TopDownEvalAffine": (lambda _: "affine_crop", lambda step: not step.get("use_udp", False)),
         "WarpAffine": (lambda step: "fit" if step.get("keep_res", False) else "fix", lambda _: True),
     }
 )
 """Steps that bring a picture to the input's size: our name, and whether the options are supported."""
 _OTHER_STEPS: Final = ("NormalizeImage", "Permute")
+_PAD_STRIDE: Final = "PadStride"
+"""Known where pictures keep their ratio: the input's size then is such a multiple."""
 
 
-def _strange(kind: str, step: Mapping[str, Any]) -> str:
+def _strange(kind: str, step: Mapping[str, Any], resize: str, size: tuple[int, int]) -> str:
     """Describe an unsupported step; return an empty string if it is supported."""
     if kind in _OTHER_STEPS or (kind in _SIZING and _SIZING[kind][1](step)):
+        return ""
+    if kind == _PAD_STRIDE and resize == "pad" and not any(side % int(step["stride"]) for side in size):
         return ""
     options = {key: value for key, value in step.items() if key != "type"}
     return f"{kind} {options}"

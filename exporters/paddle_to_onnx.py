@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 from pose_onnx import errors
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.errors import ExportError
-from pose_onnx.exporters.graph import OPSETS
+from pose_onnx.exporters.graph import OPSETS, Graph
 from pose_onnx.exporters.heads import find_heads
 from pose_onnx.exporters.outputs import export_of
 from pose_onnx.exporters.program import Program, program_from_json
 from pose_onnx.exporters.source import Checkpoint, Folder, Source
+from pose_onnx.exporters.two_stage.facts import SUFFIX, TwoStage
+from pose_onnx.exporters.two_stage.join import join
 
 Arrays = dict[str, NDArray[np.float32]]
 Outputs = dict[str, Arrays]
@@ -62,7 +64,7 @@ def to_onnx(
     else:
         program, raw = _run_folder(source, work)
     outputs = {name: _named(arrays, card) for name, arrays in raw.items()}
-    return _convert(program, work), outputs
+    return _joined(_convert(program, work), program, card), outputs
 
 
 def describe_program(source: Folder) -> Program:
@@ -119,6 +121,15 @@ def _convert(program: Path, work: Path) -> onnx.ModelProto:
             f"{versions}), but models with other opsets cannot be exported; please report the model"
         )
     return model
+
+
+def _joined(model: onnx.ModelProto, program: Path, card: ModelCard) -> onnx.ModelProto:
+    """Join the parts of a two-stage detector; other models are returned as they are."""
+    facts = program.with_suffix(SUFFIX)
+    if not facts.is_file():
+        return model
+    read = TwoStage.from_json(facts.read_text(encoding="utf-8"))
+    return join(Graph.from_model(model), read, card.picture.size).to_model()
 
 
 def _trace(source: Checkpoint, card: ModelCard, work: Path) -> tuple[Path, Outputs]:

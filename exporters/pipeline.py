@@ -20,7 +20,8 @@ from pose_onnx.exporters.conversion import Original, Way, convert
 from pose_onnx.exporters.end_to_end import write_end_to_end
 from pose_onnx.exporters.graph import Graph
 from pose_onnx.exporters.identity import Identity, resolve_card
-from pose_onnx.exporters.passes import FOR_AVX512, FOR_ORT, SIMPLIFY, rewrite
+from pose_onnx.exporters.outputs import export_of
+from pose_onnx.exporters.passes import FOR_AVX512, FOR_ORT, SIMPLIFY, SIMPLIFY_JOINED, rewrite
 from pose_onnx.exporters.quantize.calibration import calibration_samples
 from pose_onnx.exporters.quantize.gate import Accuracy, Gate
 from pose_onnx.exporters.quantize.request import INT8, STATIC, Quantization
@@ -110,6 +111,7 @@ def run_export(
         given = read_source(source, sha256)
         origin = given.origin
         known, notes = resolve_card(given, said)
+        _demand_possible(known, targets)
     with _work_folder(out) as work:
         with stages("to_onnx"):
             graph, original = convert(given, known, make_inputs(known, photo), work, via)
@@ -117,7 +119,7 @@ def run_export(
         with stages("trim"):
             graph = trim(graph, known)
         with stages("simplify"):
-            graph = rewrite(graph, SIMPLIFY)
+            graph = rewrite(graph, SIMPLIFY_JOINED if export_of(known).free else SIMPLIFY)
         with stages("calibrate"):
             photos = quantization.calibration if STATIC in precision else None
             material = _material(graph, known, photos, gate)
@@ -164,6 +166,15 @@ def _targets(to: Sequence[str], precision: Sequence[str]) -> list[Kind]:
             f"{list(FORMATS)} and precisions from {list(PRECISIONS)}"
         )
     return list(dict.fromkeys((kind, p) for kind in to for p in precision))
+
+
+def _demand_possible(card: ModelCard, targets: Sequence[Kind]) -> None:
+    if export_of(card).free and {*targets} != {REFERENCE}:
+        raise InputError(
+            f"{card.name!r} is a two-stage detector: the number of its boxes depends on the picture, so it"
+            " runs on ONNX Runtime only, in fp32; choose the format 'onnx' (--to onnx) and the"
+            " precision 'fp32'"
+        )
 
 
 def _targets_to_wrap(targets: Sequence[Kind]) -> list[Kind]:
@@ -240,7 +251,7 @@ def _write(
 def _verify(
     files: Mapping[Kind, Path], card: ModelCard, original: Original, inputs: Arrays
 ) -> list[Measured]:
-    reference, rounding = run_with_rounding(files[REFERENCE], inputs)
+    reference, rounding = run_with_rounding(files[REFERENCE], inputs, card)
     stage = f"onnx fp32 vs {original.engine}"
     measured = compare(
         stage, original.outputs, reference, card=card, precision=REFERENCE[1], rounding=rounding

@@ -59,7 +59,10 @@ def _constant_like(block: Any, place: int) -> None:
 
 
 def _expand_to_batch(block: Any, place: int) -> None:
-    """Repeat a map of one channel for each image: add it to a channel of another map, times 0."""
+    """Repeat a map of one channel for each image: add it to a channel of another map, times 0.
+
+    A tensor in its own shape is only copied.
+    """
     op = block.ops[place]
     (source,), (output,) = op.input("X"), op.output("Out")
     sizes = op.input("expand_shapes_tensor")
@@ -69,6 +72,10 @@ def _expand_to_batch(block: Any, place: int) -> None:
     counted = makers[makers[sizes[0]].input_arg_names[0]]
     images = counted.input_arg_names[0] if counted.type == "shape" else ""
     made = list(block.var(output).shape)
+    if images == source and list(block.var(source).shape) == made:
+        same = {"scale": 1.0, "bias": 0.0, "bias_after_scale": True}
+        _replace(block, place, ("scale", {"X": source}, {"Out": output}, same))
+        return
     demand_one_channel(made, block.var(images).shape if images else ())
     names = [f"{output}.{part}" for part in ("channel", "zeros")]
     for name in names:

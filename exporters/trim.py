@@ -8,12 +8,13 @@ from onnx import TensorProto
 
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.errors import ExportError
-from pose_onnx.exporters.graph import Graph, TensorInfo
+from pose_onnx.exporters.graph import Graph, Shape, TensorInfo
 from pose_onnx.exporters.heads import find_heads
 from pose_onnx.exporters.outputs import export_of
 from pose_onnx.exporters.passes import rewrite
 from pose_onnx.exporters.passes.inline_constants import INLINE_CONSTANTS
 from pose_onnx.exporters.program import SIDE_INPUTS
+from pose_onnx.exporters.stamp import free_shapes
 
 
 def trim(graph: Graph, card: ModelCard) -> Graph:
@@ -33,10 +34,16 @@ def trim(graph: Graph, card: ModelCard) -> Graph:
     shapes = {t.name: t.shape for t in graph.outputs if t.dtype == TensorProto.FLOAT}
     heads = find_heads(shapes, card)
     export_of(card).write(graph, heads, card)
-    graph.outputs = [TensorInfo(name, TensorProto.FLOAT, ()) for name in card.output_names]
+    graph.outputs = [TensorInfo(name, TensorProto.FLOAT, shape) for name, shape in _outputs(card).items()]
     graph.prune()
     _keep_one_input(graph, card)
     return graph
+
+
+def _outputs(card: ModelCard) -> dict[str, Shape]:
+    """Return the shape of each output; empty where a pass finds it out for any batch."""
+    unknown: Shape = ()
+    return free_shapes(card) if export_of(card).free else dict.fromkeys(card.output_names, unknown)
 
 
 def _keep_one_input(graph: Graph, card: ModelCard) -> None:
@@ -60,4 +67,5 @@ def _keep_one_input(graph: Graph, card: ModelCard) -> None:
         graph.constants[side.name] = SIDE_INPUTS[side.name](card.picture.size)
     if images[0].name != name:
         graph.rename({images[0].name: name})
-    graph.inputs = [replace(images[0], name=name, shape=("N", *wanted))]
+    batch = 1 if export_of(card).free else "N"
+    graph.inputs = [replace(images[0], name=name, shape=(batch, *wanted))]

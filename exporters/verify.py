@@ -91,10 +91,12 @@ def make_inputs(card: ModelCard, photo: Path | None = None) -> dict[str, NDArray
         photo: a picture to use; `DEMO_PHOTO` if None.
 
     Returns:
-        "random": two standard normal inputs; and one realistic input, a "photo" or a window of "poses".
+        "random": two standard normal inputs, or one for a model that takes one; and one realistic input, a
+            "photo" or a window of "poses".
     """
     rng = np.random.default_rng(SEED)
-    random = rng.standard_normal((RANDOM_BATCH, *card.input_shape)).astype(np.float32)
+    images = 1 if export_of(card).free else RANDOM_BATCH
+    random = rng.standard_normal((images, *card.input_shape)).astype(np.float32)
     in_use = _IN_USE[type(card.input)]
     return {"random": random, in_use.name: in_use.make(card, photo)[None]}
 
@@ -168,8 +170,13 @@ def run_file(path: Path, inputs: Mapping[Key, NDArray[np.float32]]) -> dict[Key,
         return_freed_memory()
 
 
-def run_with_rounding(path: Path, inputs: Arrays) -> tuple[Outputs, Outputs]:
+def run_with_rounding(path: Path, inputs: Arrays, card: ModelCard) -> tuple[Outputs, Outputs]:
     """Run a model file on every input, and measure the effect of the last bit of every input value.
+
+    Args:
+        path: the file.
+        inputs: (N, ...) by name.
+        card: its kind of output says which rows belong together.
 
     Returns:
         The outputs, and how much they change.
@@ -178,11 +185,14 @@ def run_with_rounding(path: Path, inputs: Arrays) -> tuple[Outputs, Outputs]:
     nudged = {(name, "nudged"): _nudged(array, rng) for name, array in inputs.items()}
     found = run_file(path, {(name, "given"): array for name, array in inputs.items()} | nudged)
     reference = {name: found[name, "given"] for name in inputs}
-    changes = {
-        name: {output: np.abs(array - found[name, "nudged"][output]) for output, array in outputs.items()}
-        for name, outputs in reference.items()
+    return reference, {
+        name: _differences(outputs, found[name, "nudged"], card) for name, outputs in reference.items()
     }
-    return reference, changes
+
+
+def _differences(expected: Arrays, found: Arrays, card: ModelCard) -> Arrays:
+    these, others = export_of(card).match(expected, found)
+    return {name: np.abs(array - others[name]) for name, array in these.items()}
 
 
 def _nudged(array: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -213,10 +223,11 @@ def compare(
     Raises:
         ExportError: the outputs have other names or shapes.
     """
-    bars = export_of(card).bars.get(precision, {})
+    kind = export_of(card)
+    bars = kind.bars.get(precision, {})
     measured = []
-    for inputs, expected in reference.items():
-        found = other[inputs]
+    for inputs, outputs in reference.items():
+        expected, found = kind.match(outputs, other[inputs])
         if expected.keys() != found.keys():
             raise ExportError(f"{stage}: outputs {sorted(found)} instead of {sorted(expected)}")
         for name, array in expected.items():

@@ -40,7 +40,10 @@ def detector_input(image_bgr: Image, spec: InputSpec, *, out: F32) -> Resized:
         The resized picture, with the way back to image pixels.
     """
     resized = RESIZERS[spec.resize](image_bgr, spec.size)
-    spec.normalize(resized.pixels, out=out[0])
+    height, width = resized.pixels.shape[:2]
+    out[0, :, height:] = 0
+    out[0, :, :, width:] = 0
+    spec.normalize(resized.pixels, out=out[0, :, :height, :width])
     return resized
 
 

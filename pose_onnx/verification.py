@@ -210,7 +210,14 @@ def _stages(
 
 
 def _tensor_differences(reference: Mapping[str, F32], tensors: Mapping[str, F32]) -> _Measured:
-    return {name: (_largest(tensors[name] - array), array.size) for name, array in reference.items()}
+    # A two-stage detector may keep another number of regions.
+    return {
+        name: (
+            _largest(tensors[name] - array) if tensors[name].shape == array.shape else math.inf,
+            array.size,
+        )
+        for name, array in reference.items()
+    }
 
 
 def _keypoint_differences(reference: tuple[F32, F32], found: tuple[F32, F32]) -> _Measured:

@@ -25,6 +25,7 @@ EXPORTS: Final[Mapping[str, str]] = MappingProxyType(
         "heatmaps": "pose_onnx.exporters.outputs.heatmaps:EXPORT",
         "boxes": "pose_onnx.exporters.outputs.boxes:EXPORT",
         "centers": "pose_onnx.exporters.outputs.centers:EXPORT",
+        "proposals": "pose_onnx.exporters.outputs.proposals:EXPORT",
         "action_logits": "pose_onnx.exporters.outputs.action_logits:EXPORT",
         "people_heads": "pose_onnx.exporters.outputs.people_heads:EXPORT",
     }

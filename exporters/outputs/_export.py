@@ -53,6 +53,16 @@ class Comparison:
     bars: Mapping[str, float]
 
 
+class FixedRows:
+    """Members of an `OutputExport` whose tensors have the same number of rows for every picture."""
+
+    free = False
+
+    def match(self, expected: Arrays, found: Arrays) -> tuple[Arrays, Arrays]:
+        """See `OutputExport`."""
+        return expected, found
+
+
 class OutputExport(Protocol):
     """How a kind of output is recognised in a Paddle program, written, compared and judged.
 
@@ -61,11 +71,14 @@ class OutputExport(Protocol):
             also measured, but judged by its average precision.
         sample: What calibration inputs are, for messages: "photos".
         meanings: What the tensors of an end-to-end file mean, by name.
+        free: Whether the number of rows depends on the picture. A file then takes one picture at a time, and
+            is written as ONNX in fp32 only.
     """
 
     bars: Mapping[str, Mapping[str, float]]
     sample: str
     meanings: Mapping[str, str]
+    free: bool
 
     def describe(self, card: ModelCard) -> str:
         """Describe the outputs in a few words: "17 keypoints"."""
@@ -78,6 +91,9 @@ class OutputExport(Protocol):
 
     def read(self, arrays: Arrays, heads: Heads, card: ModelCard) -> Arrays:
         """Compute the card's outputs from Paddle's in NumPy, as the nodes of `write` do."""
+
+    def match(self, expected: Arrays, found: Arrays) -> tuple[Arrays, Arrays]:
+        """Return what to compare of each: the same arrays, unless the number of rows is `free`."""
 
     def samples(self, photos: list[Path], card: ModelCard) -> Iterator[F32]:
         """Make calibration inputs, (3, H, W) each."""

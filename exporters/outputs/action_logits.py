@@ -13,7 +13,7 @@ from pose_onnx.cards.card import ModelCard
 from pose_onnx.core.arrays import F32, Image
 from pose_onnx.errors import InputError
 from pose_onnx.exporters.graph import Graph, Node
-from pose_onnx.exporters.outputs._export import Arrays, Comparison, Heads, Shape
+from pose_onnx.exporters.outputs._export import Arrays, Comparison, FixedRows, Heads, Shape
 from pose_onnx.outputs.action_logits import LOGITS
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 TABLE_RANK: Final = 2  # (N, C)
 
 
-class ActionLogitsExport:
+class ActionLogitsExport(FixedRows):
     """See `OutputExport`; the only form is one tensor (N, C). Photos show no actions."""
 
     # Two of PaddleVideo's own ways to run ST-GCN differ by 1e-6 in the logits, which are of order 1 to 10.

@@ -20,7 +20,7 @@ from pose_onnx.exporters.end_to_end._normalize import normalize
 from pose_onnx.exporters.end_to_end._resize import resize_cubic
 from pose_onnx.exporters.end_to_end._values import Value
 from pose_onnx.exporters.graph import Graph, Node
-from pose_onnx.exporters.outputs._export import Arrays, Comparison, Heads, Shape
+from pose_onnx.exporters.outputs._export import Arrays, Comparison, FixedRows, Heads, Shape
 from pose_onnx.image_files import load_image
 from pose_onnx.outputs import BoxOutput
 from pose_onnx.runtimes import backend_for
@@ -45,7 +45,7 @@ _END_TO_END_BARS: Final[Mapping[bool, Mapping[str, float]]] = MappingProxyType(
 """In image pixels and probability, by whether OpenCV uses Intel's IPP: see end_to_end/_resize.py."""
 
 
-class BoxExport:
+class BoxExport(FixedRows):
     """See `OutputExport`."""
 
     bars: Mapping[str, Mapping[str, float]] = MappingProxyType(

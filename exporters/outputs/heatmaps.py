@@ -19,7 +19,7 @@ from pose_onnx.exporters.end_to_end._network import PRESET, add_output, insert, 
 from pose_onnx.exporters.end_to_end._normalize import normalize
 from pose_onnx.exporters.end_to_end._values import Value
 from pose_onnx.exporters.graph import Graph, Node, TensorInfo
-from pose_onnx.exporters.outputs._export import Arrays, Comparison, Heads, Shape
+from pose_onnx.exporters.outputs._export import Arrays, Comparison, FixedRows, Heads, Shape
 from pose_onnx.image_files import load_image
 from pose_onnx.keypoint_model import KeypointModel
 from pose_onnx.outputs import HeatmapOutput
@@ -42,7 +42,7 @@ _DECODERS: Final[Mapping[str, Callable[[Value, ModelCard, Preset], tuple[Value, 
 )
 
 
-class HeatmapExport:
+class HeatmapExport(FixedRows):
     """See `OutputExport`; the only form is one tensor (N, K, h, w)."""
 
     bars: Mapping[str, Mapping[str, float]] = MappingProxyType(

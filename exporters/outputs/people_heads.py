@@ -17,7 +17,7 @@ from pose_onnx.exporters.end_to_end._network import add_output, insert, run_on_p
 from pose_onnx.exporters.end_to_end._normalize import normalize
 from pose_onnx.exporters.end_to_end._values import Value
 from pose_onnx.exporters.graph import Graph, Node
-from pose_onnx.exporters.outputs._export import Arrays, Comparison, Heads, Shape
+from pose_onnx.exporters.outputs._export import Arrays, Comparison, FixedRows, Heads, Shape
 from pose_onnx.image_files import load_image
 from pose_onnx.one_pass import THRESHOLD, OnePassEstimator
 from pose_onnx.outputs import PeopleOutput
@@ -37,7 +37,7 @@ _FLOOR: Final = 0.01
 """People with a lower score have no visible effect on average precision."""
 
 
-class PeopleExport:
+class PeopleExport(FixedRows):
     """See `OutputExport`; the only form is one tensor for each head, in the card's order."""
 
     bars: Mapping[str, Mapping[str, float]] = MappingProxyType(

@@ -23,7 +23,7 @@ def normalize(
         color: Channel order of the tensor, "rgb" or "bgr".
         mean: For each channel in that order, subtracted after scaling pixels to 0..1.
         std: For each channel in that order, the divisor after that.
-        out: (3, h, w) float32, C-contiguous, written.
+        out: (3, h, w) float32, written. Each row is contiguous.
     """
     planes = cv2.split(pixels_bgr)
     if color == "rgb":

@@ -22,6 +22,7 @@ from pose_onnx.outputs.boxes import BoxOutput
 from pose_onnx.outputs.centers import CenterOutput
 from pose_onnx.outputs.heatmaps import HeatmapOutput
 from pose_onnx.outputs.people_heads import PeopleOutput
+from pose_onnx.outputs.proposals import ProposalOutput
 
 __all__ = [
     "KINDS",
@@ -34,6 +35,7 @@ __all__ = [
     "KeypointOutput",
     "OutputSpec",
     "PeopleOutput",
+    "ProposalOutput",
     "Shape",
     "Tensors",
     "kind_names",
@@ -51,6 +53,7 @@ KINDS: Final[Mapping[str, type[OutputSpec]]] = MappingProxyType(
             BoxOutput,
             BoxDistributionOutput,
             CenterOutput,
+            ProposalOutput,
             ActionLogitsOutput,
             PeopleOutput,
         )

@@ -14,11 +14,12 @@ from pose_onnx.resizing._resized import Resized
 from pose_onnx.resizing.fit import fit
 from pose_onnx.resizing.fix import fix
 from pose_onnx.resizing.keep import keep, kept_size
+from pose_onnx.resizing.pad import pad
 from pose_onnx.resizing.stretch import stretch
 
 __all__ = ["RESIZERS", "Resized", "kept_size"]
 
 RESIZERS: Final[Mapping[str, Callable[[Image, tuple[int, int]], Resized]]] = MappingProxyType(
-    {"stretch": stretch, "fix": fix, "keep": keep, "fit": fit}
+    {"stretch": stretch, "fix": fix, "keep": keep, "fit": fit, "pad": pad}
 )
 """By name: from (H, W, 3) uint8 pixels and the input's height and width to `Resized`."""

@@ -13,7 +13,8 @@ class Resized(NamedTuple):
     """A resized picture.
 
     Attributes:
-        pixels: (h, w, 3) uint8, in the colour order of the picture.
+        pixels: (h, w, 3) uint8, in the colour order of the picture. The input may be larger: what is right of
+            it and below is 0 after normalising.
         scale: (4,) float32, image pixels per input pixel, for x, y, x, y of a box.
         offset: (4,) float32, the input's origin in image pixels, for x, y, x, y of a box.
     """

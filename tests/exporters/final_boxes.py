@@ -12,7 +12,7 @@ import numpy as np
 
 from pose_onnx import Detector, load_image, read_card
 from pose_onnx.core.arrays import F32
-from pose_onnx.detector import detector_tensor
+from pose_onnx.detector import detector_input
 from pose_onnx.runtimes import backend_for
 
 SCRIPT = Path(__file__).with_name("paddle_final_boxes.py")
@@ -24,23 +24,27 @@ BAR_PIXELS, BAR_SCORE = 0.01, 1e-4
 
 
 def compare_final_boxes(
-    folder: Path, files: Sequence[Path], work: Path, size: tuple[int, int] | None = None
+    folder: Path, files: Sequence[Path], work: Path, size: tuple[int, int] | None = None, photo: Path = PHOTO
 ) -> None:
     """Compare files exported from a folder with the folder itself, on a photo, or its middle of this size.
 
     The threshold is in the widest gap of Paddle's scores: a box at the threshold would be here in one engine
     and not in another.
     """
-    image = load_image(PHOTO)
+    image = load_image(photo)
     if size is not None:
         top, left = (np.array(image.shape[:2]) - size) // 2
         image = np.ascontiguousarray(image[top : top + size[0], left : left + size[1]])
     spec = read_card(files[0]).picture
-    tensor = detector_tensor(image, spec)
+    tensor = np.empty((1, 3, *spec.size), np.float32)
+    resized = detector_input(image, spec, out=tensor)
     # As deploy/python/preprocess.py: a picture that is not resized has its own size.
-    shape = np.array([spec.size if spec.resize == "stretch" else image.shape[:2]], np.float32)
-    scale = (shape / [image.shape[:2]]).astype(np.float32)
+    sides = image.shape[:2] if spec.resize == "fit" else resized.pixels.shape[:2]
+    shape = np.array([sides], np.float32)
+    scale = (1 / resized.scale[None, 1::-1]).astype(np.float32)
     expected = _run(folder, work, image=tensor, im_shape=shape, scale_factor=scale)
+    # As deploy/python/infer.py: boxes without an area have no class.
+    expected = expected[expected[:, 0] >= 0]
     expected = expected[np.argsort(-expected[:, 1], kind="stable")]
     last = FEWEST + int(np.argmax(-np.diff(expected[FEWEST - 1 : MOST, 1])))
     threshold = float(expected[last - 1 : last + 1, 1].mean())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +14,8 @@ from pose_onnx.exporters.derive import derive_card
 from pose_onnx.exporters.infer_cfg import read_infer_cfg
 from pose_onnx.exporters.outputs import Shape
 from pose_onnx.exporters.program import Nms, Program, demand_known
+from pose_onnx.exporters.two_stage.find import DISTRIBUTE, find_two_stage
+from pose_onnx.outputs import ProposalOutput
 
 DETECTOR = """metric: COCO
 Preprocess:
@@ -23,6 +26,9 @@ label_list: [person, forklift]
 NMS: {keep_top_k: 50, nms_threshold: 0.5}
 fpn_stride: [8, 16]
 """
+TWO_STAGE = DETECTOR.replace("false, target_size: [320, 416]", "true, target_size: [64, 64]").replace(
+    "Permute}", "Permute}\n- {stride: 32, type: PadStride}"
+)
 POSE = """metric: KeyPointTopDownCOCOEval
 Preprocess:
 - {trainsize: [192, 256], type: TopDownEvalAffine}
@@ -154,11 +160,40 @@ def test_suppression_of_another_kind_is_refused(tmp_path: Path) -> None:
     for other in ({"nms_eta": 0.9}, {"normalized": 0.0}, {"background_label": 0.0}):
         with pytest.raises(ExportError, match=next(iter(other))):
             derive(tmp_path, DETECTOR, nms=nms(other=other))
-    with pytest.raises(ExportError, match=r"scores \[-1, 2\], but only \(N, A, 4\)"):
-        derive(tmp_path, DETECTOR, nms=Nms("multiclass_nms3", (-1, 2, 4), (-1, 2), ATTRIBUTES))
+    for boxes, scores in (((-1, 4), (-1, 2)), ((-1, 1, 4), (-1, 2)), ((-1, 2, 4), (-1,))):
+        with pytest.raises(ExportError, match=r"only \(N, A, 4\) and \(N, C, A\), or \(R, C, 4\)"):
+            derive(tmp_path, DETECTOR, nms=Nms("multiclass_nms3", boxes, scores, ATTRIBUTES))
+
+
+def test_boxes_of_regions_are_those_of_a_two_stage_detector(tmp_path: Path) -> None:
+    regions = Nms("multiclass_nms3", (-1, 2, 4), (-1, 2), ATTRIBUTES)
+    card, _ = derive(tmp_path, TWO_STAGE, (-1, 6), nms=regions)
+    assert card.output == ProposalOutput(nms_iou=0.45, max_boxes=100)
+    assert (card.picture.size, card.picture.resize) == ((64, 64), "pad")
+    # A multiple that the input is not: PaddleDetection would pad further.
+    with pytest.raises(ExportError, match=r"PadStride \{'stride': 48\}"):
+        derive(tmp_path, TWO_STAGE.replace("stride: 32", "stride: 48"), nms=regions)
+    with pytest.raises(ExportError, match="'stretch', but"):
+        derive(tmp_path, DETECTOR, nms=regions)
+
+
+def test_a_picture_that_looks_like_padding_is_refused(tmp_path: Path) -> None:
+    regions = Nms("multiclass_nms3", (-1, 2, 4), (-1, 2), ATTRIBUTES)
+    text = TWO_STAGE.replace("mean: [0.1, 0.2, 0.3]", "mean: [0, 0.2, 0.3]")
+    with pytest.raises(ExportError, match=r"makes 0 of some pixels \(mean \[0.0, 0.2, 0.3\]\)"):
+        derive(tmp_path, text, nms=regions)
 
 
 def test_operators_without_a_way_to_onnx_are_named() -> None:
     demand_known(["conv2d", "multiclass_nms3"])
     with pytest.raises(ExportError, match=r"operators \['generate_proposals', 'while'\]"):
         demand_known(["while", "conv2d", "generate_proposals", "while"])
+    with pytest.raises(ExportError, match=r"two-stage .* \.pdmodel"):
+        demand_known([DISTRIBUTE])
+
+
+def test_a_cascade_is_named() -> None:
+    pools = [SimpleNamespace(type=DISTRIBUTE)] * 3
+    program = SimpleNamespace(blocks=[SimpleNamespace(ops=pools)])
+    with pytest.raises(ExportError, match=r"pools regions 3 times \(Cascade R-CNN\)"):
+        find_two_stage(program, "image", ("boxes", "scores"))

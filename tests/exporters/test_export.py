@@ -122,8 +122,8 @@ def test_every_form_of_inference_folder_becomes_the_same_model(
     inputs = make_inputs(load_card(name))
     expected = run_file(exported / f"{name}.onnx", inputs)
     # The same network, perhaps in another order of operations: rounding is all that may differ.
-    found, rounding = run_with_rounding(result.files[0], inputs)
     card = load_card(name)
+    found, rounding = run_with_rounding(result.files[0], inputs, card)
     demand(compare("folder vs checkpoint", expected, found, card=card, precision="fp32", rounding=rounding))
     assert {p: p.stat().st_mtime_ns for p in (paddle_sources / folder).iterdir()} == before
 

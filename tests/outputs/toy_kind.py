@@ -50,6 +50,7 @@ class PointExport:
     bars: ClassVar[Mapping[str, Mapping[str, float]]] = {"fp32": {"points": 1e-3}, "fp16": {"points": 1.0}}
     sample = "people"
     meanings: ClassVar[Mapping[str, str]] = {}
+    free = False
 
     def describe(self, card: ModelCard) -> str:
         return f"{len(card.keypoints)} points"
@@ -69,6 +70,9 @@ class PointExport:
     def read(self, arrays: Mapping[str, F32], heads: Any, card: ModelCard) -> Mapping[str, F32]:
         del card
         return {"points": arrays[heads.names[0]]}
+
+    def match(self, expected: Mapping[str, F32], found: Mapping[str, F32]) -> Any:
+        return expected, found
 
     def samples(self, photos: list[Path], card: ModelCard) -> Iterator[F32]:
         raise NotImplementedError

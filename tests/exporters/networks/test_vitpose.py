@@ -86,7 +86,7 @@ def test_a_file_computes_what_paddle_does(
     shallow: Shallow, tmp_path: Path, kind: str, precision: str
 ) -> None:
     file, inputs = write(shallow, tmp_path, kind, precision), make_inputs(shallow.card)
-    found, rounding = run_with_rounding(file, inputs)
+    found, rounding = run_with_rounding(file, inputs, shallow.card)
     demand(compare(kind, shallow.outputs, found, card=shallow.card, precision=precision, rounding=rounding))
 
 
