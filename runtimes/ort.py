@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -28,6 +29,10 @@ Provider: TypeAlias = str | tuple[str, Mapping[str, Any]]
 """Name of an execution provider, or its name and options as ONNX Runtime documents them."""
 
 _CPU: Final = "CPUExecutionProvider"
+_NO_KERNEL: Final = re.compile(r"NOT_IMPLEMENTED : Could not find an implementation for (\w+)")
+_SINCE: Final[Mapping[str, str]] = {"DeformConv": "1.25"}
+"""First version that runs an operator on the CPU, for those that the oldest supported one does not."""
+
 _SERIAL: Final = "DmlExecutionProvider"
 """DirectML: according to ONNX Runtime's documentation, two threads must not run a session at once."""
 
@@ -69,10 +74,7 @@ class OrtRuntime:
         except Exception as error:  # its exception classes are not importable; see _is_ort_error
             if not _is_ort_error(error):
                 raise
-            raise ModelFileError(
-                f"{str(path)!r} cannot be loaded by ONNX Runtime ({_first_line(error)}); "
-                "give an intact .onnx file, or export it again"
-            ) from error
+            raise _load_error(path, _first_line(error)) from error
         active = session.get_providers()
         if missing := [name for name in names if name not in active]:
             raise EngineError(
@@ -137,6 +139,20 @@ def _pair(provider: object, wanted: str) -> tuple[str, Mapping[str, Any]]:
         case (str() as name, Mapping() as options):
             return name, options
     raise InputError(f"the execution provider {provider!r} was given; {wanted}")
+
+
+def _load_error(path: Path, message: str) -> EngineError | ModelFileError:
+    if lacking := _NO_KERNEL.search(message):
+        name = lacking[1]
+        since = f"{_SINCE[name]} or newer" if name in _SINCE else "in a newer version"
+        return EngineError(
+            f"{str(path)!r} has the operator {name}, for which ONNX Runtime {ort.__version__} has no"
+            f" kernel; install onnxruntime {since}, or use the model's TFLite file"
+        )
+    return ModelFileError(
+        f"{str(path)!r} cannot be loaded by ONNX Runtime ({message}); "
+        "give an intact .onnx file, or export it again"
+    )
 
 
 def _is_ort_error(error: Exception) -> bool:

@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
+from onnx import TensorProto, helper
 
 from pose_onnx import Detector, KeypointModel
+from pose_onnx.errors import EngineError
 from pose_onnx.runtimes import fills_device, is_parallel, open_runtime, run_pixels
 
 CPU = "CPUExecutionProvider"
@@ -56,3 +59,17 @@ def test_a_second_session_only_where_the_first_cannot_serve(
     with Detector(tiny_detector, threads=threads) as detector:
         detector.find_many([np.zeros((64, 64, 3), np.uint8)] * 2)
         assert len({id(detector.runtime), id(detector._single)}) == sessions
+
+
+def test_an_operator_without_a_kernel_names_the_version_that_has_it(tmp_path: Path) -> None:
+    """No ONNX Runtime has DeformConv in bfloat16 on a CPU; older ones say the same of float32."""
+    shapes = {"x": (1, 2, 4, 4), "weight": (2, 2, 3, 3), "offset": (1, 18, 4, 4), "y": (1, 2, 4, 4)}
+    *inputs, output = (
+        helper.make_tensor_value_info(name, TensorProto.BFLOAT16, shape) for name, shape in shapes.items()
+    )
+    node = helper.make_node("DeformConv", [each.name for each in inputs], ["y"], pads=[1] * 4)
+    graph = helper.make_graph([node], "deformable", inputs, [output])
+    opsets = [helper.make_opsetid("", 22)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=10), tmp_path / "deformable.onnx")
+    with pytest.raises(EngineError, match=r"DeformConv.*install onnxruntime 1\.25 or newer"):
+        open_runtime(tmp_path / "deformable.onnx", "ort", threads=1)
