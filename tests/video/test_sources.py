@@ -140,8 +140,8 @@ def test_pairs_of_the_caller() -> None:
 @pytest.mark.parametrize(
     ("pairs", "words"),
     [
-        ([(1.0, grey(0)), (1.0, grey(0))], "increase"),
-        ([(float("nan"), grey(0))], "increase"),
+        ([(1.0, grey(0)), (1.0, grey(0))], "increasing times"),
+        ([(float("nan"), grey(0))], "increasing times"),
         ([grey(0)], "pairs of"),
         ([(0.0, np.zeros((4, 4), np.uint8))], "shape"),
     ],
