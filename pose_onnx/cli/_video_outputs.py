@@ -173,9 +173,8 @@ class Outputs(Closing):
             self._video = VideoParts(
                 folder, self._named["out"], fps=fps, parts=progress.parts, size=progress.size
             )
-        if self._named.keys() - {
-            "out"
-        }:  # CSV and COCO are made from the lines, so that no frame stays in memory
+        # CSV and COCO are made from the lines, so that no frame stays in memory.
+        if self._named.keys() - {"out"}:
             first = self.progress.first if self._args.resume else None
             self._lines = FrameWriter(self._lines_path, self._header, first=first)
 

@@ -74,3 +74,11 @@ def detector_checks(card: ModelCard, max_boxes: int) -> tuple[tuple[bool, str], 
         (bool(card.classes), "a detector must name its classes"),
         (max_boxes > 0, f"output.max_boxes is {max_boxes}; it must be 1 or more"),
     )
+
+
+def nms_checks(card: ModelCard, max_boxes: int, nms_iou: float) -> tuple[tuple[bool, str], ...]:
+    """Return `detector_checks`, and the same for a detector whose boxes go through an NMS."""
+    return (
+        *detector_checks(card, max_boxes),
+        (0 <= nms_iou <= 1, f"output.nms_iou is {nms_iou}; it must be from 0 to 1"),
+    )

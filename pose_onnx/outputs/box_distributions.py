@@ -11,7 +11,7 @@ from pose_onnx.cards.schema import check_types
 from pose_onnx.core.arrays import BOX, F32
 from pose_onnx.core.nms import select_boxes
 from pose_onnx.detections import Detections
-from pose_onnx.outputs._spec import Shape, Tensors, detector_checks
+from pose_onnx.outputs._spec import Shape, Tensors, nms_checks
 
 if TYPE_CHECKING:
     from pose_onnx.cards.card import ModelCard
@@ -54,8 +54,7 @@ class BoxDistributionOutput:
     def problems(self, card: ModelCard) -> list[str]:
         """See `OutputSpec`."""
         checks = (
-            *detector_checks(card, self.max_boxes),
-            (0 <= self.nms_iou <= 1, f"output.nms_iou is {self.nms_iou}; it must be from 0 to 1"),
+            *nms_checks(card, self.max_boxes, self.nms_iou),
             (
                 min(self.strides, default=0) > 0 and self.bins > 0,
                 "output.strides and output.bins must be whole numbers of 1 or more",

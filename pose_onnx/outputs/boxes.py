@@ -12,7 +12,7 @@ from pose_onnx.core.arrays import BOX, F32
 from pose_onnx.core.boxes import end_inside
 from pose_onnx.core.nms import gaussian_decay, linear_decay, matrix_nms, select_boxes
 from pose_onnx.detections import Detections
-from pose_onnx.outputs._spec import Shape, Tensors, detector_checks
+from pose_onnx.outputs._spec import Shape, Tensors, nms_checks
 
 if TYPE_CHECKING:
     from pose_onnx.cards.card import ModelCard
@@ -55,8 +55,7 @@ class BoxOutput:
     def problems(self, card: ModelCard) -> list[str]:
         """See `OutputSpec`."""
         checks = (
-            *detector_checks(card, self.max_boxes),
-            (0 <= self.nms_iou <= 1, f"output.nms_iou is {self.nms_iou}; it must be from 0 to 1"),
+            *nms_checks(card, self.max_boxes, self.nms_iou),
             (self.nms in SELECTORS, f"output.nms is {self.nms!r}; it must be one of {list(SELECTORS)}"),
             (self.sigma > 0, f"output.sigma is {self.sigma}; it must be above 0"),
             (

@@ -11,7 +11,7 @@ from pose_onnx.cards.schema import check_types
 from pose_onnx.core.arrays import BOX, F32
 from pose_onnx.core.nms import select_boxes
 from pose_onnx.detections import Detections
-from pose_onnx.outputs._spec import Shape, Tensors
+from pose_onnx.outputs._spec import Shape, Tensors, nms_checks
 
 if TYPE_CHECKING:
     from pose_onnx.cards.card import ModelCard
@@ -44,11 +44,7 @@ class ProposalOutput:
 
     def problems(self, card: ModelCard) -> list[str]:
         """See `OutputSpec`."""
-        checks = (
-            (bool(card.classes), "a detector must name its classes"),
-            (0 <= self.nms_iou <= 1, f"output.nms_iou is {self.nms_iou}; it must be from 0 to 1"),
-            (self.max_boxes > 0, f"output.max_boxes is {self.max_boxes}; it must be 1 or more"),
-        )
+        checks = nms_checks(card, self.max_boxes, self.nms_iou)
         return [sentence for holds, sentence in checks if not holds]
 
     def shapes(self, card: ModelCard) -> dict[str, Shape]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,18 +73,6 @@ def test_dla_takes_the_names_of_paddle() -> None:
     given["backbone.level3.project.conv.weight"] = np.zeros((128, 64, 1, 1), np.float32)  # nobody uses it
     taken = match_parameters(given, shapes, aliases=network.aliases, buffers=network.buffers)
     assert {key: array.shape for key, array in taken.items()} == shapes
-
-
-def test_templates_have_the_parameters_of_their_networks(
-    run_paddle: Callable[..., None], tmp_path: Path
-) -> None:
-    """Most of these are too large for the tests to make them again (test_templates.py)."""
-    run_paddle("parameter_shapes.py", tmp_path / "shapes.json", *NAMES)
-    for name, shapes in json.loads((tmp_path / "shapes.json").read_text()).items():
-        card = load_card(name)
-        template = find_template(card)
-        assert template is not None
-        assert template.shapes(card) == {key: tuple(shape) for key, shape in shapes.items()}
 
 
 def test_both_formats_find_the_same(random_checkpoint: Callable[[str], Path], tmp_path: Path) -> None:

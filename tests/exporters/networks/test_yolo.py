@@ -5,7 +5,6 @@ POSE_ONNX_TEST_ALL_TEMPLATES=1 exports PP-YOLOv2 too.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -77,18 +76,6 @@ def test_names_of_parameters(name: str) -> None:
     template = find_template(card)
     assert template is not None
     assert {*PARAMETERS[name]} <= template.shapes(card).keys()
-
-
-def test_templates_have_the_parameters_of_their_networks(
-    run_paddle: Callable[..., None], tmp_path: Path
-) -> None:
-    """Most of these are too large for the tests to make them again (test_templates.py)."""
-    run_paddle("parameter_shapes.py", tmp_path / "shapes.json", *NAMES)
-    for name, shapes in json.loads((tmp_path / "shapes.json").read_text()).items():
-        card = load_card(name)
-        template = find_template(card)
-        assert template is not None
-        assert template.shapes(card) == {key: tuple(shape) for key, shape in shapes.items()}
 
 
 def test_boxes_of_both_formats(random_checkpoint: Callable[[str], Path], tmp_path: Path) -> None:
