@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 
 from pose_onnx.cards.card import ModelCard
-from pose_onnx.core.arrays import Image
-from pose_onnx.errors import ExportError
+from pose_onnx.core.arrays import BOX
+from pose_onnx.exporters.end_to_end import _centers, _places, _sampling
+from pose_onnx.exporters.end_to_end._network import PRESET, add_output, insert
+from pose_onnx.exporters.end_to_end._normalize import normalize
 from pose_onnx.exporters.end_to_end._values import Value
 from pose_onnx.exporters.graph import Graph, Node
-from pose_onnx.exporters.outputs._export import Arrays, Comparison, Heads, Shape
+from pose_onnx.exporters.outputs._export import Arrays, Heads, Shape
 from pose_onnx.exporters.outputs.boxes import BoxExport
 from pose_onnx.outputs.centers import HEADS, channels_of
 
@@ -32,7 +33,8 @@ class CenterExport(BoxExport):
             "fp16": MappingProxyType({"centers": 1e-2, "sizes": 0.25, "offsets": 0.25}),
         }
     )
-    meanings: Mapping[str, str] = MappingProxyType({})
+    # Image pixels and probability. Only rounding in the normalisation differs.
+    end_to_end_bars = MappingProxyType({"boxes": 0.05, "scores": 1e-4})
 
     def describe(self, card: ModelCard) -> str:
         """See `OutputExport`."""
@@ -62,20 +64,13 @@ class CenterExport(BoxExport):
         return float(sum(errors))
 
     def end_to_end(self, image: Value, network: Graph, card: ModelCard) -> None:
-        """Refuse: the peak search cannot be written as a graph yet."""
-        del image, network
-        raise ExportError(
-            f"{card.name!r} is a CenterNet detector, for which no end-to-end files can be written; leave "
-            "out --end-to-end"
-        )
-
-    def compare(self, file: Path, network: Path, image_bgr: Image) -> Comparison:
-        """Refuse: see `end_to_end`."""
-        del network, image_bgr
-        raise ExportError(
-            f"{str(file)!r} cannot be compared, because a CenterNet detector has no end-to-end file; "
-            "leave out --end-to-end"
-        )
+        """Write a graph with the input `image` and the outputs `boxes` and `scores`, best first."""
+        placed = _places.place(image, card)
+        pixels = _sampling.sample(image, placed, card.picture.size)
+        heads = insert(network, normalize(pixels, card.picture))
+        boxes, scores = _centers.select(heads, image, placed, card, PRESET)
+        add_output(boxes, "boxes", ("M", BOX))
+        add_output(scores, "scores", ("M",))
 
 
 EXPORT: Final = CenterExport()

@@ -12,7 +12,7 @@ import numpy as np
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.core.arrays import BOX, F32, Image
 from pose_onnx.detector import detector_tensor
-from pose_onnx.exporters.end_to_end import _people, _sampling
+from pose_onnx.exporters.end_to_end import _people, _places, _sampling
 from pose_onnx.exporters.end_to_end._network import add_output, insert, run_on_picture
 from pose_onnx.exporters.end_to_end._normalize import normalize
 from pose_onnx.exporters.end_to_end._values import Value
@@ -99,7 +99,7 @@ class PeopleExport(FixedRows):
     def end_to_end(self, image: Value, network: Graph, card: ModelCard) -> None:
         """Write a graph with the input `image`; people above the model's threshold come out, best first."""
         spec, joints = cast("PeopleOutput", card.output), len(card.keypoints)
-        placed = _people.place(image, card)
+        placed = _places.place(image, card)
         pixels = _sampling.sample(image, placed, card.picture.size)
         heads = insert(network, normalize(pixels, card.picture))
         found = _people.to_image(_people.decode(heads, card), placed, spec.stride)
