@@ -36,7 +36,7 @@ def run_plainly(graph: Graph, card: ModelCard, inputs: Arrays) -> dict[str, Arra
     exact = rewrite(graph, [INLINE_CONSTANTS])
     spell_out(exact, exact.of_type("Sigmoid"))
     session = PlainGraph(exact)
-    (image_name,) = (item.name for item in session.inputs)
+    (image_name,) = (info.name for info in exact.inputs)
     results = {}
     for name, batch in inputs.items():
         # So batches of other runs are compared with single images.

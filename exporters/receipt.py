@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from importlib.metadata import distributions
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
@@ -93,5 +94,8 @@ def make_receipt(
 
 def tool_versions() -> dict[str, str]:
     """Return the versions of the tools that are installed, by name."""
-    installed = {tool.name.lower(): tool.version for tool in distributions() if tool.name}
-    return {tool: installed[tool] for tool in TOOLS if tool in installed}
+    versions = {}
+    for tool in TOOLS:
+        with suppress(PackageNotFoundError):
+            versions[tool] = version(tool)
+    return versions

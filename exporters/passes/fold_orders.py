@@ -29,9 +29,9 @@ _TOGETHER: Final = frozenset({"Add", "Mul"})
 
 def run(graph: Graph) -> None:
     """See the module."""
-    reorderings = _reorderings(graph)
-    if reorderings:
-        _Folder(graph, reorderings).run()
+    sizes = channel_counts(graph.shapes())
+    if reorderings := _reorderings(graph, sizes):
+        _Folder(graph, reorderings, sizes).run()
 
 
 class _Folder:
@@ -41,11 +41,11 @@ class _Folder:
     computed to those that are read instead. `ordered` maps tensors to their copies in true order.
     """
 
-    def __init__(self, graph: Graph, reorderings: Sequence[Node]) -> None:
+    def __init__(self, graph: Graph, reorderings: Sequence[Node], sizes: Mapping[str, int]) -> None:
         self._graph = graph
         self._nodes: list[Node] = []
         self._reorderings = {id(node) for node in reorderings}
-        self._sizes = channel_counts(graph)
+        self._sizes = sizes
         self._consumers = graph.consumers()
         self._makers: dict[str, Node] = {}
         self._layouts: dict[str, Layout] = {}
@@ -222,9 +222,8 @@ _ADAPTERS: Final[Mapping[str, Callable[[_Folder, Node], bool]]] = MappingProxyTy
 )
 
 
-def _reorderings(graph: Graph) -> list[Node]:
+def _reorderings(graph: Graph, sizes: Mapping[str, int]) -> list[Node]:
     """Return the nodes that reorder all channels of a tensor."""
-    sizes = channel_counts(graph)
     return [
         node
         for node in graph.of_type("Gather")

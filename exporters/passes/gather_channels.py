@@ -28,19 +28,20 @@ _INTERLEAVE: Final = [0, 2, 1, 3, 4]  # permutation of (N, groups, channels of e
 
 def run(graph: Graph) -> None:
     """See the module."""
-    if any(_shuffles(graph)):
-        _Gatherer(graph).run()
+    shapes = graph.shapes()
+    if shuffles := _shuffles(graph, shapes):
+        _Gatherer(graph, shuffles, channel_counts(shapes)).run()
 
 
 class _Gatherer:
     """Goes through the graph in order and rebuilds its list of nodes."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, shuffles: Mapping[int, _Shuffle], sizes: Mapping[str, int]) -> None:
         self._graph = graph
         self._nodes: list[Node] = []
-        self._shuffles = _shuffles(graph)
-        self._inner = {id(node) for shuffle in self._shuffles.values() for node in shuffle.inner}
-        self._sizes = channel_counts(graph)
+        self._shuffles = shuffles
+        self._inner = {id(node) for shuffle in shuffles.values() for node in shuffle.inner}
+        self._sizes = sizes
         self._origins: dict[str, Origin] = {}
 
     def run(self) -> None:
@@ -122,9 +123,9 @@ _MOVES: Final[Mapping[str, Callable[[_Gatherer, Node], dict[str, Origin]]]] = Ma
 )
 
 
-def channel_counts(graph: Graph) -> dict[str, int]:
+def channel_counts(shapes: Mapping[str, Shape]) -> dict[str, int]:
     """Return the number of channels of every image tensor for which it is known."""
-    images = {name: shape[CHANNELS] for name, shape in graph.shapes().items() if len(shape) == _IMAGE_RANK}
+    images = {name: shape[CHANNELS] for name, shape in shapes.items() if len(shape) == _IMAGE_RANK}
     return {name: channels for name, channels in images.items() if isinstance(channels, int)}
 
 
@@ -137,10 +138,10 @@ class _Shuffle:
     inner: tuple[Node, Node]
 
 
-def _shuffles(graph: Graph) -> dict[int, _Shuffle]:
+def _shuffles(graph: Graph, shapes: Mapping[str, Shape]) -> dict[int, _Shuffle]:
     """Return every shuffle by the `id` of its last node."""
-    producers, consumers, shapes = graph.producers(), graph.consumers(), graph.shapes()
-    sizes, outputs = channel_counts(graph), graph.output_names()
+    producers, consumers = graph.producers(), graph.consumers()
+    sizes, outputs = channel_counts(shapes), graph.output_names()
     found = {}
     for last in graph.of_type("Reshape"):
         middle = producers.get(last.inputs[0])

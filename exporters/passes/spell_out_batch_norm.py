@@ -11,24 +11,22 @@ from pose_onnx.exporters.graph import Graph, Node
 from pose_onnx.exporters.passes._runner import Pass
 from pose_onnx.exporters.passes.fold_batch_norm import DEFAULT_EPSILON
 
-Shapes = dict[str, tuple[int | str, ...]]
-
 
 def run(graph: Graph) -> None:
     """See the module."""
-    shapes = graph.shapes()
-    for norm in _found(graph, shapes):
-        _spell_out(graph, norm, rank=len(shapes[norm.inputs[0]]))
+    for norm, rank in _found(graph):
+        _spell_out(graph, norm, rank=rank)
 
 
-def _found(graph: Graph, shapes: Shapes) -> list[Node]:
-    return [
+def _found(graph: Graph) -> list[tuple[Node, int]]:
+    """Return the batch norms to replace, with the number of axes of their inputs."""
+    norms = [
         norm
         for norm in graph.of_type("BatchNormalization")
-        if graph.constants.keys() >= set(norm.inputs[1:])
-        and norm.inputs[0] in shapes
-        and not norm.attributes.get("training_mode", 0)
+        if graph.constants.keys() >= set(norm.inputs[1:]) and not norm.attributes.get("training_mode", 0)
     ]
+    shapes = graph.shapes() if norms else {}
+    return [(norm, len(shapes[norm.inputs[0]])) for norm in norms if norm.inputs[0] in shapes]
 
 
 def _spell_out(graph: Graph, norm: Node, *, rank: int) -> None:
@@ -43,7 +41,7 @@ def _spell_out(graph: Graph, norm: Node, *, rank: int) -> None:
 
 def none_left(graph: Graph) -> str:
     """Check that no such batch norm is left."""
-    left = [norm.name for norm in _found(graph, graph.shapes())]
+    left = [norm.name for norm, _ in _found(graph)]
     return f"batch norms with constant parameters are left: {left}" if left else ""
 
 

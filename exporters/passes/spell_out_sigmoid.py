@@ -22,7 +22,8 @@ CARRIERS: Final = frozenset({"Mul", "Add", "Reshape", "Transpose", "Concat"})
 
 def run(graph: Graph) -> None:
     """See the module."""
-    spell_out(graph, _sensitive(graph))
+    if found := _sensitive(graph):
+        spell_out(graph, found)
 
 
 def spell_out(graph: Graph, sigmoids: Iterable[Node]) -> None:

@@ -6,6 +6,7 @@ compute a part of a block at the cost of a whole one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import accumulate, pairwise
 from typing import Final
 
@@ -19,8 +20,8 @@ BLOCK: Final = 16  # channels
 
 def run(graph: Graph) -> None:
     """See the module."""
-    sizes = channel_counts(graph)
-    for split, steps in _found(graph):
+    sizes = channel_counts(graph.shapes())
+    for split, steps in _found(graph, sizes):
         ends = list(accumulate((sizes[name] for name in split.outputs), initial=0))
         parts = zip(split.outputs, pairwise(ends), strict=True)
         nodes = [node for name, (a, b) in parts for node in _part(graph, steps, name, slice(a, b))]
@@ -39,9 +40,9 @@ def _part(graph: Graph, steps: list[Node], name: str, channels: slice) -> list[N
     return nodes
 
 
-def _found(graph: Graph) -> list[tuple[Node, list[Node]]]:
+def _found(graph: Graph, sizes: Mapping[str, int]) -> list[tuple[Node, list[Node]]]:
     """Return the splits, each with the convolution whose result it splits and the activation between."""
-    producers, consumers, sizes = graph.producers(), graph.consumers(), channel_counts(graph)
+    producers, consumers = graph.producers(), graph.consumers()
     found = []
     for split in graph.of_type("Split"):
         steps, name = list[Node](), split.inputs[0]

@@ -85,10 +85,9 @@ def _demand_close(expected: Expected, found: Arrays, weights: str, kernels: str)
 def expect(graph: Graph) -> Expected:
     """Run a graph with float32 inputs on random numbers, and again with a nudge."""
     session = PlainGraph(graph)
-    inputs, outputs = session.inputs, session.outputs
     shapes = {
-        value.name: tuple(size if isinstance(size, int) else _FREE_BATCH for size in value.shape)
-        for value in inputs
+        info.name: tuple(size if isinstance(size, int) else _FREE_BATCH for size in info.shape)
+        for info in graph.inputs
     }
     rng = np.random.default_rng(_SEED)
     feeds = dict(random_feeds(shapes, rng))
@@ -97,7 +96,7 @@ def expect(graph: Graph) -> Expected:
         for name, feed in feeds.items()
     }
     # An output of unknown shape may have its batch anywhere.
-    singly = all(value.shape and not isinstance(value.shape[0], int) for value in (*inputs, *outputs))
+    singly = all(info.shape and isinstance(info.shape[0], str) for info in (*graph.inputs, *graph.outputs))
     run = session.run_singly if singly else session.run
     found, changed = run(feeds), run(nudged)
     return Expected(shapes, found, {name: _largest(changed[name] - want) for name, want in found.items()})
