@@ -22,6 +22,12 @@ HALF_BODY: Final = 0.12  # share of views of the upper or lower half
 HALF_ZOOM: Final = 1.6
 OCCLUDED: Final = 0.15  # share of views with a rectangle painted over
 OCCLUSION_SIDE: Final = (0.15, 0.45)  # of the view's sides
+CROWDED: Final = 0.10  # share of views with a part of another person at one side
+CROWD_WIDTH: Final = (0.2, 0.5)  # of the view's width
+CUT: Final = 0.10  # share of views that end early at one side, as at the edge of a photo
+CUT_SIDE: Final = (0.05, 0.35)  # of the view's side
+COARSE: Final = 0.15  # share of views that are shrunk and enlarged again: people far away
+COARSE_SCALE: Final = (0.25, 0.8)
 # photos
 MOSAIC: Final = 0.35  # share of views made of four photos
 PHOTO_LOG_ZOOM: Final = (-0.25, 0.7)
@@ -52,8 +58,24 @@ def _warp(image: Image, matrix: NDArray[np.float64], size: tuple[int, int], bord
     return view
 
 
-def person_view(crop: Image, size: tuple[int, int], margin: float, rng: np.random.Generator) -> Image:
-    """A random view (H,W,3) of a stored crop that is `margin` times as wide as the network's."""
+def person_view(
+    draw: Callable[[], Image], size: tuple[int, int], margin: float, rng: np.random.Generator
+) -> Image:
+    """A random training image (H,W,3) for keypoints.
+
+    `draw` returns random stored crops that are `margin` times as wide as the network's.
+    """
+    view = _crop_view(draw(), size, margin, rng)
+    if rng.random() < CROWDED:
+        _crowd(view, _crop_view(draw(), size, margin, rng), rng)
+    if rng.random() < OCCLUDED:
+        _occlude(view, rng)
+    if rng.random() < CUT:
+        _cut(view, rng)
+    return _coarse(view, rng) if rng.random() < COARSE else view
+
+
+def _crop_view(crop: Image, size: tuple[int, int], margin: float, rng: np.random.Generator) -> Image:
     stored = np.array(crop.shape[1::-1], np.float64)
     centre = stored / 2
     scale = size[0] * margin / stored[0] * np.exp(rng.uniform(*LOG_SCALE))
@@ -65,10 +87,32 @@ def person_view(crop: Image, size: tuple[int, int], margin: float, rng: np.rando
         centre[1] += rng.choice([-1, 1]) * stored[1] / margin / 5
     target = np.array(size) * (0.5 + rng.uniform(-SHIFT, SHIFT, 2))
     matrix = _affine(scale, angle, centre, target, flip=rng.random() < MIRRORED)
-    view = _warp(crop, matrix, size)
-    if rng.random() < OCCLUDED:
-        _occlude(view, rng)
-    return view
+    return _warp(crop, matrix, size)
+
+
+def _crowd(view: Image, other: Image, rng: np.random.Generator) -> None:
+    """Cover one side with the middle of another view."""
+    whole = view.shape[1]
+    width = int(rng.uniform(*CROWD_WIDTH) * whole)
+    middle = other[:, (whole - width) // 2 :][:, :width]
+    start = int(rng.choice([0, whole - width]))
+    view[:, start : start + width] = middle
+
+
+def _cut(view: Image, rng: np.random.Generator) -> None:
+    """Paint one side black, as `training.crops` does it outside a photo."""
+    lines = np.moveaxis(view, int(rng.integers(2)), 0)
+    depth = int(rng.uniform(*CUT_SIDE) * len(lines))
+    lines[rng.choice([0, len(lines) - depth]) :][:depth] = 0
+
+
+def _coarse(view: Image, rng: np.random.Generator) -> Image:
+    """Remove detail."""
+    size = view.shape[1::-1]
+    scale = rng.uniform(*COARSE_SCALE)
+    small = cv2.resize(view, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    enlarged: Image = cv2.resize(small, size, interpolation=cv2.INTER_LINEAR)
+    return enlarged
 
 
 def _occlude(view: Image, rng: np.random.Generator) -> None:

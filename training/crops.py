@@ -20,6 +20,7 @@ from pose_onnx.core.arrays import F32
 from pose_onnx.core.crops import full_image_crops
 from pose_onnx.core.opencv import cv2
 from pose_onnx.core.warping import warp_all
+from training.draw import CROPS, PHOTOS, folders_file
 from training.picodet import PicoDet
 from training.predict import find_people, folded
 from training.weights import load_npz
@@ -76,7 +77,7 @@ def store_crops(files: list[Path], boxes: list[F32], height: int, out: Path) -> 
 
 
 def collect(folder: Path, weights: Path, out: Path, height: int) -> None:
-    """Write the two arrays, and `folders.npy` (P,): which sub-folder each photo came from."""
+    """Write the two arrays, and for each the number of the sub-folder that every row came from."""
     detector = PicoDet()
     load_npz(detector, weights)
     files = photos(folder)
@@ -84,7 +85,9 @@ def collect(folder: Path, weights: Path, out: Path, height: int) -> None:
     boxes = store_photos(files, folded(detector), out)
     store_crops(files, boxes, height, out)
     folders = [file.relative_to(folder).parts[0] for file in files]
-    np.save(out / "folders.npy", np.unique(folders, return_inverse=True)[1])
+    numbers = np.unique(folders, return_inverse=True)[1]
+    np.save(folders_file(out, PHOTOS), numbers)
+    np.save(folders_file(out, CROPS), np.repeat(numbers, [len(people) for people in boxes]))
 
 
 def main() -> None:

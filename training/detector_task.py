@@ -15,6 +15,7 @@ from torch.nn import functional
 from pose_onnx import ModelCard
 from training import augment
 from training.chain import Features
+from training.draw import PHOTOS, Draw
 from training.evaluate import Benchmark
 from training.picodet import REG_BINS, PicoDet, boxes, flatten_levels, scores
 from training.weights import load_npz
@@ -43,22 +44,14 @@ class DetectorTask:
         """
         self.card = card
         self.size = card.picture.size[0]  # square
-        self.photos = np.load(data / "photos.npy", mmap_mode="r")
-        folders = np.load(data / "folders.npy")
-        self._by_folder = [np.flatnonzero(folders == f) for f in np.unique(folders)]
+        self.draw = Draw(data, PHOTOS)
         self.student, self.teacher = PicoDet(), PicoDet()
         load_npz(self.teacher, teacher)
         self.benchmark = benchmark
 
-    def _photo(self, rng: np.random.Generator) -> NDArray[np.uint8]:
-        """A random photo; each folder is chosen equally often."""
-        folder = self._by_folder[rng.integers(len(self._by_folder))]
-        photo: NDArray[np.uint8] = self.photos[rng.choice(folder)]
-        return photo
-
     def batch(self, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
         """Random views of random photos."""
-        draw = partial(self._photo, rng)
+        draw = partial(self.draw, rng)
         views = [augment.scene_view(draw, self.size, rng) for _ in range(size)]
         return augment.colour(np.stack(views), rng)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Final, cast
 
@@ -15,6 +16,7 @@ from pose_onnx.outputs import KeypointOutput
 from training import augment
 from training.chain import Features
 from training.crops import MARGIN
+from training.draw import CROPS, Draw
 from training.evaluate import Benchmark
 from training.kernels import squared_error
 from training.tinypose import TinyPose
@@ -51,15 +53,15 @@ class PoseTask:
         self.flip = flip
         self.card = card
         self.size = card.picture.size[::-1]  # width and height, as OpenCV takes them
-        self.crops = np.load(data / "crops.npy", mmap_mode="r")
+        self.draw = Draw(data, CROPS)
         self.student, self.teacher = TinyPose(fine=fine), TinyPose(fine=fine)
         load_npz(self.teacher, teacher)
         self.benchmark = benchmark
 
     def batch(self, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
         """Random views of random people."""
-        picked = rng.integers(0, len(self.crops), size)
-        views = [augment.person_view(self.crops[i], self.size, MARGIN, rng) for i in picked]
+        draw = partial(self.draw, rng)
+        views = [augment.person_view(draw, self.size, MARGIN, rng) for _ in range(size)]
         return augment.colour(np.stack(views), rng)
 
     def target(self, teacher: nn.Module, image: Tensor, output: Features) -> Features:

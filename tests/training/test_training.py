@@ -13,6 +13,7 @@ from pose_onnx import load_card
 from training.chain import mixed
 from training.detector_task import DetectorTask, overlap_loss
 from training.distill import Options, Trainer
+from training.draw import CROPS, PHOTOS, folders_file
 from training.picodet import PicoDet
 from training.pose_task import PoseTask
 from training.schedule import Schedule
@@ -27,6 +28,7 @@ def pose_task(tmp_path: Path) -> PoseTask:
     """Noise as crops and a random teacher: enough to run every line."""
     rng = np.random.default_rng(0)
     np.save(tmp_path / "crops.npy", rng.integers(0, 256, (4, 256, 192, 3), np.uint8))
+    np.save(folders_file(tmp_path, CROPS), np.array([0, 0, 0, 1]))
     torch.manual_seed(0)
     save_npz(TinyPose(), tmp_path / "teacher.npz")
     return PoseTask(load_card("tinypose_128x96"), tmp_path, tmp_path / "teacher.npz", None)
@@ -62,7 +64,7 @@ def test_resumed_run_equals_uninterrupted(pose_task: PoseTask, tmp_path: Path) -
 def test_detector_steps(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     np.save(tmp_path / "photos.npy", rng.integers(0, 256, (3, 64, 64, 3), np.uint8))
-    np.save(tmp_path / "folders.npy", np.array([0, 0, 1]))
+    np.save(folders_file(tmp_path, PHOTOS), np.array([0, 0, 1]))
     save_npz(PicoDet(), tmp_path / "teacher.npz")
     task = DetectorTask(load_card("picodet_s_192_lcnet_pedestrian"), tmp_path, tmp_path / "teacher.npz", None)
     trainer = Trainer(task, SCHEDULE, options(tmp_path / "run", 4))
