@@ -13,7 +13,7 @@ import json
 import random
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -114,30 +114,30 @@ def places(value: Any) -> Iterator[tuple[Any, Any]]:
             yield from places(value[key])
 
 
-@functools.cache
-def folder() -> Path:
-    """Return a folder of this process, which its forks share one after another."""
-    return Path(tempfile.mkdtemp(prefix="pose-onnx-fuzz-"))
-
-
 def read_annotations(case: bytes) -> None:
-    (folder() / "truth.json").write_bytes(case)
-    evaluate(Dataset(folder() / "truth.json", folder()))
+    with files({"truth.json": case}) as folder:
+        evaluate(Dataset(folder / "truth.json", folder))
 
 
 def read_boxes(case: bytes) -> None:
-    (folder() / "truth.json").write_bytes(write_json(truth()))
-    (folder() / "boxes.json").write_bytes(case)
-    evaluate(Dataset(folder() / "truth.json", folder()), FileBoxes(folder() / "boxes.json"))
+    with files({"truth.json": write_json(truth()), "boxes.json": case}) as folder:
+        evaluate(Dataset(folder / "truth.json", folder), FileBoxes(folder / "boxes.json"))
 
 
 def read_lines(case: bytes) -> None:
-    (folder() / "truth.json").write_bytes(write_json(truth()))
-    (folder() / "pictures.jsonl").write_bytes(case)
-    dataset = Dataset(folder() / "truth.json", folder())
-    known = {item["image_id"]: item for item in _finished(folder() / "pictures.jsonl", SETTINGS, JOINTS)}
-    done = [known[image_id] for image_id in dataset.image_ids if image_id in known]
-    measure(dataset, done)
+    with files({"truth.json": write_json(truth()), "pictures.jsonl": case}) as folder:
+        dataset = Dataset(folder / "truth.json", folder)
+        known = {item["image_id"]: item for item in _finished(folder / "pictures.jsonl", SETTINGS, JOINTS)}
+        measure(dataset, [known[image_id] for image_id in dataset.image_ids if image_id in known])
+
+
+@contextlib.contextmanager
+def files(contents: Mapping[str, bytes]) -> Iterator[Path]:
+    """Give a folder with these files; it is removed afterwards."""
+    with tempfile.TemporaryDirectory(prefix="pose-onnx-fuzz-") as folder:
+        for name, content in contents.items():
+            Path(folder, name).write_bytes(content)
+        yield Path(folder)
 
 
 def evaluate(dataset: Dataset, source: FileBoxes | None = None) -> None:
