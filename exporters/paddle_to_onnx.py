@@ -58,13 +58,35 @@ def to_onnx(
         ExportError: Paddle or paddle2onnx failed.
         ModelFileError: the checkpoint's parameters do not fit the network.
     """
+    program, outputs = write_program(source, card, images, work)
+    return _joined(_convert(program, work), program, card), outputs
+
+
+def write_program(
+    source: Source, card: ModelCard, images: Mapping[str, NDArray[np.float32]], work: Path
+) -> tuple[Path, Outputs]:
+    """Write the Paddle program that a source is converted from, and run it.
+
+    Args:
+        source: checkpoint or folder.
+        card: the model's card.
+        images: network inputs (N, 3, H, W) by name.
+        work: folder for the program and intermediate files.
+
+    Returns:
+        The program, which ends before its NMS, with its weights beside it (`.pdiparams`); and Paddle's
+        outputs under the card's names.
+
+    Raises:
+        ExportError: Paddle failed.
+        ModelFileError: the checkpoint's parameters do not fit the network.
+    """
     np.savez(work / "images.npz", **images)  # type: ignore[arg-type]  # of NumPy's stub: keywords are arrays here
     if isinstance(source, Checkpoint):
         program, raw = _trace(source, card, work)
     else:
         program, raw = _run_folder(source, work)
-    outputs = {name: _named(arrays, card) for name, arrays in raw.items()}
-    return _joined(_convert(program, work), program, card), outputs
+    return program, {name: _named(arrays, card) for name, arrays in raw.items()}
 
 
 def describe_program(source: Folder) -> Program:
