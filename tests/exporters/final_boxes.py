@@ -46,6 +46,7 @@ def compare_final_boxes(
     # As deploy/python/infer.py: boxes without an area have no class.
     expected = expected[expected[:, 0] >= 0]
     expected = expected[np.argsort(-expected[:, 1], kind="stable")]
+    assert len(expected) > FEWEST
     last = FEWEST + int(np.argmax(-np.diff(expected[FEWEST - 1 : MOST, 1])))
     threshold = float(expected[last - 1 : last + 1, 1].mean())
     for file in files:
