@@ -7,6 +7,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +22,8 @@ BITS: Final = 8
 CONVOLUTIONS: Final = ("CONV_2D", "DEPTHWISE_CONV_2D")
 _ALL: Final = ".*"
 _NO_QUANTIZE: Final = "no_quantize"
+_LARGEST: Final = 32 * 1024 * 1024
+"""Size in bytes up to which the quantiser takes a tensor as one."""
 _TO_NHWC: Final = (0, 2, 3, 1)
 
 Calibrated = dict[str, dict[str, Any]]
@@ -88,7 +91,7 @@ def _quantize(quantizer: Any, kept: Iterable[Layer], calibrated: Calibrated) -> 
     for layer in kept:
         for operator in CONVOLUTIONS:
             quantizer.update_quantization_recipe(_scope(layer), operator, algorithm_key=_NO_QUANTIZE)
-    with _quiet():
+    with _quiet(), _large_kernels():
         result = quantizer.quantize(calibrated, enable_progress_bar=False, enable_progress_report=False)
     return _inlined(bytes(result.quantized_model))
 
@@ -120,6 +123,37 @@ def _wider(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     ways: dict[str, Callable[..., Any]] = {"min": np.minimum, "max": np.maximum}
     widest = {key: way(old.get(key, new[key]), new[key]) for key, way in ways.items() if key in new}
     return {**new, **widest}
+
+
+@contextmanager
+def _large_kernels() -> Iterator[None]:
+    """Let the quantiser take kernels of more than 32 MiB.
+
+    Version 0.10 reshapes them to two axes, but not the scales of their output channels, and fails. Here it
+    gets the output channels in parts below that size.
+    """
+    from ai_edge_quantizer.algorithms.uniform_quantize import uniform_quantize_tensor as module  # noqa: PLC0415 (as above)
+
+    whole = module.uniform_quantize
+
+    def in_parts(data: NDArray[Any], scales: Any, is_blockwise_quant: bool = False) -> Any:  # noqa: FBT001, FBT002 (as there)
+        if data.nbytes <= _LARGEST or is_blockwise_quant or scales.quantized_dimension != 0:
+            return whole(data, scales, is_blockwise_quant)
+        every = module.fix_quantization_params_rank(data, scales)
+        rows = _LARGEST // data[0].nbytes
+        parts = [slice(first, first + rows) for first in range(0, len(data), rows)]
+        return np.concatenate(
+            [
+                whole(data[part], replace(every, scale=every.scale[part], zero_point=every.zero_point[part]))
+                for part in parts
+            ]
+        )
+
+    module.uniform_quantize = in_parts
+    try:
+        yield
+    finally:
+        module.uniform_quantize = whole
 
 
 @contextmanager

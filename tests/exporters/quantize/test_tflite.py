@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -13,11 +14,13 @@ from ai_edge_litert.interpreter import Interpreter
 from pose_onnx import ModelCard, read_card
 from pose_onnx.exporters.graph import Graph
 from pose_onnx.exporters.quantize import onnx, tflite
-from pose_onnx.exporters.quantize.ai_edge import calibrate
+from pose_onnx.exporters.quantize.ai_edge import calibrate, static_int8, weights_int8
 from pose_onnx.exporters.quantize.layers import layers_of
 from pose_onnx.exporters.targets.material import Candidate, Material
 from pose_onnx.exporters.targets.tflite import tflite_file
+from pose_onnx.exporters.tflite import lower
 from pose_onnx.runtimes import open_runtime
+from tests.exporters.graphs import Net
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +64,25 @@ def test_weights_alone(material: Material, tmp_path: Path) -> None:
     }
     assert 0 < error(candidate.content, material, tmp_path) < 0.01
     assert read_card(tmp_path / "int8.tflite") == material.card
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_kernel_of_more_than_32_mib(whole: bool) -> None:
+    """CenterNet's ResNet-50 has one of 75 MB."""
+    filters, channels = 8200, 1024
+    net = Net(channels, 1)
+    content = lower(net.graph(net.conv("image", channels, filters)))
+    image = np.random.default_rng(0).standard_normal((1, channels, 1, 1)).astype(np.float32)
+    changed = static_int8(content, calibrate(content, image), ()) if whole else weights_int8(content, ())
+    assert len(changed) < 0.3 * len(content)
+    expected, found = (invoke(model, image.transpose(0, 2, 3, 1)) for model in (content, changed))
+    assert 0 < np.abs(found - expected).max() < 0.05 * np.abs(expected).max()
+
+
+def invoke(content: bytes, image: np.ndarray) -> np.ndarray:
+    run = Interpreter(model_content=content).get_signature_runner()
+    (result,) = run(image=image).values()
+    return cast("np.ndarray", result)
 
 
 def test_whole_layers_but_those_that_suffer_most(material: Material, tmp_path: Path) -> None:
