@@ -27,7 +27,7 @@ def export(
     model: str | None = None,
     like: str | None = None,
     card: ModelCard | str | os.PathLike[str] | None = None,
-    to: Sequence[str] = ("onnx", "tflite"),
+    to: Sequence[str] | None = None,
     precision: Sequence[str] = ("fp32",),
     out: str | os.PathLike[str] = ".",
     photo: str | os.PathLike[str] | None = None,
@@ -51,7 +51,8 @@ def export(
         card: a model card or card file, instead of a name. If none of the three is given, a checkpoint
             must have its model's name, and the card of a folder is derived from its `infer_cfg.yml` and
             its program.
-        to: formats to write: "onnx", "tflite" or both.
+        to: formats to write: "onnx", "tflite" or both. If None, all that can run the model: ONNX alone for a
+            two-stage detector.
         precision: number formats to write: any of "fp32", "fp16", "int8-dynamic" and "int8"
             (docs/precision.md).
         out: folder for the files.

@@ -11,14 +11,14 @@ from typing import Any, Final
 
 from pose_onnx.exporters.program import FLOAT32, NMS_KINDS, SIDE_INPUTS, demand_known
 from pose_onnx.exporters.rewriting import REWRITES, rewrite
-from pose_onnx.exporters.rewriting_pir import PIR_REWRITES, rewrite_pir
+from pose_onnx.exporters.rewriting_pir import PIR_FEEDS, PIR_REWRITES, make_inputs, rewrite_pir
 from pose_onnx.exporters.two_stage.facts import SUFFIX
 from pose_onnx.exporters.two_stage.find import FIRST_STAGE, find_two_stage
+from pose_onnx.exporters.two_stage.operators import OldTensors, PirTensors, Tensor
 
 YOLO_BOX: Final = "yolo_box"
 PLANES: Final = 2
 """Number of maps that a CenterNet reads at its peaks: sizes and offsets."""
-PIR_FEEDS: Final = ("pd_op.data", "pd_op.feed")
 CLIPS: Final = "clip_bbox"
 """Its attribute for clipping boxes to the picture."""
 
@@ -45,10 +45,9 @@ class OpenedProgram:
         self._block = self.program.global_block()
         self._read = _PirOperator if hasattr(self._block.ops[0], "operand_source") else _OldOperator
         known = {*(PIR_REWRITES if self._read is _PirOperator else REWRITES)}
-        self._two_stage = None
-        if self._read is _OldOperator:
-            (image,) = {*self.feeds} - {*SIDE_INPUTS} or {""}
-            self._two_stage = find_two_stage(self.program, image, self._suppressed())
+        self._tensors = (PirTensors if self._read is _PirOperator else OldTensors)(self.program)
+        image = next(iter({*self.feeds} - {*SIDE_INPUTS}), "")
+        self._two_stage = find_two_stage(self._tensors, image, self._suppressed())
         if self._two_stage is not None:
             known.update(FIRST_STAGE)
         demand_known({operator.kind for operator in self._operators()} - known)
@@ -56,13 +55,10 @@ class OpenedProgram:
     def _operators(self) -> list[_OldOperator | _PirOperator]:
         return [self._read(self._block, place) for place in range(len(self._block.ops))]
 
-    def _suppressed(self) -> tuple[str, str] | None:
-        """Return the names of the boxes and scores that the NMS takes, in a program before PIR."""
-        for operator in self._operators():
-            if operator.kind in NMS_KINDS:
-                boxes, scores = operator.heads()
-                return boxes.name, scores.name
-        return None
+    def _suppressed(self) -> list[Tensor]:
+        """Return the boxes and scores that the NMS takes, or what the program returns if there is none."""
+        nms = next((operator for operator in self._operators() if operator.kind in NMS_KINDS), None)
+        return [self._tensors.find(value) for value in (self.fetches if nms is None else nms.heads())]
 
     def describe(self) -> dict[str, Any]:
         """Return the description that `pose_onnx.exporters.program.program_from_json` reads."""
@@ -140,18 +136,21 @@ class OpenedProgram:
         import paddle  # noqa: PLC0415  # as above
 
         heads = self.cut()
-        if self._two_stage is not None:
+        found = self._two_stage
+        if found is not None:
+            path.with_suffix(SUFFIX).write_text(found.facts.to_json(), encoding="utf-8")
+            heads = [self._tensors.value(tensor) for tensor in found.outputs]
+        if found is not None and self._read is _OldOperator:
             rewrite(self._block)
-            facts = self._two_stage.facts
-            path.with_suffix(SUFFIX).write_text(facts.to_json(), encoding="utf-8")
-            heads = [self._block.var(name) for name in self._two_stage.outputs]
-            names = (facts.image, facts.pooled, facts.regions, facts.sizes)
-            feeds = [self._block.var(name) for name in names]
+            feeds = [self._block.var(name) for name in found.facts.feeds]
         elif self._read is _OldOperator:
             rewrite(self._block)
             needed = _needed(self._block, [head.name for head in heads])
             feeds = [self._block.var(name) for name in self.feeds if name in needed]
         else:
+            if found is not None:
+                replaced = {name: self._tensors.value(tensor) for name, tensor in found.inputs.items()}
+                make_inputs(self.program, replaced, heads)
             rewrite_pir(self.program)
             made = [op.result(0) for op in self._block.ops if op.name() in PIR_FEEDS]
             feeds = [value for value in made if not value.use_empty()]

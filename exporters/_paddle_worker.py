@@ -24,6 +24,7 @@ from pose_onnx.exporters.checkpoint import match_parameters
 from pose_onnx.exporters.graph import OPSET
 from pose_onnx.exporters.networks import network_of
 from pose_onnx.exporters.program import SIDE_INPUTS
+from pose_onnx.exporters.two_stage.find import SIZE
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -50,8 +51,15 @@ def trace(card: str, parameters: str, program: str, images: str, outputs: str) -
     layer.eval()
     # The code is traced as it is: Paddle's rewriting of Python source knows only part of the language.
     layer.forward = paddle.jit.not_to_static(layer.forward)
-    spec = paddle.static.InputSpec([None, *model_card.input_shape], "float32", model_card.input.tensor_name)
-    paddle.jit.save(layer, program, input_spec=[spec])
+    name, shape = model_card.input.tensor_name, model_card.input_shape
+    spec = paddle.static.InputSpec([None, *shape], "float32", name)
+    specs = [spec]
+    if network.two_stage:
+        specs = [
+            paddle.static.InputSpec([None, shape[0], None, None], "float32", name),
+            paddle.static.InputSpec([None, 2], "float32", SIZE),
+        ]
+    paddle.jit.save(layer, program, input_spec=specs)
     results: Arrays = {}
     with paddle.no_grad():
         for name, batch in _load(images).items():

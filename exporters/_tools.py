@@ -9,8 +9,10 @@ from importlib.util import find_spec
 from itertools import product
 from typing import Final
 
+from pose_onnx.cards.card import ModelCard
 from pose_onnx.errors import DependencyError
-from pose_onnx.exporters.targets import TARGETS
+from pose_onnx.exporters.outputs import export_of
+from pose_onnx.exporters.targets import REFERENCE, TARGETS
 
 PADDLE: Final = ("paddle", "paddle2onnx", "yaml")
 EXPORT_EXTRA: Final = "run, with Python 3.10 to 3.12: pip install 'pose-onnx[export]'"
@@ -33,10 +35,15 @@ def demand_targets(formats: Iterable[str], precisions: Iterable[str]) -> None:
         )
 
 
-def possible_formats(precisions: Sequence[str]) -> tuple[str, ...]:
-    """Return the file formats that can be written in all of these precisions with the installed packages."""
+def formats_of(card: ModelCard) -> tuple[str, ...]:
+    """Return the file formats that a model can be written in."""
+    return (REFERENCE[0],) if export_of(card).free else tuple(TARGETS)
+
+
+def possible_formats(card: ModelCard, precisions: Sequence[str]) -> tuple[str, ...]:
+    """Return those that can be written in all of these precisions with the installed packages."""
     found = []
-    for name in TARGETS:
+    for name in formats_of(card):
         with contextlib.suppress(DependencyError):
             demand_targets([name], precisions)
             found.append(name)

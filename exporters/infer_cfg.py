@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, TypeAlias
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.cards.input import InputSpec
 from pose_onnx.errors import ModelFileError
+from pose_onnx.resizing import MULTIPLE
 
 FILE_NAME: Final = "infer_cfg.yml"
 PIXEL_MAX: Final = 255.0
@@ -106,9 +107,7 @@ def _config(data: Mapping[str, Any]) -> InferConfig:
         resize=resize,
         # Pictures are RGB until this step (PaddleDetection, deploy/python/preprocess.py).
         color="bgr" if "WarpAffine" in steps else "rgb",
-        strange=tuple(
-            words for kind, step in steps.items() if (words := _strange(kind, step, resize, size or (0, 0)))
-        ),
+        strange=tuple(words for kind, step in steps.items() if (words := _strange(kind, step, resize))),
         mean=mean,
         std=std,
         labels=tuple(map(str, data.get("label_list") or ())),
@@ -124,9 +123,7 @@ def _resize_way(step: Mapping[str, Any]) -> str:
 
 
 def _is_cubic(step: Mapping[str, Any]) -> bool:
-    height, width = step["target_size"]
-    # With its ratio kept, a picture can be upright or lying, and only a square has room for both.
-    return step.get("interp", 1) == INTER_CUBIC and (_resize_way(step) == "stretch" or height == width)
+    return bool(step.get("interp", 1) == INTER_CUBIC)
 
 
 _Step = Mapping[str, Any]
@@ -140,14 +137,14 @@ _SIZING: Final[Mapping[str, tuple[Callable[[_Step], str], Callable[[_Step], bool
 """Steps that bring a picture to the input's size: our name, and whether the options are supported."""
 _OTHER_STEPS: Final = ("NormalizeImage", "Permute")
 _PAD_STRIDE: Final = "PadStride"
-"""Known where pictures keep their ratio: the input's size then is such a multiple."""
+"""Known where pictures keep their ratio."""
 
 
-def _strange(kind: str, step: Mapping[str, Any], resize: str, size: tuple[int, int]) -> str:
+def _strange(kind: str, step: Mapping[str, Any], resize: str) -> str:
     """Describe an unsupported step; return an empty string if it is supported."""
     if kind in _OTHER_STEPS or (kind in _SIZING and _SIZING[kind][1](step)):
         return ""
-    if kind == _PAD_STRIDE and resize == "pad" and not any(side % int(step["stride"]) for side in size):
+    if kind == _PAD_STRIDE and resize == "pad" and int(step["stride"]) == MULTIPLE:
         return ""
     options = {key: value for key, value in step.items() if key != "type"}
     return f"{kind} {options}"

@@ -21,6 +21,7 @@ from pose_onnx.cards.card import ModelCard
 from pose_onnx.errors import ExportError
 from pose_onnx.exporters.graph import OPSETS, Graph
 from pose_onnx.exporters.heads import find_heads
+from pose_onnx.exporters.networks import network_of
 from pose_onnx.exporters.outputs import export_of
 from pose_onnx.exporters.program import Program, program_from_json
 from pose_onnx.exporters.source import Checkpoint, Folder, Source
@@ -145,13 +146,13 @@ def _convert(program: Path, work: Path) -> onnx.ModelProto:
     return model
 
 
-def _joined(model: onnx.ModelProto, program: Path, card: ModelCard) -> onnx.ModelProto:
+def _joined(model: onnx.ModelProto, program: Path) -> onnx.ModelProto:
     """Join the parts of a two-stage detector; other models are returned as they are."""
     facts = program.with_suffix(SUFFIX)
     if not facts.is_file():
         return model
     read = TwoStage.from_json(facts.read_text(encoding="utf-8"))
-    return join(Graph.from_model(model), read, card.picture.size).to_model()
+    return join(Graph.from_model(model), read).to_model()
 
 
 def _trace(source: Checkpoint, card: ModelCard, work: Path) -> tuple[Path, Outputs]:
@@ -166,6 +167,8 @@ def _trace(source: Checkpoint, card: ModelCard, work: Path) -> tuple[Path, Outpu
         images=work / "images.npz",
         outputs=work / "paddle.npz",
     )
+    if network_of(card).two_stage:
+        program = _prepared(program, program.with_suffix(".pdiparams"), work)
     return program, _grouped(work / "paddle.npz")
 
 
@@ -173,9 +176,13 @@ def _run_folder(source: Folder, work: Path) -> tuple[Path, Outputs]:
     program, params = _copied(source, work)
     images, outputs = work / "images.npz", work / "paddle.npz"
     _worker(work, "run", program=program, params=params, images=images, outputs=outputs)
+    return _prepared(program, params, work), _grouped(outputs)
+
+
+def _prepared(program: Path, params: Path, work: Path) -> Path:
     prepared = work / f"prepared{program.suffix}"
     _worker(work, "prepare", program=program, params=params, prepared=prepared)
-    return prepared, _grouped(outputs)
+    return prepared
 
 
 def _copied(source: Folder, work: Path) -> tuple[Path, Path]:

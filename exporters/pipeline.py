@@ -15,13 +15,13 @@ from typing import Final
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.errors import ExportError, InputError
 from pose_onnx.exporters._memory import return_freed_memory
-from pose_onnx.exporters._tools import demand_targets
+from pose_onnx.exporters._tools import demand_targets, formats_of
 from pose_onnx.exporters.conversion import Original, Way, convert
 from pose_onnx.exporters.end_to_end import write_end_to_end
 from pose_onnx.exporters.graph import Graph
 from pose_onnx.exporters.identity import Identity, resolve_card
 from pose_onnx.exporters.outputs import export_of
-from pose_onnx.exporters.passes import FOR_AVX512, FOR_ORT, SIMPLIFY, SIMPLIFY_JOINED, rewrite
+from pose_onnx.exporters.passes import FOR_AVX512, FOR_ORT, SIMPLIFY, SIMPLIFY_FREE, rewrite
 from pose_onnx.exporters.quantize.calibration import calibration_samples
 from pose_onnx.exporters.quantize.gate import Accuracy, Gate
 from pose_onnx.exporters.quantize.request import INT8, STATIC, Quantization
@@ -88,7 +88,7 @@ def run_export(
     source: Path,
     *,
     said: Identity,
-    to: Sequence[str],
+    to: Sequence[str] | None,
     precision: Sequence[str],
     out: Path,
     photo: Path | None,
@@ -100,9 +100,9 @@ def run_export(
     sha256: str | None = None,
 ) -> ExportResult:
     """Export one model; see `pose_onnx.exporters.export`."""
-    targets = _targets(to, precision)
-    demand_targets(to, precision)
+    targets = _targets(FORMATS if to is None else to, precision)
     to_wrap = _targets_to_wrap(targets) if end_to_end else []
+    demand_targets([REFERENCE[0]] if to is None else to, precision)
     quantization.check(precision)
     gate = Gate(quantization.dev, force=quantization.force)
     stages = _Stages(progress)
@@ -111,7 +111,11 @@ def run_export(
         given = read_source(source, sha256)
         origin = given.origin
         known, notes = resolve_card(given, said)
-        _demand_possible(known, targets)
+        if to is None:
+            targets = _targets(formats_of(known), precision)
+            notes += _left_out(known)
+            demand_targets(formats_of(known), precision)
+        _demand_possible(known, targets, end_to_end=end_to_end)
     with _work_folder(out) as work:
         with stages("to_onnx"):
             graph, original = convert(given, known, make_inputs(known, photo), work, via)
@@ -119,7 +123,7 @@ def run_export(
         with stages("trim"):
             graph = trim(graph, known)
         with stages("simplify"):
-            graph = rewrite(graph, SIMPLIFY_JOINED if export_of(known).free else SIMPLIFY)
+            graph = rewrite(graph, SIMPLIFY_FREE if export_of(known).free else SIMPLIFY)
         with stages("calibrate"):
             photos = quantization.calibration if STATIC in precision else None
             material = _material(graph, known, photos, gate)
@@ -168,12 +172,29 @@ def _targets(to: Sequence[str], precision: Sequence[str]) -> list[Kind]:
     return list(dict.fromkeys((kind, p) for kind in to for p in precision))
 
 
-def _demand_possible(card: ModelCard, targets: Sequence[Kind]) -> None:
-    if export_of(card).free and {*targets} != {REFERENCE}:
+def _left_out(card: ModelCard) -> tuple[str, ...]:
+    """Say why a model is not written in each format, in one sentence."""
+    if {*formats_of(card)} == {*FORMATS}:
+        return ()
+    return (
+        f"{card.name!r} is a two-stage detector: the number of its regions depends on the picture, which"
+        " TFLite cannot run; only ONNX was written",
+    )
+
+
+def _demand_possible(card: ModelCard, targets: Sequence[Kind], *, end_to_end: bool) -> None:
+    if not export_of(card).free:
+        return
+    if {*targets} != {REFERENCE}:
         raise InputError(
             f"{card.name!r} is a two-stage detector: the number of its boxes depends on the picture, so it"
             " runs on ONNX Runtime only, in fp32; choose the format 'onnx' (--to onnx) and the"
             " precision 'fp32'"
+        )
+    if end_to_end:
+        raise InputError(
+            f"{card.name!r} is a two-stage detector, and end-to-end files of such detectors cannot be"
+            " written; leave out --end-to-end"
         )
 
 

@@ -117,7 +117,7 @@ def demand_known(operators: Iterable[str]) -> None:
     if unknown := sorted({*operators} & {*NO_CONVERTER}):
         remedy = "only models without them can be exported"
         if any("proposals" in name for name in unknown):
-            remedy = "two-stage detectors are exported from a .pdmodel of Faster R-CNN with a feature pyramid"
+            remedy = "two-stage detectors are exported if they have a feature pyramid"
         raise ExportError(
             f"the program has the operators {unknown}, which paddle2onnx cannot convert; {remedy}"
         )

@@ -49,6 +49,21 @@ def demand_one_channel(made: Sequence[int], images: Sequence[int]) -> None:
         )
 
 
+def repeated_sizes(source: Sequence[int], made: Sequence[int]) -> list[int]:
+    """Return the shape of zeros that make one shape of the other when they are added; rows are kept.
+
+    Raises:
+        ExportError: an axis is repeated that has more than one place, or an unknown number of times.
+    """
+    pairs = list(zip(source[1:], made[1:], strict=True)) if len(source) == len(made) else [(0, 1)]
+    if any(have not in (1, want) or (have != want and want < 1) for have, want in pairs):
+        raise ExportError(
+            f"the program repeats a tensor of shape {list(source)} to {list(made)}, but only axes of one"
+            " place can be repeated, a fixed number of times"
+        )
+    return [1, *(1 if have == want else want for have, want in pairs)]
+
+
 def _constant_like(block: Any, place: int) -> None:
     """Fill the shape of another tensor with a number: that tensor times 0, plus the number."""
     op = block.ops[place]
@@ -61,7 +76,7 @@ def _constant_like(block: Any, place: int) -> None:
 def _expand_to_batch(block: Any, place: int) -> None:
     """Repeat a map of one channel for each image: add it to a channel of another map, times 0.
 
-    A tensor in its own shape is only copied.
+    A tensor whose own number of rows is kept is repeated by adding it to zeros.
     """
     op = block.ops[place]
     (source,), (output,) = op.input("X"), op.output("Out")
@@ -72,9 +87,17 @@ def _expand_to_batch(block: Any, place: int) -> None:
     counted = makers[makers[sizes[0]].input_arg_names[0]]
     images = counted.input_arg_names[0] if counted.type == "shape" else ""
     made = list(block.var(output).shape)
-    if images == source and list(block.var(source).shape) == made:
-        same = {"scale": 1.0, "bias": 0.0, "bias_after_scale": True}
-        _replace(block, place, ("scale", {"X": source}, {"Out": output}, same))
+    if images == source:
+        shape = repeated_sizes(block.var(source).shape, made)
+        zeros = f"{output}.zeros"
+        block.create_var(name=zeros, shape=shape, dtype=block.var(output).dtype)
+        options = {"shape": shape, "value": 0.0, "dtype": block.var(output).dtype}
+        _replace(
+            block,
+            place,
+            ("fill_constant", {}, {"Out": zeros}, options),
+            ("elementwise_add", {"X": source, "Y": zeros}, {"Out": output}, {"axis": -1}),
+        )
         return
     demand_one_channel(made, block.var(images).shape if images else ())
     names = [f"{output}.{part}" for part in ("channel", "zeros")]
@@ -96,6 +119,15 @@ def _expand_to_batch(block: Any, place: int) -> None:
     )
 
 
+def _one_part(block: Any, place: int) -> None:
+    """Pass a tensor on that is split into one part, of unknown size."""
+    op = block.ops[place]
+    (source,), parts = op.input("X"), op.output("Out")
+    if len(parts) == 1:
+        same = {"scale": 1.0, "bias": 0.0, "bias_after_scale": True}
+        _replace(block, place, ("scale", {"X": source}, {"Out": parts[0]}, same))
+
+
 def _replace(block: Any, place: int, *operators: tuple[str, Any, Any, Mapping[str, Any]]) -> None:
     block._remove_op(place)  # noqa: SLF001  # Paddle has no public API for this, here and below
     for offset, (kind, inputs, outputs, attributes) in enumerate(operators):
@@ -108,6 +140,7 @@ REWRITES: Final[Mapping[str, Rewrite]] = MappingProxyType(
     {
         "fill_constant_batch_size_like": _constant_like,
         "expand_v2": _expand_to_batch,
+        "split": _one_part,
     }
 )
 """By Paddle's name of the operator."""

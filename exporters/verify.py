@@ -23,6 +23,7 @@ from pose_onnx.errors import ExportError
 from pose_onnx.exporters._memory import return_freed_memory
 from pose_onnx.exporters.outputs import export_of
 from pose_onnx.image_files import load_image
+from pose_onnx.resizing import MULTIPLE, next_multiple
 from pose_onnx.runtimes import backend_for, open_runtime
 
 Key = TypeVar("Key")
@@ -91,12 +92,15 @@ def make_inputs(card: ModelCard, photo: Path | None = None) -> dict[str, NDArray
         photo: a picture to use; `DEMO_PHOTO` if None.
 
     Returns:
-        "random": two standard normal inputs, or one for a model that takes one; and one realistic input, a
-            "photo" or a window of "poses".
+        "random": two standard normal inputs, or one of half the width for a model that takes one picture of
+            any size; and one realistic input, a "photo" or a window of "poses".
     """
     rng = np.random.default_rng(SEED)
-    images = 1 if export_of(card).free else RANDOM_BATCH
-    random = rng.standard_normal((images, *card.input_shape)).astype(np.float32)
+    shape = (RANDOM_BATCH, *card.input_shape)
+    if export_of(card).free:
+        height, width = _whole_size(card)
+        shape = (1, card.input_shape[0], height, next_multiple(width // 2, MULTIPLE))
+    random = rng.standard_normal(shape).astype(np.float32)
     in_use = _IN_USE[type(card.input)]
     return {"random": random, in_use.name: in_use.make(card, photo)[None]}
 
@@ -110,11 +114,19 @@ def describe_inputs(card: ModelCard, photo: Path | None) -> dict[str, str]:
 
 def _photo(card: ModelCard, photo: Path | None) -> F32:
     """Return (3, H, W): normalised pixels."""
-    height, width = card.picture.size
+    height, width = _whole_size(card)
     pixels = cv2.resize(comparison_photo(photo), (width, height), interpolation=cv2.INTER_AREA)
-    tensor = np.empty(card.input_shape, np.float32)
+    tensor = np.empty((card.input_shape[0], height, width), np.float32)
     card.picture.normalize(pixels, out=tensor)
     return tensor
+
+
+def _whole_size(card: ModelCard) -> tuple[int, int]:
+    """Return the size of an input that a picture fills."""
+    if not export_of(card).free:
+        return card.picture.size
+    height, width = (next_multiple(side, MULTIPLE) for side in card.picture.size)
+    return height, width
 
 
 def _poses(card: ModelCard, photo: Path | None) -> F32:

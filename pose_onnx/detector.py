@@ -40,18 +40,23 @@ def detector_input(image_bgr: Image, spec: InputSpec, *, out: F32) -> Resized:
         The resized picture, with the way back to image pixels.
     """
     resized = RESIZERS[spec.resize](image_bgr, spec.size)
-    height, width = resized.pixels.shape[:2]
-    out[0, :, height:] = 0
-    out[0, :, :, width:] = 0
-    spec.normalize(resized.pixels, out=out[0, :, :height, :width])
+    _fill(resized, spec, out)
     return resized
 
 
 def detector_tensor(image_bgr: Image, spec: InputSpec) -> F32:
     """Return `detector_input` in a tensor of its own, (1, 3, h, w)."""
-    tensor = np.empty((1, 3, *spec.size), np.float32)
-    detector_input(image_bgr, spec, out=tensor)
+    resized = RESIZERS[spec.resize](image_bgr, spec.size)
+    tensor = np.empty((1, 3, *resized.input_size), np.float32)
+    _fill(resized, spec, tensor)
     return tensor
+
+
+def _fill(resized: Resized, spec: InputSpec, out: F32) -> None:
+    height, width = resized.pixels.shape[:2]
+    out[0, :, height:] = 0
+    out[0, :, :, width:] = 0
+    spec.normalize(resized.pixels, out=out[0, :, :height, :width])
 
 
 def check_threshold(threshold: float) -> float:
@@ -180,10 +185,12 @@ class Detector(Reopening):
         return [self._find(load_image(image, color=color), runtime) for image in images]
 
     def _find(self, image_bgr: Image, runtime: Runtime) -> Detections:
-        tensor = self._buffers.get(1, 3, *self.card.picture.size)
-        resized = detector_input(image_bgr, self.card.picture, out=tensor)
+        spec = self.card.picture
+        resized = RESIZERS[spec.resize](image_bgr, spec.size)
+        tensor = self._buffers.get(1, 3, *resized.input_size)
+        _fill(resized, spec, tensor)
         outputs = runtime.run({INPUT_NAME: tensor})
-        boxes, scores = self.output.decode(outputs, self.card.picture.size)
+        boxes, scores = self.output.decode(outputs, resized.input_size)
         wanted = scores[0] if len(self._labels) == len(self.card.classes) else scores[0][:, self._labels]
         # NaN is never above the threshold, so it would look like a picture without people.
         if not (np.isfinite(wanted).all() and np.isfinite(boxes).all()):

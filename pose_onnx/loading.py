@@ -140,7 +140,7 @@ def check_fit(card: ModelCard, runtime: Runtime, task: str, where: str) -> None:
         )
     inputs = {spec.name: spec.shape[1:] for spec in runtime.inputs}
     expected = {card.input.tensor_name: card.input_shape}
-    if inputs != expected:
+    if inputs.keys() != expected.keys() or not all(_may_be(inputs[name], expected[name]) for name in inputs):
         raise ModelFileError(
             f"{where!r} has the inputs {inputs}, but the card of {card.name!r} requires {expected}; give "
             "a card that fits"

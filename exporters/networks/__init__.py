@@ -24,11 +24,13 @@ class Network:
         module: name of the module with `build(card) -> paddle.nn.Layer`.
         aliases: (pattern, replacement) for other names of the same parameters.
         buffers: patterns of entries that the network does not need.
+        two_stage: whether it takes one picture of any size, and the size of what the picture fills.
     """
 
     module: str
     aliases: tuple[tuple[str, str], ...] = ()
     buffers: tuple[str, ...] = ()
+    two_stage: bool = False
 
     def build(self, card: ModelCard) -> Any:
         """Build the network with random weights; needs Paddle."""
@@ -68,6 +70,7 @@ _YOLO: Final = (
 _CENTERNET: Final = tuple(
     f"centernet_{name}" for name in ("mbv1", "mbv3_small", "mbv3_large", "r18", "r50", "shufflenetv2")
 )
+_RCNN: Final = ("faster_rcnn_enhance", "cascade_rcnn_r50", "cascade_rcnn_r50vd")
 _DLA_OF_PADDLE: Final = (
     (r"^(backbone\.(?:base_layer|level[01]))\.0\.conv\.", r"\1.0."),
     (r"^(backbone\.(?:base_layer|level[01]))\.0\.norm\.", r"\1.1."),
@@ -102,6 +105,7 @@ NETWORKS: Final[Mapping[str, Network]] = MappingProxyType(
         **{f"ppyoloe{plus}_{size}": _PPYOLOE for plus in ("", "_plus") for size in "smlx"},
         **{name: Network(f"{_HERE}.yolo") for name in _YOLO},
         **{name: Network(f"{_HERE}.centernet") for name in _CENTERNET},
+        **{name: Network(f"{_HERE}.rcnn", two_stage=True) for name in _RCNN},
         "centernet_dla34": Network(
             f"{_HERE}.centernet",
             aliases=_DLA_OF_PADDLE,

@@ -120,8 +120,8 @@ class Design(NamedTuple):
 DESIGNS: Final[Mapping[str, Design]] = MappingProxyType(
     {
         "centernet_dla34": Design(DLA34, levels=3, node=deformable),
-        "centernet_r18": Design(partial(ResNet, 18, ALL_STAGES, vd=True, deformable=True)),
-        "centernet_r50": Design(partial(ResNet, 50, ALL_STAGES, vd=True, deformable=True)),
+        "centernet_r18": Design(partial(ResNet, 18, ALL_STAGES, vd=True, deformable=(3,))),
+        "centernet_r50": Design(partial(ResNet, 50, ALL_STAGES, vd=True, deformable=(3,))),
         "centernet_mbv1": Design(partial(MobileNetV1, ("conv3_1", "conv4_1", "conv5_5", "conv6"))),
         "centernet_mbv3_large": Design(partial(MobileNetV3, "large", (4, 7, 13, 16))),
         # The finest features of these have a stride of 8.

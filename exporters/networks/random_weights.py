@@ -57,9 +57,15 @@ def fill(layer: nn.Layer, images: Arrays) -> None:
     hooks = [norm.register_forward_pre_hook(_calibrate) for norm in norms]
     layer.eval()
     with paddle.no_grad():
-        layer(paddle.to_tensor(np.concatenate(list(images.values()))))
+        layer(paddle.to_tensor(_joined(images)))
     for hook in hooks:
         hook.remove()
+
+
+def _joined(images: Arrays) -> NDArray[np.float32]:
+    """Return the images in one batch, without those of another size than the last."""
+    *_, last = images.values()
+    return np.concatenate([batch for batch in images.values() if batch.shape[1:] == last.shape[1:]])
 
 
 def _fill(part: nn.Layer, rng: np.random.Generator) -> None:

@@ -124,11 +124,11 @@ class ResNet(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
         depth: a key of `DEPTHS`.
         features: places of these stages, 0 to 3; `channels` lists theirs.
         vd: whether the stem is three convolutions, and shortcuts see averages.
-        deformable: whether the last stage's convolutions of 3 x 3 are deformable.
+        deformable: places of the stages whose convolutions of 3 x 3 are deformable.
     """
 
     def __init__(
-        self, depth: int, features: Sequence[int], *, vd: bool = False, deformable: bool = False
+        self, depth: int, features: Sequence[int], *, vd: bool = False, deformable: Sequence[int] = ()
     ) -> None:
         super().__init__()
         blocks, bottlenecks = DEPTHS[depth]
@@ -145,7 +145,7 @@ class ResNet(nn.Layer):  # type: ignore[misc]  # paddle's Layer is untyped
                     first=index == 0,
                     averages=vd,
                     bottleneck=bottlenecks,
-                    deformable=deformable and place == len(blocks) - 1,
+                    deformable=place in deformable,
                 )
                 stage.add_sublayer(name, block)
                 channels = width * (EXPANSION if bottlenecks else 1)

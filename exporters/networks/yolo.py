@@ -93,7 +93,7 @@ _YOLOV3: Final = Anchors(COCO_SIDES)
 _PPYOLOV2: Final = Anchors(COCO_SIDES, SENSITIVE, 0.5)
 _MOBILE: Final = Anchors(MOBILE_SIDES, SENSITIVE)
 _MOBILE_FPN: Final = partial(ppyolo_fpn, pairs=0, spp=True, coordinates=True)
-_R50VD_DCN: Final = partial(ResNet, 50, LAST_THREE, vd=True, deformable=True)
+_R50VD_DCN: Final = partial(ResNet, 50, LAST_THREE, vd=True, deformable=(3,))
 DESIGNS: Final[Mapping[str, Design]] = MappingProxyType(
     {
         "yolov3_darknet53": Design(DarkNet, yolov3_fpn, _YOLOV3),
@@ -115,7 +115,7 @@ DESIGNS: Final[Mapping[str, Design]] = MappingProxyType(
         "ppyolo_mbv3_small": Design(partial(MobileNetV3, "small", (9, 12)), _MOBILE_FPN, _MOBILE),
         "ppyolov2_r50vd_dcn": Design(_R50VD_DCN, PPYOLOPAN, _PPYOLOV2),
         "ppyolov2_r101vd_dcn": Design(
-            partial(ResNet, 101, LAST_THREE, vd=True, deformable=True), PPYOLOPAN, _PPYOLOV2
+            partial(ResNet, 101, LAST_THREE, vd=True, deformable=(3,)), PPYOLOPAN, _PPYOLOV2
         ),
         "ppyolo_tiny": Design(
             partial(MobileNetV3, "large", (7, 13, 16), 0.5),

@@ -65,7 +65,7 @@ class ProposalExport(BoxExport):
         )
 
     def end_to_end(self, image: Value, network: Graph, card: ModelCard) -> None:
-        """Refuse: padding is not written as a graph yet."""
+        """Refuse: a resize by one factor, and padding, are not written as a graph yet."""
         del image, network
         raise ExportError(
             f"{card.name!r} is a two-stage detector, and end-to-end files of such detectors cannot be"

@@ -34,12 +34,8 @@ SIMPLIFY = (
 )
 """Run after paddle2onnx, in this order: clean-up passes, then passes that make every runtime faster."""
 
-PLAIN_CONSTANTS = (INLINE_CONSTANTS, FOLD_CONSTANTS)
-FIXED_SHAPES = (FREEZE_SHAPES,)
-"""The first of `SIMPLIFY`. In a two-stage detector, `FIXED_SHAPES` only fits the first part."""
-
-SIMPLIFY_JOINED = tuple(step for step in SIMPLIFY if step not in FIXED_SHAPES)
-"""Instead of `SIMPLIFY` for a whole two-stage detector, whose number of rows depends on the picture."""
+SIMPLIFY_FREE = tuple(step for step in SIMPLIFY if step is not FREEZE_SHAPES)
+"""Instead of `SIMPLIFY` for a two-stage detector, whose sizes depend on the picture."""
 
 FOR_ORT = (SPELL_OUT_SIGMOID, GATHER_CHANNELS, FOLD_ORDERS)
 """Run after `SIMPLIFY` for ONNX files: faster on ONNX Runtime, slower in TFLite (docs/speed-graph.md)."""
@@ -48,12 +44,10 @@ FOR_AVX512 = (*FOR_ORT, FLATTEN_POINTWISE)
 """Run instead of `FOR_ORT` for ONNX Runtime on CPUs with AVX-512; slower everywhere else."""
 
 __all__ = [
-    "FIXED_SHAPES",
     "FOR_AVX512",
     "FOR_ORT",
-    "PLAIN_CONSTANTS",
     "SIMPLIFY",
-    "SIMPLIFY_JOINED",
+    "SIMPLIFY_FREE",
     "Pass",
     "rewrite",
 ]

@@ -11,6 +11,8 @@ SUFFIX: Final = ".two_stage.json"
 """Of the file beside a prepared program that holds these facts."""
 MAPS: Final = 3
 """Tensors of one level: scores (1, A, h, w), deltas (1, 4A, h, w) and anchors (h * w * A, 4)."""
+HEADS: Final = 2
+"""Boxes and scores, the last outputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +51,18 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class TwoStage:
-    """A prepared program: its inputs by what they are, and the numbers between its two parts.
+    """A prepared program: its inputs by what they are, and the numbers between its parts.
 
-    Its outputs are, in this order: `MAPS` tensors for each level, one map of features for each pool, the
-    boxes (R, C, 4) and the scores (R, C).
+    Faster R-CNN looks at its regions once, Cascade R-CNN several times, each time at regions that the time
+    before has moved. Its outputs are, in this order: `MAPS` tensors for each level, one map of features for
+    each pool, the moved regions (R, 4) of each time but the first, the boxes (R, C, 4) and the scores (R, C).
 
     Attributes:
         image: Name of the input for the picture.
-        pooled: Name of the input for pooled regions (R, D, rows, columns).
-        regions: Name of the input for regions (R, 4), xyxy, input pixels.
-        sizes: Name of the input for the picture's height and width, repeated for each region, (R, 2).
+        pooled: Name of the input for pooled regions (R, D, rows, columns), for each time.
+        regions: Names of the inputs for the first regions (R, 4), xyxy, input pixels; all are given the same.
+        size: Name of the input for the picture's height and width, (1, 2); empty if there is none.
+        sizes: Names of the inputs for the same, repeated for each region, (R, 2).
         levels: Of the first stage, finest first.
         proposals: Maximum number of regions of all levels together.
         pools: Of the second stage, finest first.
@@ -67,14 +71,20 @@ class TwoStage:
     """
 
     image: str
-    pooled: str
-    regions: str
-    sizes: str
+    pooled: tuple[str, ...]
+    regions: tuple[str, ...]
+    size: str
+    sizes: tuple[str, ...]
     levels: tuple[Level, ...]
     proposals: int
     pools: tuple[Pool, ...]
     usual_side: float
     usual_pool: int
+
+    @property
+    def feeds(self) -> tuple[str, ...]:
+        """Names of all inputs."""
+        return tuple(filter(None, (self.image, *self.pooled, *self.regions, self.size, *self.sizes)))
 
     def to_json(self) -> str:
         """Return the JSON that `from_json` reads."""
@@ -84,6 +94,7 @@ class TwoStage:
     def from_json(cls, text: str) -> TwoStage:
         """Read what `to_json` wrote."""
         data: Mapping[str, Any] = json.loads(text)
+        names = {field: tuple(data[field]) for field in ("pooled", "regions", "sizes")}
         levels = tuple(Level(**level) for level in data["levels"])
         pools = tuple(Pool(**{**pool, "size": tuple(pool["size"])}) for pool in data["pools"])
-        return cls(**{**data, "levels": levels, "pools": pools})
+        return cls(**{**data, **names, "levels": levels, "pools": pools})

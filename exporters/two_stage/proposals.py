@@ -22,21 +22,21 @@ Regions = tuple[Value, Value]
 """Boxes (R, 4), xyxy, input pixels, and scores (R,)."""
 
 
-def picture_size(image: Value, size: tuple[int, int]) -> Value:
+def picture_size(image: Value) -> Value:
     """Find out how much of an input the picture fills.
 
     Args:
         image: (1, 3, H, W) float32. Right of the picture and below it everything is 0, in it no pixel is.
-        size: H and W.
 
     Returns:
         (2,) float32, the picture's height and width.
     """
     filled = image.apply("Abs").reduce("Max", 0, 1, keep=False) > 0.0
     ends = []
-    for axis, side in enumerate(size):
+    for axis in range(2):
         used = filled.cast(np.float32).reduce("Max", 1 - axis, keep=False)
-        ends.append((used * np.arange(1, side + 1)).reduce("Max", 0))
+        counted = (used * 0.0 + 1.0).apply("CumSum", used.integers(0))
+        ends.append((used * counted).reduce("Max", 0))
     return ends[0].join(ends[1], axis=0)
 
 
@@ -55,8 +55,7 @@ def propose(maps: Sequence[Value], level: Level, size: Value) -> Regions:
     flat = scores.reshape(-1)
     best, places = flat.best(flat.shape(0).apply("Min", level.candidates))
     boxes = _moved(maps[2].take(places), deltas.reshape(-1, BOX).take(places))
-    ends = size.take([1, 0, 1, 0])  # x, y, x, y
-    boxes = boxes.clip(0.0, ends)
+    boxes = inside(boxes, size)
     low, high = boxes.split(2, axis=1)
     sides = (high - low).reduce("Min", 1, keep=False)
     large = sides.apply("GreaterOrEqual", max(level.smallest, SMALLEST), dtype=np.bool_)
@@ -77,6 +76,11 @@ def propose(maps: Sequence[Value], level: Level, size: Value) -> Regions:
     )
 
 
+def inside(boxes: Value, size: Value) -> Value:
+    """End (R, 4) boxes at the picture's border; `size` is its height and width."""
+    return boxes.clip(0.0, size.take([1, 0, 1, 0]))  # x, y, x, y
+
+
 def best_of(levels: Sequence[Regions], most: int) -> Value:
     """Return the boxes of the best regions of all levels, at most so many: (R, 4)."""
     boxes, scores = (_joined(parts) for parts in zip(*levels, strict=True))
@@ -84,7 +88,7 @@ def best_of(levels: Sequence[Regions], most: int) -> Value:
     return boxes.take(places)
 
 
-def pool_regions(boxes: Value, features: Sequence[Value], facts: TwoStage) -> tuple[Value, Value]:
+def pool_regions(boxes: Value, features: Sequence[Value], facts: TwoStage) -> Value:
     """Pool the features of each region from the level that fits its size.
 
     Args:
@@ -93,7 +97,7 @@ def pool_regions(boxes: Value, features: Sequence[Value], facts: TwoStage) -> tu
         facts: Of the detector.
 
     Returns:
-        The regions (R, 4), level by level, and their features (R, D, rows, columns) in the same order.
+        The regions' features, (R, D, rows, columns).
     """
     low, high = boxes.split(2, axis=1)
     area = (high - low).reduce("Prod", 1, keep=False)
@@ -104,8 +108,10 @@ def pool_regions(boxes: Value, features: Sequence[Value], facts: TwoStage) -> tu
         reaches = side.apply("GreaterOrEqual", 2.0 ** (place - facts.usual_pool), dtype=np.bool_)
         level += reaches.cast(np.int64)
     found = [_pooled(boxes, level, place, features[place], pool) for place, pool in enumerate(facts.pools)]
-    regions, pooled = (_joined(parts) for parts in zip(*found, strict=True))
-    return regions, pooled
+    rows, pooled = (_joined(parts) for parts in zip(*found, strict=True))
+    # Now they are level by level: where each region went is the order of its rows, ascending.
+    _, order = (-rows).best(rows.shape(0))
+    return pooled.take(order)
 
 
 def _joined(parts: Sequence[Value]) -> Value:
@@ -113,12 +119,12 @@ def _joined(parts: Sequence[Value]) -> Value:
 
 
 def _pooled(boxes: Value, level: Value, place: int, features: Value, pool: Pool) -> tuple[Value, Value]:
+    """Return the rows of the regions that belong to a level, and their features."""
     here = level.apply("Equal", place, dtype=np.bool_).apply("NonZero", dtype=np.int64).reshape(-1)
-    regions = boxes.take(here)
     rows, columns = pool.size
     pooled = features.apply(
         "RoiAlign",
-        regions,
+        boxes.take(here),
         here * 0,  # all of the one image
         output_height=rows,
         output_width=columns,
@@ -126,7 +132,7 @@ def _pooled(boxes: Value, level: Value, place: int, features: Value, pool: Pool)
         spatial_scale=pool.scale,
         coordinate_transformation_mode="half_pixel" if pool.aligned else "output_half_pixel",
     )
-    return regions, pooled
+    return here, pooled
 
 
 def _moved(anchors: Value, deltas: Value) -> Value:

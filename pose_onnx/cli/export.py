@@ -50,9 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     card.add_argument("--card", metavar="FILE", help="card file (.json) of SOURCE")
     add(
         "--to",
-        default="onnx,tflite",
         metavar="FORMATS",
-        help="formats, separated by commas (default: %(default)s)",
+        help=f"formats, separated by commas (default: {','.join(FORMATS)}; onnx alone for a two-stage "
+        "detector)",
     )
     add(
         "--precision",
@@ -120,7 +120,7 @@ def run(args: argparse.Namespace) -> int:
         _wrap(args, layouts)
         networks = args.source
     else:
-        kinds = list(itertools.product(args.to.split(","), args.precision.split(",")))
+        kinds = list(itertools.product(_formats(args) or FORMATS, args.precision.split(",")))
         if layouts and REFERENCE not in kinds:
             raise InputError(
                 "--golden and --layout need the ONNX file in fp32; add onnx to --to and fp32 to --precision"
@@ -147,7 +147,7 @@ def _export(args: argparse.Namespace) -> Sequence[Path]:
         model=args.model,
         like=args.like,
         card=load_card(args.card) if args.card else None,
-        to=_chosen(args.to, FORMATS, "--to"),
+        to=_formats(args),
         precision=_chosen(args.precision, PRECISIONS, "--precision"),
         out=args.out,
         photo=args.image,
@@ -216,6 +216,10 @@ def _accuracy(item: Accuracy) -> tuple[str, ...]:
     kept = "-" if item.float_layers is None else f"{len(item.float_layers)} of {item.layers}"
     figures = ("-", "-") if item.ap is None or item.drop is None else (f"{item.ap:.2f}", f"{item.drop:.2f}")
     return item.file, *figures, kept, item.note
+
+
+def _formats(args: argparse.Namespace) -> tuple[str, ...] | None:
+    return None if args.to is None else _chosen(args.to, FORMATS, "--to")
 
 
 def _chosen(text: str, known: Sequence[str], option: str) -> tuple[str, ...]:

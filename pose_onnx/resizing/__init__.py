@@ -10,14 +10,14 @@ from types import MappingProxyType
 from typing import Final
 
 from pose_onnx.core.arrays import Image
-from pose_onnx.resizing._resized import Resized
+from pose_onnx.resizing._resized import Resized, next_multiple
 from pose_onnx.resizing.fit import fit
 from pose_onnx.resizing.fix import fix
 from pose_onnx.resizing.keep import keep, kept_size
-from pose_onnx.resizing.pad import pad
+from pose_onnx.resizing.pad import MULTIPLE, pad
 from pose_onnx.resizing.stretch import stretch
 
-__all__ = ["RESIZERS", "Resized", "kept_size"]
+__all__ = ["MULTIPLE", "RESIZERS", "Resized", "kept_size", "next_multiple"]
 
 RESIZERS: Final[Mapping[str, Callable[[Image, tuple[int, int]], Resized]]] = MappingProxyType(
     {"stretch": stretch, "fix": fix, "keep": keep, "fit": fit, "pad": pad}

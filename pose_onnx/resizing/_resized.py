@@ -13,15 +13,28 @@ class Resized(NamedTuple):
     """A resized picture.
 
     Attributes:
-        pixels: (h, w, 3) uint8, in the colour order of the picture. The input may be larger: what is right of
-            it and below is 0 after normalising.
+        pixels: (h, w, 3) uint8, in the colour order of the picture.
         scale: (4,) float32, image pixels per input pixel, for x, y, x, y of a box.
         offset: (4,) float32, the input's origin in image pixels, for x, y, x, y of a box.
+        multiple: Both sides of the input are multiples of this. What is right of the pixels and below them
+            is 0 after normalising.
     """
 
     pixels: Image
     scale: F32
     offset: F32
+    multiple: int = 1
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Height and width of the input."""
+        height, width = (next_multiple(side, self.multiple) for side in self.pixels.shape[:2])
+        return height, width
+
+
+def next_multiple(side: int, multiple: int) -> int:
+    """Return the smallest multiple that is not below a side."""
+    return -(-side // multiple) * multiple
 
 
 def scaled_about(pixels: Image, scale: float, center: tuple[float, float]) -> Resized:

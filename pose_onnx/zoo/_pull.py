@@ -149,7 +149,7 @@ def _wanted(name: str, precision: Sequence[str]) -> list[str]:
             f"precision {[*precision]} was given; choose from {known} ({STATIC!r} needs your photos: make "
             "it with pose-onnx export)"
         )
-    formats = possible_formats(precision) or ("onnx",)
+    formats = possible_formats(load_card(name), precision) or ("onnx",)
     return [file_name(name, f".{kind}", each) for each in precision for kind in formats]
 
 
@@ -264,7 +264,7 @@ def convert(
     return export(
         source,
         card=card,
-        to=possible_formats(precision),
+        to=possible_formats(card, precision),
         precision=precision,
         out=work / "exported",
         sha256=digest,

@@ -1,4 +1,7 @@
-"""Write a small Faster R-CNN: `rcnn_folder.py FOLDER`; a process of its own, with FLAGS_enable_pir_api=0.
+"""Write a small two-stage detector: `rcnn_folder.py FOLDER LOOKS`, in a process of its own.
+
+With one look at the regions it is a Faster R-CNN, with more a Cascade R-CNN. FLAGS_enable_pir_api says which
+kind of program it is.
 
 It has what PaddleDetection's has: a deformable convolution, a pyramid whose last level is a max-pool, a loop
 over images that proposes regions, regions pooled from the level of their size, one box for each class, and
@@ -14,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 import paddle
 from paddle import Tensor, nn
+from paddle.base.framework import in_pir_mode
 from paddle.base.layer_helper import LayerHelper
 from paddle.nn import functional
 from paddle.vision.ops import DeformConv2D, distribute_fpn_proposals, generate_proposals, roi_align
@@ -55,19 +59,24 @@ label_list:
 
 
 class SmallRcnn(nn.Layer):  # type: ignore[misc]  # paddle is untyped
-    """(1, 3, H, W) -> (M, 6): class, score and box."""
+    """(1, 3, H, W) -> (M, 6): class, score and box.
 
-    def __init__(self) -> None:
+    Args:
+        looks: at the regions; all but the last move them. With more than one, all classes have the same box.
+    """
+
+    def __init__(self, looks: int) -> None:
         super().__init__()
+        self.boxes = CLASSES if looks == 1 else 1
         self.stem = nn.Conv2D(3, CHANNELS, 4, stride=4)
         self.told = nn.Conv2D(CHANNELS, 27, 3, padding=1)
         self.deformable = DeformConv2D(CHANNELS, CHANNELS, 3, padding=1, bias_attr=False)
         self.down = nn.LayerList([nn.Conv2D(CHANNELS, CHANNELS, 3, stride=2, padding=1) for _ in STRIDES[1:]])
         self.score = nn.Conv2D(CHANNELS, len(SIDES), 1)
         self.delta = nn.Conv2D(CHANNELS, 4 * len(SIDES), 1)
-        self.hidden = nn.Linear(CHANNELS * POOLED**2, 16)
-        self.classify = nn.Linear(16, CLASSES + 1)
-        self.regress = nn.Linear(16, 4 * CLASSES)
+        self.hidden = nn.LayerList([nn.Linear(CHANNELS * POOLED**2, 16) for _ in range(looks)])
+        self.classify = nn.LayerList([nn.Linear(16, CLASSES + 1) for _ in range(looks)])
+        self.regress = nn.LayerList([nn.Linear(16, 4 * self.boxes) for _ in range(looks)])
 
     def forward(self, image: Tensor, im_shape: Tensor, scale_factor: Tensor) -> tuple[Tensor, Tensor]:
         """Return the table of boxes, and how many there are."""
@@ -80,15 +89,33 @@ class SmallRcnn(nn.Layer):  # type: ignore[misc]  # paddle is untyped
         maps = [(self.score(level), self.delta(level)) for level in levels]
         anchors = [anchors_of(level, 4 * 2**place) for place, level in enumerate(levels)]
         regions, counts = self.regions(maps, anchors, im_shape)
-        pooled = pool(features, regions, counts)
-        hidden = functional.relu(self.hidden(paddle.flatten(pooled, start_axis=1)))
-        scores = functional.softmax(self.classify(hidden), axis=-1)[:, :CLASSES]
+        regions, deltas, scores = self.look(features, regions, counts, im_shape)
         origin = self.origins(im_shape, counts)
-        boxes = end_inside(decode(regions, self.regress(hidden)), origin)
+        boxes = decode(regions, deltas.reshape([-1, self.boxes, 4]))
+        boxes = end_inside(paddle.expand(boxes, [paddle.shape(boxes)[0], CLASSES, 4]), origin)
         table, kept = suppress(boxes, scores, counts)
         x_and_y = paddle.concat([scale_factor[0:1, 1:2], scale_factor[0:1, 0:1]], axis=1)
         found = table[:, 2:] / paddle.concat([x_and_y, x_and_y], axis=1)
         return paddle.concat([labels_of(table), table[:, 1:2], found], axis=1), kept
+
+    def look(
+        self, features: list[Tensor], regions: Tensor, counts: Tensor, im_shape: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the regions of the last look, how they move (R, 4C or 4), and the scores (R, C) of all."""
+        scores: list[Tensor] = []
+        moves: list[Tensor] = []
+        for place, (layer, classify, regress) in enumerate(
+            zip(self.hidden, self.classify, self.regress)  # noqa: B905 (Paddle's own zip)
+        ):
+            if place > 0:
+                moved = decode(regions, moves[-1].reshape([-1, 1, 4])).reshape([-1, 4])
+                (moved,) = moved.split([-1])  # of one image
+                regions = end_inside(moved.unsqueeze(1), im_shape[0:1]).reshape([-1, 4])
+            pooled = pool(features, regions, counts)
+            hidden = functional.relu(layer(paddle.flatten(pooled, start_axis=1)))
+            scores.append(functional.softmax(classify(hidden), axis=-1)[:, :CLASSES])
+            moves.append(regress(hidden))
+        return regions, moves[-1], sum(scores[1:], scores[0]) / len(scores)
 
     def regions(self, maps: Any, anchors: Any, im_shape: Tensor) -> tuple[Tensor, Tensor]:
         """Return the regions of all images, and how many each has."""
@@ -126,8 +153,17 @@ class SmallRcnn(nn.Layer):  # type: ignore[misc]  # paddle is untyped
         return paddle.concat(sizes)
 
 
+TODAY: Final = {
+    "sigmoid": functional.sigmoid,
+    "elementwise_min": paddle.minimum,
+    "elementwise_max": paddle.maximum,
+}
+
+
 def append(kind: str, x: Tensor, y: Tensor | None = None) -> Tensor:
     """Append an operator whose function Paddle 3 has for programs of today only."""
+    if in_pir_mode():
+        return TODAY[kind](*((x,) if y is None else (x, y)))
     helper = LayerHelper(kind)
     result = helper.create_variable_for_type_inference(x.dtype)
     helper.append_op(type=kind, inputs={"X": x} | ({} if y is None else {"Y": y}), outputs={"Out": result})
@@ -156,11 +192,10 @@ def pool(features: list[Tensor], regions: Tensor, counts: Tensor) -> Tensor:
 
 
 def decode(regions: Tensor, deltas: Tensor) -> Tensor:
-    """Return (R, C, 4) boxes."""
+    """Return (R, C, 4) boxes, moved by (R, C, 4)."""
     low, sides = regions[:, :2], regions[:, 2:] - regions[:, :2]
-    moves = deltas.reshape([-1, CLASSES, 4])
-    centers = (low + sides * 0.5).unsqueeze(1) + moves[:, :, :2] * 0.1 * sides.unsqueeze(1)
-    half = paddle.exp(paddle.clip(moves[:, :, 2:] * 0.2, max=4.1)) * sides.unsqueeze(1) * 0.5
+    centers = (low + sides * 0.5).unsqueeze(1) + deltas[:, :, :2] * 0.1 * sides.unsqueeze(1)
+    half = paddle.exp(paddle.clip(deltas[:, :, 2:] * 0.2, max=4.1)) * sides.unsqueeze(1) * 0.5
     return paddle.concat([centers - half, centers + half], axis=-1)
 
 
@@ -179,6 +214,11 @@ def labels_of(table: Tensor) -> Tensor:
 
 def suppress(boxes: Tensor, scores: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
     """Append the operator: Paddle 3 has no function for it in programs from before PIR."""
+    if in_pir_mode():
+        table, _, kept = paddle._C_ops.multiclass_nms3(
+            boxes, scores, counts, 0.01, -1, 100, 0.5, True, 1.0, CLASSES
+        )
+        return table, kept
     helper = LayerHelper("multiclass_nms3")
     table, index, kept = (helper.create_variable_for_type_inference(t) for t in ("float32", "int32", "int32"))
     helper.append_op(
@@ -198,8 +238,8 @@ def suppress(boxes: Tensor, scores: Tensor, counts: Tensor) -> tuple[Tensor, Ten
     return table, kept
 
 
-def main(out: Path) -> None:
-    layer: Any = SmallRcnn()
+def main(out: Path, looks: int) -> None:
+    layer: Any = SmallRcnn(looks)
     rng = np.random.default_rng(0)
     for name, value in layer.state_dict().items():
         spread = 0.1 if name.startswith(("told", "delta", "classify", "regress")) else 0.6
@@ -218,4 +258,4 @@ def main(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -14,7 +13,6 @@ from pose_onnx.exporters.derive import derive_card
 from pose_onnx.exporters.infer_cfg import read_infer_cfg
 from pose_onnx.exporters.outputs import Shape
 from pose_onnx.exporters.program import Nms, Program, demand_known
-from pose_onnx.exporters.two_stage.find import DISTRIBUTE, find_two_stage
 from pose_onnx.outputs import ProposalOutput
 
 DETECTOR = """metric: COCO
@@ -130,7 +128,7 @@ def test_classes_that_nobody_names_are_numbered(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        (DETECTOR.replace("keep_ratio: false", "keep_ratio: true"), r"Resize \{.*'keep_ratio': True"),
+        (DETECTOR.replace("keep_ratio: false", "keep_ratio: true"), "'pad', but outputs of the kind 'boxes'"),
         (DETECTOR.replace("interp: 2", "interp: 1"), r"Resize \{'interp': 1"),
         (DETECTOR.replace("type: Permute", "stride: 32, type: PadStride"), r"PadStride \{'stride': 32\}"),
         (POSE, "by 'affine_crop', but outputs of the kind 'boxes' need 'stretch'"),
@@ -170,7 +168,9 @@ def test_boxes_of_regions_are_those_of_a_two_stage_detector(tmp_path: Path) -> N
     card, _ = derive(tmp_path, TWO_STAGE, (-1, 6), nms=regions)
     assert card.output == ProposalOutput(nms_iou=0.45, max_boxes=100)
     assert (card.picture.size, card.picture.resize) == ((64, 64), "pad")
-    # A multiple that the input is not: PaddleDetection would pad further.
+    # A picture is upright or lying, and its shorter side has the smaller limit.
+    wide = TWO_STAGE.replace("[64, 64]", "[64, 90]")
+    assert derive(tmp_path, wide, (-1, 6), nms=regions)[0].picture.size == (64, 90)
     with pytest.raises(ExportError, match=r"PadStride \{'stride': 48\}"):
         derive(tmp_path, TWO_STAGE.replace("stride: 32", "stride: 48"), nms=regions)
     with pytest.raises(ExportError, match="'stretch', but"):
@@ -188,12 +188,5 @@ def test_operators_without_a_way_to_onnx_are_named() -> None:
     demand_known(["conv2d", "multiclass_nms3"])
     with pytest.raises(ExportError, match=r"operators \['generate_proposals', 'while'\]"):
         demand_known(["while", "conv2d", "generate_proposals", "while"])
-    with pytest.raises(ExportError, match=r"two-stage .* \.pdmodel"):
-        demand_known([DISTRIBUTE])
-
-
-def test_a_cascade_is_named() -> None:
-    pools = [SimpleNamespace(type=DISTRIBUTE)] * 3
-    program = SimpleNamespace(blocks=[SimpleNamespace(ops=pools)])
-    with pytest.raises(ExportError, match=r"pools regions 3 times \(Cascade R-CNN\)"):
-        find_two_stage(program, "image", ("boxes", "scores"))
+    with pytest.raises(ExportError, match=r"two-stage .* feature pyramid"):
+        demand_known(["generate_proposals"])

@@ -1,4 +1,4 @@
-"""A small Faster R-CNN, exported and run beside Paddle (rcnn_folder.py)."""
+"""A small Faster and a small Cascade R-CNN, exported and run beside Paddle (rcnn_folder.py)."""
 
 from __future__ import annotations
 
@@ -22,16 +22,21 @@ from tests.exporters.final_boxes import PHOTO, compare_final_boxes
 SCRIPT = Path(__file__).with_name("rcnn_folder.py")
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+PROGRAMS = {"faster.pdmodel": (1, "0"), "faster.json": (1, "1"), "cascade.json": (3, "1")}
+"""Looks at the regions, and whether the program is one of PIR."""
+
+
+@pytest.fixture(scope="module", params=PROGRAMS)
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     if find_spec("paddle2onnx") is None:
         pytest.skip("Paddle is not installed (extra 'export', Python 3.10 to 3.12)")
     path = tmp_path_factory.mktemp("small_rcnn")
+    looks, is_pir = PROGRAMS[request.param]
     subprocess.run(
-        [sys.executable, "-W", "ignore", SCRIPT, path],
+        [sys.executable, "-W", "ignore", SCRIPT, path, str(looks)],
         check=True,
         capture_output=True,
-        env={**os.environ, "FLAGS_enable_pir_api": "0", "GLOG_minloglevel": "2"},
+        env={**os.environ, "FLAGS_enable_pir_api": is_pir, "GLOG_minloglevel": "2"},
     )
     return path
 
@@ -55,7 +60,7 @@ def test_the_card_is_what_the_folder_says(file: Path) -> None:
     assert sizes == {"boxes": [1, "R", 3, 4], "scores": [1, "R", 3]}
 
 
-@pytest.mark.parametrize("size", [(512, 512), (300, 511), (509, 333)])
+@pytest.mark.parametrize("size", [(300, 511), (509, 333)])
 def test_final_boxes_are_those_of_paddle(
     folder: Path, file: Path, tmp_path: Path, size: tuple[int, int]
 ) -> None:

@@ -1,4 +1,4 @@
-"""Pictures at the top left of an input, with the rest 0."""
+"""Pictures at the top left of an input that is hardly larger, with the rest 0."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pose_onnx.cards.input import InputSpec
-from pose_onnx.detector import detector_input
+from pose_onnx.detector import detector_input, detector_tensor
 from pose_onnx.resizing import RESIZERS
 
 SPEC = InputSpec((64, 64), "pad")
@@ -27,6 +27,26 @@ def test_the_longer_side_fills_the_input(sides: tuple[int, int], inside: tuple[i
     np.testing.assert_array_equal(resized.pixels, expected)
     np.testing.assert_allclose(resized.scale, 1 / factor, rtol=1e-6)
     assert not resized.offset.any()
+
+
+@pytest.mark.parametrize(
+    ("sides", "inside", "whole"),
+    [
+        ((50, 100), (45, 90), (64, 96)),  # by the longer side
+        ((100, 50), (90, 45), (96, 64)),  # the same, upright
+        ((80, 96), (64, 77), (64, 96)),  # by the shorter side
+        ((64, 64), (64, 64), (64, 64)),
+    ],
+)
+def test_the_input_ends_at_the_next_multiples(
+    sides: tuple[int, int], inside: tuple[int, int], whole: tuple[int, int]
+) -> None:
+    image = np.full((*sides, 3), 200, np.uint8)
+    spec = InputSpec((64, 90), "pad")
+    assert RESIZERS["pad"](image, spec.size).pixels.shape == (*inside, 3)
+    tensor = detector_tensor(image, spec)
+    assert tensor.shape == (1, 3, *whole)
+    np.testing.assert_array_equal((tensor != 0).sum(axis=(2, 3)), [[inside[0] * inside[1]] * 3])
 
 
 def test_the_rest_of_the_input_is_zero_whatever_was_there() -> None:
