@@ -176,10 +176,11 @@ def _left_out(card: ModelCard) -> tuple[str, ...]:
     """Say why a model is not written in each format, in one sentence."""
     if {*formats_of(card)} == {*FORMATS}:
         return ()
-    return (
+    sentence = (
         f"{card.name!r} is a two-stage detector: the number of its regions depends on the picture, which"
-        " TFLite cannot run; only ONNX was written",
+        " TFLite cannot run; only ONNX was written"
     )
+    return (sentence,)
 
 
 def _demand_possible(card: ModelCard, targets: Sequence[Kind], *, end_to_end: bool) -> None:

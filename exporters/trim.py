@@ -67,5 +67,5 @@ def _keep_one_input(graph: Graph, card: ModelCard) -> None:
         graph.constants[side.name] = SIDE_INPUTS[side.name](card.picture.size)
     if images[0].name != name:
         graph.rename({images[0].name: name})
-    shape = (1, wanted[0], "H", "W") if export_of(card).free else ("N", *wanted)
+    shape: Shape = (1, wanted[0], "H", "W") if export_of(card).free else ("N", *wanted)
     graph.inputs = [replace(images[0], name=name, shape=shape)]

@@ -13,8 +13,9 @@ import numpy as np
 import onnx
 import pytest
 
-from pose_onnx import Detector, InputError, load_image, read_card
+from pose_onnx import Detector, ExportError, InputError, load_image, read_card
 from pose_onnx.exporters import export
+from pose_onnx.exporters.finished import write_end_to_end_files
 from pose_onnx.outputs import ProposalOutput
 from pose_onnx.verification import _tensor_differences
 from tests.exporters.final_boxes import PHOTO, compare_final_boxes
@@ -43,7 +44,9 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="module")
 def file(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    (file,) = export(folder, to=["onnx"], out=tmp_path_factory.mktemp("out")).files
+    done = export(folder, out=tmp_path_factory.mktemp("out"))
+    assert [note for note in done.notes if "TFLite cannot run; only ONNX was written" in note]
+    (file,) = done.files
     return file
 
 
@@ -80,7 +83,18 @@ def test_files_that_keep_other_regions_are_compared_all_the_same() -> None:
     assert _tensor_differences(reference, found) == {"scores": (math.inf, 90)}
 
 
-def test_other_formats_and_precisions_are_refused_at_once(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [{"to": ["tflite"]}, {"to": ["onnx", "tflite"]}, {"precision": ["fp16"]}])
+def test_other_formats_and_precisions_are_refused_at_once(
+    folder: Path, tmp_path: Path, options: dict[str, list[str]]
+) -> None:
     with pytest.raises(InputError, match=r"runs on ONNX Runtime only, in fp32.*--to onnx"):
-        export(folder, out=tmp_path)
+        export(folder, out=tmp_path, **options)  # type: ignore[arg-type]  # of several types
+    assert not any(tmp_path.iterdir())
+
+
+def test_end_to_end_files_are_refused_at_once(folder: Path, file: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"two-stage detector, .*leave out --end-to-end"):
+        export(folder, out=tmp_path, end_to_end=True)
+    with pytest.raises(ExportError, match=r"two-stage detector, .*leave out --end-to-end"):
+        write_end_to_end_files([str(file)], tmp_path, None)
     assert not any(tmp_path.iterdir())

@@ -48,8 +48,10 @@ HEAVY = (
         f"centernet_{backbone}_140e_coco"
         for backbone in ("dla34", "r50", "mbv1", "mbv3_large", "shufflenetv2")
     ),
+    "faster_rcnn_enhance_3x_coco",
+    *("cascade_rcnn_r50_fpn_1x_coco", "cascade_rcnn_r50_vd_fpn_ssld_1x_coco"),
 )
-"""Minutes, and up to 8 GB. Of YOLOs and CenterNets, networks/ compares the parameters."""
+"""Minutes, and up to 8 GB. Of YOLOs, CenterNets and R-CNNs, networks/ compares the parameters."""
 NAMES = {template_name(load_card(name)): name for name in official_names()}
 
 

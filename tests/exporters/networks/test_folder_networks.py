@@ -106,6 +106,13 @@ def test_boxes_are_those_of_the_folder(
     assert np.abs(scores - arrays["folder1"].transpose(0, 2, 1))[seen].max() <= BAR_SCORE
 
 
+@pytest.mark.skipif(ALL not in os.environ, reason=f"a minute: asked for by {ALL}=1")
+def test_regions_are_those_of_the_folder(computed: Callable[[str, str], Computed]) -> None:
+    arrays = computed("faster_enhance", "faster_rcnn_enhance_3x_coco")
+    np.testing.assert_allclose(arrays["boxes"], arrays["folder0"], atol=BAR_BOX, rtol=0)
+    np.testing.assert_allclose(arrays["scores"], arrays["folder1"], atol=BAR_SCORE, rtol=0)
+
+
 def test_maps_are_those_of_the_folder(computed: Callable[[str, str], Computed]) -> None:
     arrays = computed("centernet_mbv3_small", "centernet_mbv3_small_140e_coco")
     for index, name in enumerate(HEADS):

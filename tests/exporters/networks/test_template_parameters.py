@@ -10,10 +10,10 @@ import pytest
 
 from pose_onnx import load_card
 from pose_onnx.exporters.templates import find_template
-from tests.exporters.networks import test_centernet, test_yolo
+from tests.exporters.networks import test_centernet, test_rcnn, test_yolo
 
 
-@pytest.mark.parametrize("names", [test_yolo.NAMES, test_centernet.NAMES], ids=["yolo", "centernet"])
+@pytest.mark.parametrize("names", [test_yolo.NAMES, test_centernet.NAMES, test_rcnn.NAMES])
 def test_templates_have_the_parameters_of_their_networks(
     names: list[str], run_paddle: Callable[..., None], tmp_path: Path
 ) -> None:
