@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pose_onnx.exporters.program import FLOAT32, NMS_KINDS, SIDE_INPUTS, demand_known
-from pose_onnx.exporters.rewriting import REWRITES, rewrite
+from pose_onnx.exporters.rewriting import REWRITES, keep_between, rewrite
 from pose_onnx.exporters.rewriting_pir import PIR_FEEDS, PIR_REWRITES, make_inputs, rewrite_pir
 from pose_onnx.exporters.two_stage.facts import SUFFIX
 from pose_onnx.exporters.two_stage.find import FIRST_STAGE, find_two_stage
@@ -141,6 +141,7 @@ class OpenedProgram:
             path.with_suffix(SUFFIX).write_text(found.facts.to_json(), encoding="utf-8")
             heads = [self._tensors.value(tensor) for tensor in found.outputs]
         if found is not None and self._read is _OldOperator:
+            keep_between(self._block, found.facts.feeds, [head.name for head in heads])
             rewrite(self._block)
             feeds = [self._block.var(name) for name in found.facts.feeds]
         elif self._read is _OldOperator:

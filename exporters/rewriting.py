@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -21,6 +21,17 @@ def rewrite(block: Any) -> None:
     for place in reversed(range(len(block.ops))):
         if block.ops[place].type in REWRITES:
             REWRITES[block.ops[place].type](block, place)
+
+
+def keep_between(block: Any, feeds: Collection[str], heads: Collection[str]) -> None:
+    """Remove the operators of a block that tensors `heads` do not need if tensors `feeds` are given."""
+    needed = {*heads}.difference(feeds)
+    for place in reversed(range(len(block.ops))):
+        op = block.ops[place]
+        if needed.isdisjoint(op.output_arg_names):
+            block._remove_op(place)  # noqa: SLF001  # Paddle has no public API for this
+        else:
+            needed.update({*op.input_arg_names}.difference(feeds))
 
 
 def demand_equal_shapes(filled: Sequence[int], source: Sequence[int]) -> None:

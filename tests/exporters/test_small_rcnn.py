@@ -23,7 +23,7 @@ from tests.exporters.final_boxes import PHOTO, compare_final_boxes
 SCRIPT = Path(__file__).with_name("rcnn_folder.py")
 
 
-PROGRAMS = {"faster.pdmodel": (1, "0"), "faster.json": (1, "1"), "cascade.json": (3, "1")}
+PROGRAMS = {"faster.pdmodel": (1, "0"), "cascade.pdmodel": (3, "0"), "cascade.json": (3, "1")}
 """Looks at the regions, and whether the program is one of PIR."""
 
 

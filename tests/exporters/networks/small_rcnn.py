@@ -37,7 +37,7 @@ def main(head: str, inputs_file: Path, folder: Path) -> None:
         for name, batch in inputs.items():
             boxes, scores = layer(paddle.to_tensor(batch))
             outputs |= {f"{name}/boxes": boxes.numpy(), f"{name}/scores": scores.numpy()}
-    np.savez(folder / "outputs.npz", **outputs)
+    np.savez(folder / "outputs.npz", **outputs)  # type: ignore[arg-type]  # of NumPy's stub: arrays are meant
     np.savez(folder / "parameters.npz", **{name: value.numpy() for name, value in layer.state_dict().items()})
     layer.forward = paddle.jit.not_to_static(layer.forward)  # type: ignore[method-assign]  # of Paddle
     specs = [
