@@ -60,7 +60,7 @@ def to_onnx(
         ModelFileError: the checkpoint's parameters do not fit the network.
     """
     program, outputs = write_program(source, card, images, work)
-    return _joined(_convert(program, work), program, card), outputs
+    return _joined(_convert(program, work), program), outputs
 
 
 def write_program(
