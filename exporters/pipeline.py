@@ -115,7 +115,7 @@ def run_export(
             targets = _targets(formats_of(known), precision)
             notes += _left_out(known)
             demand_targets(formats_of(known), precision)
-        _demand_possible(known, targets, end_to_end=end_to_end)
+        _demand_possible(known, targets)
     with _work_folder(out) as work:
         with stages("to_onnx"):
             graph, original = convert(given, known, make_inputs(known, photo), work, via)
@@ -183,19 +183,12 @@ def _left_out(card: ModelCard) -> tuple[str, ...]:
     return (sentence,)
 
 
-def _demand_possible(card: ModelCard, targets: Sequence[Kind], *, end_to_end: bool) -> None:
-    if not export_of(card).free:
-        return
-    if {*targets} != {REFERENCE}:
+def _demand_possible(card: ModelCard, targets: Sequence[Kind]) -> None:
+    if export_of(card).free and {*targets} != {REFERENCE}:
         raise InputError(
             f"{card.name!r} is a two-stage detector: the number of its boxes depends on the picture, so it"
             " runs on ONNX Runtime only, in fp32; choose the format 'onnx' (--to onnx) and the"
             " precision 'fp32'"
-        )
-    if end_to_end:
-        raise InputError(
-            f"{card.name!r} is a two-stage detector, and end-to-end files of such detectors cannot be"
-            " written; leave out --end-to-end"
         )
 
 

@@ -13,7 +13,7 @@ from pose_onnx.core.arrays import BOX
 from pose_onnx.detector import PERSON
 from pose_onnx.errors import ExportError
 from pose_onnx.exporters.end_to_end._values import Value
-from pose_onnx.outputs import BoxOutput
+from pose_onnx.outputs import BoxOutput, ProposalOutput
 from pose_onnx.presets import Preset
 
 Pair = tuple[Value, Value]
@@ -63,7 +63,7 @@ def select(boxes: Value, scores: Value, image: Value, card: ModelCard, preset: P
     return found.clip(0.0, size.join(size, axis=0)), kept
 
 
-def _hard(boxes: Value, scores: Value, spec: BoxOutput, threshold: float) -> Pair:
+def hard(boxes: Value, scores: Value, spec: BoxOutput | ProposalOutput, threshold: float) -> Pair:
     """`pose_onnx.core.nms.select_boxes`."""
     kept = boxes.unsqueeze(0).apply(
         "NonMaxSuppression",
@@ -129,6 +129,6 @@ def _product(sides: Value) -> Value:
 
 
 SELECTORS: Final[Mapping[str, Callable[[Value, Value, BoxOutput, float], Pair]]] = MappingProxyType(
-    {"hard": _hard, "matrix_gaussian": _matrix(_gaussian), "matrix_linear": _matrix(_linear)}
+    {"hard": hard, "matrix_gaussian": _matrix(_gaussian), "matrix_linear": _matrix(_linear)}
 )
 """As `pose_onnx.outputs.boxes.SELECTORS`."""

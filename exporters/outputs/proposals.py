@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 
 from pose_onnx.cards.card import ModelCard
-from pose_onnx.core.arrays import BOX, F32, Image
-from pose_onnx.errors import ExportError
+from pose_onnx.core.arrays import BOX, F32
+from pose_onnx.exporters.end_to_end import _proposals
+from pose_onnx.exporters.end_to_end._network import PRESET, add_output, insert
+from pose_onnx.exporters.end_to_end._pad import pad
 from pose_onnx.exporters.end_to_end._values import Value
 from pose_onnx.exporters.graph import Graph
-from pose_onnx.exporters.outputs._export import Arrays, Comparison, Heads, Shape
+from pose_onnx.exporters.outputs._export import Arrays, Heads, Shape
 from pose_onnx.exporters.outputs.boxes import BoxExport
 
 FORM: Final = "proposals"
@@ -28,7 +29,6 @@ class ProposalExport(BoxExport):
     """See `OutputExport`; the only form is boxes (R, C, 4) and scores (R, C) of one image."""
 
     bars: Mapping[str, Mapping[str, float]] = MappingProxyType({"fp32": BARS})
-    meanings: Mapping[str, str] = MappingProxyType({})
     free = True
 
     def describe(self, card: ModelCard) -> str:
@@ -65,19 +65,11 @@ class ProposalExport(BoxExport):
         )
 
     def end_to_end(self, image: Value, network: Graph, card: ModelCard) -> None:
-        """Refuse: a resize by one factor, and padding, are not written as a graph yet."""
-        del image, network
-        raise ExportError(
-            f"{card.name!r} is a two-stage detector, and end-to-end files of such detectors cannot be"
-            " written; leave out --end-to-end"
-        )
-
-    def compare(self, file: Path, network: Path, image_bgr: Image) -> Comparison:
-        """Refuse likewise."""
-        del network, image_bgr
-        raise ExportError(
-            f"{str(file)!r} cannot be an end-to-end file of a two-stage detector: none are written"
-        )
+        """Write a graph with the input `image` and the outputs `boxes` and `scores`, best first."""
+        tensor, scale = pad(image, card.picture)
+        boxes, scores = _proposals.select(insert(network, tensor), image, scale, card, PRESET)
+        add_output(boxes, "boxes", ("M", BOX))
+        add_output(scores, "scores", ("M",))
 
 
 def _nearest(these: Arrays, others: Arrays) -> tuple[dict[str, F32], dict[str, F32]]:

@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 import pytest
 
-from pose_onnx import Detector, ExportError, InputError, load_image, read_card
+from pose_onnx import Detector, InputError, load_image, read_card
 from pose_onnx.exporters import export
 from pose_onnx.exporters.finished import write_end_to_end_files
 from pose_onnx.outputs import ProposalOutput
@@ -92,9 +92,7 @@ def test_other_formats_and_precisions_are_refused_at_once(
     assert not any(tmp_path.iterdir())
 
 
-def test_end_to_end_files_are_refused_at_once(folder: Path, file: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"two-stage detector, .*leave out --end-to-end"):
-        export(folder, out=tmp_path, end_to_end=True)
-    with pytest.raises(ExportError, match=r"two-stage detector, .*leave out --end-to-end"):
-        write_end_to_end_files([str(file)], tmp_path, None)
-    assert not any(tmp_path.iterdir())
+def test_the_end_to_end_file_finds_the_same(file: Path, tmp_path: Path) -> None:
+    (written,), measured = write_end_to_end_files([str(file)], tmp_path, None)
+    assert written.is_file()
+    assert {each.output for each in measured} == {"boxes", "scores"}
