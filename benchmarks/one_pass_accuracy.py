@@ -136,7 +136,7 @@ def logits(scores: F32) -> F32:
 
 def _way(pixels: Image, spec: InputSpec) -> tuple[float, NDArray[Any]]:
     """Return image pixels per cell, and the position of the grid's origin."""
-    resized = detector_input(pixels, spec, out=np.empty((1, 3, *spec.size), np.float32))
+    _, resized = detector_input(pixels, spec)
     return 4 * float(resized.scale[0]), resized.offset[:2].astype(float)
 
 

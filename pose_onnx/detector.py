@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from threading import Lock
 from typing import Any, Final, cast
@@ -28,35 +28,30 @@ from pose_onnx.runtimes._checks import check_threads
 PERSON: Final = "person"
 
 
-def detector_input(image_bgr: Image, spec: InputSpec, *, out: F32) -> Resized:
+def _new(*shape: int) -> F32:
+    return np.empty(shape, np.float32)
+
+
+def detector_input(
+    image_bgr: Image, spec: InputSpec, *, empty: Callable[..., F32] = _new
+) -> tuple[F32, Resized]:
     """Bring a whole picture to the network's input.
 
     Args:
         image_bgr: (H, W, 3) uint8, BGR.
         spec: The network's input.
-        out: (1, 3, h, w) float32, C-contiguous, written.
+        empty: Returns an array of a shape, such as `Buffers.get`: C-contiguous, with any content.
 
     Returns:
-        The resized picture, with the way back to image pixels.
+        The input (1, 3, h, w), float32, and the resized picture, with the way back to image pixels.
     """
     resized = RESIZERS[spec.resize](image_bgr, spec.size)
-    _fill(resized, spec, out)
-    return resized
-
-
-def detector_tensor(image_bgr: Image, spec: InputSpec) -> F32:
-    """Return `detector_input` in a tensor of its own, (1, 3, h, w)."""
-    resized = RESIZERS[spec.resize](image_bgr, spec.size)
-    tensor = np.empty((1, 3, *resized.input_size), np.float32)
-    _fill(resized, spec, tensor)
-    return tensor
-
-
-def _fill(resized: Resized, spec: InputSpec, out: F32) -> None:
+    out = empty(1, 3, *resized.input_size)
     height, width = resized.pixels.shape[:2]
     out[0, :, height:] = 0
     out[0, :, :, width:] = 0
     spec.normalize(resized.pixels, out=out[0, :, :height, :width])
+    return out, resized
 
 
 def check_threshold(threshold: float) -> float:
@@ -185,10 +180,7 @@ class Detector(Reopening):
         return [self._find(load_image(image, color=color), runtime) for image in images]
 
     def _find(self, image_bgr: Image, runtime: Runtime) -> Detections:
-        spec = self.card.picture
-        resized = RESIZERS[spec.resize](image_bgr, spec.size)
-        tensor = self._buffers.get(1, 3, *resized.input_size)
-        _fill(resized, spec, tensor)
+        tensor, resized = detector_input(image_bgr, self.card.picture, empty=self._buffers.get)
         outputs = runtime.run({INPUT_NAME: tensor})
         boxes, scores = self.output.decode(outputs, resized.input_size)
         wanted = scores[0] if len(self._labels) == len(self.card.classes) else scores[0][:, self._labels]

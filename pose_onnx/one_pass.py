@@ -120,7 +120,7 @@ class OnePassEstimator(PoseEstimator):
 
     def _find(self, image_bgr: Image) -> People:
         tensor = self._buffers.get(1 + self.flip, 3, *self.card.picture.size)
-        resized = detector_input(image_bgr, self.card.picture, out=tensor[:1])
+        _, resized = detector_input(image_bgr, self.card.picture, empty=lambda *_: tensor[:1])
         if self.flip:
             tensor[1] = tensor[0, ..., ::-1]
         heads, *mirrored = self.output.read(self.runtime.run({INPUT_NAME: tensor}))

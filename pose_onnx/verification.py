@@ -22,7 +22,7 @@ from pose_onnx.cards.lookup import card_of
 from pose_onnx.core.arrays import F32, Image
 from pose_onnx.core.keypoints import keypoint_input, keypoints_in_image
 from pose_onnx.detections import Detections
-from pose_onnx.detector import Detector, detector_tensor
+from pose_onnx.detector import Detector, detector_input
 from pose_onnx.errors import InputError
 from pose_onnx.image_files import ImageSource, load_image
 from pose_onnx.keypoint_model import KeypointModel
@@ -160,7 +160,7 @@ def _keypoint_stages(reference: KeypointModel, pixels: Image) -> list[_Stage]:
 
 def _detector_stages(reference: Detector, pixels: Image) -> list[_Stage]:
     def prepare(model: Detector) -> F32:
-        return detector_tensor(pixels, model.card.picture)
+        return detector_input(pixels, model.card.picture)[0]
 
     def decode(model: Detector, outputs: Mapping[str, Tensor]) -> dict[str, F32]:
         boxes, scores = model.output.decode(outputs, model.card.picture.size)
@@ -178,7 +178,7 @@ def _open_people(path: Path, *, card: ModelCard, **options: Any) -> OnePassEstim
 
 def _people_stages(reference: OnePassEstimator, pixels: Image) -> list[_Stage]:
     def prepare(model: OnePassEstimator) -> F32:
-        return detector_tensor(pixels, model.card.picture)
+        return detector_input(pixels, model.card.picture)[0]
 
     def decode(model: OnePassEstimator, outputs: Mapping[str, Tensor]) -> dict[str, F32]:
         (heads,) = model.output.read(outputs)

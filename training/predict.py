@@ -62,9 +62,8 @@ def find_people(network: nn.Module, image_bgr: Image, card: ModelCard, threshold
         Boxes in image pixels, clipped to the picture, best first.
     """
     output = cast("DetectionOutput", card.output)
-    height, width = card.picture.size
-    tensor = np.empty((1, 3, height, width), np.float32)
-    resized = detector_input(image_bgr, card.picture, out=tensor)
+    width = card.picture.size[1]
+    tensor, resized = detector_input(image_bgr, card.picture)
     raw = _run(network, tensor)
     tensors = {"boxes": boxes(raw, width).numpy(), "scores": scores(raw)[..., None].numpy()}
     boxes_input, box_scores = output.decode(tensors, card.picture.size)

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, cast
 
-import numpy as np
-
 from pose_onnx.core.arrays import F32, Image
 from pose_onnx.core.opencv import cv2
 from pose_onnx.detector import Detector, detector_input
@@ -45,8 +43,7 @@ _NETWORK_REASON: Final = "the difference between engines that an export may have
 def stages(model: Finished, image_bgr: Image) -> Iterator[Stage]:
     """Yield the stages from a picture to its people."""
     card, name = model.card, model.card.name
-    tensor = np.empty((1, 3, *card.picture.size), np.float32)
-    resized = detector_input(image_bgr, card.picture, out=tensor)
+    tensor, resized = detector_input(image_bgr, card.picture)
     with Detector(model.path, threads=1) as detector:
         detector.select_people()
         raw = detector.runtime.run({INPUT_NAME: tensor})

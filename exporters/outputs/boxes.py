@@ -12,7 +12,7 @@ import numpy as np
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.core.arrays import BOX, F32, Image
 from pose_onnx.core.opencv import cv2
-from pose_onnx.detector import Detector, detector_tensor
+from pose_onnx.detector import Detector, detector_input
 from pose_onnx.exporters.decode import BoxDecode
 from pose_onnx.exporters.end_to_end import _boxes
 from pose_onnx.exporters.end_to_end._network import PRESET, add_output, insert, run_on_picture
@@ -91,7 +91,7 @@ class BoxExport(FixedRows):
     def samples(self, photos: list[Path], card: ModelCard) -> Iterator[F32]:
         """See `OutputExport`."""
         for photo in photos:
-            yield detector_tensor(load_image(photo), card.picture)[0]
+            yield detector_input(load_image(photo), card.picture)[0][0]
 
     def damage(self, expected: Arrays, found: Arrays) -> float:
         """Return the mean change of scores, plus that of box edges in units of box sizes."""

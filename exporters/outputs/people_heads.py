@@ -11,7 +11,7 @@ import numpy as np
 
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.core.arrays import BOX, F32, Image
-from pose_onnx.detector import detector_tensor
+from pose_onnx.detector import detector_input
 from pose_onnx.exporters.end_to_end import _people, _places, _sampling
 from pose_onnx.exporters.end_to_end._network import add_output, insert, run_on_picture
 from pose_onnx.exporters.end_to_end._normalize import normalize
@@ -80,7 +80,7 @@ class PeopleExport(FixedRows):
     def samples(self, photos: list[Path], card: ModelCard) -> Iterator[F32]:
         """See `OutputExport`."""
         for photo in photos:
-            yield detector_tensor(load_image(photo), card.picture)[0]
+            yield detector_input(load_image(photo), card.picture)[0][0]
 
     def damage(self, expected: Arrays, found: Arrays) -> float:
         """Return the sum over the heads of their squared errors, each relative to its variance."""

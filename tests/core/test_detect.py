@@ -106,8 +106,7 @@ def test_detector_input_equals_the_reference_formula() -> None:
     expected *= np.float32(1 / 255.0)
     expected -= np.array(card.picture.mean)[None, None]
     expected /= np.array(card.picture.std)[None, None]
-    tensor = np.empty((1, 3, 192, 192), np.float32)
-    detector_input(image, card.picture, out=tensor)
+    tensor, _ = detector_input(image, card.picture)
     np.testing.assert_array_equal(tensor[0], expected.transpose(2, 0, 1))
 
 

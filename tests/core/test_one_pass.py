@@ -20,7 +20,7 @@ from pose_onnx import (
     TopDownModel,
     load_card,
 )
-from pose_onnx.detector import detector_tensor
+from pose_onnx.detector import detector_input
 from pose_onnx.files import sha256_of
 from pose_onnx.one_pass import OnePassEstimator
 from pose_onnx.outputs import PeopleOutput
@@ -174,7 +174,7 @@ def test_the_published_test_has_a_card_that_every_picture_of_coco_fits(name: str
     size = kept_size((640, 640), 128 if name.startswith("hg") else 32)
     picture_spec = replace(card.picture, size=size, resize="keep")
     assert kept == replace(card, name=kept.name, input=picture_spec, limits=kept.limits)
-    detector_tensor(np.zeros((640, 640, 3), np.uint8), kept.picture)
+    detector_input(np.zeros((640, 640, 3), np.uint8), kept.picture)
 
 
 def test_a_card_travels_as_json() -> None:

@@ -12,8 +12,7 @@ import numpy as np
 
 from pose_onnx import Detector, load_image, read_card
 from pose_onnx.core.arrays import F32
-from pose_onnx.detector import detector_tensor
-from pose_onnx.resizing import RESIZERS
+from pose_onnx.detector import detector_input
 from pose_onnx.runtimes import backend_for
 
 SCRIPT = Path(__file__).with_name("paddle_final_boxes.py")
@@ -37,7 +36,7 @@ def compare_final_boxes(
         top, left = (np.array(image.shape[:2]) - size) // 2
         image = np.ascontiguousarray(image[top : top + size[0], left : left + size[1]])
     spec = read_card(files[0]).picture
-    tensor, resized = detector_tensor(image, spec), RESIZERS[spec.resize](image, spec.size)
+    tensor, resized = detector_input(image, spec)
     # As deploy/python/preprocess.py: a picture that is not resized has its own size.
     sides = image.shape[:2] if spec.resize == "fit" else resized.pixels.shape[:2]
     shape = np.array([sides], np.float32)

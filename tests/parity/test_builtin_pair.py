@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pose_onnx import PRESETS, DependencyError, HeatmapOutput, PoseEstimator, load_card, load_image
 from pose_onnx.core.crops import Crops
 from pose_onnx.core.keypoints import keypoint_input, keypoints_in_image
-from pose_onnx.detector import detector_tensor
+from pose_onnx.detector import detector_input
 from pose_onnx.exporters import export
 from pose_onnx.runtimes import open_runtime
 from tests.parity.conftest import Check
@@ -78,7 +78,7 @@ def error(found: NDArray[Any], wanted: NDArray[Any]) -> float:
 
 
 def image_input(photo: Path) -> NDArray[np.float32]:
-    return detector_tensor(load_image(photo), load_card(DETECTOR).picture)
+    return detector_input(load_image(photo), load_card(DETECTOR).picture)[0]
 
 
 def crops_of(golden: Golden, photo: Path, preset: str) -> Crops:

@@ -22,7 +22,7 @@ import pytest
 from pose_onnx import load_card, load_image
 from pose_onnx.core.crops import full_image_crops
 from pose_onnx.core.keypoints import keypoint_input
-from pose_onnx.detector import detector_tensor
+from pose_onnx.detector import detector_input
 from pose_onnx.runtimes import backend_for, open_runtime
 from tests.conftest import OFFICIAL
 from tests.parity.conftest import Check
@@ -52,7 +52,7 @@ def from_photos(name: str, shared: Path) -> np.ndarray:
     for photo, answer in answers.items():
         pixels = load_image(shared / "coco_dev" / "images" / photo)
         if card.task == "detect":
-            tensors.append(detector_tensor(pixels, card.picture))
+            tensors.append(detector_input(pixels, card.picture)[0])
         else:
             boxes = np.array(answer["picodet_320+tinypose_256x192"]["boxes"], np.float32).reshape(-1, 4)
             crops = full_image_crops(boxes, pixels.shape[:2], card.picture.size, 4)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pose_onnx.cards.input import InputSpec
-from pose_onnx.detector import detector_input, detector_tensor
+from pose_onnx.detector import detector_input
 from pose_onnx.resizing import RESIZERS
 
 SPEC = InputSpec((64, 64), "pad")
@@ -44,15 +44,14 @@ def test_the_input_ends_at_the_next_multiples(
     image = np.full((*sides, 3), 200, np.uint8)
     spec = InputSpec((64, 90), "pad")
     assert RESIZERS["pad"](image, spec.size).pixels.shape == (*inside, 3)
-    tensor = detector_tensor(image, spec)
+    tensor, _ = detector_input(image, spec)
     assert tensor.shape == (1, 3, *whole)
     np.testing.assert_array_equal((tensor != 0).sum(axis=(2, 3)), [[inside[0] * inside[1]] * 3])
 
 
 def test_the_rest_of_the_input_is_zero_whatever_was_there() -> None:
     image = np.zeros((32, 64, 3), np.uint8)
-    tensor = np.full((1, 3, *SPEC.size), 7, np.float32)
-    detector_input(image, SPEC, out=tensor)
+    tensor, _ = detector_input(image, SPEC, empty=lambda *shape: np.full(shape, 7, np.float32))
     assert not tensor[:, :, 32:].any()
     expected = np.zeros((3, 32, 64), np.float32)
     SPEC.normalize(image, out=expected)
