@@ -20,7 +20,7 @@ from pose_onnx.core.arrays import F32
 from pose_onnx.core.crops import full_image_crops
 from pose_onnx.core.opencv import cv2
 from pose_onnx.core.warping import warp_all
-from training.draw import CROPS, PHOTOS, folders_file
+from training.draw import CROPS, PHOTOS, folders_file, rows_file
 from training.picodet import PicoDet
 from training.predict import find_people, folded
 from training.weights import load_npz
@@ -45,7 +45,7 @@ def store_photos(files: list[Path], detector: torch.nn.Module, out: Path) -> lis
     """Write `photos.npy` (P,320,320,3), RGB; return the boxes (N,4) of the people in every photo."""
     card = load_card(DETECTOR)
     shape = (len(files), STORED_PHOTO, STORED_PHOTO, 3)
-    stored = open_memmap(out / "photos.npy", "w+", np.uint8, shape)
+    stored = open_memmap(rows_file(out, PHOTOS), "w+", np.uint8, shape)
     found: list[F32] = []
     for index, file in enumerate(files):
         image = load_image(file)
@@ -62,7 +62,7 @@ def store_photos(files: list[Path], detector: torch.nn.Module, out: Path) -> lis
 def store_crops(files: list[Path], boxes: list[F32], height: int, out: Path) -> None:
     """Write `crops.npy` (K,height,0.75 height,3), RGB: people with `MARGIN`, black outside the photo."""
     size = (height, round(height * CROP_ASPECT))
-    stored = open_memmap(out / "crops.npy", "w+", np.uint8, (sum(map(len, boxes)), *size, 3))
+    stored = open_memmap(rows_file(out, CROPS), "w+", np.uint8, (sum(map(len, boxes)), *size, 3))
     row = 0
     for file, people in zip(files, boxes, strict=True):
         if not len(people):

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-PHOTOS = "photos"
-CROPS = "crops"
+PHOTOS: Final = "photos"
+CROPS: Final = "crops"
+
+
+def rows_file(folder: Path, kind: str) -> Path:
+    """Path of the array of all pictures of a kind."""
+    return folder / f"{kind}.npy"
 
 
 def folders_file(folder: Path, kind: str) -> Path:
@@ -25,7 +31,7 @@ class Draw:
     """
 
     def __init__(self, folder: Path, kind: str) -> None:
-        self._rows = np.load(folder / f"{kind}.npy", mmap_mode="r")
+        self._rows = np.load(rows_file(folder, kind), mmap_mode="r")
         folders = np.load(folders_file(folder, kind))
         self._by_folder = [np.flatnonzero(folders == f) for f in np.unique(folders)]
 

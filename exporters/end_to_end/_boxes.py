@@ -36,6 +36,11 @@ def person_class(card: ModelCard) -> int:
     )
 
 
+def size_of(image: Value) -> Value:
+    """Return width and height of an (H, W, 3) image, (2,) float32."""
+    return image.shape(1).join(image.shape(0), axis=0).cast(np.float32)
+
+
 def select(boxes: Value, scores: Value, image: Value, card: ModelCard, preset: Preset) -> Pair:
     """Keep the people above a threshold, and only the best of those that overlap.
 
@@ -52,7 +57,7 @@ def select(boxes: Value, scores: Value, image: Value, card: ModelCard, preset: P
     """
     spec = cast("BoxOutput", card.output)
     people = scores.take([person_class(card)], axis=2).reshape(-1)
-    size = image.shape(1).join(image.shape(0), axis=0).cast(np.float32)  # x, y
+    size = size_of(image)
     height, width = card.picture.size
     ratio = size / np.array([width, height])
     boxes_image = boxes.reshape(-1, BOX) * ratio.join(ratio, axis=0)

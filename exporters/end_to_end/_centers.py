@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 
 from pose_onnx.cards.card import ModelCard
-from pose_onnx.exporters.end_to_end._boxes import Pair, person_class
+from pose_onnx.exporters.end_to_end._boxes import Pair, person_class, size_of
 from pose_onnx.exporters.end_to_end._crops import CropValues
 from pose_onnx.exporters.end_to_end._grid import Grid
 from pose_onnx.exporters.end_to_end._values import Value
@@ -39,7 +39,7 @@ def select(
     scores = best.reshape(-1)
     factor = float(spec.stride) / placed.scale
     origin = placed.shift / placed.scale
-    size = image.shape(1).join(image.shape(0), axis=0).cast(np.float32)  # x, y
+    size = size_of(image)
     corners = grid.ends(cells.reshape(-1), heads["sizes"], heads["offsets"])
     low, high = (
         (corner.cast(np.float64) * factor - origin).cast(np.float32).clip(0.0, size) for corner in corners

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-import numpy as np
-
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.core.arrays import BOX
-from pose_onnx.exporters.end_to_end._boxes import Pair, hard, person_class
+from pose_onnx.exporters.end_to_end._boxes import Pair, hard, person_class, size_of
 from pose_onnx.exporters.end_to_end._values import Value
 from pose_onnx.outputs import ProposalOutput
 from pose_onnx.presets import Preset
@@ -33,5 +31,5 @@ def select(outputs: Mapping[str, Value], image: Value, scale: Value, card: Model
     boxes = outputs["boxes"].take(person, axis=2).reshape(-1, BOX) * scale
     scores = outputs["scores"].take(person, axis=2).reshape(-1)
     found, kept = hard(boxes, scores, cast("ProposalOutput", card.output), preset.threshold)
-    size = image.shape(1).join(image.shape(0), axis=0).cast(np.float32)  # x, y
+    size = size_of(image)
     return found.clip(0.0, size.join(size, axis=0)), kept

@@ -114,10 +114,14 @@ class BoxExport(FixedRows):
 
     def end_to_end(self, image: Value, network: Graph, card: ModelCard) -> None:
         """Write a graph with the input `image` and the outputs `boxes` and `scores`, best first."""
-        outputs = insert(network, normalize(resize_cubic(image, card.picture.size), card.picture))
-        boxes, scores = _boxes.select(outputs["boxes"], outputs["scores"], image, card, PRESET)
+        boxes, scores = self.find_people(image, network, card)
         add_output(boxes, "boxes", ("M", BOX))
         add_output(scores, "scores", ("M",))
+
+    def find_people(self, image: Value, network: Graph, card: ModelCard) -> _boxes.Pair:
+        """Return boxes (M, 4), image pixels, and scores (M,) of the people in an (H, W, 3) image."""
+        outputs = insert(network, normalize(resize_cubic(image, card.picture.size), card.picture))
+        return _boxes.select(outputs["boxes"], outputs["scores"], image, card, PRESET)
 
     def compare(self, file: Path, network: Path, image_bgr: Image) -> Comparison:
         """See `OutputExport`."""

@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 
 from pose_onnx.cards.card import ModelCard
-from pose_onnx.core.arrays import BOX
 from pose_onnx.exporters.end_to_end import _centers, _places, _sampling
-from pose_onnx.exporters.end_to_end._network import PRESET, add_output, insert
+from pose_onnx.exporters.end_to_end._boxes import Pair
+from pose_onnx.exporters.end_to_end._network import PRESET, insert
 from pose_onnx.exporters.end_to_end._normalize import normalize
 from pose_onnx.exporters.end_to_end._values import Value
 from pose_onnx.exporters.graph import Graph, Node
@@ -63,14 +63,12 @@ class CenterExport(BoxExport):
         errors = [np.square(found[name] - head).mean() / head.var() for name, head in expected.items()]
         return float(sum(errors))
 
-    def end_to_end(self, image: Value, network: Graph, card: ModelCard) -> None:
-        """Write a graph with the input `image` and the outputs `boxes` and `scores`, best first."""
+    def find_people(self, image: Value, network: Graph, card: ModelCard) -> Pair:
+        """See `BoxExport`."""
         placed = _places.place(image, card)
         pixels = _sampling.sample(image, placed, card.picture.size)
         heads = insert(network, normalize(pixels, card.picture))
-        boxes, scores = _centers.select(heads, image, placed, card, PRESET)
-        add_output(boxes, "boxes", ("M", BOX))
-        add_output(scores, "scores", ("M",))
+        return _centers.select(heads, image, placed, card, PRESET)
 
 
 EXPORT: Final = CenterExport()

@@ -11,7 +11,8 @@ import numpy as np
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.core.arrays import BOX, F32
 from pose_onnx.exporters.end_to_end import _proposals
-from pose_onnx.exporters.end_to_end._network import PRESET, add_output, insert
+from pose_onnx.exporters.end_to_end._boxes import Pair
+from pose_onnx.exporters.end_to_end._network import PRESET, insert
 from pose_onnx.exporters.end_to_end._pad import pad
 from pose_onnx.exporters.end_to_end._values import Value
 from pose_onnx.exporters.graph import Graph
@@ -64,12 +65,10 @@ class ProposalExport(BoxExport):
             {name: np.concatenate([there[1][name], back[0][name]]) for name in BARS},
         )
 
-    def end_to_end(self, image: Value, network: Graph, card: ModelCard) -> None:
-        """Write a graph with the input `image` and the outputs `boxes` and `scores`, best first."""
+    def find_people(self, image: Value, network: Graph, card: ModelCard) -> Pair:
+        """See `BoxExport`."""
         tensor, scale = pad(image, card.picture)
-        boxes, scores = _proposals.select(insert(network, tensor), image, scale, card, PRESET)
-        add_output(boxes, "boxes", ("M", BOX))
-        add_output(scores, "scores", ("M",))
+        return _proposals.select(insert(network, tensor), image, scale, card, PRESET)
 
 
 def _nearest(these: Arrays, others: Arrays) -> tuple[dict[str, F32], dict[str, F32]]:
