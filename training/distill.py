@@ -21,8 +21,10 @@ from training.chain import Features, compare, spreads, teacher_features
 from training.norm import BatchNorm
 from training.predict import folded, to_input
 from training.schedule import Schedule, average_into
+from training.weights import save_npz
 
 CHECKPOINT: Final = "checkpoint.pt"
+STUDENT: Final = "student.npz"
 LOG_EVERY: Final = 50  # steps
 RECALIBRATION: Final = 40  # batches for the statistics of the averaged weights
 SAVE_SECONDS: Final = 240
@@ -188,9 +190,11 @@ class Trainer:
                 network(self._input(self.task.batch(self.options.batch, rng)))
         return network.eval()
 
-    def evaluate(self) -> float:
-        """Accuracy of the averaged weights."""
-        return self.task.evaluate(folded(self.recalibrated()))
+    def evaluate(self) -> None:
+        """Write the averaged weights to `student.npz`, and their accuracy to the log."""
+        network = self.recalibrated()
+        save_npz(network, self.options.out / STUDENT)
+        self.log({self.task.metric: self.task.evaluate(folded(network))})
 
     def log(self, entry: dict[str, float]) -> None:
         """Append a JSON line to the run's log."""
@@ -231,9 +235,9 @@ class Trainer:
                 self.save()
             if now - evaluated > 60 * self.options.evaluate_minutes:
                 evaluated = now
-                self.log({self.task.metric: self.evaluate()})
+                self.evaluate()
         self.save()
-        self.log({self.task.metric: self.evaluate()})
+        self.evaluate()
 
 
 def _groups(network: nn.Module) -> list[dict[str, object]]:

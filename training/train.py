@@ -16,7 +16,7 @@ from training.distill import CHECKPOINT, Options, Task, Trainer
 from training.evaluate import Benchmark
 from training.pose_task import PoseTask
 from training.schedule import Schedule
-from training.weights import load_npz, save_npz
+from training.weights import load_npz
 
 # size: name of the official model, which is the teacher
 POSE_MODELS: Final = {"128x96": "tinypose_128x96", "256x192": "tinypose_256x192"}
@@ -73,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main() -> None:
-    """Train, or continue the run in `--out`, and write `student.npz`."""
+    """Train, or continue the run in `--out`."""
     args = parser().parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(args.threads)
@@ -94,7 +94,6 @@ def main() -> None:
     if (args.out / CHECKPOINT).exists():
         trainer.resume(args.out / CHECKPOINT)
     trainer.run()
-    save_npz(trainer.recalibrated(), args.out / "student.npz")
 
 
 if __name__ == "__main__":
