@@ -133,6 +133,9 @@ class PoseEstimator(JointsOfCard, ManyImages, Reopening):
         self._opened: list[Any] = []
         self._open(self._arguments, engine)
 
+    # What `help` and notebooks show: the arguments of `__init__`, not those that `__new__` looks at.
+    __new__.__wrapped__ = __init__  # type: ignore[attr-defined]
+
     def _open(self, given: Mapping[str, Any], engine: Mapping[str, Any]) -> None:
         """Open the models and set `card`; what `close` is to release goes to `_opened`.
 

@@ -1,6 +1,8 @@
-"""An argument that nobody knows is named, with what was probably meant."""
+"""Arguments are shown, and one that nobody knows is named, with what was probably meant."""
 
 from __future__ import annotations
+
+import inspect
 
 import pytest
 
@@ -29,3 +31,8 @@ def test_did_you_mean(kind: type, model: str | None, argument: str, meant: str) 
 def test_a_name_like_no_other() -> None:
     with pytest.raises(InputError, match=r"has no argument 'zzz'; it takes \['detector', "):
         PoseEstimator(zzz=1)
+
+
+def test_help_shows_the_arguments_of_a_pose_estimator() -> None:
+    shown = inspect.signature(PoseEstimator).parameters
+    assert ["self", *shown] == list(inspect.signature(PoseEstimator.__init__).parameters)
