@@ -10,9 +10,9 @@ from itertools import product
 from typing import Final
 
 from pose_onnx.cards.card import ModelCard
-from pose_onnx.errors import DependencyError
+from pose_onnx.errors import DependencyError, InputError
 from pose_onnx.exporters.outputs import export_of
-from pose_onnx.exporters.targets import REFERENCE, TARGETS
+from pose_onnx.exporters.targets import REFERENCE, TARGETS, Kind
 
 PADDLE: Final = ("paddle", "paddle2onnx", "yaml")
 EXPORT_EXTRA: Final = "run, with Python 3.10 to 3.12: pip install 'pose-onnx[export]'"
@@ -38,6 +38,19 @@ def demand_targets(formats: Iterable[str], precisions: Iterable[str]) -> None:
 def formats_of(card: ModelCard) -> tuple[str, ...]:
     """Return the file formats that a model can be written in."""
     return (REFERENCE[0],) if export_of(card).free else tuple(TARGETS)
+
+
+def demand_possible(card: ModelCard, kinds: Iterable[Kind]) -> None:
+    """Check that a model can be written in these formats and precisions.
+
+    Raises:
+        InputError: It cannot; one sentence says why.
+    """
+    if export_of(card).free and {*kinds} != {REFERENCE}:
+        raise InputError(
+            f"{card.name!r} is a two-stage detector: the number of its boxes depends on the picture, so it"
+            " runs on ONNX Runtime only, in fp32; choose the format 'onnx' and the precision 'fp32'"
+        )
 
 
 def possible_formats(card: ModelCard, precisions: Sequence[str]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from typing import Final
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.errors import ExportError, InputError
 from pose_onnx.exporters._memory import return_freed_memory
-from pose_onnx.exporters._tools import demand_targets, formats_of
+from pose_onnx.exporters._tools import demand_possible, demand_targets, formats_of
 from pose_onnx.exporters.conversion import Original, Way, convert
 from pose_onnx.exporters.end_to_end import write_end_to_end
 from pose_onnx.exporters.graph import Graph
@@ -115,7 +115,7 @@ def run_export(
             targets = _targets(formats_of(known), precision)
             notes += _left_out(known)
             demand_targets(formats_of(known), precision)
-        _demand_possible(known, targets)
+        demand_possible(known, targets)
     with _work_folder(out) as work:
         with stages("to_onnx"):
             graph, original = convert(given, known, make_inputs(known, photo), work, via)
@@ -181,15 +181,6 @@ def _left_out(card: ModelCard) -> tuple[str, ...]:
         " TFLite cannot run; only ONNX was written"
     )
     return (sentence,)
-
-
-def _demand_possible(card: ModelCard, targets: Sequence[Kind]) -> None:
-    if export_of(card).free and {*targets} != {REFERENCE}:
-        raise InputError(
-            f"{card.name!r} is a two-stage detector: the number of its boxes depends on the picture, so it"
-            " runs on ONNX Runtime only, in fp32; choose the format 'onnx' (--to onnx) and the"
-            " precision 'fp32'"
-        )
 
 
 def _targets_to_wrap(targets: Sequence[Kind]) -> list[Kind]:

@@ -5,6 +5,7 @@ from pose_onnx.runtimes._cores import default_threads
 from pose_onnx.runtimes._protocol import Runtime, Tensor, TensorSpec
 from pose_onnx.runtimes._registry import (
     BACKENDS,
+    FOLDER,
     Backend,
     backend_for,
     backend_names,
@@ -18,6 +19,7 @@ from pose_onnx.runtimes._traits import fills_device, is_parallel, run_pixels
 
 __all__ = [
     "BACKENDS",
+    "FOLDER",
     "Backend",
     "Runtime",
     "Tensor",

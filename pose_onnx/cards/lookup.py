@@ -14,12 +14,14 @@ from typing import Final
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.cards.embedded import read_card
 from pose_onnx.errors import CardError, InputError, ModelFileError, unknown_name
-from pose_onnx.runtimes import model_suffix
+from pose_onnx.runtimes import FOLDER, model_suffix
 
 HOME_VARIABLE: Final = "POSE_ONNX_HOME"
 """Environment variable that moves the folder of converted models."""
 _PULLED: Final = ("fp32", "fp16", "int8-dynamic")
-"""Precisions that need only the download; the others need photos for calibration or evaluation."""
+"""Precisions that need only the download."""
+_CALIBRATED: Final = "int8"
+"""The precision that also needs photos."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 """No dots, so a name is never a file name, and `NAME.json` is a card but `NAME.receipt.json` is not."""
 
@@ -161,7 +163,8 @@ def resolve_model(model: str | os.PathLike[str], backend: str = "ort", precision
         return found
     wanted = file_name(name, model_suffix(backend), precision)
     raise ModelFileError(
-        f"model {name!r} has no {wanted} in {str(models_home())!r}; {_how_to_get(card, name, precision)}"
+        f"model {name!r} has no {wanted} in {str(models_home())!r};"
+        f" {_how_to_get(card, name, backend, precision)}"
     )
 
 
@@ -172,16 +175,40 @@ def find_file(name: str, backend: str, precision: str) -> Path | None:
     return next(filter(Path.is_file, candidates), None)
 
 
-def _how_to_get(card: ModelCard, name: str, precision: str) -> str:
-    if not card.download:
-        return f"add it with: pose-onnx models add FILE --name {name}"
+def _how_to_get(card: ModelCard, name: str, backend: str, precision: str) -> str:
+    if precision not in (known := (*_PULLED, _CALIBRATED)):
+        return f"choose a precision from {', '.join(known)}"
+    if model_suffix(backend) == FOLDER:
+        return f"backend {backend!r} runs folders, which have no names; give the path of one"
+    if package_files(name):
+        return "it is bundled in one precision only; leave the precision out"
     options = "" if precision == "fp32" else f" --precision {precision}"
-    if precision not in _PULLED:
+    if not card.download:
+        return _how_to_add(name, options)
+    if precision == _CALIBRATED:
         return (
-            f"make it from {card.download} with: pose-onnx export {name}.pdparams --model {name}{options}"
-            f" --out {models_home()} (docs/precision.md)"
+            f"make it from {card.download} with: pose-onnx export FILE --model {name}{options}"
+            f" --calibration PHOTOS --annotations JSON --images DIR --out {models_home()} (docs/precision.md)"
         )
-    return f"fetch and convert it with: pose-onnx models pull {name}{options}"
+    pull = f"pose-onnx models pull {name}{options}"
+    other = find_file(name, "ort", precision)
+    return f"fetch and convert it with: {pull}" if other is None else _how_to_complete(other, backend, pull)
+
+
+def _how_to_add(name: str, options: str) -> str:
+    if name not in official_names():
+        return f"add it with: pose-onnx models add FILE --name {name}{options}"
+    return (
+        "no weights are published for it; add your own with: pose-onnx models add FILE --name MY_NAME"
+        f" --like {name}{options}"
+    )
+
+
+def _how_to_complete(other: Path, backend: str, pull: str) -> str:
+    return (
+        f"only {other.name} was converted; use backend 'ort' instead of {backend!r}, or install"
+        f" pose-onnx[tflite] and run: {pull} (two-stage detectors have no TFLite file)"
+    )
 
 
 def card_of(path: Path, card: ModelCard | str | os.PathLike[str] | None) -> ModelCard:

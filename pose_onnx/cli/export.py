@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "source",
         nargs="+",
         metavar="SOURCE",
-        help="a .pdparams (or .npz) checkpoint, or a Paddle inference folder; for --end-to-end, --golden "
+        help="a checkpoint (.pdparams, .pth, .npz), or a Paddle inference folder; for --end-to-end, --golden "
         "and --layout also an exported .onnx file or a model's name, or two of them: a detector and "
         "a keypoint model",
     )

@@ -44,7 +44,8 @@ def _precision(parser: argparse.ArgumentParser) -> None:
         default="fp32",
         type=lambda text: tuple(text.split(",")),
         metavar="PRECISIONS",
-        help="precisions of the stored weights, separated by commas: fp32, fp16 (default: %(default)s)",
+        help="precisions of the stored weights, separated by commas: fp32, fp16, int8-dynamic (default:"
+        " %(default)s)",
     )
 
 
@@ -164,7 +165,9 @@ def _remove(args: argparse.Namespace) -> int:
 
 
 def _declare_add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help=".onnx, .tflite, .pdparams, .npz, or a Paddle folder")
+    parser.add_argument(
+        "file", metavar="FILE", help=".onnx, .tflite, .pdparams, .pth, .npz, or a Paddle folder"
+    )
     parser.add_argument("--name", required=True, help="name for the model")
     card = parser.add_mutually_exclusive_group()
     card.add_argument("--card", metavar="FILE", help="card file (.json), if the file contains no card")

@@ -50,7 +50,7 @@ def pull(
     Args:
         name: name of the model.
         dest: folder to store it in; the models' folder (`models_home`) if None.
-        precision: precision of the stored weights, "fp32" and "fp16".
+        precision: precisions of the stored weights: "fp32", "fp16", "int8-dynamic".
         sha256: digest of the download, in hexadecimal; if empty, that of the card or of the first download.
         policy: limits for network retries and waits.
         progress: show a progress bar if there is a terminal.
@@ -140,8 +140,22 @@ def _wanted(name: str, precision: Sequence[str]) -> list[str]:
     Raises:
         InputError: The precision is unknown.
     """
-    from pose_onnx.exporters._tools import possible_formats  # noqa: PLC0415 (only needed to pull)
-    from pose_onnx.exporters.targets import PRECISIONS  # noqa: PLC0415 (likewise)
+    from pose_onnx.exporters._tools import demand_possible, possible_formats  # noqa: PLC0415 (only needed to pull)
+
+    demand_convertible(precision)
+    card = load_card(name)
+    kinds = [(kind, each) for each in precision for kind in possible_formats(card, precision) or ("onnx",)]
+    demand_possible(card, kinds)
+    return [file_name(name, f".{kind}", each) for kind, each in kinds]
+
+
+def demand_convertible(precision: Sequence[str]) -> None:
+    """Check that a download or a file of one's own can be converted to these precisions without photos.
+
+    Raises:
+        InputError: It cannot, or no precision has this name.
+    """
+    from pose_onnx.exporters.targets import PRECISIONS  # noqa: PLC0415 (only needed to convert)
 
     known = [each for each in PRECISIONS if each != STATIC]
     if not precision or {*precision} - {*known}:
@@ -149,8 +163,6 @@ def _wanted(name: str, precision: Sequence[str]) -> list[str]:
             f"precision {[*precision]} was given; choose from {known} ({STATIC!r} needs your photos: make "
             "it with pose-onnx export)"
         )
-    formats = possible_formats(load_card(name), precision) or ("onnx",)
-    return [file_name(name, f".{kind}", each) for each in precision for kind in formats]
 
 
 def _make(

@@ -17,7 +17,7 @@ from pose_onnx.errors import InputError, ModelFileError
 from pose_onnx.files import atomic_write_bytes
 from pose_onnx.loading import check_fit
 from pose_onnx.runtimes import backend_for, open_runtime
-from pose_onnx.zoo._pull import SUFFIXES, convert
+from pose_onnx.zoo._pull import SUFFIXES, convert, demand_convertible
 from pose_onnx.zoo._store import Store
 
 
@@ -38,7 +38,7 @@ def add(
         name: new name, of letters, digits, "_" and "-".
         card: its card, or a card file; not needed if the file contains one.
         like: name of a model whose card to use, instead of `card`.
-        precision: precision of the stored weights, if the file is converted.
+        precision: precisions of the stored weights, if the file is converted: "fp32", "fp16", "int8-dynamic".
 
     Returns:
         The files put into the models' folder: the model's files and its card.
@@ -108,6 +108,7 @@ def _copied(path: Path, own: ModelCard, precision: Sequence[str], work: Path) ->
 
 
 def _converted(path: Path, own: ModelCard, precision: Sequence[str], work: Path) -> list[Path]:
+    demand_convertible(precision)
     done = convert(path, own, precision, work)
     return [*done.files, done.receipt]
 

@@ -351,6 +351,13 @@ def test_without_the_extra_it_says_what_else_works(
     assert not list(home.glob("*"))
 
 
+def test_a_precision_that_a_network_cannot_have_fetches_nothing(home: Path, web: Web) -> None:
+    with pytest.raises(InputError, match="two-stage detector"):
+        zoo.pull("faster_rcnn_enhance_3x_coco", precision=("fp16",))
+    assert web.requests == []
+    assert not home.exists()
+
+
 @pytest.mark.parametrize("precision", [(), ("fp32", "fp99")])
 def test_precisions_that_are_not(home: Path, web: Web, precision: tuple[str, ...]) -> None:
     with pytest.raises(InputError, match="choose from"):

@@ -70,6 +70,12 @@ def test_an_exported_file_becomes_a_name(home: Path, tiny_pose: Path) -> None:
         KeypointModel("mine")
 
 
+@pytest.mark.usefixtures("home")
+def test_a_precision_that_needs_photos_is_left_to_export(checkpoint: Path) -> None:
+    with pytest.raises(InputError, match="make it with pose-onnx export"):
+        zoo.add(checkpoint, "mine", like="tinypose_128x96", precision=("int8",))
+
+
 def test_other_joints_than_cocos(home: Path, bare_hand: tuple[Path, Path], tiny_detector: Path) -> None:
     file, card = bare_hand
     zoo.add(file, "hand", card=card)
