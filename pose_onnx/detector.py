@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from numbers import Real
 from threading import Lock
 from typing import Any, Final, cast
 
@@ -54,14 +55,14 @@ def detector_input(
     return out, resized
 
 
-def check_threshold(threshold: float) -> float:
+def check_threshold(threshold: float, name: str = "threshold") -> float:
     """Return the threshold of scores.
 
     Raises:
-        InputError: It is not from 0 to 1.
+        InputError: It is not a number from 0 to 1.
     """
-    if not 0 <= threshold <= 1:
-        raise InputError(f"threshold={threshold!r} was given; give a number from 0 to 1")
+    if not (isinstance(threshold, Real) and 0 <= threshold <= 1):
+        raise InputError(f"{name}={threshold!r} was given; give a number from 0 to 1")
     return threshold
 
 
@@ -132,8 +133,12 @@ class Detector(Reopening):
         """From now on, keep only the boxes of these classes.
 
         Raises:
-            InputError: The model knows no such class.
+            InputError: The model knows no such class, or none was given.
         """
+        if not classes:
+            raise InputError(
+                f"no classes were given; choose from those of {self.card.name!r}: {list(self.card.classes)}"
+            )
         if unknown := sorted(set(classes) - set(self.card.classes)):
             raise InputError(
                 f"model {self.card.name!r} has no class {unknown}; choose from {list(self.card.classes)}"

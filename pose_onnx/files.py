@@ -18,6 +18,17 @@ _CHUNK: Final = 1 << 20
 """Bytes that are hashed at a time."""
 
 
+def exists(path: str | os.PathLike[str]) -> bool:
+    """Return whether there is a file or folder; one that may not be looked up is not there."""
+    try:
+        return Path(path).exists()
+    except (
+        OSError,
+        ValueError,
+    ):  # too long, in a closed folder; with a null character
+        return False
+
+
 def temporary_name(target: Path) -> Path:
     """Return a free name beside `target`, with its suffix, which writers and players rely on."""
     # Not tempfile: its files are readable by their owner only, whatever the umask says.

@@ -30,7 +30,7 @@ from pose_onnx.runtimes import (
     is_parallel,
     run_pixels,
 )
-from pose_onnx.runtimes._checks import check_threads
+from pose_onnx.runtimes._checks import check_count, check_threads
 
 _ALONE: Final = Lanes(1)
 
@@ -90,8 +90,7 @@ class KeypointModel(JointsOfCard, Reopening):
         **options: Any,
     ) -> None:
         check_options(KeypointModel, backend, options)
-        if batch_size is not None and batch_size < 1:
-            raise InputError(f"batch_size={batch_size!r} was given; give a whole number of 1 or more")
+        batch_size = None if batch_size is None else check_count(batch_size, "batch_size")
         self._arguments = {
             "model": model,
             "card": card,
@@ -124,6 +123,14 @@ class KeypointModel(JointsOfCard, Reopening):
         self.workers = threads if is_parallel(self.runtime) else 1
         self._lanes = Lanes(1 if fills_device(self.runtime) else self.workers)
         batch_size = batch_size or run_pixels(self.runtime) // int(np.prod(self.card.picture.size))
+        if self.runtime.inputs[0].shape[0] == 1:
+            if flip:
+                self.close()
+                raise InputError(
+                    f"flip=True was given, but {self.card.name!r} takes one crop at a time, and a mirrored"
+                    " pair is two; leave it out, or export the model with a free batch"
+                )
+            batch_size = 1
         self.batch_size = max(1, batch_size // 2 if flip else batch_size)
         self._buffers = Buffers()
 

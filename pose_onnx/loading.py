@@ -145,6 +145,12 @@ def check_fit(card: ModelCard, runtime: Runtime, task: str, where: str) -> None:
             f"{where!r} has the inputs {inputs}, but the card of {card.name!r} requires {expected}; give "
             "a card that fits"
         )
+    for spec in runtime.inputs:
+        if spec.dtype != "float32" or spec.shape[0] not in {None, 1}:
+            raise ModelFileError(
+                f"the input {spec.name!r} of {where!r} is {spec.dtype} {spec.shape}; give a file that takes"
+                " float32 and any number of pictures, or one at a time"
+            )
     found = {spec.name: spec.shape for spec in runtime.outputs}
     for name, shape in card.output.shapes(card).items():
         if name not in found or not _may_be(found[name], shape):

@@ -16,6 +16,7 @@ from pose_onnx.cards.lookup import card_of, is_known_name, load_card
 from pose_onnx.closing import Reopening
 from pose_onnx.core.images import Color
 from pose_onnx.detector import Detector
+from pose_onnx.files import exists
 from pose_onnx.image_files import ImageSource
 from pose_onnx.joints import JointsOfCard
 from pose_onnx.keypoint_model import KeypointModel
@@ -131,7 +132,11 @@ class PoseEstimator(JointsOfCard, ManyImages, Reopening):
             **engine,
         }
         self._opened: list[Any] = []
-        self._open(self._arguments, engine)
+        try:
+            self._open(self._arguments, engine)
+        except BaseException:
+            self.close()
+            raise
 
     # What `help` and notebooks show: the arguments of `__init__`, not those that `__new__` looks at.
     __new__.__wrapped__ = __init__  # type: ignore[attr-defined]
@@ -199,4 +204,4 @@ def task_of(pose: ModelLike | KeypointModel | None, card: CardLike | None = None
         return _IN_BOXES
     if is_known_name(pose):
         return load_card(pose).task
-    return card_of(Path(pose), None).task if Path(pose).exists() else _IN_BOXES
+    return card_of(Path(pose), None).task if exists(pose) else _IN_BOXES

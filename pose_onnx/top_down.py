@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from inspect import signature
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -41,6 +42,8 @@ class TopDownEstimator(PoseEstimator):
                 f"nms={given['nms']!r} was given, but here a detector finds the people, and its own card says"
                 " how boxes that overlap are suppressed; leave it out"
             )
+        if isinstance(given["detector"], Detector) and isinstance(given["pose"], KeypointModel):
+            _check_unused("detector and pose", _changed({**engine, **given}, (*engine, "preset", "quality")))
         pair = find_pair(given["quality"])
         models = {name: getattr(pair, name) for name in pair._fields if given[name] is None}
         demand_models(given["quality"], list(models.values()), given["backend"], given["precision"])
@@ -181,6 +184,7 @@ class TopDownEstimator(PoseEstimator):
             "detector": self.detector.card.name,
             "pose": self.pose.card.name,
             "preset": self.detector.preset.name,
+            **({} if self.pose.preset == self.detector.preset else {"pose_preset": self.pose.preset.name}),
             "flip": self.pose.flip,
             "threshold": self.detector.threshold,
             **model_digests("detector", self.detector.file, self.detector.card),
@@ -188,10 +192,16 @@ class TopDownEstimator(PoseEstimator):
         }
 
 
+def _changed(given: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return those of the named arguments of a `PoseEstimator` that differ from their defaults."""
+    known = signature(PoseEstimator.__init__).parameters
+    return {name: given[name] for name in names if name not in known or given[name] != known[name].default}
+
+
 def _check_unused(part: str, arguments: Mapping[str, Any]) -> None:
     """Refuse what would be for opening a part that is given."""
     if given := [name for name, value in arguments.items() if value not in (None, False)]:
         raise InputError(
-            f"{given} were given with a {part} that is already open; give them where it is opened, or give"
-            f" {part} by name or path"
+            f"{given} were given with an open {part}; give them where it is opened, or give {part} by name or"
+            " path"
         )

@@ -47,14 +47,21 @@ def check_threads(threads: SupportsIndex | None) -> int:
     Raises:
         InputError: `threads` is not a whole number of 1 or more.
     """
-    if threads is None:
-        return default_threads()
+    return default_threads() if threads is None else check_count(threads, "threads")
+
+
+def check_count(value: SupportsIndex, name: str) -> int:
+    """Return a count as an `int`. NumPy integers are accepted.
+
+    Raises:
+        InputError: It is not a whole number of 1 or more.
+    """
     try:
-        count = 0 if isinstance(threads, bool) else index(threads)
+        count = 0 if isinstance(value, bool) else index(value)
     except TypeError:
         count = 0
     if count < 1:
-        raise InputError(f"threads={threads!r} was given; give a whole number of 1 or more")
+        raise InputError(f"{name}={value!r} was given; give a whole number of 1 or more")
     return count
 
 
@@ -64,7 +71,7 @@ def check_model_file(path: Path) -> None:
     Raises:
         ModelFileError: The path does not exist, is a directory or a pipe, cannot be read, or is empty.
     """
-    if path.is_fifo() or path.is_char_device():  # reading one may never end
+    if _is_endless(path):
         raise ModelFileError(f"{str(path)!r} is not a regular file; give the path of a model file")
     try:
         with path.open("rb") as file:
@@ -77,6 +84,14 @@ def check_model_file(path: Path) -> None:
         raise ModelFileError(f"model file {str(path)!r} cannot be read ({error}); give another") from error
     if is_empty:
         raise ModelFileError(f"model file {str(path)!r} is empty; export or download it again")
+
+
+def _is_endless(path: Path) -> bool:
+    """Say whether reading a path may never end; a path that cannot be looked up is not read at all."""
+    try:
+        return path.is_fifo() or path.is_char_device()
+    except OSError:
+        return False
 
 
 def check_model_folder(path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pose_onnx.cards.card import CARD_KEY, ModelCard
 from pose_onnx.errors import MissingCardError, ModelFileError
+from pose_onnx.files import exists
 from pose_onnx.runtimes._admission import SUFFIXES, admit
 
 
@@ -22,7 +23,7 @@ def read_card(path: str | os.PathLike[str]) -> ModelCard:
         CardError: The card has wrong fields.
     """
     file = Path(path)
-    if not file.is_dir():
+    if not (exists(file) and file.is_dir()):
         suffix = file.suffix.lower()
         if suffix not in SUFFIXES:
             raise ModelFileError(

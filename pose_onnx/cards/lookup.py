@@ -14,6 +14,7 @@ from typing import Final
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.cards.embedded import read_card
 from pose_onnx.errors import CardError, InputError, ModelFileError, unknown_name
+from pose_onnx.files import exists
 from pose_onnx.runtimes import FOLDER, model_suffix
 
 HOME_VARIABLE: Final = "POSE_ONNX_HOME"
@@ -156,7 +157,7 @@ def resolve_model(model: str | os.PathLike[str], backend: str = "ort", precision
         ModelFileError: The name is known but its file is not on this machine; the message says how to get it.
     """
     path = Path(model)
-    if not is_known_name(model) and (path.suffix in {".onnx", ".tflite"} or path.exists()):
+    if not is_known_name(model) and (path.suffix in {".onnx", ".tflite"} or exists(path)):
         return path
     name, card = str(model), load_card(model)
     if found := find_file(name, backend, precision):

@@ -155,8 +155,15 @@ def _in_boxes(
     pose = resolve_model(args.pose, args.backend, args.precision)
     opened = KeypointModel(pose, card=cards.get("keypoints"), flip=args.flip, **shared)
     model = stack.enter_context(opened)
-    threshold = model.preset.threshold if args.threshold is None else args.threshold
     boxes, box_digests = _box_source(args, dataset, cards.get("detect"), shared)
+    threshold = model.preset.threshold if args.threshold is None else args.threshold
+    if isinstance(boxes, TruthBoxes):
+        if args.threshold is not None:
+            raise InputError(
+                f"--threshold {args.threshold} was given, but annotated boxes have no scores; leave it out,"
+                " or give --detector"
+            )
+        threshold = 0.0
     settings = {
         **_settings(args, model.card),
         "boxes": args.detector or args.boxes or TRUTH,

@@ -101,6 +101,8 @@ def demand_heatmaps(heatmaps: F32) -> tuple[int, int, int, int]:
     Raises:
         InputError: They are not an (N, K, h, w) array, or have no cells.
     """
+    if not isinstance(heatmaps, np.ndarray):
+        raise InputError(f"heatmaps are a {type(heatmaps).__name__}; give a NumPy array (N, K, h, w)")
     if heatmaps.ndim != _HEATMAP_RANK or 0 in heatmaps.shape[1:]:
         raise InputError(f"heatmaps have shape {heatmaps.shape}; give (N, K, h, w) with at least one cell")
     people, joints, height, width = heatmaps.shape

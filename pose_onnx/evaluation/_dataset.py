@@ -15,6 +15,7 @@ from pose_onnx.core.arrays import BOX, F32
 from pose_onnx.errors import DependencyError, InputError
 from pose_onnx.evaluation._entries import Entry, annotation_trouble, is_id, joints_of, picture_trouble
 from pose_onnx.formats import PERSON_CATEGORY
+from pose_onnx.runtimes._checks import check_count
 
 
 class Dataset:
@@ -35,7 +36,7 @@ class Dataset:
 
     Raises:
         DependencyError: The `eval` extra is not installed.
-        InputError: The folder does not exist, or the file has no COCO annotations.
+        InputError: The folder does not exist, the file has no COCO annotations, or the limit is below 1.
     """
 
     def __init__(self, annotations: Path, images: Path, limit: int | None = None) -> None:
@@ -45,6 +46,7 @@ class Dataset:
             raise DependencyError(
                 f"evaluation needs pycocotools ({error}); run: pip install 'pose-onnx[eval]'"
             ) from error
+        limit = None if limit is None else check_count(limit, "limit")
         if not images.is_dir():
             raise InputError(f"{str(images)!r} is not a folder; give the one with the annotated pictures")
         data = read_json(annotations)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from pose_onnx.core.arrays import F32, Image
+from pose_onnx.detector import check_threshold
 from pose_onnx.evaluation._boxes import BoxSource
 from pose_onnx.keypoint_model import KeypointModel
 from pose_onnx.pose_model import PoseModel
@@ -52,7 +53,7 @@ class InBoxes:
     """
 
     def __init__(self, boxes: BoxSource, model: KeypointModel, threshold: float = 0.0) -> None:
-        self._boxes, self._model, self._threshold = boxes, model, threshold
+        self._boxes, self._model, self._threshold = boxes, model, check_threshold(threshold)
         self.names, self.sigmas = model.names, model.sigmas
 
     def __call__(self, image_id: int, pixels_bgr: Image) -> Found:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pose_onnx.core.arrays import F32
 from pose_onnx.core.oks import suppress_duplicates
+from pose_onnx.detector import check_threshold
 from pose_onnx.errors import InputError
 from pose_onnx.evaluation._dataset import Dataset
 from pose_onnx.evaluation._entries import is_result
@@ -42,8 +43,10 @@ def predict(
         `image_id` and `error` if it could not be evaluated.
 
     Raises:
-        InputError: `out` has results with other settings.
+        InputError: `out` has results with other settings, or `oks_nms` is not from 0 to 1.
     """
+    if oks_nms is not None:
+        check_threshold(oks_nms, "oks_nms")
     lines = out / LINES_NAME
     done = {item["image_id"]: item for item in _finished(lines, settings, len(people.names))}
     with lines.open("a", encoding="utf-8") as stream:

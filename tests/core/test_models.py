@@ -1,10 +1,11 @@
 """The three callable classes on small real models: shapes, edges, and sentences for what cannot be used."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import onnx
@@ -21,6 +22,7 @@ from pose_onnx import (
     ModelFileError,
     PoseEstimator,
     PoseModel,
+    PoseOnnxError,
     TopDownEstimator,
     TopDownModel,
     UnknownNameError,
@@ -192,7 +194,7 @@ def test_color_swaps_the_channels(keypoint_model: KeypointModel) -> None:
     np.testing.assert_array_equal(bgr.keypoints, rgb.keypoints)
 
 
-@pytest.mark.parametrize("threshold", [-0.1, 1.5, math.nan])
+@pytest.mark.parametrize("threshold", ["0.5", -0.1, 1.5, math.nan])
 def test_a_threshold_outside_0_to_1(tiny_detector: Path, threshold: float) -> None:
     with pytest.raises(InputError, match="from 0 to 1"):
         Detector(tiny_detector, threshold=threshold)
@@ -407,3 +409,82 @@ def test_a_precision_is_part_of_a_name(
     assert KeypointModel("tinypose_128x96", precision="fp16").card.name == "tiny_pose"
     with pytest.raises(ModelFileError, match=r"no tinypose_128x96\.onnx in"):
         KeypointModel("tinypose_128x96")
+
+
+def fixed_batch(pose: Path, batch: int | str, element: int, folder: Path) -> Path:
+    """Write the keypoint model with another first axis, or another type of its input."""
+    model = onnx.load(pose)
+    (image,) = model.graph.input
+    image.type.tensor_type.elem_type = element
+    for value in (image, *model.graph.output):
+        axis = value.type.tensor_type.shape.dim[0]
+        axis.Clear()
+        setattr(axis, "dim_value" if isinstance(batch, int) else "dim_param", batch)
+    if element != onnx.TensorProto.FLOAT:
+        cast = onnx.helper.make_node("Cast", ["image"], ["image_float"], to=onnx.TensorProto.FLOAT)
+        model.graph.node[0].input[0] = "image_float"
+        model.graph.node.insert(0, cast)
+    onnx.save(model, folder / "fixed.onnx")
+    return folder / "fixed.onnx"
+
+
+def test_a_file_for_one_crop_takes_people_one_by_one(
+    tiny_pose: Path, photo: np.ndarray, tmp_path: Path
+) -> None:
+    file = fixed_batch(tiny_pose, 1, onnx.TensorProto.FLOAT, tmp_path)
+    boxes = np.array([[20, 10, 60, 90], [100, 60, 150, 110], [0, 0, 64, 64]], np.float32)
+    with KeypointModel(tiny_pose, threads=1) as free, KeypointModel(file, threads=1) as one:
+        np.testing.assert_allclose(one(photo, boxes).keypoints, free(photo, boxes).keypoints, atol=1e-5)
+    with pytest.raises(InputError, match="takes one crop at a time"):
+        KeypointModel(file, flip=True)
+
+
+@pytest.mark.parametrize(("batch", "element"), [(4, onnx.TensorProto.FLOAT), ("N", onnx.TensorProto.FLOAT16)])
+def test_inputs_that_are_never_fed_are_refused_at_the_start(
+    tiny_pose: Path, tmp_path: Path, batch: int | str, element: int
+) -> None:
+    with pytest.raises(ModelFileError, match="give a file that takes float32 and any number"):
+        KeypointModel(fixed_batch(tiny_pose, batch, element, tmp_path))
+
+
+def test_the_detector_is_closed_if_the_keypoint_model_cannot_be_opened(
+    tiny_detector: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[Detector] = []
+    monkeypatch.setattr(Detector, "close", lambda detector: closed.append(detector))  # noqa: PLW0108 (a method is bound)
+    with pytest.raises(ModelFileError, match="does not exist"):
+        PoseEstimator(tiny_detector, "nowhere.onnx")
+    assert len(closed) == 1
+
+
+@pytest.mark.parametrize("option", [{"preset": "paddle"}, {"backend": "tflite"}, {"threads": 1}])
+def test_options_for_opening_need_something_to_open(
+    detector: Detector, keypoint_model: KeypointModel, option: dict[str, object]
+) -> None:
+    with pytest.raises(InputError, match="were given with an open detector and pose"):
+        PoseEstimator(detector, keypoint_model, **option)  # type: ignore[arg-type]
+
+
+def test_two_presets_are_both_described(detector: Detector, tiny_pose: Path) -> None:
+    with PoseEstimator(detector, KeypointModel(tiny_pose, preset="paddle")) as mixed:
+        assert (mixed.describe()["preset"], mixed.describe()["pose_preset"]) == ("accurate", "paddle")
+    with PoseEstimator(detector, tiny_pose) as same:
+        assert "pose_preset" not in same.describe()
+
+
+@pytest.mark.parametrize("batch_size", [0, 2.5, True, "4"])
+def test_batch_sizes_that_are_not(tiny_pose: Path, batch_size: Any) -> None:
+    with pytest.raises(InputError, match=f"batch_size={batch_size!r} was given; give a whole number"):
+        KeypointModel(tiny_pose, batch_size=batch_size)
+
+
+def test_a_detector_of_no_classes(tiny_detector: Path) -> None:
+    with pytest.raises(InputError, match=r"no classes were given; choose from .*\['person'\]"):
+        Detector(tiny_detector, classes=())
+
+
+@pytest.mark.parametrize("make", [Detector, KeypointModel, lambda name: PoseEstimator(pose=name)])
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + ".onnx", "a\0b"])
+def test_names_that_no_file_can_have(make: Callable[[str], object], name: str) -> None:
+    with pytest.raises(PoseOnnxError, match=r"is not known|cannot be read"):
+        make(name)

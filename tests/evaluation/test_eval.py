@@ -327,3 +327,26 @@ def test_ap_of_the_official_weights(
     model = official_models / f"{pose}.onnx"
     assert main(["eval", *words, "--pose", str(model), "--preset", preset, "--out", str(tmp_path)]) == 0
     assert low <= report(tmp_path)["keypoints"]["AP"] <= high
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--limit", "-1"), "limit=-1 was given; give a whole number of 1 or more"),
+        (("--oks-nms", "nan"), "oks_nms=nan was given; give a number from 0 to 1"),
+        (("--threshold", "0.5"), "annotated boxes have no scores; leave it out"),
+        (("--boxes", "boxes.json", "--threshold", "5"), "threshold=5.0 was given; give a number from 0 to 1"),
+    ],
+)
+def test_settings_that_cannot_be_used(
+    dataset: Path,
+    tiny_pose: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    sentence: str,
+) -> None:
+    monkeypatch.chdir(dataset)
+    Path("boxes.json").write_text("[]")
+    assert evaluate(dataset, dataset / "out", tiny_pose, *options) == 2
+    assert sentence in capsys.readouterr().err

@@ -10,6 +10,7 @@ from typing import Final
 from pose_onnx.addresses import redacted
 from pose_onnx.budget import MEMORY
 from pose_onnx.errors import InputError
+from pose_onnx.files import exists
 from pose_onnx.video.frame import ASSUMED_FPS
 from pose_onnx.video.sources.capture import Capture, open_capture
 from pose_onnx.video.sources.promise import Promise, promise_of
@@ -127,7 +128,7 @@ def open_file(path: Path, *, fps: float | None, start: float, first: int) -> Fil
     Raises:
         InputError: The file is missing, or OpenCV cannot read it as a video.
     """
-    if not path.exists():
+    if not exists(path):
         raise InputError(
             f"{str(path)!r} does not exist; give a video file, a folder of frames, a camera or a URL"
         )

@@ -15,6 +15,7 @@ from pose_onnx.addresses import is_address, redacted
 from pose_onnx.core.arrays import Image
 from pose_onnx.core.images import Color
 from pose_onnx.errors import InputError, SourceError
+from pose_onnx.files import exists
 from pose_onnx.video.sources.capture import open_capture
 from pose_onnx.video.sources.file import FileSource, open_file
 from pose_onnx.video.sources.folder import FolderSource
@@ -102,7 +103,7 @@ def _cannot_open(source: int | str) -> str:
 
 def _open_path(source: str | os.PathLike[str], options: _Options) -> FrameSource:
     path = Path(source)
-    kind = FolderSource if path.is_dir() else open_file
+    kind = FolderSource if exists(path) and path.is_dir() else open_file
     return kind(path, fps=options.fps, start=options.start, first=options.first)
 
 
