@@ -29,6 +29,15 @@ def exists(path: str | os.PathLike[str]) -> bool:
         return False
 
 
+def is_utf8(path: str | os.PathLike[str]) -> bool:
+    """Say whether a path is UTF-8, which libraries in C++ expect; in Python, others hold lone surrogates."""
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def temporary_name(target: Path) -> Path:
     """Return a free name beside `target`, with its suffix, which writers and players rely on."""
     # Not tempfile: its files are readable by their owner only, whatever the umask says.

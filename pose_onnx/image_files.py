@@ -91,7 +91,7 @@ def encode_image(image: Image, suffix: str) -> bytes:
 
     Args:
         image: (H, W, 3) uint8, BGR.
-        suffix: Of a format that OpenCV writes, such as ".png".
+        suffix: Of a format that OpenCV writes (`is_writable_format`), such as ".png".
 
     Raises:
         InputError: The format does not hold a picture of this size.
@@ -109,7 +109,8 @@ def encode_image(image: Image, suffix: str) -> bytes:
 
 def is_writable_format(path: Path) -> bool:
     """Say whether OpenCV writes pictures with this file's suffix."""
-    return bool(path.suffix) and cv2.haveImageWriter(f"x{path.suffix}")
+    # OpenCV crashes on text with lone surrogates, as of file names that are not UTF-8.
+    return bool(path.suffix) and path.suffix.isascii() and cv2.haveImageWriter(f"x{path.suffix}")
 
 
 def _read(path: Path) -> bytes:

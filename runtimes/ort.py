@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 import onnxruntime as ort
 
 from pose_onnx.errors import EngineError, InputError, ModelFileError
+from pose_onnx.files import is_utf8
 from pose_onnx.runtimes._checks import check_feeds
 from pose_onnx.runtimes._protocol import Tensor, TensorSpec
 from pose_onnx.runtimes._traits import ACCELERATOR_RUN_PIXELS, CPU_RUN_PIXELS
@@ -70,7 +71,9 @@ class OrtRuntime:
         # Memory that was just freed is still in a CPU's cache; planned memory is not (docs/speed-graph.md).
         options.enable_mem_reuse = not is_cpu
         try:
-            session = ort.InferenceSession(str(path), options, providers=chosen)
+            # It takes a path that is UTF-8, or the content.
+            model = str(path) if is_utf8(path) else path.read_bytes()
+            session = ort.InferenceSession(model, options, providers=chosen)
         except Exception as error:  # its exception classes are not importable; see _is_ort_error
             if not _is_ort_error(error):
                 raise

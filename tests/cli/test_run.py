@@ -23,6 +23,7 @@ from pose_onnx import PRESETS, PoseEstimator, draw_poses, load_image, read_card
 from pose_onnx.cli._interrupt import Terminated, terminated_as_by_ctrl_c, uninterrupted
 from pose_onnx.files import atomic_path
 from tests.cli.conftest import pose_model
+from tests.video.clips import make_clip
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Models, Outcome
@@ -234,6 +235,26 @@ def test_a_file_name_that_is_no_unicode(models: Models, photo: Callable[..., Pat
     (image,) = results(tmp_path / "out" / "poses.json")["images"]
     assert image["path"] == str(odd)
     assert Path(image["picture"]).is_file()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere file names are Unicode")
+def test_names_that_are_no_unicode_in_a_folder(
+    models: Models, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    """OpenCV crashes on such a name of a video, and on such a suffix."""
+    folder = os.fsencode(tmp_path) + b"/in"
+    Path(os.fsdecode(folder)).mkdir()
+    photo(tmp_path / "x.png").rename(os.fsdecode(folder + b"/a.png"))
+    make_clip(tmp_path / "x.mp4", [np.zeros((48, 64, 3), np.uint8)]).rename(
+        os.fsdecode(folder + b"/b\xff.mp4")
+    )
+    photo(tmp_path / "x.png").rename(odd := Path(os.fsdecode(folder + b"/c.jp\xff")))
+    with start("run", tmp_path / "in", odd, *models.options, "--out", tmp_path / "out") as process:
+        out, errors = process.communicate()
+    assert process.returncode == 1
+    assert "2 pictures, 2 people" in out
+    assert r"b\udcff.mp4' is not UTF-8, so OpenCV cannot open it" in errors
+    assert "1 of 3 sources could not be used" in errors
 
 
 def test_nothing_usable_is_exit_code_2(cli: Callable[..., Outcome], models: Models, tmp_path: Path) -> None:

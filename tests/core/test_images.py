@@ -156,7 +156,7 @@ def test_unknown_color() -> None:
         load_image(np.zeros((4, 5, 3), np.uint8), color="hsv")  # type: ignore[arg-type]  # that is the test
 
 
-@pytest.mark.parametrize("name", ["picture.xyz", "picture"])
+@pytest.mark.parametrize("name", ["picture.xyz", "picture", "picture.jp\udcff"])
 def test_writing_an_unknown_format(tmp_path: Path, picture: np.ndarray, name: str) -> None:
     with pytest.raises(OutputError, match=r"suffix.*\.jpg or \.png"):
         write_image(tmp_path / name, picture)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -73,3 +75,9 @@ def test_an_operator_without_a_kernel_names_the_version_that_has_it(tmp_path: Pa
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=10), tmp_path / "deformable.onnx")
     with pytest.raises(EngineError, match=r"DeformConv.*install onnxruntime 1\.25 or newer"):
         open_runtime(tmp_path / "deformable.onnx", "ort", threads=1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere file names are Unicode")
+def test_a_file_name_that_is_no_unicode(tiny_pose: Path, tmp_path: Path) -> None:
+    odd = Path(shutil.copy(tiny_pose, tmp_path / "model\udcff.onnx"))
+    assert open_runtime(odd, "ort", threads=1).inputs == open_runtime(tiny_pose, "ort", threads=1).inputs

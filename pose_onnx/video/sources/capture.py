@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from typing import Final, Protocol, cast
 
+from pose_onnx.addresses import redacted
 from pose_onnx.core.arrays import Image
 from pose_onnx.core.opencv import cv2
+from pose_onnx.errors import InputError
+from pose_onnx.files import is_utf8
 
 _OPEN_TIMEOUT_MS: Final = 10_000
 _READ_TIMEOUT_MS: Final = 5_000
@@ -72,7 +75,13 @@ class CvCapture:
 
 
 def open_capture(target: int | str) -> Capture | None:
-    """Open a file path, camera number or stream address; return `None` if it cannot be opened."""
+    """Open a file path, camera number or stream address; return `None` if it cannot be opened.
+
+    Raises:
+        InputError: The path or address is not UTF-8.
+    """
+    if isinstance(target, str) and not is_utf8(target):  # OpenCV would crash
+        raise InputError(f"the name {redacted(target)!r} is not UTF-8, so OpenCV cannot open it; change it")
     if isinstance(target, str) and "://" in target:
         timeouts = [
             cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _OPEN_TIMEOUT_MS,
