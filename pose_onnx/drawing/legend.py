@@ -47,7 +47,8 @@ def with_legend(picture: Image, width: float) -> Image:
     height = min(_LETTER_HEIGHT * letter_height(width), picture.shape[1] / cell[0])
     if height < _LEAST_LETTER_HEIGHT:
         return picture
-    columns = min(len(_ENTRIES), int(picture.shape[1] / (cell[0] * height)))
+    # At least one: where a cell is exactly as wide as the picture, the quotient may be rounded to below 1.
+    columns = min(len(_ENTRIES), max(1, int(picture.shape[1] / (cell[0] * height))))
     rows = -(-len(_ENTRIES) // columns)
     strip = np.full((2 * round(rows * _ROW * height / 2), picture.shape[1], 3), DARK_RGB[::-1], np.uint8)
     painter = Painter(strip)

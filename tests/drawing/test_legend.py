@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from pose_onnx import Poses, draw_poses
 from pose_onnx.drawing.palette import DARK_RGB, PERSON_COLORS_RGB, SIDE_COLORS_RGB
@@ -35,6 +37,13 @@ def test_it_is_below_the_picture_which_stays_as_it_is(height: int, width: int) -
 def test_a_picture_too_narrow_for_it_has_none() -> None:
     picture = np.zeros((400, 20, 3), np.uint8)
     assert np.array_equal(draw_poses(picture, NOBODY, legend=True), picture)
+
+
+@example(width=113)  # where a cell is as wide as the picture, the quotient was below 1
+@given(width=st.integers(1, 400))
+def test_a_picture_of_any_width_can_have_one(width: int) -> None:
+    drawn = draw_poses(np.zeros((240, width, 3), np.uint8), NOBODY, legend=True)
+    assert drawn.shape[1] == width
 
 
 def test_its_height_does_not_depend_on_who_is_there() -> None:
