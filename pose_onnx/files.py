@@ -16,6 +16,8 @@ from pose_onnx.errors import OutputError
 
 _CHUNK: Final = 1 << 20
 """Bytes that are hashed at a time."""
+_LONGEST_START: Final = 100
+"""Bytes of a file's name in the name of its temporary file."""
 
 
 def exists(path: str | os.PathLike[str]) -> bool:
@@ -41,15 +43,24 @@ def is_utf8(path: str | os.PathLike[str]) -> bool:
 def temporary_name(target: Path) -> Path:
     """Return a free name beside `target`, with its suffix, which writers and players rely on."""
     # Not tempfile: its files are readable by their owner only, whatever the umask says.
-    return target.with_name(f".{target.stem[:100]}.{secrets.token_hex(4)}.part{target.suffix}")
+    return target.with_name(f"{_start_of_parts(target)}{secrets.token_hex(4)}.part{target.suffix}")
 
 
 def remove_parts(target: Path) -> None:
     """Delete files with a `temporary_name` of `target` that killed processes left behind."""
-    ours = re.compile(rf"{re.escape('.' + target.stem[:100])}\.[0-9a-f]{{8}}\.part{re.escape(target.suffix)}")
+    ours = re.compile(rf"{re.escape(_start_of_parts(target))}[0-9a-f]{{8}}\.part{re.escape(target.suffix)}")
     with contextlib.suppress(OSError):
         for path in [path for path in target.parent.iterdir() if ours.fullmatch(path.name)]:
             path.unlink()
+
+
+def _start_of_parts(target: Path) -> str:
+    return f".{cut_name(target.stem, _LONGEST_START)}."
+
+
+def cut_name(name: str, longest: int) -> str:
+    """Return as many whole characters from the start of a file name as fit into `longest` bytes."""
+    return next(name[:end] for end in range(len(name), -1, -1) if len(os.fsencode(name[:end])) <= longest)
 
 
 @contextmanager

@@ -8,10 +8,13 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
+from pose_onnx.files import cut_name
 from pose_onnx.image_files import is_writable_format
 
 _MARK: Final = "_pose"
 _FALLBACK_SUFFIX: Final = ".jpg"
+_LONGEST: Final = 230
+"""Bytes in a name. Most file systems take 255; crops and an unfinished video's folder add some."""
 
 
 class Targets:
@@ -34,8 +37,9 @@ class Targets:
     def of(self, file: Path, suffixes: Sequence[str]) -> list[Path]:
         """Return where several results of one source go: the same name, with each suffix."""
         for copy in count(1):
-            name = f"{file.stem}{_MARK}" + (f"-{copy}" if copy > 1 else "")
-            targets = [self._folder / f"{name}{suffix}" for suffix in suffixes]
+            ends = [f"{_MARK}-{copy}{suffix}" if copy > 1 else f"{_MARK}{suffix}" for suffix in suffixes]
+            stem = cut_name(file.stem, _LONGEST - max(len(os.fsencode(end)) for end in ends))
+            targets = [self._folder / f"{stem}{end}" for end in ends]
             places = {_place(target) for target in targets}
             if not places & self._taken:
                 break

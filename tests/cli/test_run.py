@@ -7,6 +7,7 @@ import csv
 import hashlib
 import json
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -116,6 +117,19 @@ def test_photos_of_one_name_and_copies_never_overwrite_each_other(
     assert len(written) == len({str(path).lower() for path in written}) == 3
     assert all(path.is_file() for path in written)
     assert (tmp_path / "out" / "x_pose.png").read_bytes() == before
+
+
+def test_names_as_long_as_the_system_takes(
+    cli: Callable[..., Outcome], models: Models, photo: Callable[..., Path], tmp_path: Path
+) -> None:
+    """In bytes: a character may have several. The two names differ only in what does not fit."""
+    short = photo(tmp_path / "short.png")
+    long = [Path(shutil.copy(short, tmp_path / f"{'長' * 83}{end}.png")) for end in "ab"]
+    done = cli("run", *long, short, *models.options, "--save-crop", "--out", tmp_path / "out")
+    assert (done.code, done.err) == (0, "")
+    written = [Path(each["picture"]) for each in results(tmp_path / "out" / "poses.json")["images"]]
+    assert len({path for path in written if path.is_file()}) == 3
+    assert [path.name[70:] for path in written[:2]] == ["長長長_pose.png", "長長長_pose-2.png"]
 
 
 def test_patterns_and_a_json_elsewhere(

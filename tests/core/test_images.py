@@ -14,6 +14,7 @@ import pytest
 
 from pose_onnx import InputError, load_image
 from pose_onnx.errors import OutputError
+from pose_onnx.files import remove_parts, temporary_name
 from pose_onnx.image_files import write_image
 
 HEIGHT, WIDTH = 40, 60
@@ -161,6 +162,15 @@ def test_writing_an_unknown_format(tmp_path: Path, picture: np.ndarray, name: st
     with pytest.raises(OutputError, match=r"suffix.*\.jpg or \.png"):
         write_image(tmp_path / name, picture)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_as_long_as_the_system_takes(tmp_path: Path, picture: np.ndarray) -> None:
+    """Its temporary file has a name that fits too, and is found again after a kill."""
+    target = tmp_path / f"{'長' * 83}.png"
+    write_image(target, picture)
+    temporary_name(target).touch()
+    remove_parts(target)
+    assert list(tmp_path.iterdir()) == [target]
 
 
 def test_writing_where_one_cannot(tmp_path: Path, picture: np.ndarray) -> None:
