@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -38,6 +38,12 @@ def is_utf8(path: str | os.PathLike[str]) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def has_repeats(paths: Iterable[Path]) -> bool:
+    """Say whether two paths lead to one file, which need not exist."""
+    places = [os.path.realpath(path) for path in paths]
+    return len(set(places)) < len(places)
 
 
 def temporary_name(target: Path) -> Path:

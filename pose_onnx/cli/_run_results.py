@@ -14,7 +14,7 @@ from typing import Any, Final
 from pose_onnx import InputError
 from pose_onnx.cli._options import add_angles_option, angles_of
 from pose_onnx.core.angles import Triple
-from pose_onnx.files import atomic_write_bytes, make_folder, remove_parts
+from pose_onnx.files import atomic_write_bytes, has_repeats, make_folder, remove_parts
 from pose_onnx.formats import write_csv_rows
 from pose_onnx.formats.results import Failure, ImageResult, VideoResult, read_results, results_json
 
@@ -83,14 +83,17 @@ class RunResults:
         """Choose the files by the options of `add_result_options`, and read the results to resume.
 
         Raises:
-            InputError: The results to resume are damaged or have other settings, or an angle is unknown.
+            InputError: The results to resume are damaged or have other settings, the JSON and the table have
+                one name, or an angle is unknown.
             OutputError: The folder cannot be created.
         """
         angles = angles_of(args, names)
         folder = make_folder(args.out) if args.out else _own_folder(resume=args.resume)
         document = Path(args.json) if args.json else folder / RESULTS_NAME
         results = cls(folder, document, Path(args.csv) if args.csv else None, angles, settings, names)
-        for path in filter(None, (document, results.table)):
+        if has_repeats(results._files):
+            raise InputError(f"{args.csv!r} is both the JSON and the table; give each its own name")
+        for path in results._files:
             remove_parts(path)
         if args.resume and document.exists():
             results._resume()
@@ -103,8 +106,11 @@ class RunResults:
     @property
     def places(self) -> list[Path]:
         """Where the results are: the folder, and files outside it."""
-        files = filter(None, (self.document, self.table))
-        return [self.folder, *(path for path in files if path.parent != self.folder)]
+        return [self.folder, *(path for path in self._files if path.parent != self.folder)]
+
+    @property
+    def _files(self) -> list[Path]:
+        return [self.document, *([self.table] if self.table else [])]
 
     def check_new(self, targets: Iterable[Path]) -> None:
         """Refuse to overwrite files.
@@ -112,7 +118,7 @@ class RunResults:
         Raises:
             InputError: The JSON, the table or one of these files already exists.
         """
-        for path in filter(None, (self.document, self.table, *targets)):
+        for path in (*self._files, *targets):
             if path.is_file():
                 raise InputError(
                     f"{str(path)!r} already exists; choose another folder, continue it with --resume, or "

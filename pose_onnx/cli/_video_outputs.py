@@ -12,7 +12,7 @@ from pose_onnx.cli._options import add_angles_option, angles_of
 from pose_onnx.cli._unfinished import Progress, Unfinished, is_unfinished
 from pose_onnx.cli._window import Window
 from pose_onnx.closing import Closing
-from pose_onnx.files import remove_parts
+from pose_onnx.files import has_repeats, remove_parts
 from pose_onnx.formats import (
     FrameRecord,
     FramesEnd,
@@ -74,7 +74,7 @@ def check_outputs(args: argparse.Namespace) -> None:
     if not named and not args.show:
         options = ", ".join(f"--{option} FILE" for option in _FILES)
         raise InputError(f"no output was given; give one or more of {options} and --show")
-    if len({path.absolute() for path in named.values()}) < len(named):
+    if has_repeats(named.values()):
         raise InputError("two outputs have the same name; give each its own")
     source = Path(args.source)
     if source.exists() and any(path.exists() and path.samefile(source) for path in named.values()):

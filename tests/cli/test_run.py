@@ -190,6 +190,8 @@ def test_a_table_too(
         (["{tmp}/p.jpg", "--json", "{tmp}/empty"], "cannot be written"),
         (["{tmp}/p.jpg", "--csv", "{tmp}/file/x.csv"], "cannot be written"),
         (["{tmp}/p.jpg", "--angles"], "add --csv FILE"),
+        (["{tmp}/p.jpg", "--json", "{tmp}/x", "--csv", "{tmp}/empty/../x"], "both the JSON and the table"),
+        (["{tmp}/p.jpg", "--csv", "{tmp}/out/poses.json"], "both the JSON and the table"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(
