@@ -15,8 +15,8 @@ from types import MappingProxyType
 from typing import Final
 
 from pose_onnx import PoseOnnxError, __version__
-from pose_onnx.cli._exits import EXIT_INTERRUPTED, EXIT_NOTHING_DONE
-from pose_onnx.cli._interrupt import Terminated, terminated_as_by_ctrl_c
+from pose_onnx.cli._exits import EXIT_NOTHING_DONE, code_of_stop
+from pose_onnx.cli._interrupt import terminated_as_by_ctrl_c
 from pose_onnx.cli._parser import Parser
 
 # Each is the module of that name here, with `add_arguments(parser)` and `run(args) -> int`.
@@ -37,7 +37,6 @@ VERBS: Final = MappingProxyType(
 )
 
 EXIT_ERROR: Final = EXIT_NOTHING_DONE
-EXIT_TERMINATED: Final = 143  # 128 + SIGTERM
 EXIT_BROKEN_PIPE: Final = 141  # 128 + SIGPIPE
 
 
@@ -63,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_ERROR
     except KeyboardInterrupt as error:
         print("pose-onnx: stopped", file=sys.stderr)
-        return EXIT_TERMINATED if isinstance(error, Terminated) else EXIT_INTERRUPTED
+        return code_of_stop(error)
     except BrokenPipeError:
         # Python flushes stdout again when it exits, so it must still be valid.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

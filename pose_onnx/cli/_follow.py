@@ -15,7 +15,7 @@ from pose_onnx import InputError, PoseModel
 from pose_onnx.addresses import is_address, redacted
 from pose_onnx.cli._actions import action_settings, open_actions_of
 from pose_onnx.cli._drawing_options import drawing_of
-from pose_onnx.cli._exits import EXIT_INTERRUPTED, EXIT_SOME_FAILED
+from pose_onnx.cli._exits import EXIT_SOME_FAILED, code_of_stop
 from pose_onnx.cli._interrupt import uninterrupted
 from pose_onnx.cli._options import settings_of
 from pose_onnx.cli._tables import count
@@ -107,8 +107,8 @@ def _process(video: VideoPoseEstimator, args: argparse.Namespace, outputs: Outpu
                 return stopped(outputs, 0)
             end = FramesEnd(outputs.progress.frames, before + source.skipped, source.missing)
             outputs.finish(end)
-    except KeyboardInterrupt:
-        return stopped(outputs, EXIT_INTERRUPTED)
+    except KeyboardInterrupt as error:
+        return stopped(outputs, code_of_stop(error))
     return finished(end, source, outputs, args)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from pose_onnx import InputError, PoseModel
-from pose_onnx.cli._exits import EXIT_INTERRUPTED, EXIT_SOME_FAILED
+from pose_onnx.cli._exits import EXIT_SOME_FAILED, code_of_stop
 from pose_onnx.cli._follow import (
     Followed,
     finished,
@@ -73,9 +73,12 @@ def follow_many(model: PoseModel, many: Sequence[argparse.Namespace]) -> list[Fo
             stack.enter_context(_Job(video, args, cameras, str(number)))
             for number, args in enumerate(many, start=1)
         ]
-        with suppress(KeyboardInterrupt):  # the outcome of each source is reported
+        code = 0
+        try:
             _write_frames(cameras, jobs)
-    return [job.followed or stopped(job.outputs, EXIT_INTERRUPTED) for job in jobs]
+        except KeyboardInterrupt as error:  # the outcome of each source is reported
+            code = code_of_stop(error)
+    return [job.followed or stopped(job.outputs, code) for job in jobs]
 
 
 def _write_frames(cameras: MultiVideo, jobs: Sequence[_Job]) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from pose_onnx.cli import _video_outputs
+from pose_onnx.cli._interrupt import Terminated
 from pose_onnx.cli._video_outputs import Outputs
 from pose_onnx.formats import read_end, read_frames
 from pose_onnx.video import Frame
@@ -67,31 +68,36 @@ def test_one_that_fails_ends_alone(
     assert read_end(tmp_path / "o-3.jsonl") is not None
 
 
+@pytest.mark.parametrize(("stop", "code"), [(KeyboardInterrupt, 130), (Terminated, 143)])
+@pytest.mark.parametrize("count", [1, 2])
 def test_what_was_stopped_goes_on(
     cli: Callable[..., Outcome],
     models: Models,
     clips: list[Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    count: int,
+    stop: type[KeyboardInterrupt],
+    code: int,
 ) -> None:
     monkeypatch.setattr(_video_outputs, "SAVE_EVERY", 5)
-    words = ("video", *clips, *models.options, "--jsonl")
+    words = ("video", *clips[:count], *models.options, "--jsonl")
     assert cli(*words, tmp_path / "whole.jsonl").code == 0
     write = Outputs.write
 
     def interrupted(self: Outputs, frame: Frame) -> None:
         if frame.index == 12:
-            raise KeyboardInterrupt
+            raise stop
         write(self, frame)
 
     with monkeypatch.context() as patch:
         patch.setattr(Outputs, "write", interrupted)
         done = cli(*words, tmp_path / "o.jsonl")
-    assert done.code == 130
-    assert done.err.count("continue with --resume") == 2
+    assert done.code == code
+    assert done.err.count("continue with --resume") == count
     assert cli(*words, tmp_path / "o.jsonl", "--resume").code == 0
-    for number in (1, 2):
-        assert lines(tmp_path / f"o-{number}.jsonl") == lines(tmp_path / f"whole-{number}.jsonl")
+    for end in ("-1", "-2") if count > 1 else ("",):
+        assert lines(tmp_path / f"o{end}.jsonl") == lines(tmp_path / f"whole{end}.jsonl")
 
 
 @pytest.mark.parametrize(
