@@ -87,3 +87,12 @@ def test_of_no_frames_there_is_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(OutputError, match="names no video format"):
         VideoParts(tmp_path, tmp_path / "a.xyz", fps=None)
+
+
+def test_a_part_that_cannot_be_finished_is_none(tmp_path: Path) -> None:
+    with VideoParts(tmp_path, tmp_path / "a.mp4", fps=25) as parts:
+        parts.write(grey(0), 0.0)
+        (tmp_path / "000000.mp4").mkdir()  # in the way of the part
+        with pytest.raises(OutputError, match="cannot be written"):
+            parts.cut()
+    assert parts.parts == []

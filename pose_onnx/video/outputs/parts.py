@@ -90,10 +90,10 @@ class VideoParts(Closing):
 
     def cut(self) -> None:
         """Finish the current part; the next frame begins a new one."""
-        if self._writer is not None:
-            self._writer.close()
+        writer, self._writer = self._writer, None  # a part that cannot be finished is none
+        if writer is not None:
+            writer.close()
             self.parts.append(Part(self._next_name(), self._start, self._stop))
-            self._writer = None
 
     def join(self, audio_from: str | os.PathLike[str] | None) -> str:
         """Join all parts into the target and add the sound of a file.
