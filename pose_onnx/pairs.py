@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from pose_onnx.cards.lookup import find_file
+from pose_onnx.cards.lookup import find_file, how_to_get
 from pose_onnx.errors import ModelFileError, unknown_name
 
 
@@ -50,12 +50,11 @@ def demand_models(quality: str, names: Sequence[str], backend: str, precision: s
     """Check that all models of a quality are on this machine.
 
     Raises:
-        ModelFileError: With the one command that fetches all that are missing.
+        ModelFileError: With the one command that fetches all that are missing, if they can be fetched.
     """
     missing = [name for name in names if find_file(name, backend, precision) is None]
     if missing and quality != DEFAULT_QUALITY:
-        options = "" if precision == "fp32" else f" --precision {precision}"
         raise ModelFileError(
             f"quality {quality!r} needs the models {', '.join(missing)}, which are not on this machine; "
-            f"fetch them with: pose-onnx models pull {' '.join(missing)}{options}"
+            f"{how_to_get(missing[0], backend, precision, missing[1:])}"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -159,13 +159,13 @@ def resolve_model(model: str | os.PathLike[str], backend: str = "ort", precision
     path = Path(model)
     if not is_known_name(model) and (path.suffix in {".onnx", ".tflite"} or exists(path)):
         return path
-    name, card = str(model), load_card(model)
+    name = str(model)
+    load_card(name)  # says which names are known
     if found := find_file(name, backend, precision):
         return found
     wanted = file_name(name, model_suffix(backend), precision)
     raise ModelFileError(
-        f"model {name!r} has no {wanted} in {str(models_home())!r};"
-        f" {_how_to_get(card, name, backend, precision)}"
+        f"model {name!r} has no {wanted} in {str(models_home())!r}; {how_to_get(name, backend, precision)}"
     )
 
 
@@ -176,7 +176,16 @@ def find_file(name: str, backend: str, precision: str) -> Path | None:
     return next(filter(Path.is_file, candidates), None)
 
 
-def _how_to_get(card: ModelCard, name: str, backend: str, precision: str) -> str:
+def how_to_get(name: str, backend: str, precision: str, also: Sequence[str] = ()) -> str:
+    """Return what to do about a known model whose file is not on this machine, as the end of a sentence.
+
+    Args:
+        name: The model's name.
+        backend: What shall run it.
+        precision: The wanted export, known or not.
+        also: More missing models, to be fetched with the same command if one can be fetched.
+    """
+    card = load_card(name)
     if precision not in (known := (*_PULLED, _CALIBRATED)):
         return f"choose a precision from {', '.join(known)}"
     if model_suffix(backend) == FOLDER:
@@ -191,9 +200,9 @@ def _how_to_get(card: ModelCard, name: str, backend: str, precision: str) -> str
             f"make it from {card.download} with: pose-onnx export FILE --model {name}{options}"
             f" --calibration PHOTOS --annotations JSON --images DIR --out {models_home()} (docs/precision.md)"
         )
-    pull = f"pose-onnx models pull {name}{options}"
+    pull = f"pose-onnx models pull {' '.join([name, *also])}{options}"
     other = find_file(name, "ort", precision)
-    return f"fetch and convert it with: {pull}" if other is None else _how_to_complete(other, backend, pull)
+    return f"fetch and convert with: {pull}" if other is None else _how_to_complete(other, backend, pull)
 
 
 def _how_to_add(name: str, options: str) -> str:

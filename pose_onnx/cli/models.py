@@ -128,7 +128,11 @@ def _pull(args: argparse.Namespace) -> int:
             name, dest=args.dest, precision=args.precision, sha256=sha256, policy=policy, progress=True
         )
         print(*files, sep="\n")
-    if args.dest:
+    stored = [name for name in args.names if not package_files(name)]
+    if args.dest and len(stored) < len(args.names):
+        bundled = ", ".join(name for name in args.names if name not in stored)
+        print(f"\nNot in {args.dest}, because it is bundled with pose-onnx: {bundled}")
+    if args.dest and stored:
         print(f"\nTo use this folder anywhere: POSE_ONNX_HOME={args.dest}")
     return 0
 

@@ -49,7 +49,8 @@ def pull(
 
     Args:
         name: name of the model.
-        dest: folder to store it in; the models' folder (`models_home`) if None.
+        dest: folder to store it in; the models' folder (`models_home`) if None. A built-in model stays in the
+            package, which is wherever it can be used.
         precision: precisions of the stored weights: "fp32", "fp16", "int8-dynamic".
         sha256: digest of the download, in hexadecimal; if empty, that of the card or of the first download.
         policy: limits for network retries and waits.
@@ -59,7 +60,8 @@ def pull(
         The model's files.
 
     Raises:
-        InputError: The precision or digest is not valid, or `POSE_ONNX_MIRROR` is not an address.
+        InputError: The precision or digest is not valid, or not for this model; or `POSE_ONNX_MIRROR` is not an
+            address.
         UnknownNameError: No card has this name.
         DownloadError: It cannot be fetched, or `POSE_ONNX_OFFLINE` forbids it.
         DependencyError: The packages that convert are not installed.
@@ -68,7 +70,7 @@ def pull(
         OutputError: The folder cannot be written.
     """
     card = load_card(name)
-    if built_in := _built_in(name, sha256):
+    if built_in := _built_in(name, precision, sha256):
         return built_in
     store, wanted = _store_at(dest), _wanted(name, precision)
     if sha256:
@@ -111,7 +113,7 @@ def plan(
         PoseOnnxError: As `pull`, as far as known in advance.
     """
     card = load_card(name)
-    if built_in := _built_in(name, sha256):
+    if built_in := _built_in(name, precision, sha256):
         return Plan(built_in, (), "", converts=False)
     store, wanted = _store_at(dest), _wanted(name, precision)
     files = tuple(map(store.path, wanted))
@@ -123,8 +125,13 @@ def plan(
     return Plan(files, urls, trust.sha256, converts=True)
 
 
-def _built_in(name: str, sha256: str) -> tuple[Path, ...]:
+def _built_in(name: str, precision: Sequence[str], sha256: str) -> tuple[Path, ...]:
     built_in = package_files(name)
+    if built_in and {*precision} != {"fp32"}:
+        raise InputError(
+            f"precision {[*precision]} was given, but {name!r} is bundled in fp32 only; leave the precision"
+            " out"
+        )
     if built_in and sha256:
         raise InputError(f"{name!r} is bundled and not downloaded; leave its SHA-256 out")
     return built_in

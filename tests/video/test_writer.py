@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from pose_onnx import DependencyError, InputError, OutputError
 from pose_onnx.video import VideoWriter, open_source
 from pose_onnx.video.outputs.encoders import FORMATS, find_format
-from tests.video.clips import BEEP_S, beeps, frame_times, make_clip
+from tests.video.clips import BEEP_S, RATE, beeps, frame_times, make_clip
 
 TICK_S = 0.001  # the coarsest of the formats: Matroska counts milliseconds
 
@@ -95,6 +96,29 @@ def test_why_there_is_no_sound(tmp_path: Path, suffix: str, codec: str | None, r
         assert reason in writer.silent_because
         assert bool(reason) == bool(writer.silent_because)
     assert len(frame_times(tmp_path / f"out{suffix}")) == 1
+
+
+def test_sound_that_no_decoder_is_known_for(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "in.mkv", [picture(90)] * 5, audio="aac", seconds=0.2)
+    clip.write_bytes(clip.read_bytes().replace(b"A_AAC", b"A_ZZZ"))
+    with VideoWriter(tmp_path / "out.mkv", audio_from=clip) as writer:
+        writer.write(picture(90), 0)
+        assert "does not know the codec of the sound" in writer.silent_because
+    assert len(frame_times(tmp_path / "out.mkv")) == 1
+
+
+def test_the_sound_of_a_file_without_pictures(tmp_path: Path) -> None:
+    sound = tmp_path / "in.wav"
+    with wave.open(str(sound), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(np.full(RATE, 20_000, np.int16).tobytes())
+    with VideoWriter(tmp_path / "out.mkv", fps=25, audio_from=sound) as writer:
+        for index in range(10):
+            writer.write(picture(90), index / 25)
+        assert writer.silent_because == ""
+    assert beeps(tmp_path / "out.mkv")[0] == pytest.approx(0, abs=0.025)
 
 
 def test_formats_that_cannot_be_written(tmp_path: Path) -> None:

@@ -207,6 +207,21 @@ def test_a_dry_run_says_what_a_pull_would_do(
     assert web.requests == []
 
 
+def test_what_is_bundled_is_said_not_to_be_stored(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, dest = f"{MODEL}_distilled", tmp_path / "dest"
+    assert main(["models", "pull", name, "--dest", str(dest)]) == 0
+    printed = capsys.readouterr().out
+    assert f"Not in {dest}, because it is bundled with pose-onnx: {name}\n" in printed
+    assert "POSE_ONNX_HOME" not in printed
+    for work in (zoo.pull, zoo.plan):
+        with pytest.raises(InputError, match="bundled in fp32 only; leave the precision out"):
+            work(name, precision=("fp32", "fp16"))
+    assert not home.exists()
+    assert not dest.exists()
+
+
 def test_digests_that_are_in_vain(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(InputError, match="not downloaded"):
         zoo.pull(f"{MODEL}_distilled", sha256="0" * 64)
