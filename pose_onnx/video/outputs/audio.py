@@ -43,7 +43,11 @@ class AudioCopy(Closing):
     def _copy_of_track(self, source: InputContainer) -> AudioStream | None:
         if not source.streams.audio:
             return None
-        codec = source.streams.audio[0].codec_context.codec.canonical_name
+        context = source.streams.audio[0].codec_context
+        if context is None:  # despite its type in PyAV
+            self.silent_because = f"FFmpeg does not know the codec of the sound of {self._name!r}"
+            return None
+        codec = context.codec.canonical_name
         if codec not in self._target.supported_codecs:
             self.silent_because = f"this format cannot store {codec} sound; .mkv and .mov store most codecs"
             return None
@@ -69,9 +73,8 @@ class AudioCopy(Closing):
         self, source: InputContainer, track: AudioStream, start: float
     ) -> Iterator[tuple[float, Packet]]:
         """Yield each packet that ends after `start`: its time in the target, and the packet moved there."""
-        sound, pictures = source.streams.audio[0], source.streams.video[0]
-        # Frame times count from the first picture, packet times from the container's zero.
-        begin = start + float((pictures.start_time or 0) * pictures.time_base)
+        sound = source.streams.audio[0]
+        begin = start + _first_picture(source)
         step = float(sound.time_base)
         shift = round(begin / step)
         try:
@@ -90,3 +93,11 @@ class AudioCopy(Closing):
         """Close the source."""
         if self._source is not None:
             self._source.close()
+
+
+def _first_picture(source: InputContainer) -> float:
+    """Return when frame times begin, in the container's time: at its first picture, or 0 without one."""
+    if not source.streams.video:
+        return 0.0
+    pictures = source.streams.video[0]
+    return float((pictures.start_time or 0) * pictures.time_base)
