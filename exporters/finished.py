@@ -16,7 +16,7 @@ import onnx
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.cards.lookup import card_of, is_known_name, resolve_model
 from pose_onnx.errors import ExportError, InputError, ModelFileError
-from pose_onnx.exporters.end_to_end import assemble
+from pose_onnx.exporters.end_to_end import assemble, end_to_end_name
 from pose_onnx.exporters.end_to_end._assemble import FORM_KEY
 from pose_onnx.exporters.end_to_end._compare import compare_with_core
 from pose_onnx.exporters.verify import Measured, comparison_photo, demand
@@ -65,7 +65,7 @@ class Finished:
         """The name that an export gives the end-to-end file."""
         if self.is_end_to_end:
             return self.path.name
-        return f"{self.path.stem.replace(self.card.name, f'{self.card.name}_end_to_end', 1)}{SUFFIX}"
+        return end_to_end_name(self.path, self.card)
 
     @contextmanager
     def end_to_end_file(self) -> Iterator[Path]:
@@ -128,7 +128,7 @@ def read_finished(sources: Sequence[str | os.PathLike[str]]) -> tuple[Finished, 
     """Return models that need no conversion: one, or a detector and a keypoint model in this order.
 
     Raises:
-        InputError: There are more than two, or two for the same task.
+        InputError: There are more than two, or two for the same task or with the same name.
         ModelFileError: A file is missing, broken, not an ONNX file, or not for a task of a pipeline.
         MissingCardError: A file has no card.
     """
@@ -147,4 +147,8 @@ def read_finished(sources: Sequence[str | os.PathLike[str]]) -> tuple[Finished, 
     tasks = [model.card.task for model in models]
     if len(set(tasks)) != len(tasks):
         raise InputError(f"models for {tasks} were given; give one, or a detector and a keypoint model")
+    if len({model.end_to_end_name for model in models}) != len(models):
+        raise InputError(
+            f"the files {[str(each.path) for each in models]} have equal names; rename one of them"
+        )
     return tuple(sorted(models, key=lambda model: _TASKS.index(model.card.task)))

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from pose_onnx.exporters.end_to_end._assemble import assemble
-from pose_onnx.exporters.end_to_end._write import end_to_end_bytes, write_end_to_end
+from pose_onnx.exporters.end_to_end._write import end_to_end_bytes, end_to_end_name, write_end_to_end
 
-__all__ = ["assemble", "end_to_end_bytes", "write_end_to_end"]
+__all__ = ["assemble", "end_to_end_bytes", "end_to_end_name", "write_end_to_end"]

@@ -28,9 +28,18 @@ def write_end_to_end(network: Path, card: ModelCard, photo: Path | None) -> tupl
     Raises:
         ExportError: The model is a detector that does not find people.
     """
-    file = network.with_name(network.name.replace(card.name, f"{card.name}_end_to_end", 1))
+    file = network.with_name(end_to_end_name(network, card))
     onnx.save(assemble(onnx.load(network), card), file)
     return file, compare_with_core(file, network, card, comparison_photo(photo))
+
+
+def end_to_end_name(network: Path, card: ModelCard) -> str:
+    """Return the name of a network's end-to-end file, which is never the network's own.
+
+    `_end_to_end` follows the model's name, or the whole name of a file that was renamed.
+    """
+    model = card.name if card.name in network.stem else network.stem
+    return network.name.replace(model, f"{model}_end_to_end", 1)
 
 
 def end_to_end_bytes(path: Path, task: str) -> bytes:
