@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pose_onnx.errors import ExportError
+from pose_onnx.errors import ExportError, InputError
 from pose_onnx.exporters.quantize.exceptions import SHARES, UNJUDGED_SHARES
 from pose_onnx.exporters.quantize.measure import Dev
 from pose_onnx.exporters.quantize.request import INT8
@@ -89,6 +90,7 @@ class Gate:
 
         Raises:
             ExportError: no candidate is accurate enough.
+            InputError: the annotations have nobody to measure AP on.
         """
         card, layers = material.card, len(material.layers)
         if self._dev is None:
@@ -97,6 +99,11 @@ class Gate:
             return Accuracy(file.name, None, None, UNMEASURED, layers, _names(chosen), ())
         if self._reference is None:
             self._reference = self._dev.measure(reference, card)
+        if math.isnan(self._reference):
+            raise InputError(
+                f"there are no annotated people that can be used in {str(self._dev.annotations)!r}; give "
+                "annotations of pictures with people"
+            )
         lowest = self._reference - LARGEST_DROP
         tried = []
         for candidate in candidates:
@@ -105,13 +112,14 @@ class Gate:
             if tried[-1][0] >= lowest:
                 break
         ap, chosen = max(tried, key=lambda pair: pair[0])
-        if ap < lowest and not self._force:
+        is_accurate = ap >= lowest
+        if not (is_accurate or self._force):
             raise ExportError(self._refusal(file, ap, chosen, layers))
         file.write_bytes(chosen.content)
         trials = tuple(
             Trial(None if candidate.kept is None else len(candidate.kept), each) for each, candidate in tried
         )
-        note = TOO_LOW if ap < lowest else ""
+        note = "" if is_accurate else TOO_LOW
         return Accuracy(file.name, ap, self._reference - ap, note, layers, _names(chosen), trials)
 
     def facts(self) -> dict[str, str | int | float]:

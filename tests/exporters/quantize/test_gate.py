@@ -89,6 +89,18 @@ def test_what_is_too_inaccurate_is_refused_unless_forced(
     assert file.read_bytes() == spoilt(material, 0).content
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_annotations_of_nobody_accept_nothing(
+    dev: Dev, material: Material, tiny_pose: Path, tmp_path: Path, force: bool
+) -> None:
+    content = json.loads(dev.annotations.read_text())
+    dev.annotations.write_text(json.dumps({**content, "annotations": []}))
+    file = tmp_path / "chosen.onnx"
+    with pytest.raises(InputError, match=r"no annotated people that can be used in '.*truth\.json'"):
+        Gate(dev, force=force).choose([spoilt(material, 0)], file, tiny_pose, material)
+    assert not file.exists()
+
+
 def test_without_pictures_nothing_is_measured_and_the_receipt_says_so(
     dev: Dev, material: Material, tiny_pose: Path, tmp_path: Path
 ) -> None:
