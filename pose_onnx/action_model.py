@@ -80,7 +80,8 @@ class ActionModel(Reopening):
                 evenly.
 
         Raises:
-            InputError: The window's shapes are not these, or a number in it is not finite.
+            InputError: The window's shapes are not these, a number in it is not finite, or the network
+                answers with NaN or infinity.
         """
         return self.find_all([window])[0]
 
@@ -92,6 +93,11 @@ class ActionModel(Reopening):
             self._check(window)
         tensor = np.stack([window_tensor(each, self.window.frames, self.window.box) for each in windows])
         probabilities = self.output.read(self.runtime.run({self.window.tensor_name: tensor}))
+        if not np.isfinite(probabilities).all():
+            raise InputError(
+                f"action model {self.card.name!r} returned NaN or infinity; check the model, and the "
+                "precision of its export"
+            )
         return [self._action(each) for each in probabilities]
 
     def describe(self) -> dict[str, Any]:

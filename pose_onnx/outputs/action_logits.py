@@ -43,8 +43,9 @@ class ActionLogitsOutput:
         return {LOGITS: (None, len(card.classes))}
 
     def read(self, tensors: Tensors) -> F32:
-        """Return probabilities (N, C): exp(logit), divided by their sum."""
+        """Return probabilities (N, C): exp(logit), divided by their sum; NaN where a logit is NaN or inf."""
         logits = tensors[LOGITS].astype(np.float64)
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))  # the largest is 1, so none overflows
+        with np.errstate(invalid="ignore"):  # inf - inf makes NaN
+            powers = np.exp(logits - logits.max(axis=1, keepdims=True))  # the largest is 1: none overflows
         probabilities: F32 = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
         return probabilities

@@ -113,7 +113,8 @@ def _level_boxes(logits: F32, size: tuple[int, int], stride: int, bins: int) -> 
     """Turn one level's (N, A, 4 * bins) logits into (N, A, 4) boxes, xyxy, pixels of the network's input."""
     height, width = size
     shape = (*logits.shape[:2], BOX, bins)
-    exponentials = np.exp(logits.reshape(shape) - logits.reshape(shape).max(axis=-1, keepdims=True))
+    with np.errstate(invalid="ignore"):  # inf - inf makes NaN, which the detector refuses
+        exponentials = np.exp(logits.reshape(shape) - logits.reshape(shape).max(axis=-1, keepdims=True))
     mean_bin = exponentials @ np.arange(bins, dtype=np.float32) / exponentials.sum(axis=-1)
     rows, columns = np.divmod(np.arange(height * width), width)
     centers = (np.stack([columns, rows], axis=1) + CELL_OFFSET) * stride

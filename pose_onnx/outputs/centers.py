@@ -59,10 +59,15 @@ class CenterOutput:
         return {name: (None, count, *sides) for name, count in zip(HEADS, channels_of(card), strict=True)}
 
     def decode(self, tensors: Tensors, input_size: tuple[int, int]) -> tuple[F32, F32]:  # noqa: ARG002 (not needed)
-        """See `DetectionOutput`: one box for each cell, with a score where its centre is a peak."""
+        """See `DetectionOutput`: one box for each cell, with a score where its centre is a peak.
+
+        Scores that are not finite are kept, because they say that the network is broken.
+        """
         centers, sizes, offsets = (tensors[name] for name in HEADS)
         images, classes, height, width = centers.shape
-        peaks = np.stack([np.where(find_peaks(maps), maps, np.float32(0)) for maps in centers])
+        peaks = np.stack(
+            [np.where(find_peaks(maps) | ~np.isfinite(maps), maps, np.float32(0)) for maps in centers]
+        )
         rows, columns = np.mgrid[:height, :width].astype(np.float32)
         middles = offsets + np.stack([columns, rows])
         boxes = np.concatenate([middles - sizes / 2, middles + sizes / 2], axis=1) * np.float32(self.stride)
