@@ -170,7 +170,12 @@ def _parse(text: str | bytes) -> object:
 
 
 _WAYS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {"detect": tuple(RESIZERS), "keypoints": (PERSON_CROP,)}
+    {
+        "detect": tuple(RESIZERS),
+        "keypoints": (PERSON_CROP,),
+        # Their input is as large as the card says; with "pad" it would be as large as the picture.
+        "people": tuple(way for way in RESIZERS if way != "pad"),
+    }
 )
 """The allowed resizing methods for each task. Tasks from other packages define their own."""
 

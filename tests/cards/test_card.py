@@ -43,6 +43,7 @@ def test_unknown_name_lists_the_known() -> None:
 
 BASE = json.loads(load_card("tinypose_128x96").to_json())
 BOXES = json.loads(load_card("picodet_s_320_coco").to_json())
+PEOPLE = json.loads(load_card("multi_pose_dla_1x").to_json())
 
 
 @pytest.mark.parametrize(
@@ -64,6 +65,9 @@ BOXES = json.loads(load_card("picodet_s_320_coco").to_json())
         (BASE, "input", {"resize": "nonsense"}, "'affine_crop'"),
         (BASE, "input", {"resize": "stretch"}, "'affine_crop'"),
         (BOXES, "input", {"resize": "affine_crop"}, "'stretch'"),
+        (PEOPLE, "input", {"resize": "foo"}, "'people' it must be one of .*'fix', 'keep'"),
+        (PEOPLE, "input", {"resize": "affine_crop"}, "'people' it must be one of"),
+        (PEOPLE, "input", {"resize": "pad"}, "'people' it must be one of"),
         (BASE, "", {"input": 3}, "input"),
         (BASE, "", {"keypoints": []}, "keypoints"),
         (BASE, "", {"keypoints": ["nose", 3]}, "keypoints"),
