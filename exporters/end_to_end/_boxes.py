@@ -12,6 +12,7 @@ from pose_onnx.cards.card import ModelCard
 from pose_onnx.core.arrays import BOX
 from pose_onnx.detector import PERSON
 from pose_onnx.errors import ExportError
+from pose_onnx.exporters.end_to_end._crops import CropValues
 from pose_onnx.exporters.end_to_end._values import Value
 from pose_onnx.outputs import BoxOutput, ProposalOutput
 from pose_onnx.presets import Preset
@@ -41,7 +42,14 @@ def size_of(image: Value) -> Value:
     return image.shape(1).join(image.shape(0), axis=0).cast(np.float32)
 
 
-def select(boxes: Value, scores: Value, image: Value, card: ModelCard, preset: Preset) -> Pair:
+def select(
+    boxes: Value,
+    scores: Value,
+    image: Value,
+    card: ModelCard,
+    preset: Preset,
+    placed: CropValues | None = None,
+) -> Pair:
     """Keep the people above a threshold, and only the best of those that overlap.
 
     Args:
@@ -50,6 +58,7 @@ def select(boxes: Value, scores: Value, image: Value, card: ModelCard, preset: P
         image: (H, W, 3), the picture.
         card: The model's card: how to suppress, and how many boxes to keep.
         preset: Gives the threshold. A score must be above it, not equal.
+        placed: Where the picture lies in the network's input; `None` if it is stretched to it.
 
     Returns:
         boxes: (M, 4) float32, xyxy, image pixels, best first.
@@ -58,14 +67,25 @@ def select(boxes: Value, scores: Value, image: Value, card: ModelCard, preset: P
     spec = cast("BoxOutput", card.output)
     people = scores.take([person_class(card)], axis=2).reshape(-1)
     size = size_of(image)
-    height, width = card.picture.size
-    ratio = size / np.array([width, height])
-    boxes_image = boxes.reshape(-1, BOX) * ratio.join(ratio, axis=0)
+    rows = boxes.reshape(-1, BOX)
+    boxes_image = _unstretched(rows, size, card) if placed is None else _unplaced(rows, placed)
     if spec.ends_inside:
         low, high = boxes_image.split(2, axis=1)
         boxes_image = low.apply("Max", 0.0).join(high.apply("Min", size - 1.0), axis=1)
     found, kept = SELECTORS[spec.nms](boxes_image, people, spec, preset.threshold)
     return found.clip(0.0, size.join(size, axis=0)), kept
+
+
+def _unstretched(boxes: Value, size: Value, card: ModelCard) -> Value:
+    height, width = card.picture.size
+    ratio = size / np.array([width, height])
+    return boxes * ratio.join(ratio, axis=0)
+
+
+def _unplaced(boxes: Value, placed: CropValues) -> Value:
+    origin = placed.shift / placed.scale
+    exact = boxes.cast(np.float64) * (1.0 / placed.scale) - origin.join(origin, axis=1)
+    return exact.cast(np.float32)
 
 
 def hard(boxes: Value, scores: Value, spec: BoxOutput | ProposalOutput, threshold: float) -> Pair:

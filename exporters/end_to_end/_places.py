@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -21,14 +21,23 @@ def place(image: Value, card: ModelCard) -> CropValues:
     Raises:
         ExportError: End-to-end files do not support this resize mode.
     """
-    if card.picture.resize not in _PLACES:
-        raise ExportError(
-            f"the card of {card.name!r} has input.resize {card.picture.resize!r}, but end-to-end files of "
-            f"models with centre maps only support {list(_PLACES)}; export without --end-to-end"
-        )
+    demand_resize(card, _PLACES)
     sides = image.shape(1).join(image.shape(0), axis=0).reshape(1, POINT)  # width and height
     scale, shift = _PLACES[card.picture.resize](sides, card.picture.size[::-1])
     return CropValues(scale, shift, center=shift, valid=scale > 0.0)
+
+
+def demand_resize(card: ModelCard, ways: Collection[str], what: str = "its end-to-end file") -> None:
+    """Refuse a card whose resize mode is not one of these.
+
+    Raises:
+        ExportError: It is not.
+    """
+    if card.picture.resize not in ways:
+        raise ExportError(
+            f"the card of {card.name!r} has input.resize {card.picture.resize!r}, but {what} only supports "
+            f"{list(ways)}; export the network alone"
+        )
 
 
 def _fix(sides: Value, target: Sequence[int]) -> tuple[Value, Value]:

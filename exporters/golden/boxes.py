@@ -11,6 +11,7 @@ from pose_onnx.core.opencv import cv2
 from pose_onnx.detector import Detector, detector_input
 from pose_onnx.exporters.end_to_end._boxes import person_class
 from pose_onnx.exporters.end_to_end._network import PRESET
+from pose_onnx.exporters.end_to_end._places import demand_resize
 from pose_onnx.exporters.golden._stage import Golden, Stage
 from pose_onnx.exporters.golden._stages import BOX, image_input, normalize_stage, rgb
 from pose_onnx.exporters.outputs import export_of
@@ -43,6 +44,7 @@ _NETWORK_REASON: Final = "the difference between engines that an export may have
 def stages(model: Finished, image_bgr: Image) -> Iterator[Stage]:
     """Yield the stages from a picture to its people."""
     card, name = model.card, model.card.name
+    demand_resize(card, ("stretch",), "a set of golden vectors")
     tensor, resized = detector_input(image_bgr, card.picture)
     with Detector(model.path, threads=1) as detector:
         detector.select_people()

@@ -21,6 +21,7 @@ from pose_onnx.errors import ExportError
 from pose_onnx.exporters.end_to_end._boxes import person_class
 from pose_onnx.exporters.end_to_end._network import PRESET, add_output, insert
 from pose_onnx.exporters.end_to_end._normalize import normalize
+from pose_onnx.exporters.end_to_end._places import demand_resize
 from pose_onnx.exporters.end_to_end._values import Value
 from pose_onnx.exporters.graph import Graph, TensorInfo
 from pose_onnx.exporters.layouts.triton import largest_batch
@@ -94,6 +95,8 @@ def files(models: Sequence[Finished], photo: Path | None) -> dict[str, bytes]:
 
 
 def _detector(model: Finished) -> dict[str, bytes]:
+    # Gst-nvinfer can pad a picture that it resizes, but not as any of our resize modes.
+    demand_resize(model.card, ("stretch",), "DeepStream's layout")
     name, spec = model.card.name, cast("BoxOutput", model.card.output)
     text = _property(model, DETECTOR_ID) + _DETECTOR.format(
         labels=f"{name}.labels.txt",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, cast
@@ -14,7 +14,8 @@ from pose_onnx.core.arrays import BOX, F32, Image
 from pose_onnx.core.opencv import cv2
 from pose_onnx.detector import Detector, detector_input
 from pose_onnx.exporters.decode import BoxDecode
-from pose_onnx.exporters.end_to_end import _boxes
+from pose_onnx.exporters.end_to_end import _boxes, _places, _sampling
+from pose_onnx.exporters.end_to_end._crops import CropValues
 from pose_onnx.exporters.end_to_end._network import PRESET, add_output, insert, run_on_picture
 from pose_onnx.exporters.end_to_end._normalize import normalize
 from pose_onnx.exporters.end_to_end._resize import resize_cubic
@@ -120,8 +121,9 @@ class BoxExport(FixedRows):
 
     def find_people(self, image: Value, network: Graph, card: ModelCard) -> _boxes.Pair:
         """Return boxes (M, 4), image pixels, and scores (M,) of the people in an (H, W, 3) image."""
-        outputs = insert(network, normalize(resize_cubic(image, card.picture.size), card.picture))
-        return _boxes.select(outputs["boxes"], outputs["scores"], image, card, PRESET)
+        pixels, placed = _INPUTS.get(card.picture.resize, _placed)(image, card)
+        outputs = insert(network, normalize(pixels, card.picture))
+        return _boxes.select(outputs["boxes"], outputs["scores"], image, card, PRESET, placed)
 
     def compare(self, file: Path, network: Path, image_bgr: Image) -> Comparison:
         """See `OutputExport`."""
@@ -137,6 +139,21 @@ class BoxExport(FixedRows):
 
 def _spec(card: ModelCard) -> BoxOutput:
     return cast("BoxOutput", card.output)
+
+
+def _stretched(image: Value, card: ModelCard) -> tuple[Value, None]:
+    return resize_cubic(image, card.picture.size), None
+
+
+def _placed(image: Value, card: ModelCard) -> tuple[Value, CropValues]:
+    placed = _places.place(image, card)
+    return _sampling.sample(image, placed, card.picture.size), placed
+
+
+_INPUTS: Final[Mapping[str, Callable[[Value, ModelCard], tuple[Value, CropValues | None]]]] = (
+    MappingProxyType({"stretch": _stretched})
+)
+"""By resize mode: from an (H, W, 3) image to the input's pixels and where the image lies in them."""
 
 
 def _find_decoded(tables: Mapping[str, Shape], card: ModelCard) -> Heads | None:

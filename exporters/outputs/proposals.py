@@ -10,7 +10,7 @@ import numpy as np
 
 from pose_onnx.cards.card import ModelCard
 from pose_onnx.core.arrays import BOX, F32
-from pose_onnx.exporters.end_to_end import _proposals
+from pose_onnx.exporters.end_to_end import _places, _proposals
 from pose_onnx.exporters.end_to_end._boxes import Pair
 from pose_onnx.exporters.end_to_end._network import PRESET, insert
 from pose_onnx.exporters.end_to_end._pad import pad
@@ -67,6 +67,7 @@ class ProposalExport(BoxExport):
 
     def find_people(self, image: Value, network: Graph, card: ModelCard) -> Pair:
         """See `BoxExport`."""
+        _places.demand_resize(card, ("pad",))
         tensor, scale = pad(image, card.picture)
         return _proposals.select(insert(network, tensor), image, scale, card, PRESET)
 

@@ -92,7 +92,7 @@ def test_what_an_export_measures(network: Path, tmp_path: Path, photo: Path) -> 
 def test_another_way_to_resize_is_one_sentence(network: Path) -> None:
     card = read_card(network)
     card = replace(card, input=replace(card.picture, resize="stretch"))
-    with pytest.raises(ExportError, match=r"'stretch', but .*; export without --end-to-end"):
+    with pytest.raises(ExportError, match=r"'stretch', but .*; export the network alone"):
         assemble(onnx.load(network), card)
 
 

@@ -94,5 +94,5 @@ def test_another_way_to_resize_is_one_sentence(tmp_path: Path) -> None:
     network = heads_network(tmp_path / "people.onnx")
     card = read_card(network)
     card = replace(card, input=replace(card.picture, resize="stretch"))
-    with pytest.raises(ExportError, match=r"'stretch', but .*; export without --end-to-end"):
+    with pytest.raises(ExportError, match=r"'stretch', but .*; export the network alone"):
         assemble(onnx.load(network), card)

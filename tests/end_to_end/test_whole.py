@@ -21,8 +21,10 @@ from pose_onnx import (
     load_image,
     read_card,
 )
+from pose_onnx.cards.card import CARD_KEY
 from pose_onnx.cli import main
 from pose_onnx.core.opencv import cv2
+from pose_onnx.exporters import lay_out
 from pose_onnx.exporters.end_to_end import assemble
 from tests.end_to_end.conftest import PHOTOS, Files, run, wrap
 
@@ -116,6 +118,31 @@ def test_as_many_boxes_as_people(tiny_detector: Path, tmp_path: Path, people: in
     np.testing.assert_allclose(found["boxes"], expected.boxes, atol=1e-4)
     np.testing.assert_allclose(found["scores"], expected.scores, atol=1e-6)
     assert (np.diff(found["scores"]) <= 0).all()
+
+
+@pytest.mark.parametrize("resize", ["fix", "keep", "fit"])
+def test_boxes_by_the_cards_way_to_resize(tiny_detector: Path, tmp_path: Path, resize: str) -> None:
+    card = read_card(tiny_detector)
+    card = replace(card, input=replace(card.picture, resize=resize))
+    onnx.save(assemble(onnx.load(tiny_detector), card), tmp_path / "whole.onnx")
+    image = np.random.default_rng(0).integers(0, 256, (41, 27, 3), np.uint8)
+    expected = Detector(tiny_detector, card=card, threads=1)(image)
+    assert len(expected) > 0
+    found = run(tmp_path / "whole.onnx", image)
+    np.testing.assert_allclose(found["boxes"], expected.boxes, rtol=0, atol=1e-3)
+    np.testing.assert_allclose(found["scores"], expected.scores, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("layout", ["triton", "deepstream", "golden"])
+def test_ways_to_resize_that_no_layout_knows(tiny_detector: Path, tmp_path: Path, layout: str) -> None:
+    card = read_card(tiny_detector)
+    model = onnx.load(tiny_detector)
+    del model.metadata_props[:]
+    padded = replace(card, input=replace(card.picture, resize="pad"))
+    model.metadata_props.add(key=CARD_KEY, value=padded.to_json())
+    onnx.save(model, tmp_path / "padded.onnx")
+    with pytest.raises(ExportError, match=r"input\.resize 'pad', but .* only supports"):
+        lay_out([tmp_path / "padded.onnx"], [layout], out=tmp_path)
 
 
 def test_of_two_boxes_of_one_person_the_better(tiny_detector: Path) -> None:
