@@ -60,7 +60,7 @@ def pull(
         The model's files.
 
     Raises:
-        InputError: The precision or digest is not valid, or not for this model; or `POSE_ONNX_MIRROR` is not an
+        InputError: The precision or digest is not valid, or not for this model, or `POSE_ONNX_MIRROR` is no
             address.
         UnknownNameError: No card has this name.
         DownloadError: It cannot be fetched, or `POSE_ONNX_OFFLINE` forbids it.
