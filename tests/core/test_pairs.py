@@ -30,6 +30,23 @@ def test_missing_models_are_one_command(home: Path, quality: str) -> None:
     assert list(home.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("backend", "precision", "hint"),
+    [
+        ("ort", "fp23", "choose a precision from fp32, fp16, int8-dynamic, int8$"),
+        ("ort", "int8", f"pose-onnx export FILE --model {PAIRS['best'].detector} --precision int8"),
+        ("paddle", "fp32", "'paddle' runs folders"),
+    ],
+)
+def test_what_cannot_be_pulled_is_not_recommended_to(
+    home: Path, backend: str, precision: str, hint: str
+) -> None:
+    del home
+    with pytest.raises(ModelFileError, match=hint) as error:
+        PoseEstimator(quality="best", backend=backend, precision=precision)
+    assert "models pull" not in str(error.value)
+
+
 def test_an_unknown_quality_names_the_known() -> None:
     with pytest.raises(UnknownNameError, match=r"builtin.*fast.*best"):
         PoseEstimator(quality="fastest")
