@@ -120,7 +120,8 @@ def run(args: argparse.Namespace) -> int:
         _wrap(args, layouts)
         networks = args.source
     else:
-        kinds = list(itertools.product(_formats(args) or FORMATS, args.precision.split(",")))
+        precisions = _chosen(args.precision, PRECISIONS, "--precision")
+        kinds = list(itertools.product(_formats(args) or FORMATS, precisions))
         if layouts and REFERENCE not in kinds:
             raise InputError(
                 "--golden and --layout need the ONNX file in fp32; add onnx to --to and fp32 to --precision"

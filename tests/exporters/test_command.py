@@ -30,6 +30,13 @@ def test_export_verify_info(paddle_sources: Path, tmp_path: Path, capsys: pytest
         assert f"name          {MODEL}" in capsys.readouterr().out
 
 
+def test_a_layout_is_made_of_the_float32_file_if_precisions_are_repeated(tmp_path: Path) -> None:
+    source = Path(__file__).parents[2] / "training" / "checkpoints" / f"{MODEL}_distilled.npz"
+    words = ["--model", f"{MODEL}_distilled", "--to", "onnx", "--precision", "fp16,fp16,fp32"]
+    assert main(["export", str(source), *words, "--layout", "triton", "--out", str(tmp_path)]) == 0
+    assert (tmp_path / "triton" / f"{MODEL}_distilled" / "config.pbtxt").is_file()
+
+
 def test_a_failed_export_is_one_sentence_and_leaves_nothing(
     paddle_sources: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
