@@ -29,6 +29,7 @@ from pose_onnx.keypoint_model import KeypointModel
 from pose_onnx.loading import INPUT_NAME
 from pose_onnx.one_pass import OnePassEstimator
 from pose_onnx.poses import Poses
+from pose_onnx.resizing import MULTIPLE, next_multiple
 from pose_onnx.runtimes import Tensor, backend_for
 
 MIN_SCORE: Final = 0.2
@@ -197,7 +198,10 @@ def _stages(
     decode: tuple[Callable[[Any, Mapping[str, Tensor]], Any], _Measure],
     whole: tuple[Callable[[Any], Any], _Measure],
 ) -> list[_Stage]:
-    shape = tuple(_NOISE_BATCH if size is None else size for size in reference.runtime.inputs[0].shape)
+    shape = tuple(
+        free if size is None else size
+        for free, size in zip(_noise_shape(reference.card), reference.runtime.inputs[0].shape, strict=True)
+    )
     noise = {INPUT_NAME: np.random.default_rng(_SEED).standard_normal(shape).astype(np.float32)}
     picture = {INPUT_NAME: prepare(reference)}
     return [
@@ -207,6 +211,14 @@ def _stages(
         _Stage("decode", lambda model: decode[0](model, model.runtime.run(picture)), decode[1]),
         _Stage(END_TO_END, *whole),
     ]
+
+
+def _noise_shape(card: ModelCard) -> tuple[int, ...]:
+    """Return the shape of an input of noise: for a file whose H and W are free, a picture of the card's size.
+
+    Such files take only multiples of `MULTIPLE`.
+    """
+    return (_NOISE_BATCH, 3, *(next_multiple(side, MULTIPLE) for side in card.picture.size))
 
 
 def _tensor_differences(reference: Mapping[str, F32], tensors: Mapping[str, F32]) -> _Measured:

@@ -17,7 +17,7 @@ from pose_onnx import Detector, InputError, load_image, read_card
 from pose_onnx.exporters import export
 from pose_onnx.exporters.finished import write_end_to_end_files
 from pose_onnx.outputs import ProposalOutput
-from pose_onnx.verification import _tensor_differences
+from pose_onnx.verification import _tensor_differences, verify
 from tests.exporters.final_boxes import PHOTO, compare_final_boxes
 
 SCRIPT = Path(__file__).with_name("rcnn_folder.py")
@@ -75,6 +75,12 @@ def test_a_picture_of_a_few_pixels_by_thousands_still_has_boxes(file: Path) -> N
     with Detector(file, threshold=0) as detector:
         found = detector(np.tile(image, (1, 4, 1)))
     assert np.isfinite(found.boxes).all()
+
+
+def test_noise_has_the_size_of_a_picture(file: Path) -> None:
+    """The network cannot run on 2 x 2 pixels."""
+    sizes = {(each.stage, each.quantity): each.compared for each in verify([file, file], PHOTO)}
+    assert min(sizes["raw tensors, noise", name] for name in ("boxes", "scores")) > 0
 
 
 def test_files_that_keep_other_regions_are_compared_all_the_same() -> None:
