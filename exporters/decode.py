@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pose_onnx.outputs import BoxOutput
-
-CELL_OFFSET: Final = 0.5
-"""Place of an anchor point in its cell, in strides (cell_offset of PaddleDetection's PicoDet configs)."""
+from pose_onnx.outputs.box_distributions import CELL_OFFSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +28,6 @@ class BoxDecode:
     def of(cls, box: BoxOutput) -> BoxDecode:
         """Take the strides and bins of a model card."""
         return cls(box.strides, box.bins)
-
-    def sizes(self, input_size: tuple[int, int]) -> list[tuple[int, int]]:
-        """(rows, columns) of each level's grid for an input of (H, W) pixels."""
-        height, width = input_size
-        return [(-(-height // stride), -(-width // stride)) for stride in self.strides]
 
     def constants(self, sizes: Sequence[tuple[int, int]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Anchor points and signed strides of all levels together.
@@ -56,21 +48,3 @@ class BoxDecode:
             centres.append(points * np.float32(stride))
             signed.append(np.tile(np.array([-stride, -stride, stride, stride], np.float32), (len(points), 1)))
         return np.concatenate(centres), np.concatenate(signed)
-
-    def boxes(self, logits: NDArray[np.float32], sizes: Sequence[tuple[int, int]]) -> NDArray[np.float32]:
-        """Decode box distributions in NumPy, as the graph does.
-
-        Args:
-            logits: (N, A, 4 * bins), all levels together.
-            sizes: as in `constants`.
-
-        Returns:
-            (N, A, 4) xyxy in network pixels.
-        """
-        centres, signed = self.constants(sizes)
-        bins = logits.reshape(*logits.shape[:2], 4, self.bins)
-        weights = np.exp(bins - bins.max(axis=-1, keepdims=True))
-        steps = np.arange(self.bins, dtype=np.float32)
-        distances = (weights @ steps) / weights.sum(axis=-1)
-        boxes: NDArray[np.float32] = distances * signed + centres
-        return boxes

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from pose_onnx.cards.card import ModelCard
+from pose_onnx.cards.lookup import file_name
 from pose_onnx.errors import ExportError, InputError
 from pose_onnx.exporters._memory import return_freed_memory
 from pose_onnx.exporters._tools import demand_possible, demand_targets, formats_of
@@ -76,12 +77,6 @@ class ExportResult:
     measured: tuple[Measured, ...]
     accuracy: tuple[Accuracy, ...] = ()
     notes: tuple[str, ...] = ()
-
-
-def file_name(model: str, target: Kind) -> str:
-    """Name of an exported file: `<model>.onnx`, `<model>_fp16.tflite`, ..."""
-    kind, precision = target
-    return f"{model}{'' if precision == 'fp32' else f'_{precision}'}.{kind}"
 
 
 def run_export(
@@ -244,9 +239,10 @@ def _write(
     """Write the reference and every target; return their files, and the accuracy cost of smaller formats."""
     files, accuracy = {}, []
     for target in dict.fromkeys([REFERENCE, *targets]):
-        files[target] = file = work / file_name(material.card.name, target)
+        kind, precision = target
+        files[target] = file = work / file_name(material.card.name, f".{kind}", precision)
         found = candidates(target, material)
-        if gate.judges(target[1]):
+        if gate.judges(precision):
             accuracy.append(gate.choose(found, file, files[REFERENCE], material))
         else:
             file.write_bytes(next(found).content)

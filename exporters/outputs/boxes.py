@@ -23,7 +23,8 @@ from pose_onnx.exporters.end_to_end._values import Value
 from pose_onnx.exporters.graph import Graph, Node
 from pose_onnx.exporters.outputs._export import Arrays, Comparison, FixedRows, Heads, Shape
 from pose_onnx.image_files import load_image
-from pose_onnx.outputs import BoxOutput
+from pose_onnx.outputs import BoxDistributionOutput, BoxOutput
+from pose_onnx.outputs.box_distributions import grid_sizes
 from pose_onnx.runtimes import backend_for
 
 if TYPE_CHECKING:
@@ -80,14 +81,14 @@ class BoxExport(FixedRows):
 
     def read(self, arrays: Arrays, heads: Heads, card: ModelCard) -> Arrays:
         """See `OutputExport`."""
-        found = [arrays[name] for name in heads.names]
         if heads.form == DECODED:
-            boxes, scores = found
+            boxes, scores = (arrays[name] for name in heads.names)
             return {"boxes": boxes, "scores": scores.transpose(0, 2, 1) if heads.class_first else scores}
-        decode = BoxDecode.of(_spec(card))
-        levels = len(decode.strides)
-        boxes = decode.boxes(np.concatenate(found[levels:], axis=1), decode.sizes(card.picture.size))
-        return {"boxes": boxes, "scores": np.concatenate(found[:levels], axis=1)}
+        strides, bins = _spec(card).strides, _spec(card).bins
+        levels = len(strides)
+        raw = BoxDistributionOutput(heads.names[:levels], heads.names[levels:], strides, bins)
+        boxes, scores = raw.decode(arrays, card.picture.size)
+        return {"boxes": boxes, "scores": scores}
 
     def samples(self, photos: list[Path], card: ModelCard) -> Iterator[F32]:
         """See `OutputExport`."""
@@ -188,7 +189,7 @@ def _write_distribution(graph: Graph, heads: Heads, card: ModelCard) -> None:
     """Append nodes that compute boxes from the expectations over the bins (GFL, arXiv 2006.04388)."""
     decode = BoxDecode.of(_spec(card))
     levels = len(decode.strides)
-    centres, signed = decode.constants(decode.sizes(card.picture.size))
+    centres, signed = decode.constants(grid_sizes(decode.strides, card.picture.size))
     anchors = len(centres)
     steps = np.arange(decode.bins, dtype=np.float32)[:, None]
     split = graph.constant(np.array([-1, anchors, BOX, decode.bins]), "decode.bins_shape")

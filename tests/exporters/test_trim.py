@@ -8,8 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from pose_onnx import BoxOutput, ExportError, InputSpec, ModelCard, load_card
-from pose_onnx.exporters.decode import BoxDecode
+from pose_onnx import BoxDistributionOutput, BoxOutput, ExportError, InputSpec, ModelCard, load_card
 from pose_onnx.exporters.graph import Graph, Node, TensorInfo
 from pose_onnx.exporters.heads import find_heads
 from pose_onnx.exporters.passes import SIMPLIFY, rewrite
@@ -48,19 +47,23 @@ def test_raw_heads_are_decoded_in_the_graph() -> None:
     graph = rewrite(trim(raw_heads(), CARD), SIMPLIFY)
     x = images(graph, 2)
     boxes, scores = run(graph, x)
-    decode = BoxDecode.of(BOXES)
     flat = x.reshape(2, -1)
-    bins = np.concatenate([flat[:, :48].reshape(2, 4, 12), flat[:, 48:60].reshape(2, 1, 12)], axis=1)
+    tensors = {
+        "scores0": flat[:, :8].reshape(2, 4, 2), "scores1": flat[:, 48:50].reshape(2, 1, 2),
+        "bins0": flat[:, :48].reshape(2, 4, 12), "bins1": flat[:, 48:60].reshape(2, 1, 12),
+    }  # fmt: skip
+    raw = BoxDistributionOutput(("scores0", "scores1"), ("bins0", "bins1"), BOXES.strides, BOXES.bins)
     # A row of float32 products of order 10: rounding of about 1e-6.
-    np.testing.assert_allclose(boxes, decode.boxes(bins, decode.sizes(CARD.picture.size)), atol=1e-5)
+    np.testing.assert_allclose(boxes, raw.decode(tensors, CARD.picture.size)[0], atol=1e-5)
     np.testing.assert_array_equal(scores[:, :4], flat[:, :8].reshape(2, 4, 2))
 
 
 def test_decoding_agrees_with_the_definition() -> None:
-    decode = BoxDecode(strides=(8,), bins=3)
+    raw = BoxDistributionOutput(("scores",), ("bins",), strides=(8,), bins=3)
     certain = np.full((1, 4, 4, 3), -50.0, np.float32)
     certain[..., 2] = 50  # every edge two strides away
-    boxes = decode.boxes(certain.reshape(1, 4, 12), decode.sizes((16, 16)))
+    tensors = {"scores": np.zeros((1, 4, 1), np.float32), "bins": certain.reshape(1, 4, 12)}
+    boxes, _ = raw.decode(tensors, (16, 16))
     np.testing.assert_allclose(boxes[0, 0], [4 - 16, 4 - 16, 4 + 16, 4 + 16], atol=1e-4)
     np.testing.assert_allclose(boxes[0, 1], [12 - 16, 4 - 16, 12 + 16, 4 + 16], atol=1e-4)
 
