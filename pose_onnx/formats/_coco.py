@@ -6,6 +6,7 @@ Formats: https://cocodataset.org/#format-data and https://cocodataset.org/#forma
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
@@ -15,6 +16,7 @@ import numpy as np
 
 from pose_onnx.cards.lookup import card_names, load_card
 from pose_onnx.core.arrays import F32, Pairs
+from pose_onnx.errors import InputError
 from pose_onnx.files import atomic_path
 from pose_onnx.formats._frames import FrameRecord
 from pose_onnx.poses import Poses
@@ -41,7 +43,7 @@ def coco_results(poses: Poses, image_id: int, scores: F32 | None = None) -> list
             "image_id": image_id,
             "category_id": PERSON_CATEGORY,
             "keypoints": _triples(points, marks),
-            "score": float(score),
+            "score": _finite(score),
         }
         for points, marks, score in zip(poses.keypoints, poses.scores, scores, strict=True)
     ]
@@ -51,7 +53,7 @@ def coco_annotations(poses: Poses, image_id: int, first_id: int) -> list[dict[st
     """Return the people of one image as COCO annotations, for example as a start for annotation tools.
 
     Joints with a score above 0.2 are visible (v = 2), others are not labelled (0, 0, 0). `score` and
-    `track_id` (if people are tracked) are additions to COCO's fields.
+    `track_id` (if people are tracked) are additions to COCO's fields. Numbers that are not finite become 0.
 
     Args:
         poses: The people.
@@ -72,7 +74,7 @@ def coco_annotations(poses: Poses, image_id: int, first_id: int) -> list[dict[st
             "bbox": box,
             "area": round(box[2] * box[3], _DECIMALS),
             "iscrowd": 0,
-            "score": float(poses.box_scores[index]),
+            "score": _finite(poses.box_scores[index]),
         }
         track = {} if poses.ids is None else {"track_id": int(poses.ids[index])}
         annotations.append(annotation | track)
@@ -111,8 +113,10 @@ def write_coco_dataset(
         file_name: File name of a frame's picture, as a format string with `index`.
 
     Raises:
+        InputError: `file_name` is not such a format string.
         OutputError: The file cannot be written.
     """
+    _check_file_name(file_name)
     category = {
         "id": PERSON_CATEGORY,
         "name": "person",
@@ -138,6 +142,16 @@ def _skeleton_of(names: tuple[str, ...]) -> Pairs:
     return next((card.skeleton for card in cards if card.keypoints == names), ())
 
 
+def _check_file_name(file_name: str) -> None:
+    try:
+        file_name.format(index=0)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"file_name={file_name!r} was given; give a format string with `index` alone, such as "
+            "'{index:06d}.jpg'"
+        ) from error
+
+
 def _image(frame: FrameRecord, file_name: str) -> dict[str, Any]:
     height, width = frame.size
     name = file_name.format(index=frame.index)
@@ -158,6 +172,10 @@ def _write_list(write: Callable[[str], object], items: Iterable[dict[str, Any]])
         write(separator + json.dumps(item, allow_nan=False))
         separator = ",\n"
     write("[]" if separator == "[\n" else "\n]")
+
+
+def _finite(number: float) -> float:
+    return float(number) if math.isfinite(number) else 0.0
 
 
 def _triples(points: F32, marks: F32) -> list[float]:

@@ -175,7 +175,7 @@ def _values(path: Path) -> Iterator[tuple[int, Any]]:
                 yield end, json.loads(line)
     except OSError as error:
         raise InputError(f"{str(path)!r} cannot be read ({error.strerror}); give a readable file") from error
-    except ValueError as error:  # from json, or from decoding
+    except (ValueError, RecursionError) as error:  # from decoding; from json, where lists are nested deeply
         raise InputError(f"{str(path)!r}, line {number}, is not JSON ({error}); remove that line") from error
 
 

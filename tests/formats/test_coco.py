@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
-from pose_onnx import load_card
+from pose_onnx import InputError, load_card
 from pose_onnx.formats import (
     FrameRecord,
     coco_annotations,
@@ -32,6 +32,27 @@ def test_results() -> None:
     assert triples[:, 2] == pytest.approx(poses.scores[0], abs=1e-3)
     assert triples[2, :2].tolist() == [0, 0]
     assert result["score"] == pytest.approx(poses.instance_scores()[0])
+
+
+def test_scores_that_are_no_numbers_become_0(
+    frames: Callable[..., list[FrameRecord]], tmp_path: Path
+) -> None:
+    written = frames([3, 1])
+    written[0].poses.box_scores[:] = np.nan, np.inf
+    write_coco_results(tmp_path / "results.json", ((frame.index, frame.poses) for frame in written))
+    write_coco_dataset(tmp_path / "data.json", lambda: written, NAMES)
+    assert [each["score"] for each in json.loads((tmp_path / "results.json").read_bytes())] == [0, 0]
+    annotations = json.loads((tmp_path / "data.json").read_bytes())["annotations"]
+    assert [each["score"] for each in annotations] == [0, 0]
+
+
+@pytest.mark.parametrize("name", ["frame_{}.jpg", "{number}.jpg", "{index:q}.jpg", "{index.x}.jpg", "{"])
+def test_a_file_name_that_is_no_format(
+    frames: Callable[..., list[FrameRecord]], tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(InputError, match=r"file_name=.*such as '\{index:06d\}\.jpg'"):
+        write_coco_dataset(tmp_path / "data.json", lambda: frames([1]), NAMES, file_name=name)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_annotations_mark_only_what_is_seen() -> None:

@@ -155,6 +155,7 @@ def test_results_of_other_runs_are_not_mixed(
         (b'{"schema": "pose_onnx.frames/1"}\n', "does not begin with a line of schema"),
         (b"[]\n", "does not begin with a line of schema"),
         (b"\xff\xd8\xff\n", "line 1, is not JSON"),
+        (b"[" * 100_000 + b"\n", "line 1, is not JSON"),
     ],
 )
 def test_files_that_are_not_ours(tmp_path: Path, content: bytes | None, reason: str) -> None:
