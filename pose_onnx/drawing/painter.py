@@ -28,6 +28,7 @@ _PADDING: Final = 0.4  # around a word on its plate, in letter heights
 
 _SHIFT: Final = 4  # OpenCV draws at 1 / 2**4 pixel
 _FAR_AWAY: Final = 1e6  # pixels; beyond, OpenCV's fixed-point coordinates would overflow
+_WIDEST: Final = 32767  # pixels; OpenCV draws no wider line
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class Painter:
         thick = _stroke(height)
         cv2.putText(
             self.canvas,
-            text,
+            _drawable(text),
             (x, y),
             cv2.FONT_HERSHEY_SIMPLEX,
             height / _FONT_HEIGHT,
@@ -99,12 +100,14 @@ class Painter:
 
     def _line(self, points: F64, color: Rgb, width: float) -> None:
         start, end = _fixed(points)
-        cv2.line(self.canvas, start, end, color[::-1], max(1, round(width)), cv2.LINE_AA, _SHIFT)
+        width = min(max(1, round(width)), _WIDEST)
+        cv2.line(self.canvas, start, end, color[::-1], width, cv2.LINE_AA, _SHIFT)
 
 
 def text_length(text: str, height: float) -> float:
     """Return the length in pixels of a text in letters of a given height."""
-    (length, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, height / _FONT_HEIGHT, _stroke(height))
+    scale, thick = height / _FONT_HEIGHT, _stroke(height)
+    (length, _), _ = cv2.getTextSize(_drawable(text), cv2.FONT_HERSHEY_SIMPLEX, scale, thick)
     return float(length)
 
 
@@ -117,6 +120,10 @@ def is_drawable(points: F64) -> NDArray[np.bool_]:
     """Return which of (..., 2) points are finite and near enough for OpenCV's fixed-point arithmetic."""
     drawable: NDArray[np.bool_] = np.all(np.abs(np.nan_to_num(points, nan=np.inf)) < _FAR_AWAY, axis=-1)
     return drawable
+
+
+def _drawable(text: str) -> str:
+    return text.encode(errors="replace").decode()  # OpenCV crashes on lone surrogates
 
 
 def _rim(width: float) -> float:

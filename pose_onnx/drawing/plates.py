@@ -14,12 +14,15 @@ from pose_onnx.drawing.palette import Rgb
 
 _LETTER_HEIGHT: Final = 4.0  # in line widths
 _MIN_LETTER_HEIGHT: Final = 8.0  # pixels
+_MAX_LETTER_HEIGHT: Final = (
+    1000.0  # pixels; OpenCV takes seconds for larger letters, and crashes at some size
+)
 _HEAD: Final = 0.2  # share of a person's height
 
 
 def letter_height(width: float) -> float:
     """Return the letter height in pixels that goes with lines of a given width."""
-    return max(_MIN_LETTER_HEIGHT, width * _LETTER_HEIGHT)
+    return min(max(_MIN_LETTER_HEIGHT, width * _LETTER_HEIGHT), _MAX_LETTER_HEIGHT)
 
 
 def draw_plates(

@@ -60,7 +60,8 @@ def draw_poses(
             does, if known.
         scores: Whether the plates also show the box's score, next to the id.
         legend: Whether to explain the colours on a strip below.
-        line_width: Width of skeleton lines, pixels; `None`: chosen to fit picture and person.
+        line_width: Width of skeleton lines, pixels, at most the picture's longer side; `None`: chosen to fit
+            picture and person.
         color: Channel order of an array, and of the result (also when the image is a file).
 
     Returns:
@@ -73,6 +74,7 @@ def draw_poses(
     check_color(color)
     canvas: Image = load_image(image, color=color).copy()
     limbs = _checked(poses.skeleton if skeleton is None else skeleton, len(poses.names))
+    line_width = _checked_width(canvas.shape, line_width)
     widths = _line_widths(canvas.shape, poses, line_width)
     painter, people_colors = Painter(canvas), person_colors(poses.boxes, poses.ids)
     for index in reversed(range(len(poses))):
@@ -122,8 +124,6 @@ def _texts(poses: Poses, *, scores: bool) -> list[str]:
 def _line_widths(shape: tuple[int, ...], poses: Poses, line_width: float | None) -> list[float]:
     """Return the line width in pixels for each person."""
     if line_width is not None:
-        if not 0 < line_width < math.inf:
-            raise InputError(f"line_width={line_width!r} was given; give a number of pixels above 0")
         return [line_width] * len(poses)
     # A box may be anywhere, infinite or NaN: only the part inside the picture counts.
     corners = np.nan_to_num(poses.boxes.astype(np.float64)).reshape(-1, 2, 2).clip(0, np.array(shape[1::-1]))
@@ -131,6 +131,14 @@ def _line_widths(shape: tuple[int, ...], poses: Poses, line_width: float | None)
     of_people = np.sqrt(sides.prod(axis=1)) * _WIDTH_PER_PERSON
     widths: list[float] = of_people.clip(MIN_WIDTH, _width_of_image(shape)).tolist()
     return widths
+
+
+def _checked_width(shape: tuple[int, ...], line_width: float | None) -> float | None:
+    if line_width is None:
+        return None
+    if not 0 < line_width < math.inf:
+        raise InputError(f"line_width={line_width!r} was given; give a number of pixels above 0")
+    return min(line_width, max(shape))
 
 
 def _width_of_image(shape: tuple[int, ...]) -> float:

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pose_onnx import InputError, Poses, draw_poses, load_card
+from pose_onnx.drawing.painter import Painter
 from pose_onnx.drawing.palette import PERSON_COLORS_RGB
 from pose_onnx.image_files import write_image
+from pose_onnx.poses import Action
 
 NAMES = load_card("tinypose_128x96").keypoints
 SIZE = (240, 320)
@@ -220,6 +222,24 @@ def test_a_box_at_or_beyond_the_edge_is_drawn_along_the_edge(grey: np.ndarray) -
 def test_a_line_width_that_is_none(grey: np.ndarray, width: float) -> None:
     with pytest.raises(InputError, match="line_width="):
         draw_poses(grey, one_person(("nose",), [(100, 100)], [1.0]), line_width=width)
+
+
+def test_the_widest_lines_hide_the_picture(grey: np.ndarray) -> None:
+    poses = replace(one_person(("tip", "root"), [(0, 0), (9, 9)], [1.0, 1.0]), ids=np.ones(1, np.int64))
+    drawn = draw_poses(grey, poses, skeleton=[(0, 1)], line_width=1e9, legend=True)
+    assert not (drawn[: SIZE[0]] == 128).all(axis=2).any()
+    canvas = np.zeros((4, 4, 3), np.uint8)  # as if of a picture wider than OpenCV's widest line
+    Painter(canvas).lines([np.zeros((2, 2))], [(1, 2, 3)], [40_000.0])
+    assert (canvas == (3, 2, 1)).all()
+
+
+def test_an_action_with_a_label_that_is_no_unicode(grey: np.ndarray) -> None:
+    """JSON can hold one; OpenCV crashes on it."""
+    poses = one_person(("nose",), [(100, 100)], [1.0])
+    odd, question = (
+        draw_poses(grey, replace(poses, actions=(Action(label, 0.9),))) for label in ("\udcff", "?")
+    )
+    assert np.array_equal(odd, question)
 
 
 def test_lines_are_as_wide_as_asked_for(grey: np.ndarray) -> None:
