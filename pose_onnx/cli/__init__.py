@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
@@ -50,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code of the process.
     """
     words = sys.argv[1:] if argv is None else list(argv)
+    _open_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # any file name can be printed, as on stderr
     try:
@@ -71,6 +73,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"pose-onnx: error: {error}", file=sys.stderr)
         return EXIT_ERROR
     return code
+
+
+def _open_closed_streams() -> None:
+    """Open standard streams that the process was started without: nothing is read, and prints go nowhere."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 (until the end)
 
 
 def _parser(words: Sequence[str]) -> Parser:

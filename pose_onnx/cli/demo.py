@@ -17,6 +17,7 @@ from pose_onnx.pairs import DEFAULT_QUALITY, PAIRS
 from pose_onnx.runtimes import installed_backends, model_suffix
 
 DEFAULT_OUT: Final = f"{_run_results.DEFAULT_OUT}/demo"
+DEFAULT_BACKEND: Final = "ort"
 PHOTOS: Final = ("astronaut.jpg", "camera.jpg")
 OFFICIAL: Final = "best"
 _SIDE_BY_SIDE: Final = "side_by_side"
@@ -42,7 +43,9 @@ def run(args: argparse.Namespace) -> int:
     rest = [] if args.out else ["--overwrite"]  # its own folder holds no other files
     if args.official:
         return _compare(out / "official", rest)
-    backends = filter(model_suffix, installed_backends())  # no Paddle folder is bundled
+    backends = list(filter(model_suffix, installed_backends()))  # no Paddle folder is bundled
+    # With none, the usual one's error says how to install it.
+    backends = backends or [DEFAULT_BACKEND]
     return max(_run(out / backend, "--backend", backend, *rest) for backend in backends)
 
 

@@ -244,6 +244,27 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     assert (process.returncode, errors) == (141, "")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="a shell of POSIX")
+@pytest.mark.parametrize(
+    ("words", "closed", "code", "reason"),
+    [
+        (["models"], ">&-", 0, ""),
+        (["models", "--nonsense"], ">&- 2>&-", 2, ""),
+        (["run", "-", "--out", "{tmp}/out"], "<&-", 2, "standard input is empty; pipe a picture"),
+        (["run", "{tmp}/a.png", "{tmp}/b.png", "--out", "{tmp}/out"], "2>&-", 2, ""),
+    ],
+)
+def test_closed_standard_streams(
+    tmp_path: Path, words: list[str], closed: str, code: int, reason: str
+) -> None:
+    filled = [word.format(tmp=tmp_path) for word in words]
+    command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "pose_onnx", *filled]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert reason in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_starting_loads_no_engine_no_exporter_and_no_bar() -> None:
     code = (
         "import json, sys\nimport pose_onnx.cli\n"
