@@ -14,9 +14,7 @@ from pose_onnx.drawing.palette import Rgb
 
 _LETTER_HEIGHT: Final = 4.0  # in line widths
 _MIN_LETTER_HEIGHT: Final = 8.0  # pixels
-_MAX_LETTER_HEIGHT: Final = (
-    1000.0  # pixels; OpenCV takes seconds for larger letters, and crashes at some size
-)
+_MAX_LETTER_HEIGHT: Final = 1000.0  # pixels; OpenCV takes seconds for larger letters, and may crash
 _HEAD: Final = 0.2  # share of a person's height
 
 
