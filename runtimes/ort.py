@@ -12,7 +12,6 @@ from typing import Any, Final, TypeAlias
 import onnxruntime as ort
 
 from pose_onnx.errors import EngineError, InputError, ModelFileError
-from pose_onnx.files import is_utf8
 from pose_onnx.runtimes._checks import check_feeds
 from pose_onnx.runtimes._protocol import Tensor, TensorSpec
 from pose_onnx.runtimes._traits import ACCELERATOR_RUN_PIXELS, CPU_RUN_PIXELS
@@ -71,9 +70,7 @@ class OrtRuntime:
         # Memory that was just freed is still in a CPU's cache; planned memory is not (docs/speed-graph.md).
         options.enable_mem_reuse = not is_cpu
         try:
-            # It takes a path that is UTF-8, or the content.
-            model = str(path) if is_utf8(path) else path.read_bytes()
-            session = ort.InferenceSession(model, options, providers=chosen)
+            session = ort.InferenceSession(_path_or_content(path), options, providers=chosen)
         except Exception as error:  # its exception classes are not importable; see _is_ort_error
             if not _is_ort_error(error):
                 raise
@@ -118,6 +115,15 @@ class OrtRuntime:
     def close(self) -> None:
         """Release the session."""
         self._session = None
+
+
+def _path_or_content(path: Path) -> str | bytes:
+    """Return what a session is made from: it takes paths that are UTF-8 only."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return path.read_bytes()
+    return str(path)
 
 
 def _checked_providers(providers: Sequence[Provider]) -> list[tuple[str, dict[str, Any]]]:
