@@ -133,12 +133,8 @@ class Detector(Reopening):
         """From now on, keep only the boxes of these classes.
 
         Raises:
-            InputError: The model knows no such class, or none was given.
+            InputError: The model knows no such class.
         """
-        if not classes:
-            raise InputError(
-                f"no classes were given; choose from those of {self.card.name!r}: {list(self.card.classes)}"
-            )
         if unknown := sorted(set(classes) - set(self.card.classes)):
             raise InputError(
                 f"model {self.card.name!r} has no class {unknown}; choose from {list(self.card.classes)}"

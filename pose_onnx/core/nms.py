@@ -113,7 +113,7 @@ def matrix_nms(boxes: F32, scores: F32, threshold: float, *, decay: Decay, most:
     Returns:
         The boxes whose new scores are above the threshold, best first.
     """
-    found = []
+    found = [(boxes[:0], np.zeros(0, np.float32), np.zeros(0, np.int64))]  # where there is no class at all
     for label, column in enumerate(scores.T):
         anchors = np.flatnonzero(column > threshold)
         anchors = anchors[np.argsort(-column[anchors], kind="stable")]

@@ -70,6 +70,13 @@ def test_nothing_is_found_in_nothing(kind: str) -> None:
     assert found.boxes.shape == (0, 4)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_found_of_no_class(kind: str) -> None:
+    boxes, scores = crowd(20)
+    found = BoxOutput(nms_iou=0.6, nms=kind).select(boxes, scores[:, :0], THRESHOLD, PICTURE)
+    assert found.boxes.shape == (0, 4)
+
+
 @pytest.mark.skipif(find_spec("paddle") is None, reason="Paddle is not installed")
 def test_equals_paddle(tmp_path: Path) -> None:
     boxes, scores = crowd(700)

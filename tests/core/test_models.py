@@ -478,11 +478,6 @@ def test_batch_sizes_that_are_not(tiny_pose: Path, batch_size: Any) -> None:
         KeypointModel(tiny_pose, batch_size=batch_size)
 
 
-def test_a_detector_of_no_classes(tiny_detector: Path) -> None:
-    with pytest.raises(InputError, match=r"no classes were given; choose from .*\['person'\]"):
-        Detector(tiny_detector, classes=())
-
-
 @pytest.mark.parametrize("make", [Detector, KeypointModel, lambda name: PoseEstimator(pose=name)])
 @pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + ".onnx", "a\0b"])
 def test_names_that_no_file_can_have(make: Callable[[str], object], name: str) -> None:

@@ -48,7 +48,7 @@ def test_people_on_a_dark_photo_are_kept(estimator: TopDownEstimator) -> None:
     photo = load_image(Path(__file__).parents[2] / "models" / "photos" / "astronaut.jpg")
     for share in (1, 0.2, 0.1):
         dark = (photo * share).astype(np.uint8)
-        assert len(estimator.find_boxes(dark)) == len(estimator.detector(dark)) == 1
+        assert len(estimator.find_boxes(dark)) == len(estimator.detector(dark)) >= 1
 
 
 def test_annotated_people_are_far_from_one_colour(shared: Path) -> None:
