@@ -49,7 +49,8 @@ def demand_possible(card: ModelCard, kinds: Iterable[Kind]) -> None:
     if export_of(card).free and {*kinds} != {REFERENCE}:
         raise InputError(
             f"{card.name!r} is a two-stage detector: the number of its boxes depends on the picture, so it"
-            " runs on ONNX Runtime only, in fp32; choose the format 'onnx' and the precision 'fp32'"
+            " runs on ONNX Runtime only, in fp32; choose the format 'onnx' (export: --to onnx) and the"
+            " precision 'fp32'"
         )
 
 

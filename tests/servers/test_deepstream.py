@@ -23,6 +23,7 @@ from pose_onnx.pairs import DEFAULT_DETECTOR, DEFAULT_POSE
 
 ROOT = Path(__file__).parents[2]
 PHOTO = load_image(ROOT / "models" / "photos" / "astronaut.jpg")
+NOBODY = load_image(ROOT / "models" / "photos" / "camera.jpg")[150:280, 350:]
 WHOLE, REAL, NAME = r"\d+", r"\d+(\.\d+)?", r"[\w.-]+"
 # What the documentation of Gst-nvinfer says of the keys that are used: their groups and values.
 KEYS = {
@@ -107,8 +108,10 @@ def test_the_second_works_on_the_people_of_the_first(folder: Path) -> None:
 def test_the_built_in_parser_reads_the_boxes_of_the_detector(folder: Path) -> None:
     config = config_of(folder / f"{DEFAULT_DETECTOR}.txt")
     _, height, width = map(int, config["property"]["infer-dims"].split(";"))
-    pixels = cv2.resize(PHOTO, (width, height), interpolation=cv2.INTER_CUBIC)[..., ::-1]
-    both = np.stack([pixels, np.full_like(pixels, 255)]).transpose(0, 3, 1, 2).astype(np.float32)
+    pixels = [
+        cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC) for picture in (PHOTO, NOBODY)
+    ]
+    both = np.stack(pixels)[..., ::-1].transpose(0, 3, 1, 2).astype(np.float32)
     outputs = run(folder / config["property"]["onnx-file"], np.ascontiguousarray(both))
     limits = config["class-attrs-all"]
     found = [

@@ -32,6 +32,7 @@ text_format = importlib.import_module("google.protobuf.text_format")
 
 ROOT = Path(__file__).parents[2]
 PHOTO = load_image(ROOT / "models" / "photos" / "astronaut.jpg")
+NOBODY = load_image(ROOT / "models" / "photos" / "camera.jpg")[150:280, 350:]
 PACKAGES = Path(PYTRITON.origin).parents[1]
 TRITON = PACKAGES / "pytriton" / "tritonserver"
 BAR = 1e-3
@@ -150,7 +151,7 @@ def test_the_ensemble_finds_what_python_finds(client: Any) -> None:
 
 
 def test_a_picture_of_nobody(client: Any) -> None:
-    found = find_poses(client, np.full((40, 60, 3), 255, np.uint8))
+    found = find_poses(client, NOBODY)
     assert {name: array.shape for name, array in found.items()} == {
         "boxes": (0, 4),
         "box_scores": (0,),
