@@ -43,7 +43,7 @@ class TopDownEstimator(PoseEstimator):
                 " how boxes that overlap are suppressed; leave it out"
             )
         if isinstance(given["detector"], Detector) and isinstance(given["pose"], KeypointModel):
-            _check_unused("detector and pose", _changed({**engine, **given}, (*engine, "preset", "quality")))
+            _check_unused("detector and pose", _changed(given, (*engine, "preset", "quality")))
         pair = find_pair(given["quality"])
         models = {name: getattr(pair, name) for name in pair._fields if given[name] is None}
         demand_models(given["quality"], list(models.values()), given["backend"], given["precision"])

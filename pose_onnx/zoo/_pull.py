@@ -151,7 +151,8 @@ def _wanted(name: str, precision: Sequence[str]) -> list[str]:
 
     demand_convertible(precision)
     card = load_card(name)
-    kinds = [(kind, each) for each in precision for kind in possible_formats(card, precision) or ("onnx",)]
+    formats = possible_formats(card, precision) or ("onnx",)
+    kinds = [(kind, each) for each in precision for kind in formats]
     demand_possible(card, kinds)
     return [file_name(name, f".{kind}", each) for kind, each in kinds]
 

@@ -42,12 +42,7 @@ def test_a_folder_of_no_models_name_needs_no_mark() -> None:
         (BUILT_IN, "ort", "fp16", "bundled in one precision only; leave the precision out"),
         ("tinypose_128x96", "ort", "fp17", "choose a precision from fp32, fp16, int8-dynamic, int8"),
         ("tinypose_128x96", "ort", "fp16", "pose-onnx models pull tinypose_128x96 --precision fp16"),
-        (
-            "tinypose_128x96",
-            "ort",
-            "int8",
-            "--model tinypose_128x96 --precision int8 --calibration",
-        ),
+        ("tinypose_128x96", "ort", "int8", "--model tinypose_128x96 --precision int8 --calibration"),
         ("tinypose_128x96", "paddle", "fp32", "runs folders, which have no names; give the path of one"),
         ("hrnet_w48_256x192", "ort", "fp32", "models add FILE --name MY_NAME --like hrnet_w48_256x192"),
     ],

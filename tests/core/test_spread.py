@@ -44,11 +44,12 @@ def test_the_deployed_pipeline_sees_somebody() -> None:
         assert len(estimator(np.full((480, 640, 3), GREY, np.uint8))) == 1
 
 
-def test_people_on_a_dark_photo_are_kept(estimator: TopDownEstimator) -> None:
+def test_people_on_a_dark_photo_are_kept() -> None:
     photo = load_image(Path(__file__).parents[2] / "models" / "photos" / "astronaut.jpg")
-    for share in (1, 0.2, 0.1):
-        dark = (photo * share).astype(np.uint8)
-        assert len(estimator.find_boxes(dark)) == len(estimator.detector(dark)) >= 1
+    with TopDownEstimator(threads=1, threshold=0.5) as estimator:  # without a weak box on the darkest
+        for share in (1, 0.2, 0.1):
+            dark = (photo * share).astype(np.uint8)
+            assert len(estimator.find_boxes(dark)) == len(estimator.detector(dark)) == 1
 
 
 def test_annotated_people_are_far_from_one_colour(shared: Path) -> None:

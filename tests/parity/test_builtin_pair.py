@@ -48,7 +48,7 @@ FLOAT32 = Bars(PHOTO_BARS["heatmaps"][0], 1e-4, PHOTO_BARS["boxes"][0], 0.01, 0.
 # are sure, little is left of it: people's boxes move by 0.1 px, half of the keypoints by 0.05 px. DARK's
 # step is a quotient of differences between cells, so a broad peak moves more: one wrist by 1.3 px, which
 # are 0.08 cells. A tenth of a cell is allowed.
-FLOAT16 = Bars(3e-3, 0.01, 1.0, 0.15, 0.1, 0.1 * 16)
+FLOAT16 = Bars(3e-3, 0.01, 1.0, 0.1, 0.1, 0.1 * 16)
 
 
 @pytest.fixture(scope="module")
