@@ -1,4 +1,4 @@
-"""Training material from a folder of photos, stored once as two memory-mapped arrays.
+"""Training material from a folder of photos, stored once.
 
 Persons found by the teacher detector become crops with a wide margin, so that
 augmentation can scale, rotate and shift without returning to the photo. Whole
@@ -13,14 +13,13 @@ from typing import Final
 
 import numpy as np
 import torch
-from numpy.lib.format import open_memmap
 
 from pose_onnx import load_card, load_image
 from pose_onnx.core.arrays import F32
 from pose_onnx.core.crops import full_image_crops
 from pose_onnx.core.opencv import cv2
 from pose_onnx.core.warping import warp_all
-from training.draw import CROPS, PHOTOS, folders_file, rows_file
+from training.draw import CROPS, PHOTOS, store
 from training.picodet import PicoDet
 from training.predict import find_people, folded
 from training.weights import load_npz
@@ -41,53 +40,46 @@ def photos(folder: Path) -> list[Path]:
     return sorted(p for p in folder.rglob("*") if p.suffix.lower() in {".jpg", ".jpeg"})
 
 
-def store_photos(files: list[Path], detector: torch.nn.Module, out: Path) -> list[F32]:
-    """Write `photos.npy` (P,320,320,3), RGB; return the boxes (N,4) of the people in every photo."""
+def store_photos(files: list[Path], folders: list[int], detector: torch.nn.Module, out: Path) -> list[F32]:
+    """Write the photos at 320x320; return the boxes (N,4) of the people in each, in photo pixels."""
     card = load_card(DETECTOR)
-    shape = (len(files), STORED_PHOTO, STORED_PHOTO, 3)
-    stored = open_memmap(rows_file(out, PHOTOS), "w+", np.uint8, shape)
     found: list[F32] = []
-    for index, file in enumerate(files):
-        image = load_image(file)
-        small = cv2.resize(image, (STORED_PHOTO, STORED_PHOTO), interpolation=cv2.INTER_AREA)
-        stored[index] = small[..., ::-1]
-        boxes = find_people(detector, image, card, MIN_SCORE).boxes
-        found.append(boxes[boxes[:, 3] - boxes[:, 1] > MIN_HEIGHT])
-        if index % REPORT_EVERY == 0:
-            print(f"{index} of {len(files)} photos, {sum(map(len, found))} people", flush=True)
-    stored.flush()
+    with store(out, PHOTOS) as append:
+        for index, (file, folder) in enumerate(zip(files, folders, strict=True)):
+            image = load_image(file)
+            side = (STORED_PHOTO, STORED_PHOTO)
+            append(cv2.resize(image, side, interpolation=cv2.INTER_AREA), folder)
+            boxes = find_people(detector, image, card, MIN_SCORE).boxes
+            found.append(boxes[boxes[:, 3] - boxes[:, 1] > MIN_HEIGHT])
+            if index % REPORT_EVERY == 0:
+                print(f"{index} of {len(files)} photos, {sum(map(len, found))} people", flush=True)
     return found
 
 
-def store_crops(files: list[Path], boxes: list[F32], height: int, out: Path) -> None:
-    """Write `crops.npy` (K,height,0.75 height,3), RGB: people with `MARGIN`, black outside the photo."""
+def store_crops(files: list[Path], folders: list[int], boxes: list[F32], height: int, out: Path) -> None:
+    """Write the people, `height` x 0.75 `height`, with `MARGIN`; black outside the photo."""
     size = (height, round(height * CROP_ASPECT))
-    stored = open_memmap(rows_file(out, CROPS), "w+", np.uint8, (sum(map(len, boxes)), *size, 3))
-    row = 0
-    for file, people in zip(files, boxes, strict=True):
-        if not len(people):
-            continue
-        image = load_image(file)
-        image_size = (image.shape[0], image.shape[1])
-        crops = full_image_crops(people, image_size, size, stride=1, padding=BOX_GROWTH * MARGIN)
-        for pixels in warp_all(image, crops.image_to_input, crops.regions, size):
-            stored[row] = pixels[..., ::-1]
-            row += 1
-    stored.flush()
+    with store(out, CROPS) as append:
+        for file, folder, people in zip(files, folders, boxes, strict=True):
+            if not len(people):
+                continue
+            image = load_image(file)
+            image_size = (image.shape[0], image.shape[1])
+            crops = full_image_crops(people, image_size, size, stride=1, padding=BOX_GROWTH * MARGIN)
+            for pixels in warp_all(image, crops.image_to_input, crops.regions, size):
+                append(pixels, folder)
 
 
 def collect(folder: Path, weights: Path, out: Path, height: int) -> None:
-    """Write the two arrays, and for each the number of the sub-folder that every row came from."""
+    """Write photos and crops, each with the number of the sub-folder that it came from."""
     detector = PicoDet()
     load_npz(detector, weights)
     files = photos(folder)
+    names = [file.relative_to(folder).parts[0] for file in files]
+    folders = np.unique(names, return_inverse=True)[1].tolist()
     out.mkdir(parents=True, exist_ok=True)
-    boxes = store_photos(files, folded(detector), out)
-    store_crops(files, boxes, height, out)
-    folders = [file.relative_to(folder).parts[0] for file in files]
-    numbers = np.unique(folders, return_inverse=True)[1]
-    np.save(folders_file(out, PHOTOS), numbers)
-    np.save(folders_file(out, CROPS), np.repeat(numbers, [len(people) for people in boxes]))
+    boxes = store_photos(files, folders, folded(detector), out)
+    store_crops(files, folders, boxes, height, out)
 
 
 def main() -> None:

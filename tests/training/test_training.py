@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from pose_onnx import load_card
 from training.chain import mixed
 from training.detector_task import DetectorTask, overlap_loss
 from training.distill import Options, Trainer
-from training.draw import CROPS, PHOTOS, folders_file
+from training.draw import CROPS, PHOTOS, Draw, store
 from training.picodet import PicoDet
 from training.pose_task import PoseTask
 from training.schedule import Schedule
@@ -23,12 +24,18 @@ from training.weights import save_npz
 SCHEDULE = Schedule(peak_rate=3e-3, local_until=0.3, own_from=0.7)
 
 
+def write(folder: Path, kind: str, pictures: NDArray[np.uint8]) -> None:
+    """Store pictures: the last is of a second folder."""
+    with store(folder, kind) as append:
+        for index, picture in enumerate(pictures):
+            append(picture, int(index == len(pictures) - 1))
+
+
 @pytest.fixture
 def pose_task(tmp_path: Path) -> PoseTask:
     """Noise as crops and a random teacher: enough to run every line."""
     rng = np.random.default_rng(0)
-    np.save(tmp_path / "crops.npy", rng.integers(0, 256, (4, 256, 192, 3), np.uint8))
-    np.save(folders_file(tmp_path, CROPS), np.array([0, 0, 0, 1]))
+    write(tmp_path, CROPS, rng.integers(0, 256, (4, 256, 192, 3), np.uint8))
     torch.manual_seed(0)
     save_npz(TinyPose(), tmp_path / "teacher.npz")
     return PoseTask(load_card("tinypose_128x96"), tmp_path, tmp_path / "teacher.npz", None)
@@ -63,13 +70,27 @@ def test_resumed_run_equals_uninterrupted(pose_task: PoseTask, tmp_path: Path) -
 
 def test_detector_steps(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    np.save(tmp_path / "photos.npy", rng.integers(0, 256, (3, 64, 64, 3), np.uint8))
-    np.save(folders_file(tmp_path, PHOTOS), np.array([0, 0, 1]))
+    write(tmp_path, PHOTOS, rng.integers(0, 256, (3, 64, 64, 3), np.uint8))
     save_npz(PicoDet(), tmp_path / "teacher.npz")
     task = DetectorTask(load_card("picodet_s_192_lcnet_pedestrian"), tmp_path, tmp_path / "teacher.npz", None)
     trainer = Trainer(task, SCHEDULE, options(tmp_path / "run", 4))
     trainer.run()
     assert trainer.progress.samples == 4
+
+
+def test_pictures_are_drawn_as_they_were_written_and_each_folder_equally_often(tmp_path: Path) -> None:
+    colours_bgr = np.array([[250, 40, 10], [20, 200, 90], [60, 30, 220], [128, 5, 250]], np.uint8)
+    write(tmp_path, CROPS, np.tile(colours_bgr[:, None, None], (1, 16, 24, 1)))
+    draw, rng = Draw(tmp_path, CROPS), np.random.default_rng(0)
+    counts = np.zeros(len(colours_bgr))
+    for _ in range(400):
+        picture = draw(rng)
+        errors = np.abs(colours_bgr[:, ::-1].astype(int) - picture[0, 0]).max(1)
+        assert picture.shape == (16, 24, 3)
+        assert errors.min() <= 3  # of a plain colour, JPEG loses a few grey levels
+        counts[errors.argmin()] += 1
+    assert counts[3] / 400 == pytest.approx(0.5, abs=0.1)  # four standard deviations
+    assert counts[:3].min() > 0
 
 
 def test_schedule() -> None:
