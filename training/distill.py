@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pose_onnx import ModelCard
+from training import processes
 from training.chain import Features, compare, spreads, teacher_features
 from training.norm import BatchNorm
 from training.predict import folded, to_input
@@ -168,6 +169,7 @@ class Trainer:
         loss = self.task.output_weight * output + guide
         self.optimizer.zero_grad()
         loss.backward()
+        processes.average_gradients(self.student.parameters())
         nn.utils.clip_grad_norm_(self.student.parameters(), MAX_GRADIENT)
         self.optimizer.step()
         average_into(self.average, self.student, self.progress.steps)
@@ -214,10 +216,13 @@ class Trainer:
     def advance(self) -> None:
         """Count one step."""
         self.progress.steps += 1
-        self.progress.samples += self.options.batch
+        self.progress.samples += self.options.batch * processes.count()
 
     def run(self) -> None:
-        """Train until the budget is used up."""
+        """Train until the budget is used up. Only process 0 writes and evaluates; the others wait for it."""
+        writes = processes.rank() == 0
+        if not writes:
+            self.rng = np.random.default_rng([self.options.seed, processes.rank(), self.progress.steps])
         begin, cpu = time.monotonic(), time.process_time()
         before = copy.copy(self.progress)
         saved = evaluated = self.progress.seconds
@@ -226,7 +231,9 @@ class Trainer:
             sums.update(self.step())
             self.advance()
             now = self.progress.seconds = before.seconds + time.monotonic() - begin
-            self.progress.cpu_seconds = before.cpu_seconds + time.process_time() - cpu
+            self.progress.cpu_seconds = before.cpu_seconds + (time.process_time() - cpu) * processes.count()
+            if not writes:
+                continue
             if self.progress.steps % LOG_EVERY == 0:
                 self.log({name: value / LOG_EVERY for name, value in sums.items()})
                 sums.clear()
@@ -236,8 +243,9 @@ class Trainer:
             if now - evaluated > 60 * self.options.evaluate_minutes:
                 evaluated = now
                 self.evaluate()
-        self.save()
-        self.evaluate()
+        if writes:
+            self.save()
+            self.evaluate()
 
 
 def _groups(network: nn.Module) -> list[dict[str, object]]:

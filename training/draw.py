@@ -45,6 +45,8 @@ def store(folder: Path, kind: str) -> Iterator[Callable[[Image, int], None]]:
     Yields:
         A function that writes a picture (H,W,3), BGR, of the source folder with the given number.
     """
+    for index in (_offsets_file(folder, kind), _folders_file(folder, kind)):
+        index.unlink(missing_ok=True)  # of an earlier run: after an interruption, it would not fit
     offsets, sources = [0], list[int]()
     options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, JPEG_444]
     with _file(folder, kind).open("wb") as file:

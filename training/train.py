@@ -11,6 +11,7 @@ from typing import Final
 import torch
 
 from pose_onnx import ModelCard, load_card
+from training import processes
 from training.detector_task import DetectorTask
 from training.distill import CHECKPOINT, Options, Task, Trainer
 from training.evaluate import Benchmark
@@ -75,6 +76,9 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     """Train, or continue the run in `--out`."""
     args = parser().parse_args()
+    processes.join()
+    if processes.count() > 1 and not args.samples:
+        raise SystemExit("several processes need --samples, because their clocks differ")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)

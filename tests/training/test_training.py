@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +69,60 @@ def test_resumed_run_equals_uninterrupted(pose_task: PoseTask, tmp_path: Path) -
     second.resume(tmp_path / "a/checkpoint.pt")
     got = second.step()
     assert got == pytest.approx(wanted, rel=1e-5)
+
+
+PROCESS = """
+import sys
+from pathlib import Path
+import torch
+from torch import distributed
+from pose_onnx import load_card
+from training import processes
+from training.distill import Options, Trainer
+from training.pose_task import PoseTask
+from training.schedule import Schedule
+
+def weights_of(network):
+    return torch.cat([p.detach().flatten() for p in network.parameters()])
+
+
+processes.join()
+torch.manual_seed(0)
+folder = Path(sys.argv[1])
+task = PoseTask(load_card("tinypose_128x96"), folder, folder / "teacher.npz", None)
+out = folder / f"process{processes.rank()}"
+options = Options(out=out, batch=2, minutes=0, samples=8, evaluate_minutes=1e9, seed=3)
+trainer = Trainer(task, Schedule(peak_rate=3e-3, local_until=0, own_from=0), options)
+first = weights_of(trainer.student)
+trainer.run()
+weights = weights_of(trainer.student)
+others, views = [torch.empty_like(weights), torch.empty_like(weights)], [None, None]
+distributed.all_gather(others, weights)
+distributed.all_gather_object(views, float(trainer.rng.random()))
+assert torch.equal(*others) and not torch.equal(first, weights)
+assert views[0] != views[1]
+gradients = [torch.nn.Parameter(torch.zeros(2, 3)), torch.nn.Parameter(torch.zeros(1))]
+gradients[0].grad = torch.full((2, 3), 2.0 + processes.rank())
+processes.average_gradients(gradients)
+assert torch.equal(gradients[0].grad, torch.full((2, 3), 2.5)) and gradients[1].grad is None
+"""
+
+
+@pytest.mark.usefixtures("pose_task")
+def test_two_processes_train_one_network(tmp_path: Path) -> None:
+    script = tmp_path / "process.py"
+    script.write_text(PROCESS)
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [sys.executable, *launch, str(script), str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in (tmp_path / "process0/log.jsonl").read_text().splitlines()]
+    assert rows[-1]["samples"] == 8
+    assert rows[-1]["step"] == 2
+    assert not list((tmp_path / "process1").iterdir())
 
 
 def test_detector_steps(tmp_path: Path) -> None:
