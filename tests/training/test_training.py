@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from pose_onnx import load_card
+from training import train
 from training.chain import mixed
 from training.detector_task import DetectorTask, overlap_loss
 from training.distill import Options, Trainer
@@ -123,6 +126,17 @@ def test_two_processes_train_one_network(tmp_path: Path) -> None:
     assert rows[-1]["samples"] == 8
     assert rows[-1]["step"] == 2
     assert not list((tmp_path / "process1").iterdir())
+
+
+def test_documented_commands_are_understood() -> None:
+    text = Path(train.__file__).with_name("README.md").read_text(encoding="utf-8").replace("\\\n", "")
+    commands = re.findall(r"-m training\.train (.*)", text)
+    assert len(commands) >= 4
+    for command in commands:
+        task, *rest = shlex.split(command.replace("...", ""), comments=True)
+        size = train.TASKS[task][1]
+        needed = ["--size", min(size), "--teacher", "T", "--data", "D", "--out", "O"]
+        train.parser().parse_args([task, *needed, *rest])
 
 
 def test_detector_steps(tmp_path: Path) -> None:
