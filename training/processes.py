@@ -1,4 +1,4 @@
-"""Several processes that train one network on one machine, started by `torchrun`.
+"""Several processes that train one network on one machine.
 
 Each process computes the gradients of its own batches; every step uses the mean over all of
 them, so that all processes hold the same weights.
@@ -6,16 +6,33 @@ them, so that all processes hold the same weights.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 import torch
-from torch import distributed, nn
+from torch import distributed, multiprocessing, nn
+
+Argument = TypeVar("Argument")
 
 
-def join() -> None:
-    """Find the other processes, if `torchrun` started this one."""
-    if distributed.is_torchelastic_launched():
-        distributed.init_process_group("gloo")
+def run(work: Callable[[Argument], None], argument: Argument, processes: int) -> None:
+    """Call `work(argument)` in as many processes, or in this one if it is one."""
+    if processes == 1:
+        work(argument)
+        return
+    with TemporaryDirectory() as folder:
+        meeting = Path(folder, "meeting").as_uri()
+        multiprocessing.spawn(_join, (processes, meeting, work, argument), processes)
+
+
+def _join(
+    number: int, processes: int, meeting: str, work: Callable[[Argument], None], argument: Argument
+) -> None:
+    distributed.init_process_group("gloo", init_method=meeting, rank=number, world_size=processes)
+    work(argument)
+    distributed.destroy_process_group()
 
 
 def count() -> int:

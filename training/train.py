@@ -64,7 +64,8 @@ def parser() -> argparse.ArgumentParser:
         task.add_argument("--local", type=float, default=0.15, help="share fed by the teacher only")
         task.add_argument("--own", type=float, default=0.35, help="share after which not at all")
         task.add_argument("--evaluate-minutes", type=float, default=10)
-        task.add_argument("--threads", type=int, default=1)
+        task.add_argument("--threads", type=int, default=1, help="of each process")
+        task.add_argument("--processes", type=int, default=1, help="each computes its own batches")
         task.add_argument("--seed", type=int, default=1)
         task.add_argument("--from", dest="start", type=Path, help="weights (.npz) to start with")
     pose = tasks.choices["pose"]
@@ -73,12 +74,8 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def main() -> None:
+def train(args: argparse.Namespace) -> None:
     """Train, or continue the run in `--out`."""
-    args = parser().parse_args()
-    processes.join()
-    if processes.count() > 1 and not args.samples:
-        raise SystemExit("several processes need --samples, because their clocks differ")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
@@ -98,6 +95,15 @@ def main() -> None:
     if (args.out / CHECKPOINT).exists():
         trainer.resume(args.out / CHECKPOINT)
     trainer.run()
+
+
+def main() -> None:
+    """Command line."""
+    options = parser()
+    args = options.parse_args()
+    if args.processes > 1 and not args.samples:
+        options.error("--processes needs --samples, because the processes' clocks differ")
+    processes.run(train, args, args.processes)
 
 
 if __name__ == "__main__":

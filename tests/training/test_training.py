@@ -89,25 +89,28 @@ def weights_of(network):
     return torch.cat([p.detach().flatten() for p in network.parameters()])
 
 
-processes.join()
-torch.manual_seed(0)
-folder = Path(sys.argv[1])
-task = PoseTask(load_card("tinypose_128x96"), folder, folder / "teacher.npz", None)
-out = folder / f"process{processes.rank()}"
-options = Options(out=out, batch=2, minutes=0, samples=8, evaluate_minutes=1e9, seed=3)
-trainer = Trainer(task, Schedule(peak_rate=3e-3, local_until=0, own_from=0), options)
-first = weights_of(trainer.student)
-trainer.run()
-weights = weights_of(trainer.student)
-others, views = [torch.empty_like(weights), torch.empty_like(weights)], [None, None]
-distributed.all_gather(others, weights)
-distributed.all_gather_object(views, float(trainer.rng.random()))
-assert torch.equal(*others) and not torch.equal(first, weights)
-assert views[0] != views[1]
-gradients = [torch.nn.Parameter(torch.zeros(2, 3)), torch.nn.Parameter(torch.zeros(1))]
-gradients[0].grad = torch.full((2, 3), 2.0 + processes.rank())
-processes.average_gradients(gradients)
-assert torch.equal(gradients[0].grad, torch.full((2, 3), 2.5)) and gradients[1].grad is None
+def work(folder):
+    torch.manual_seed(0)
+    task = PoseTask(load_card("tinypose_128x96"), folder, folder / "teacher.npz", None)
+    out = folder / f"process{processes.rank()}"
+    options = Options(out=out, batch=2, minutes=0, samples=8, evaluate_minutes=1e9, seed=3)
+    trainer = Trainer(task, Schedule(peak_rate=3e-3, local_until=0, own_from=0), options)
+    first = weights_of(trainer.student)
+    trainer.run()
+    weights = weights_of(trainer.student)
+    others, views = [torch.empty_like(weights), torch.empty_like(weights)], [None, None]
+    distributed.all_gather(others, weights)
+    distributed.all_gather_object(views, float(trainer.rng.random()))
+    assert torch.equal(*others) and not torch.equal(first, weights)
+    assert views[0] != views[1]
+    gradients = [torch.nn.Parameter(torch.zeros(2, 3)), torch.nn.Parameter(torch.zeros(1))]
+    gradients[0].grad = torch.full((2, 3), 2.0 + processes.rank())
+    processes.average_gradients(gradients)
+    assert torch.equal(gradients[0].grad, torch.full((2, 3), 2.5)) and gradients[1].grad is None
+
+
+if __name__ == "__main__":
+    processes.run(work, Path(sys.argv[1]), 2)
 """
 
 
@@ -115,9 +118,8 @@ assert torch.equal(gradients[0].grad, torch.full((2, 3), 2.5)) and gradients[1].
 def test_two_processes_train_one_network(tmp_path: Path) -> None:
     script = tmp_path / "process.py"
     script.write_text(PROCESS)
-    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
-        [sys.executable, *launch, str(script), str(tmp_path)],
+        [sys.executable, str(script), str(tmp_path)],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
