@@ -32,6 +32,8 @@ COARSE_SCALE: Final = (0.25, 0.8)
 MOSAIC: Final = 0.35  # share of views made of four photos
 PHOTO_LOG_ZOOM: Final = (-0.25, 0.7)
 PHOTO_LOG_ASPECT: Final = 0.12  # each side
+NATURAL_MOSAIC: Final = 0.1  # the same for views that are nearly whole photos
+NATURAL_LOG_ZOOM: Final = (-0.15, 0.3)
 BORDER: Final = 114  # grey around photos smaller than the view
 # colour
 GAIN: Final = 0.25  # log range of contrast
@@ -136,10 +138,12 @@ def colour(images: Image, rng: np.random.Generator) -> Image:
     return out
 
 
-def _photo_view(photo: Image, size: tuple[int, int], rng: np.random.Generator) -> Image:
+def _photo_view(
+    photo: Image, size: tuple[int, int], log_zoom: tuple[float, float], rng: np.random.Generator
+) -> Image:
     """A random part of a photo, or the photo with a border, at `size` (width, height)."""
     stored = np.array(photo.shape[1::-1], np.float64)
-    zoom = np.exp(rng.uniform(*PHOTO_LOG_ZOOM))
+    zoom = np.exp(rng.uniform(*log_zoom))
     aspect = np.exp(rng.uniform(-PHOTO_LOG_ASPECT, PHOTO_LOG_ASPECT, 2))
     scale = zoom * aspect * np.array(size) / stored
     spare = np.array(size) - stored * scale  # negative where the view is smaller than the photo
@@ -150,14 +154,20 @@ def _photo_view(photo: Image, size: tuple[int, int], rng: np.random.Generator) -
     return _warp(photo, matrix, size, BORDER)
 
 
-def scene_view(draw: Callable[[], Image], size: int, rng: np.random.Generator) -> Image:
-    """A random training image (S,S,3) for the detector; `draw` returns random photos."""
-    if rng.random() > MOSAIC:
-        return _photo_view(draw(), (size, size), rng)
+def scene_view(
+    draw: Callable[[], Image], size: int, rng: np.random.Generator, *, natural: bool = False
+) -> Image:
+    """A random training image (S,S,3) for the detector.
+
+    `draw` returns random photos. With `natural`, most views are nearly whole photos, as in use.
+    """
+    mosaic, log_zoom = (NATURAL_MOSAIC, NATURAL_LOG_ZOOM) if natural else (MOSAIC, PHOTO_LOG_ZOOM)
+    if rng.random() > mosaic:
+        return _photo_view(draw(), (size, size), log_zoom, rng)
     x, y = (rng.uniform(0.3, 0.7, 2) * size).astype(int)
     view = np.empty((size, size, 3), np.uint8)
     for rows in (slice(0, y), slice(y, size)):
         for columns in (slice(0, x), slice(x, size)):
             tile = (columns.stop - columns.start, rows.stop - rows.start)
-            view[rows, columns] = _photo_view(draw(), tile, rng)
+            view[rows, columns] = _photo_view(draw(), tile, log_zoom, rng)
     return view

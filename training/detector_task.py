@@ -33,7 +33,15 @@ class DetectorTask:
     metric: Final = "mAP"
     output_weight: Final = 1.0
 
-    def __init__(self, card: ModelCard, data: Path, teacher: Path, benchmark: Benchmark | None) -> None:
+    def __init__(
+        self,
+        card: ModelCard,
+        data: Path,
+        teacher: Path,
+        benchmark: Benchmark | None,
+        *,
+        natural: bool = False,
+    ) -> None:
         """Read the photos and the teacher.
 
         Args:
@@ -41,8 +49,10 @@ class DetectorTask:
             data: Folder of `training.crops`.
             teacher: Official weights.
             benchmark: What to measure on.
+            natural: Draw nearly whole photos, as in use, instead of parts and mosaics.
         """
         self.card = card
+        self.natural = natural
         self.size = card.picture.size[0]  # square
         self.draw = Draw(data, PHOTOS)
         self.student, self.teacher = PicoDet(), PicoDet()
@@ -52,7 +62,7 @@ class DetectorTask:
     def batch(self, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
         """Random views of random photos."""
         draw = partial(self.draw, rng)
-        views = [augment.scene_view(draw, self.size, rng) for _ in range(size)]
+        views = [augment.scene_view(draw, self.size, rng, natural=self.natural) for _ in range(size)]
         return augment.colour(np.stack(views), rng)
 
     def target(self, teacher: nn.Module, image: Tensor, output: Features) -> Features:

@@ -33,7 +33,7 @@ def pose_task(args: argparse.Namespace) -> Task:
 def detector_task(args: argparse.Namespace) -> Task:
     """The person task of the given size."""
     card = load_card(DETECTOR_MODELS[args.size])
-    return DetectorTask(card, args.data, args.teacher, _benchmark(args, card))
+    return DetectorTask(card, args.data, args.teacher, _benchmark(args, card), natural=args.natural)
 
 
 def _benchmark(args: argparse.Namespace, card: ModelCard) -> Benchmark | None:
@@ -71,6 +71,8 @@ def parser() -> argparse.ArgumentParser:
     pose = tasks.choices["pose"]
     pose.add_argument("--flip", action="store_true", help="mirror-averaged teacher")
     pose.add_argument("--fine", action="store_true", help="more cuts, for the start of a run")
+    detector = tasks.choices["detector"]
+    detector.add_argument("--natural", action="store_true", help="nearly whole photos, for the end of a run")
     return top
 
 

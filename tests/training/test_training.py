@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from pose_onnx import load_card
-from training import train
+from training import augment, train
 from training.chain import mixed
 from training.detector_task import DetectorTask, overlap_loss
 from training.distill import Options, Trainer
@@ -149,6 +149,27 @@ def test_detector_steps(tmp_path: Path) -> None:
     trainer = Trainer(task, SCHEDULE, options(tmp_path / "run", 4))
     trainer.run()
     assert trainer.progress.samples == 4
+
+
+def test_natural_views_are_of_one_photo_and_show_most_of_it() -> None:
+    columns = np.linspace(0, 255, 64).astype(np.uint8)  # a grey level says how far to the right a pixel is
+    photo = np.ascontiguousarray(np.broadcast_to(columns[:, None], (64, 64, 3)))
+    drawn = 0
+
+    def draw() -> NDArray[np.uint8]:
+        nonlocal drawn
+        drawn += 1
+        return photo
+
+    widths = {}
+    for natural, mosaics in ((False, augment.MOSAIC), (True, augment.NATURAL_MOSAIC)):
+        drawn, rng = 0, np.random.default_rng(0)
+        views = [augment.scene_view(draw, 32, rng, natural=natural) for _ in range(400)]
+        widths[natural] = min(np.ptp(view) / 255 for view in views)
+        expected = 1 + 3 * mosaics  # a mosaic has four photos
+        assert drawn / 400 == pytest.approx(expected, abs=0.25)  # 3.5 standard deviations
+    assert widths[True] > 0.6
+    assert widths[False] < 0.5
 
 
 def test_pictures_are_drawn_as_they_were_written_and_each_folder_equally_often(tmp_path: Path) -> None:
