@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Protocol
 
 import torch
@@ -11,7 +12,8 @@ from training.kernels import squared_error
 
 Features = list[Tensor]
 
-SCALE_EPS: Final = 1e-6  # keeps the error of a constant teacher feature finite
+PROJECTIONS: Final = 4  # random combinations of the outputs, for each batch
+TINY: Final = 1e-30  # keeps the weights of a constant map finite
 
 
 class Units(Protocol):
@@ -54,7 +56,7 @@ def is_in(feature: Tensor, features: Features) -> bool:
 
 
 def compare(
-    student: Units, image: Tensor, taught: list[Features], scales: list[list[float]], own: float
+    student: Units, image: Tensor, taught: list[Features], weights: list[Features], own: float
 ) -> tuple[Features, list[Tensor]]:
     """Run the student next to its teacher.
 
@@ -62,20 +64,20 @@ def compare(
         student: The network that learns.
         image: Input (N,3,H,W).
         taught: Outputs of every unit of the teacher.
-        scales: Variances of those, from `spreads`.
+        weights: Of the channels of those, from `channel_weights`.
         own: Probability that a unit is fed with the student's features.
 
     Returns:
-        Output of the last unit, and for every other unit the mean squared error of its
-        feature maps divided by the teacher's variance (the best constant would give 1).
+        Output of the last unit, and for every other unit the weighted squared error of its
+        feature maps (the best constant would give 1).
     """
     features, hints = [image], []
     result = features
-    for index, (wanted, scale) in enumerate(zip(taught, scales, strict=True)):
+    for index, (wanted, weight) in enumerate(zip(taught, weights, strict=True)):
         result = student.run_unit(index, features)
         errors = [
-            squared_error(a, b) / c
-            for a, b, c in zip(result, wanted, scale, strict=True)
+            squared_error(a, b, w)
+            for a, b, w in zip(result, wanted, weight, strict=True)
             if not is_in(a, features)
         ]
         hints.append(torch.stack(errors).mean())
@@ -83,12 +85,54 @@ def compare(
     return result, hints[:-1]
 
 
-def spreads(taught: list[list[Features]]) -> list[list[float]]:
-    """Variance of each of the teacher's feature maps over some batches, used to scale errors."""
-    return [
-        [
-            float(torch.stack([f.var(dim=(0, 2, 3)).mean() for f in maps]).mean()) + SCALE_EPS
-            for maps in zip(*unit, strict=True)
-        ]
-        for unit in zip(*taught, strict=True)
-    ]
+def channel_weights(
+    teacher: Units, images: list[Tensor], relevance: Callable[[Features], Features], seed: int
+) -> list[Features]:
+    """How much an error in each channel of the teacher's feature maps matters to its output.
+
+    The weights are the mean squared gradients of random combinations of the outputs: the diagonal of the
+    Gauss-Newton matrix, estimated with random projections (Bekas et al., Applied Numerical Mathematics,
+    2007). Variances alone would not do: one channel of PicoDet's second unit has more variance than its 47
+    others together.
+
+    Args:
+        teacher: The network, whose parameters need no gradients.
+        images: Batches of its input (N,3,H,W).
+        relevance: From the outputs to the share that an error of each number has (broadcast to their shapes).
+        seed: Of the combinations.
+
+    Returns:
+        For every map of every unit the weights (C,) of its channels. With them, `squared_error` between the
+        map and the mean of each channel is 1.
+    """
+    random = torch.Generator().manual_seed(seed)
+    spreads, slopes = list[Features](), list[Features]()
+    units = list[Features]()
+    for image in images:
+        units = _features_with_gradients(teacher, image)
+        maps = [f for unit in units for f in unit]
+        spreads.append([f.detach().var((0, 2, 3)) for f in maps])
+        shares = relevance(units[-1])
+        for _ in range(PROJECTIONS):
+            signs = [torch.randn(f.shape, generator=random).to(f.device) for f in units[-1]]
+            combined = sum((s * z * f).sum() for s, z, f in zip(shares, signs, units[-1], strict=True))
+            gradients = torch.autograd.grad(combined, maps, retain_graph=True)
+            slopes.append([g.square().mean((0, 2, 3)) for g in gradients])
+    spread, slope = _means(spreads), _means(slopes)
+    weights = iter([b / (a * b).sum().clamp(min=TINY) for a, b in zip(spread, slope, strict=True)])
+    return [[next(weights) for _ in unit] for unit in units]
+
+
+def _features_with_gradients(teacher: Units, image: Tensor) -> list[Features]:
+    """Outputs of every unit; gradients with respect to them can be computed."""
+    out, features = list[Features](), [image]
+    for index in range(teacher.unit_count()):
+        features = teacher.run_unit(index, features)
+        if index == 0:
+            features = [f.requires_grad_() for f in features]
+        out.append(features)
+    return out
+
+
+def _means(rows: list[Features]) -> Features:
+    return [torch.stack(column).mean(0) for column in zip(*rows, strict=True)]

@@ -70,9 +70,9 @@ class DetectorTask:
         del teacher, image
         return output
 
-    def output_loss(self, student: Features, teacher: Features, scales: list[float]) -> Tensor:
+    def output_loss(self, student: Features, teacher: Features, weights: Features) -> Tensor:
         """Focal loss of the scores, divergence of the box bins, overlap of the boxes."""
-        del scales
+        del weights
         ours, theirs = flatten_levels(student), flatten_levels(teacher)
         wanted = scores(theirs)
         mass = wanted.sum().clamp(min=1.0)
@@ -89,6 +89,10 @@ class DetectorTask:
             + BINS_WEIGHT * (bins_divergence(ours, theirs) * weight).sum()
             + BOX_WEIGHT * (overlap * weight).sum()
         )
+
+    def relevance(self, output: Features) -> Features:
+        """Locations count by their scores, as in the losses of the boxes."""
+        return [scores(maps.detach().movedim(1, -1)).sqrt().unsqueeze(1) for maps in output]
 
     def evaluate(self, network: torch.nn.Module) -> float:
         """Person mAP, or 0 without a benchmark."""

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from pose_onnx import ModelCard
 from training import processes
-from training.chain import Features, compare, spreads, teacher_features
+from training.chain import Features, channel_weights, compare, teacher_features
 from training.norm import BatchNorm
 from training.predict import folded, to_input
 from training.schedule import Schedule, average_into
@@ -29,7 +29,7 @@ STUDENT: Final = "student.npz"
 LOG_EVERY: Final = 50  # steps
 RECALIBRATION: Final = 40  # batches for the statistics of the averaged weights
 SAVE_SECONDS: Final = 240
-SCALE_BATCHES: Final = 4  # for the variances of the teacher's features
+WEIGHT_BATCHES: Final = 4  # for the weights of the teacher's channels
 WEIGHT_DECAY: Final = 1e-4
 MAX_GRADIENT: Final = 5.0
 
@@ -65,8 +65,11 @@ class Task(Protocol):
     def target(self, teacher: nn.Module, image: Tensor, output: Features) -> Features:
         """Target for the last unit, given the teacher's output."""
 
-    def output_loss(self, student: Features, teacher: Features, scales: list[float]) -> Tensor:
-        """Loss between the outputs of the last units."""
+    def output_loss(self, student: Features, teacher: Features, weights: Features) -> Tensor:
+        """Loss between the outputs of the last units, given the weights of their channels."""
+
+    def relevance(self, output: Features) -> Features:
+        """How much an error of each number of the teacher's output matters."""
 
     def evaluate(self, network: nn.Module) -> float:
         """Accuracy of an inference copy of the student, in percent."""
@@ -109,13 +112,13 @@ class Trainer:
         self.progress = Progress()
         self.rng = np.random.default_rng(options.seed)
         options.out.mkdir(parents=True, exist_ok=True)
-        self.scales = self._scales()
+        self.weights = self._weights()
 
-    def _scales(self) -> list[list[float]]:
-        rng = np.random.default_rng(self.options.seed + 2)
-        size = self.options.batch
-        images = [self.task.batch(size, rng) for _ in range(SCALE_BATCHES)]
-        return spreads([teacher_features(self.teacher, self._input(i)) for i in images])
+    def _weights(self) -> list[Features]:
+        seed = self.options.seed + 2
+        rng = np.random.default_rng(seed)
+        images = [self._input(self.task.batch(self.options.batch, rng)) for _ in range(WEIGHT_BATCHES)]
+        return channel_weights(self.teacher, images, self.task.relevance, seed)
 
     def _input(self, images: NDArray[np.uint8]) -> Tensor:
         return to_input(images, self.task.card, self.device)
@@ -162,9 +165,9 @@ class Trainer:
             group["lr"] = rate
         image = self._input(self.task.batch(self.options.batch, self.rng))
         taught = teacher_features(self.teacher, image)
-        learnt, hints = compare(self.student, image, taught, self.scales, own)
+        learnt, hints = compare(self.student, image, taught, self.weights, own)
         wanted = self.task.target(self.teacher, image, taught[-1])
-        output = self.task.output_loss(learnt, wanted, self.scales[-1])
+        output = self.task.output_loss(learnt, wanted, self.weights[-1])
         guide = self.schedule.hints(position) * torch.stack(hints).sum()
         loss = self.task.output_weight * output + guide
         self.optimizer.zero_grad()

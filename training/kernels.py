@@ -157,18 +157,19 @@ class _Depthwise(torch.autograd.Function):
 
 
 class _SquaredError(torch.autograd.Function):
-    """Mean squared error whose gradient stays in the channels-last layout."""
+    """Squared error of each channel, weighted and summed; its gradient stays in the channels-last layout."""
 
     @staticmethod
-    def forward(ctx: Any, student: Tensor, teacher: Tensor) -> Tensor:
+    def forward(ctx: Any, student: Tensor, teacher: Tensor, weights: Tensor) -> Tensor:
         difference = student - teacher
-        ctx.save_for_backward(difference)
-        return difference.square().mean()
+        ctx.save_for_backward(difference, weights)
+        return (difference.square().mean((0, 2, 3)) * weights).sum()
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        (difference,) = ctx.saved_tensors
-        return difference * (2 * gradient / difference.numel()), None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        difference, weights = ctx.saved_tensors
+        scale = weights * (2 * gradient * len(weights) / difference.numel())
+        return difference * scale.view(1, -1, 1, 1), None, None
 
 
 norm_act = _NormAct.apply

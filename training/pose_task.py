@@ -74,9 +74,13 @@ class PoseTask:
         merged = cast("KeypointOutput", self.card.output).merge_mirrored(straight, back, self.card)
         return [torch.from_numpy(merged["heatmaps"]).to(image.device)]
 
-    def output_loss(self, student: Features, teacher: Features, scales: list[float]) -> Tensor:
+    def output_loss(self, student: Features, teacher: Features, weights: Features) -> Tensor:
         """Squared error of the heatmaps, divided by their variance."""
-        return squared_error(student[0], teacher[0]) / scales[0]
+        return squared_error(student[0], teacher[0], weights[0])
+
+    def relevance(self, output: Features) -> Features:
+        """The same for every cell of every heatmap."""
+        return [torch.ones_like(maps) for maps in output]
 
     def evaluate(self, network: nn.Module) -> float:
         """Keypoint AP, or 0 without a benchmark."""

@@ -63,5 +63,8 @@ def test_interleave() -> None:
 
 def test_squared_error() -> None:
     a, b = torch.randn(2, 4, 3, 3).requires_grad_(), torch.randn(2, 4, 3, 3)
-    ours = kernels.squared_error(a, b)
-    assert_close(gradients(ours, [a]), gradients(torch.nn.functional.mse_loss(a, b), [a]))
+    weights = torch.rand(4)
+    ours = kernels.squared_error(a, b, weights)
+    plain = ((a - b).square().mean((0, 2, 3)) * weights).sum()
+    assert_close([ours], [plain])
+    assert_close(gradients(ours, [a]), gradients(plain, [a]))

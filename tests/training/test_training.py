@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from pose_onnx import load_card
 from training import augment, train
-from training.chain import mixed
+from training.chain import channel_weights, mixed
 from training.detector_task import DetectorTask, overlap_loss
 from training.distill import Options, Trainer
 from training.draw import CROPS, PHOTOS, Draw, store
+from training.kernels import squared_error
 from training.picodet import PicoDet
 from training.pose_task import PoseTask
 from training.schedule import Schedule
@@ -203,6 +204,32 @@ def test_mixing_is_per_image() -> None:
     assert mixed(student, teacher, 0.0, [])[0] is teacher[0]
     assert mixed(student, teacher, 0.5, student)[0] is student[0]
     assert mixed(student, teacher, 1.0, []) is student
+
+
+class TwoUnits:
+    """Three channels, each larger than the one before; the output takes the first and the last."""
+
+    def unit_count(self) -> int:
+        return 2
+
+    def run_unit(self, index: int, features: list[torch.Tensor]) -> list[torch.Tensor]:
+        (x,) = features
+        if index == 0:
+            return [x * torch.tensor([0.1, 10.0, 100.0]).view(1, 3, 1, 1)]
+        return [20 * x[:, :1] + 0.01 * x[:, 2:]]
+
+
+def test_channels_count_by_what_they_do_to_the_output() -> None:
+    torch.manual_seed(0)
+    teacher, image = TwoUnits(), torch.randn(4, 3, 8, 8)
+    (first,), _ = channel_weights(
+        teacher, [image], lambda output: [torch.ones_like(m) for m in output], seed=0
+    )
+    assert first[1] == 0  # it varies, and does nothing
+    assert (first[0] / first[2]).item() == pytest.approx((20 / 0.01) ** 2, rel=1e-4)
+    (maps,) = teacher.run_unit(0, [image])
+    constant = maps.mean((0, 2, 3), keepdim=True)
+    assert squared_error(maps, constant, first).item() == pytest.approx(1, abs=0.01)
 
 
 def test_overlap_loss() -> None:
