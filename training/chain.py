@@ -26,14 +26,19 @@ class Units(Protocol):
         """Run one unit."""
 
 
-def teacher_features(teacher: Units, image: Tensor) -> list[Features]:
-    """Outputs of every unit of the teacher."""
+def unit_outputs(network: Units, image: Tensor) -> list[Features]:
+    """Outputs of every unit."""
     out, features = [], [image]
-    with torch.no_grad():
-        for index in range(teacher.unit_count()):
-            features = teacher.run_unit(index, features)
-            out.append(features)
+    for index in range(network.unit_count()):
+        features = network.run_unit(index, features)
+        out.append(features)
     return out
+
+
+def teacher_features(teacher: Units, image: Tensor) -> list[Features]:
+    """Outputs of every unit of the teacher, as constants."""
+    with torch.no_grad():
+        return unit_outputs(teacher, image)
 
 
 def mixed(student: Features, teacher: Features, own: float, known: Features) -> Features:
@@ -109,29 +114,18 @@ def channel_weights(
     spreads, slopes = list[Features](), list[Features]()
     units = list[Features]()
     for image in images:
-        units = _features_with_gradients(teacher, image)
+        units = unit_outputs(teacher, image.detach().requires_grad_())
         maps = [f for unit in units for f in unit]
         spreads.append([f.detach().var((0, 2, 3)) for f in maps])
         shares = relevance(units[-1])
         for _ in range(PROJECTIONS):
-            signs = [torch.randn(f.shape, generator=random).to(f.device) for f in units[-1]]
-            combined = sum((s * z * f).sum() for s, z, f in zip(shares, signs, units[-1], strict=True))
+            factors = [torch.randn(f.shape, generator=random).to(f.device) for f in units[-1]]
+            combined = sum((s * z * f).sum() for s, z, f in zip(shares, factors, units[-1], strict=True))
             gradients = torch.autograd.grad(combined, maps, retain_graph=True)
             slopes.append([g.square().mean((0, 2, 3)) for g in gradients])
     spread, slope = _means(spreads), _means(slopes)
     weights = iter([b / (a * b).sum().clamp(min=TINY) for a, b in zip(spread, slope, strict=True)])
     return [[next(weights) for _ in unit] for unit in units]
-
-
-def _features_with_gradients(teacher: Units, image: Tensor) -> list[Features]:
-    """Outputs of every unit; gradients with respect to them can be computed."""
-    out, features = list[Features](), [image]
-    for index in range(teacher.unit_count()):
-        features = teacher.run_unit(index, features)
-        if index == 0:
-            features = [f.requires_grad_() for f in features]
-        out.append(features)
-    return out
 
 
 def _means(rows: list[Features]) -> Features:
