@@ -20,7 +20,7 @@ from pose_onnx import ModelCard
 from training import processes
 from training.chain import Features, channel_weights, compare, teacher_features
 from training.norm import BatchNorm
-from training.predict import folded, to_input
+from training.predict import folded, round_kernels, to_input
 from training.schedule import Schedule, average_into
 from training.weights import save_npz
 
@@ -182,7 +182,7 @@ class Trainer:
     # -- evaluation
 
     def recalibrated(self) -> nn.Module:
-        """A copy of the averaged weights with its own batch-norm statistics."""
+        """A copy of the averaged weights with its own batch-norm statistics, ready for float16."""
         network = copy.deepcopy(self.average).train()
         norms = [m for m in network.modules() if isinstance(m, BatchNorm)]
         for norm in norms:
@@ -193,6 +193,7 @@ class Trainer:
                 for norm in norms:
                     norm.momentum = 1 / (count + 1)
                 network(self._input(self.task.batch(self.options.batch, rng)))
+        round_kernels(network)
         return network.eval()
 
     def evaluate(self) -> None:

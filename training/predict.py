@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, Final, cast
 
 import numpy as np
@@ -38,15 +40,38 @@ def to_input(images_rgb: NDArray[np.uint8], card: ModelCard, device: torch.devic
 def folded(network: nn.Module) -> nn.Module:
     """A copy for inference: batch norms folded into their convolutions, channels last."""
     network = copy.deepcopy(network).eval()
-    for module in list(network.modules()):
-        last: str | None = None
-        for name, child in list(module.named_children()):
-            if isinstance(child, BatchNorm) and last is not None:
-                setattr(module, last, fuse_conv_bn_eval(module.get_submodule(last), child))
-                setattr(module, name, child.activation())
-            last = name
+    for module, convolution, norm in _normalised(network):
+        folded_norm = module.get_submodule(norm)
+        setattr(module, convolution, fuse_conv_bn_eval(module.get_submodule(convolution), folded_norm))
+        setattr(module, norm, cast("BatchNorm", folded_norm).activation())
     network.requires_grad_(requires_grad=False)
     return network.to(memory_format=torch.channels_last)
+
+
+def round_kernels(network: nn.Module) -> None:
+    """Change the kernels, by half a step of float16 at most, so that `folded` ones are float16 numbers.
+
+    A file with float16 weights then computes what the checkpoint does.
+    """
+    scales: dict[nn.Module, Tensor] = {}
+    for module, convolution, norm in _normalised(network):
+        batch_norm = cast("BatchNorm", module.get_submodule(norm))
+        scale = batch_norm.weight / (cast("Tensor", batch_norm.running_var) + batch_norm.eps).sqrt()
+        scales[module.get_submodule(convolution)] = scale.detach().double().reshape(-1, 1, 1, 1)
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            scale = scales.get(module, torch.ones(1, dtype=torch.float64, device=module.weight.device))
+            rounded = (module.weight.detach().double() * scale).half().double() / scale
+            # A channel that its norm multiplies by zero has no effect; any kernel will do.
+            module.weight.data.copy_(torch.where(scale == 0, module.weight.double(), rounded))
+
+
+def _normalised(network: nn.Module) -> Iterator[tuple[nn.Module, str, str]]:
+    """Each convolution that a batch norm follows: the module that holds both, and their names in it."""
+    for module in list(network.modules()):
+        for (first, _), (second, norm) in pairwise(list(module.named_children())):
+            if isinstance(norm, BatchNorm):
+                yield module, first, second
 
 
 def find_people(network: nn.Module, image_bgr: Image, card: ModelCard, threshold: float) -> Detections:

@@ -31,7 +31,7 @@ def pipeline(script: Callable[[str], ModuleType]) -> ModuleType:
 
 @pytest.fixture
 def estimator() -> TopDownEstimator:
-    return TopDownEstimator(preset="paddle", threads=1, threshold=0.45)  # finds each of four astronauts
+    return TopDownEstimator(preset="paddle", threads=1, threshold=0.5)  # finds each of four astronauts
 
 
 def loop_of(module: ModuleType, estimator: TopDownEstimator, **options: Any) -> Any:

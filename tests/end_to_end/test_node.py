@@ -47,7 +47,7 @@ def check(people: list[dict[str, Any]], found: Arrays, poses: Arrays, bar: float
 
 def test_the_same_pixels_give_the_same_people(files: Files, node_folder: Path, tmp_path: Path) -> None:
     astronaut, camera = map(load_image, PHOTOS)
-    both = np.concatenate([astronaut, camera], axis=1)
+    both = np.concatenate([camera, astronaut], axis=1)
     nobody = camera[150:280, 350:]  # not one colour, in which detectors see somebody (docs/accuracy.md)
     images = [astronaut, camera, both, nobody]
     requests = []
@@ -64,5 +64,6 @@ def test_the_same_pixels_give_the_same_people(files: Files, node_folder: Path, t
 
 
 def test_the_example_runs_as_it_says(files: Files, node_folder: Path) -> None:
-    people = node(node_folder, "pose.mjs", files.detector, files.pose, PHOTOS[0])
-    check(people, *in_python(files, load_image(PHOTOS[0])), OTHER_DECODER_BAR)
+    photo = PHOTOS[1]  # in the other, a grey level of the decoder decides how a box is rounded
+    people = node(node_folder, "pose.mjs", files.detector, files.pose, photo)
+    check(people, *in_python(files, load_image(photo)), OTHER_DECODER_BAR)

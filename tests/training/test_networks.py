@@ -7,14 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
+from torch import nn
 
+from training.export import CHECKPOINTS
+from training.norm import BatchNorm
 from training.picodet import PicoDet, boxes, scores
-from training.predict import folded
+from training.predict import folded, round_kernels
 from training.tinypose import TinyPose
 from training.weights import load_npz, save_npz, to_paddle
 
 HEATMAP_BAR = 5e-6  # float32 summed in another order than Paddle does; 5e-7 was seen
 BOX_BAR = 1e-3  # pixels, of up to 320
+FLOAT32_STEPS = 8 * 2.0**-24  # a kernel is divided by its scale and multiplied by it again
+POSE, DETECTOR = "tinypose_128x96_distilled", "picodet_s_192_lcnet_pedestrian_distilled"
 
 
 @pytest.mark.parametrize(("name", "size"), [("tinypose_128x96", (128, 96)), ("tinypose_256x192", (256, 192))])
@@ -58,3 +64,36 @@ def test_foreign_weights_are_refused(tmp_path: Path) -> None:
     save_npz(PicoDet(), tmp_path / "weights.npz")
     with pytest.raises(ValueError, match="does not fit the network"):
         load_npz(TinyPose(), tmp_path / "weights.npz")
+
+
+@pytest.mark.parametrize("name", [POSE, DETECTOR])
+def test_the_checkpoints_kernels_are_float16_numbers_once_folded(name: str) -> None:
+    network = {POSE: TinyPose, DETECTOR: PicoDet}[name]()
+    load_npz(network, CHECKPOINTS / f"{name}.npz")
+    for kernel in kernels(folded(network)):
+        np.testing.assert_allclose(kernel, as_float16(kernel), rtol=FLOAT32_STEPS, atol=0)
+
+
+def test_rounding_kernels_moves_them_by_half_a_step_of_float16() -> None:
+    torch.manual_seed(0)
+    network = PicoDet().eval()
+    for module in network.modules():
+        if isinstance(module, BatchNorm):
+            nn.init.uniform_(module.weight, -2, 2)
+            nn.init.uniform_(module.get_buffer("running_var"), 1e-3, 10)
+            module.weight.data[0] = 0  # a dead channel
+    before = kernels(folded(network))
+    round_kernels(network)
+    for old, new in zip(before, kernels(folded(network)), strict=True):
+        halves = old.astype(np.float16)
+        step = np.spacing(np.abs(halves)).astype(np.float32)
+        assert (np.abs(new - old) <= step * 0.51).all()
+        np.testing.assert_allclose(new, as_float16(new), rtol=FLOAT32_STEPS, atol=0)
+
+
+def kernels(network: nn.Module) -> list[NDArray[np.float32]]:
+    return [m.weight.detach().numpy().copy() for m in network.modules() if isinstance(m, nn.Conv2d)]
+
+
+def as_float16(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
+    return kernel.astype(np.float16).astype(np.float32)
