@@ -21,6 +21,7 @@ from training import processes
 from training.chain import Features, channel_weights, compare, teacher_features
 from training.norm import BatchNorm
 from training.predict import folded, round_kernels, to_input
+from training.restart import restart_dead
 from training.schedule import Schedule, average_into
 from training.weights import save_npz
 
@@ -29,7 +30,7 @@ STUDENT: Final = "student.npz"
 LOG_EVERY: Final = 50  # steps
 RECALIBRATION: Final = 40  # batches for the statistics of the averaged weights
 SAVE_SECONDS: Final = 240
-WEIGHT_BATCHES: Final = 4  # for the weights of the teacher's channels
+FIRST_BATCHES: Final = 4  # for the weights of the teacher's channels, and to find dead ones of the student
 WEIGHT_DECAY: Final = 1e-4
 MAX_GRADIENT: Final = 5.0
 
@@ -107,18 +108,20 @@ class Trainer:
         to = {"device": self.device, "memory_format": torch.channels_last}
         self.student: Any = task.student.to(**to).train()
         self.teacher: Any = folded(task.teacher).to(self.device)
+        views = self._views(seed := options.seed + 2)
+        self.weights = channel_weights(self.teacher, views, task.relevance, seed)
+        if schedule.local_until > 0:
+            dead = restart_dead(self.student, torch.cat(views), seed)
+            _log.info("restarted %d dead channels", dead)
         self.average = copy.deepcopy(self.student)
         self.optimizer = torch.optim.AdamW(_groups(self.student), lr=schedule.peak_rate, fused=True)
         self.progress = Progress()
         self.rng = np.random.default_rng(options.seed)
         options.out.mkdir(parents=True, exist_ok=True)
-        self.weights = self._weights()
 
-    def _weights(self) -> list[Features]:
-        seed = self.options.seed + 2
+    def _views(self, seed: int) -> list[Tensor]:
         rng = np.random.default_rng(seed)
-        images = [self._input(self.task.batch(self.options.batch, rng)) for _ in range(WEIGHT_BATCHES)]
-        return channel_weights(self.teacher, images, self.task.relevance, seed)
+        return [self._input(self.task.batch(self.options.batch, rng)) for _ in range(FIRST_BATCHES)]
 
     def _input(self, images: NDArray[np.uint8]) -> Tensor:
         return to_input(images, self.task.card, self.device)

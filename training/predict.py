@@ -40,7 +40,7 @@ def to_input(images_rgb: NDArray[np.uint8], card: ModelCard, device: torch.devic
 def folded(network: nn.Module) -> nn.Module:
     """A copy for inference: batch norms folded into their convolutions, channels last."""
     network = copy.deepcopy(network).eval()
-    for module, convolution, norm in _normalised(network):
+    for module, convolution, norm in normalised(network):
         folded_norm = module.get_submodule(norm)
         setattr(module, convolution, fuse_conv_bn_eval(module.get_submodule(convolution), folded_norm))
         setattr(module, norm, cast("BatchNorm", folded_norm).activation())
@@ -54,7 +54,7 @@ def round_kernels(network: nn.Module) -> None:
     A file with float16 weights then computes what the checkpoint does.
     """
     scales: dict[nn.Module, Tensor] = {}
-    for module, convolution, norm in _normalised(network):
+    for module, convolution, norm in normalised(network):
         batch_norm = cast("BatchNorm", module.get_submodule(norm))
         scale = batch_norm.weight / (cast("Tensor", batch_norm.running_var) + batch_norm.eps).sqrt()
         scales[module.get_submodule(convolution)] = scale.detach().double().reshape(-1, 1, 1, 1)
@@ -66,7 +66,7 @@ def round_kernels(network: nn.Module) -> None:
             module.weight.data.copy_(torch.where(scale == 0, module.weight.double(), rounded))
 
 
-def _normalised(network: nn.Module) -> Iterator[tuple[nn.Module, str, str]]:
+def normalised(network: nn.Module) -> Iterator[tuple[nn.Module, str, str]]:
     """Each convolution that a batch norm follows: the module that holds both, and their names in it."""
     for module in list(network.modules()):
         for (first, _), (second, norm) in pairwise(list(module.named_children())):

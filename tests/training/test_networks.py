@@ -14,6 +14,7 @@ from training.export import CHECKPOINTS
 from training.norm import BatchNorm
 from training.picodet import PicoDet, boxes, scores
 from training.predict import folded, round_kernels
+from training.restart import restart_dead
 from training.tinypose import TinyPose
 from training.weights import load_npz, save_npz, to_paddle
 
@@ -89,6 +90,24 @@ def test_rounding_kernels_moves_them_by_half_a_step_of_float16() -> None:
         step = np.spacing(np.abs(halves)).astype(np.float32)
         assert (np.abs(new - old) <= step * 0.51).all()
         np.testing.assert_allclose(new, as_float16(new), rtol=FLOAT32_STEPS, atol=0)
+
+
+def test_dead_channels_get_new_kernels_and_the_others_keep_theirs() -> None:
+    torch.manual_seed(0)
+    network, image = TinyPose().train(), torch.rand(8, 3, 128, 96)
+    assert restart_dead(network, image, seed=0) == 0
+    stem, dead = "backbone.stem", [3, 20]
+    expand = network.get_submodule(f"{stem}.expand_conv")
+    expand.norm.weight.data[dead], expand.norm.bias.data[dead] = 0.1, -2  # ReLU passes nothing
+    before = {name: value.clone() for name, value in network.named_parameters()}
+    assert restart_dead(network, image, seed=0) == 4  # with those that the next layer makes of these
+    assert restart_dead(network, image, seed=0) == 0
+    changed = {name for name, value in network.named_parameters() if not torch.equal(value, before[name])}
+    norm = {f"{stem}.expand_conv.norm.{name}" for name in ("weight", "bias")}
+    assert changed == norm | {f"{stem}.{name}.conv.weight" for name in ("expand_conv", "depthwise_conv")}
+    for name in changed:
+        rows = (network.get_parameter(name) != before[name]).nonzero()[:, 0].unique().tolist()
+        assert rows == dead, name
 
 
 def kernels(network: nn.Module) -> list[NDArray[np.float32]]:
