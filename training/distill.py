@@ -102,7 +102,10 @@ class Trainer:
     """One run of one task."""
 
     def __init__(self, task: Task, schedule: Schedule, options: Options) -> None:
-        """Prepare a run that starts with the weights of `task.student`."""
+        """Prepare a run that starts with the weights of `task.student`.
+
+        Before a local phase, its dead channels get new kernels.
+        """
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.task, self.schedule, self.options = task, schedule, options
         to = {"device": self.device, "memory_format": torch.channels_last}
@@ -112,7 +115,7 @@ class Trainer:
         self.weights = channel_weights(self.teacher, views, task.relevance, seed)
         if schedule.local_until > 0:
             dead = restart_dead(self.student, torch.cat(views), seed)
-            _log.info("restarted %d dead channels", dead)
+            _log.info("%d channels of the first weights were dead", dead)
         self.average = copy.deepcopy(self.student)
         self.optimizer = torch.optim.AdamW(_groups(self.student), lr=schedule.peak_rate, fused=True)
         self.progress = Progress()

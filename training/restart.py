@@ -15,7 +15,7 @@ TINY: Final = 1e-6  # a layer in which nothing spreads more is dead altogether
 
 
 def restart_dead(network: nn.Module, image: Tensor, seed: int) -> int:
-    """Give the dead channels of `network` random kernels, and its layer's usual scale.
+    """Give the dead channels of `network` random kernels and the usual scale of their layer.
 
     A channel is dead if its values, after norm and activation, hardly differ in the whole batch.
 
