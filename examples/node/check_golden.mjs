@@ -12,7 +12,7 @@ import * as ort from "onnxruntime-web";
 import { findPoses } from "../web/find_poses.mjs";
 
 const [folder, ...files] = process.argv.slice(2);
-const SURE = 0.2; // joints below are not compared where `only_where_sure` says so
+const SURE = 0.2; // joints and boxes below are not compared where `only_where_sure` says so
 const TYPES = { "<f4": ["float32", Float32Array], "|u1": ["uint8", Uint8Array] };
 
 /** An array of a .npy file as a tensor. */
@@ -51,11 +51,14 @@ async function run(stage) {
   return undefined;
 }
 
-function largestDifference(found, expected, scores) {
+/** The largest difference in rows, each a joint or a box, of which one score is high enough. */
+function largestDifference(found, { data: expected, dims }, scores) {
   if (found.length !== expected.length) return Infinity;
-  const perScore = scores ? expected.length / scores.length : 1;
+  const width = dims.at(-1);
+  const perRow = scores ? (scores.length / expected.length) * width : 0;
+  const isSure = (row) => !scores || scores.slice(row * perRow, (row + 1) * perRow).some((score) => score >= SURE);
   const differences = Array.from(expected, (value, index) =>
-    scores && scores[Math.floor(index / perScore)] < SURE ? 0 : Math.abs(found[index] - value));
+    isSure(Math.floor(index / width)) ? Math.abs(found[index] - value) : 0);
   return differences.reduce((most, value) => Math.max(most, value), 0); // NaN if there is one
 }
 
@@ -70,7 +73,7 @@ for (const stage of stages) {
   if (!found) continue;
   const expected = await readAll(stage.outputs);
   for (const [name, { tolerance, only_where_sure: sure }] of Object.entries(stage.outputs)) {
-    const difference = largestDifference(found[name].data, expected[name].data, expected[sure]?.data);
+    const difference = largestDifference(found[name].data, expected[name], expected[sure]?.data);
     if (!(difference <= tolerance)) process.exitCode = 1;
     console.log(`${stage.part} ${stage.name} ${name} ${difference} ${tolerance}`);
   }

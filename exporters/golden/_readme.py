@@ -21,7 +21,8 @@ How to check a port:
 1. For each stage that the port has: read the inputs, run the stage, and compare the outputs. The inputs are
    those of the reference, not the results of your previous stage, so the first stage that fails is wrong.
 2. In an output with a `share`, at most that share of the values may differ at all. An output with
-   `only_where_sure` is only compared where the scores of that name are at least {JOINT_THRESHOLD:g}.
+   `only_where_sure` is only compared where the scores of that name are at least {JOINT_THRESHOLD:g}; if a
+   box has a score for each class, the highest counts.
 3. A stage with a `model_file` can be run by that file alone; arrays have the names of its tensors. Files with
    `end_to_end` in their names are written by `pose-onnx export ... --end-to-end`.
 

@@ -25,7 +25,8 @@ class Golden:
         tolerance: Largest absolute difference of a correct result, in that unit; none for inputs.
         reason: The reason for this tolerance.
         share: Largest share of the values that may differ at all.
-        sure: Name of the matching scores: values are compared only where these reach `JOINT_THRESHOLD`.
+        sure: Name of the matching scores, one or more for each row: a row is compared only if one of these
+            reaches `JOINT_THRESHOLD`.
     """
 
     array: Array
